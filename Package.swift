@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+// The modules of DESIGN §4. Which may import which is held by Tests/ArchitectureTests, because SwiftPM does not enforce it.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "gatehouse",
+    products: [
+        .executable(name: "gatehoused", targets: ["gatehoused"]),
+        .executable(name: "gatehousectl", targets: ["gatehousectl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CNetfilter", pkgConfig: "libnftnl"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+        .systemLibrary(name: "CAres", pkgConfig: "libcares"),
+
+        module("Reactor", ["CLinux"]),
+        module("Wire", []),
+        module("Policy", []),
+        module("Store", ["Policy", "CSQLite"]),
+        module("Proxy", ["Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging]),
+        module("Firewall", ["Reactor", "Policy", "CLinux", "CNetfilter", logging]),
+        module("Admin", ["Reactor", "Policy", logging]),
+        module("Supervisor", ["Reactor", "Policy", "Admin", "Store", "CLinux", logging]),
+
+        program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Reactor", "Policy", "CLinux", logging]),
+        program("gatehousectl", ["Admin", "Policy", arguments]),
+    ]
+)

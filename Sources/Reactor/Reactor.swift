@@ -1,0 +1,1 @@
+// Reactor: the event loop on which every role runs.

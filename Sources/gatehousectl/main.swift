@@ -1,0 +1,1 @@
+// gatehousectl: the operator's command, one verb per file.

@@ -1,0 +1,1 @@
+// gatehoused: chooses a role and composes it.
