@@ -54,5 +54,7 @@ let package = Package(
 
         program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Reactor", "Policy", "CLinux", logging]),
         program("gatehousectl", ["Admin", "Policy", arguments]),
+
+        tests("ArchitectureTests"),
     ]
 )

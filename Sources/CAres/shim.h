@@ -1,2 +1,3 @@
+// c-ares as Swift sees it: names to addresses, without a thread.
 #pragma once
 #include <ares.h>
