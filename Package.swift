@@ -56,5 +56,6 @@ let package = Package(
         program("gatehousectl", ["Admin", "Policy", arguments]),
 
         tests("ArchitectureTests"),
+        tests("StoreTests", ["Store", "Policy", "CSQLite"]),
     ]
 )

@@ -2,3 +2,225 @@
 //
 // It knows the schema, its migrations and revisions. It must never decide what a policy may say (Policy does), and no
 // process but the supervisor opens it.
+
+import Glibc
+package import Policy
+
+/// The policy and its history in `DIRECTORY/gatehouse.db` (mode 0600, WAL).
+///
+/// Synchronous and bound to the thread that uses it. Holds `DIRECTORY/lock` while it lives, so that a second daemon on the
+/// same state is refused.
+package final class Store {
+    private let lock: DirectoryLock
+    fileprivate let writer: Database
+    /// A connection of its own: it sees what is committed, and nothing of a pending change.
+    private let reader: Database
+
+    /// Opens the store, making the directory (mode 0700) and the file if they are missing.
+    package convenience init(directory: String) throws(StoreError) {
+        try self.init(directory: directory, migrations: Schema.migrations)
+    }
+
+    init(directory: String, migrations: [String]) throws(StoreError) {
+        guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
+            throw .failed(path: directory, detail: "cannot make the state directory: \(describe(errno: errno))")
+        }
+        lock = try DirectoryLock(directory: directory)
+        let path = directory + "/gatehouse.db"
+        try makePrivateFile(path)
+        writer = try Database(path: path)
+        try Schema.prepare(writer, migrations: migrations)
+        reader = try Database(path: path, readOnly: true)
+    }
+
+    /// In this order: a connection that may not write and is the last to go leaves the log behind.
+    deinit {
+        reader.close()
+        writer.close()
+    }
+
+    /// The newest revision.
+    package func current() throws(StoreError) -> Revision {
+        guard let newest = try revisions(limit: 1).first else {
+            throw .corrupt(path: reader.path, detail: "it has no revision")
+        }
+        return newest
+    }
+
+    /// The newest `limit` revisions, newest first.
+    package func revisions(limit: Int) throws(StoreError) -> [Revision] {
+        try revisions("ORDER BY id DESC LIMIT ?", [.integer(max(limit, 0))])
+    }
+
+    package func revision(_ id: Int) throws(StoreError) -> Revision {
+        guard let revision = try revisions("WHERE id = ?", [.integer(id)]).first else {
+            throw .noSuchRevision(id, newest: try current().id)
+        }
+        return revision
+    }
+
+    private func revisions(_ clause: String, _ values: [Database.Value]) throws(StoreError) -> [Revision] {
+        try reader.query("SELECT id, time, author_uid, author_name, summary FROM revision \(clause)", values)
+            .compactMap { row in
+                guard case .integer(let id) = row[0], case .integer(let time) = row[1],
+                    case .integer(let uid) = row[2], let author = row[3].text, let summary = row[4].text
+                else { return nil }
+                let authored = Author(uid: UInt32(truncatingIfNeeded: uid), name: author)
+                return Revision(id: id, time: time, author: authored, summary: summary)
+            }
+    }
+
+    /// The policy as it was at `revision` (nil: the newest): listeners by endpoint, users and openings by name, rules by
+    /// number. Committing what an older revision returns is a rollback.
+    package func policy(at revision: Int? = nil) throws(StoreError) -> Policy {
+        let id = if let revision { try self.revision(revision).id } else { try current().id }
+        var policy = Policy()
+        for relation in Relation.all {
+            for row in try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id) {
+                guard relation.add(row, &policy) else {
+                    let text = row.map(\.plain).joined(separator: ", ")
+                    throw .corrupt(path: reader.path, detail: "unreadable row in table \(relation.name): \(text)")
+                }
+            }
+        }
+        return policy
+    }
+
+    /// What a revision changed, a line for each thing: `+ rule 3 allow 127.0.0.0/8`, `- user alice`,
+    /// `~ user bob, new password`.
+    package func changes(of revision: Int) throws(StoreError) -> [String] {
+        _ = try self.revision(revision)
+        var lines: [String] = []
+        for relation in Relation.all {
+            let ended = try rows(of: relation, where: "until = ?1", revision)
+            let begun = try rows(of: relation, where: "since = ?1", revision)
+            lines += ended.filter { old in !begun.contains { $0[0] == old[0] } }.map { "- " + relation.describe($0) }
+            for row in begun {
+                guard let old = ended.first(where: { $0[0] == row[0] }) else {
+                    lines.append("+ " + relation.describe(row))
+                    continue
+                }
+                let (was, now) = (relation.describe(old), relation.describe(row))
+                // Only a password changes without its description changing: the hash is not shown.
+                lines += was == now ? ["~ \(now), new password"] : ["- " + was, "+ " + now]
+            }
+        }
+        return lines
+    }
+
+    private func rows(
+        of relation: Relation, where condition: String, _ revision: Int
+    ) throws(StoreError) -> [Relation.Row] {
+        let columns = relation.columns.joined(separator: ", ")
+        return try reader.query(
+            "SELECT \(columns) FROM \(relation.name) WHERE \(condition) ORDER BY \(relation.columns[0])",
+            [.integer(revision)])
+    }
+
+    /// The number for the next rule: one that no rule had, not even a removed one.
+    package func nextRuleID() throws(StoreError) -> Int {
+        (try reader.integer("SELECT max(id) FROM rule") ?? 0) + 1
+    }
+
+    /// Makes `policy` the policy, as one revision. If it is the policy already, nothing is written and the current
+    /// revision is returned.
+    @discardableResult
+    package func commit(_ policy: Policy, author: Author, summary: String) throws(StoreError) -> Revision {
+        let pending = try prepare(policy, author: author, summary: summary)
+        return try pending.commit()
+    }
+
+    /// The first phase of a change: everything is written, and nothing is in force until `Pending.commit()`. Dropping the
+    /// pending change undoes it. There can be one at a time; reading goes on seeing the old policy.
+    package func prepare(_ policy: Policy, author: Author, summary: String) throws(StoreError) -> Pending {
+        guard !writer.hasTransaction else { throw .changePending }
+        let old = try self.policy()
+        let current = try self.current()
+        let revision = Revision(id: current.id + 1, time: time(nil), author: author, summary: summary)
+        try writer.run("BEGIN IMMEDIATE")
+        do {
+            try write(revision)
+            var isChanged = false
+            for relation in Relation.all where try write(relation, from: old, to: policy, at: revision.id) {
+                isChanged = true
+            }
+            guard isChanged else {
+                writer.rollback()
+                return Pending(revision: current, store: nil)
+            }
+            try writer.flush()
+        } catch {
+            writer.rollback()
+            throw error
+        }
+        return Pending(revision: revision, store: self)
+    }
+
+    private func write(_ revision: Revision) throws(StoreError) {
+        try writer.query(
+            "INSERT INTO revision (id, time, author_uid, author_name, summary) VALUES (?, ?, ?, ?, ?)",
+            [
+                .integer(revision.id), .integer(revision.time), .integer(Int(revision.author.uid)),
+                .text(revision.author.name), .text(revision.summary),
+            ])
+    }
+
+    /// True if anything differed.
+    private func write(
+        _ relation: Relation, from old: Policy, to new: Policy, at revision: Int
+    ) throws(StoreError) -> Bool {
+        let oldRows = Set(relation.rows(old))
+        let newRows = Set(relation.rows(new))
+        for row in oldRows.subtracting(newRows) {
+            try writer.query(
+                "UPDATE \(relation.name) SET until = ? WHERE \(relation.columns[0]) = ? AND until IS NULL",
+                [.integer(revision), row[0]])
+        }
+        let columns = (relation.columns + ["since"]).joined(separator: ", ")
+        let marks = Array(repeating: "?", count: relation.columns.count + 1).joined(separator: ", ")
+        for row in newRows.subtracting(oldRows) {
+            if relation.name == "rule" { try refuseReuse(of: row) }
+            try writer.query("INSERT INTO \(relation.name) (\(columns)) VALUES (\(marks))", row + [.integer(revision)])
+        }
+        return oldRows != newRows
+    }
+
+    private func refuseReuse(of rule: Relation.Row) throws(StoreError) {
+        let others = try writer.integer(
+            "SELECT count(*) FROM rule WHERE id = ? AND (action <> ? OR destination <> ?)", rule)
+        if others != 0, case .integer(let id) = rule[0] { throw .ruleNumberReused(id) }
+    }
+}
+
+/// A change that is written and not yet in force.
+package struct Pending: ~Copyable {
+    /// The revision that the change will be, or the current one if there is nothing to change.
+    package let revision: Revision
+    private var store: Store?
+
+    fileprivate init(revision: Revision, store: Store?) {
+        self.revision = revision
+        self.store = store
+    }
+
+    /// False: the policy is this one already.
+    package var isChange: Bool { store != nil }
+
+    /// Puts the change in force. If this fails (a full disk), the old revision stays.
+    @discardableResult
+    package consuming func commit() throws(StoreError) -> Revision {
+        try store?.writer.run("COMMIT")
+        store = nil
+        return revision
+    }
+
+    deinit { store?.writer.rollback() }
+}
+
+/// SQLite would make the file with the umask's mode, and the passwords' hashes are in it.
+private func makePrivateFile(_ path: String) throws(StoreError) {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw .failed(path: path, detail: describe(errno: errno)) }
+    defer { close(descriptor) }
+    guard fchmod(descriptor, 0o600) == 0 else { throw .failed(path: path, detail: describe(errno: errno)) }
+}

@@ -1,0 +1,122 @@
+import Glibc
+import Policy
+
+/// What the database file looks like, and how an older one becomes a newer one.
+enum Schema {
+    /// `PRAGMA application_id`: "GTHS". file(1) and we know a store by it.
+    static let applicationID = 0x4754_4853
+
+    /// Entry N takes format N to format N+1 (`PRAGMA user_version`). Entries are only ever added.
+    ///
+    /// Rows are temporal: one is in force from revision `since` up to, and not including, revision `until` (NULL: still).
+    /// The policy at revision R is therefore every row with since <= R and (until IS NULL or until > R): the history
+    /// needs no copies and a rollback no special case. Rows are never deleted.
+    static let migrations = [
+        """
+        CREATE TABLE revision (
+            id INTEGER PRIMARY KEY CHECK (id > 0),
+            time INTEGER NOT NULL,
+            author_uid INTEGER NOT NULL,
+            author_name TEXT NOT NULL,
+            summary TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE listener (
+            endpoint TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            authentication TEXT NOT NULL,
+            interface TEXT,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX listener_in_force ON listener(endpoint) WHERE until IS NULL;
+
+        CREATE TABLE user (
+            name TEXT NOT NULL,
+            password_hash TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX user_in_force ON user(name) WHERE until IS NULL;
+
+        CREATE TABLE rule (
+            id INTEGER NOT NULL CHECK (id > 0),
+            action TEXT NOT NULL,
+            destination TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX rule_in_force ON rule(id) WHERE until IS NULL;
+
+        CREATE TABLE opening (
+            name TEXT NOT NULL,
+            transport TEXT NOT NULL,
+            port INTEGER NOT NULL CHECK (port BETWEEN 1 AND 65535),
+            interface TEXT,
+            source TEXT,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX opening_in_force ON opening(name) WHERE until IS NULL;
+
+        CREATE TABLE setting (
+            name TEXT NOT NULL,
+            value TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX setting_in_force ON setting(name) WHERE until IS NULL;
+        """
+    ]
+
+    /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.
+    static func prepare(_ database: Database, migrations: [String]) throws(StoreError) {
+        let path = database.path
+        let identity = try database.integer("PRAGMA application_id") ?? 0
+        let isEmpty = try database.integer("SELECT count(*) FROM sqlite_schema") == 0
+        guard identity == applicationID || (identity == 0 && isEmpty) else { throw .foreign(path: path) }
+        let version = try database.integer("PRAGMA user_version") ?? 0
+        guard version <= migrations.count else {
+            throw .newer(path: path, version: version, known: migrations.count)
+        }
+        try check(database)
+        try database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+        if version > 0, version < migrations.count { try keepCopy(of: database, version: version) }
+        for (index, migration) in migrations.enumerated() where index >= version {
+            try database.transaction { () throws(StoreError) in
+                try database.run(migration)
+                if index == 0 { try writeFirstRevision(database) }
+                try database.run("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(index + 1)")
+            }
+        }
+    }
+
+    /// So that there always is a current revision. Its policy is the empty one.
+    private static func writeFirstRevision(_ database: Database) throws(StoreError) {
+        try database.query(
+            "INSERT INTO revision (id, time, author_uid, author_name, summary) VALUES (1, ?, ?, ?, ?)",
+            [.integer(time(nil)), .integer(Int(getuid())), .text("gatehoused"), .text("the store was made")])
+        for row in Relation.setting.rows(Policy()) {
+            try database.query("INSERT INTO setting (name, value, since) VALUES (?, ?, 1)", row)
+        }
+    }
+
+    private static func check(_ database: Database) throws(StoreError) {
+        guard let first = try database.query("PRAGMA integrity_check(1)").first?.first else { return }
+        if first != .text("ok") {
+            let detail = if case .text(let text) = first { text } else { "the integrity check failed" }
+            throw .corrupt(path: database.path, detail: detail)
+        }
+        if case .text(let table)? = try database.query("PRAGMA foreign_key_check").first?.first {
+            throw .corrupt(path: database.path, detail: "a row of \(table) names a revision that does not exist")
+        }
+    }
+
+    /// The way back for somebody who has to install the older version again.
+    private static func keepCopy(of database: Database, version: Int) throws(StoreError) {
+        let copy = "\(database.path).format-\(version)"
+        // Of an attempt that did not get to its end.
+        unlink(copy)
+        try database.query("VACUUM INTO ?", [.text(copy)])
+    }
+}

@@ -1,0 +1,139 @@
+import Glibc
+import Policy
+import Testing
+
+@testable import Store
+
+@Suite struct `Revisions` {
+    let directory = StateDirectory()
+
+    @Test func `a new store holds the empty policy as revision 1`() throws {
+        let store = try Store(directory: directory.path)
+        #expect(try store.current().id == 1)
+        #expect(try store.policy() == Policy())
+    }
+
+    @Test func `a committed policy comes back from a later opening, with its author`() throws {
+        let before = time(nil)
+        do {
+            let store = try Store(directory: directory.path)
+            #expect(try store.commit(.example, author: alice, summary: "everything").id == 2)
+        }
+        let store = try Store(directory: directory.path)
+        #expect(try store.policy() == .example)
+        let revision = try store.current()
+        #expect(revision.id == 2)
+        #expect(revision.author == alice)
+        #expect(revision.summary == "everything")
+        #expect((before...time(nil)).contains(revision.time))
+    }
+
+    @Test func `committing the policy that is in force makes no revision`() throws {
+        let store = try Store(directory: directory.path)
+        try store.commit(.example, author: alice, summary: "everything")
+        var shuffled = Policy.example
+        shuffled.listeners.reverse()
+        #expect(try store.commit(shuffled, author: alice, summary: "the same").id == 2)
+        #expect(try store.revisions(limit: 10).map(\.id) == [2, 1])
+    }
+
+    @Test func `every old revision can be read and put in force again`() throws {
+        let store = try Store(directory: directory.path)
+        try store.commit(.example, author: alice, summary: "everything")
+        var changed = Policy.example
+        changed.listeners[0].authentication = .required
+        changed.users.removeFirst()
+        changed.rules[1] = Rule(id: 3, action: .allow, destination: Network("10.0.0.0/8")!)
+        changed.openings[1].port = 2222
+        changed.firewall = .observe
+        changed.wan = []
+        try store.commit(changed, author: alice, summary: "changed")
+        #expect(try store.policy(at: 1) == Policy())
+        #expect(try store.policy(at: 2) == .example)
+        #expect(try store.policy(at: 3) == changed)
+
+        try store.commit(try store.policy(at: 2), author: alice, summary: "rollback to 2")
+        #expect(try store.policy() == .example)
+        #expect(try store.policy(at: 3) == changed)
+        #expect(try store.current().id == 4)
+        #expect(try store.changes(of: 4).contains("- rule 3 allow 10.0.0.0/8"))
+    }
+
+    @Test func `a revision tells what it changed`() throws {
+        let store = try Store(directory: directory.path)
+        try store.commit(.example, author: alice, summary: "everything")
+        #expect(
+            try store.changes(of: 2) == [
+                "+ listener socks5 127.0.0.1:1080, no password",
+                "+ listener http [fd00::1]:3128, with password, on eth1",
+                "+ user anna",
+                "+ user berta",
+                "+ rule 1 allow 127.0.0.0/8",
+                "+ rule 2 deny 2001:db8::/32",
+                "+ opening dns udp 53, on eth1, from 10.0.0.0/8",
+                "+ opening ssh tcp 22",
+                "- firewall observe",
+                "+ firewall enforce",
+                "- lan none",
+                "+ lan eth1 wlan0",
+                "- wan none",
+                "+ wan eth0",
+            ])
+        var changed = Policy.example
+        changed.users[0].passwordHash = "scrypt$3"
+        changed.rules.removeFirst()
+        changed.openings[1].source = Network("192.0.2.0/24")!
+        try store.commit(changed, author: alice, summary: "changed")
+        #expect(
+            try store.changes(of: 3) == [
+                "~ user anna, new password",
+                "- rule 1 allow 127.0.0.0/8",
+                "- opening ssh tcp 22",
+                "+ opening ssh tcp 22, from 192.0.2.0/24",
+            ])
+    }
+
+    @Test func `a rule's number is never given twice`() throws {
+        let store = try Store(directory: directory.path)
+        #expect(try store.nextRuleID() == 1)
+        try store.commit(.example, author: alice, summary: "two rules")
+        try store.commit(Policy(), author: alice, summary: "none")
+        #expect(try store.nextRuleID() == 3)
+        let reused = Policy(rules: [Rule(id: 2, action: .allow, destination: Network("0.0.0.0/0")!)])
+        #expect(throws: StoreError.ruleNumberReused(2)) {
+            try store.commit(reused, author: alice, summary: "reuse")
+        }
+        #expect(try store.policy() == Policy())
+    }
+
+    @Test func `a revision that does not exist is named`() throws {
+        let store = try Store(directory: directory.path)
+        #expect(throws: StoreError.noSuchRevision(7, newest: 1)) { try store.policy(at: 7) }
+        #expect(throws: StoreError.noSuchRevision(0, newest: 1)) { try store.changes(of: 0) }
+    }
+
+    @Test func `a pending change is invisible until it is committed`() throws {
+        let store = try Store(directory: directory.path)
+        let pending = try store.prepare(.example, author: alice, summary: "everything")
+        let (id, isChange) = (pending.revision.id, pending.isChange)
+        #expect(id == 2)
+        #expect(isChange)
+        #expect(try store.policy() == Policy())
+        #expect(try store.current().id == 1)
+        try pending.commit()
+        #expect(try store.policy() == .example)
+    }
+
+    @Test func `a pending change that is dropped leaves nothing`() throws {
+        let store = try Store(directory: directory.path)
+        do {
+            let pending = try store.prepare(.example, author: alice, summary: "everything")
+            #expect(throws: StoreError.changePending) {
+                try store.commit(Policy(lan: ["eth1"]), author: alice, summary: "second")
+            }
+            _ = pending.isChange
+        }
+        #expect(try store.policy() == Policy())
+        #expect(try store.commit(.example, author: alice, summary: "again").id == 2)
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Glibc
+import Policy
+import Testing
+
+@testable import Store
+
+/// A directory of its own under /tmp, removed at the end.
+final class StateDirectory {
+    let path: String
+    var database: String { path + "/gatehouse.db" }
+
+    init() {
+        var template = Array("/tmp/gatehouse-store-XXXXXX".utf8CString)
+        path = String(cString: mkdtemp(&template))
+    }
+
+    func write(_ bytes: [UInt8], to name: String = "gatehouse.db") {
+        let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        close(descriptor)
+    }
+
+    func bytes(of name: String = "gatehouse.db") -> [UInt8] {
+        let descriptor = open("\(path)/\(name)", O_RDONLY)
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65536)
+        while case let count = read(descriptor, &block, block.count), count > 0 { bytes += block[..<count] }
+        return bytes
+    }
+
+    /// What another program does to the file, or sees in it.
+    func sql(_ script: String) throws {
+        try Database(path: database).run(script)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+let alice = Author(uid: 1000, name: "alice")
+
+extension Policy {
+    /// One of everything, in the order in which the store returns it.
+    static let example = Policy(
+        listeners: [
+            Listener(kind: .socks5, endpoint: Endpoint("127.0.0.1:1080")!),
+            Listener(
+                kind: .http, endpoint: Endpoint("[fd00::1]:3128")!, authentication: .required, interface: "eth1"),
+        ],
+        users: [User(name: "anna", passwordHash: "scrypt$1"), User(name: "berta", passwordHash: "scrypt$2")],
+        rules: [
+            Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!),
+            Rule(id: 2, action: .deny, destination: Network("2001:db8::/32")!),
+        ],
+        openings: [
+            Opening(name: "dns", transport: .udp, port: 53, interface: "eth1", source: Network("10.0.0.0/8")!),
+            Opening(name: "ssh", transport: .tcp, port: 22),
+        ],
+        firewall: .enforce, lan: ["eth1", "wlan0"], wan: ["eth0"])
+}
