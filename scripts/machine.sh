@@ -86,11 +86,12 @@ find_swift() {
 usr/bin on PATH."
 }
 
-# The Swift runtime is linked in, so that a gateway needs no toolchain; what the distribution patches stays dynamic.
+# The Swift runtime is linked in, so that a gateway needs no toolchain; what the distribution patches stays dynamic, and is
+# resolved at the start so that the tables for it can be made read-only.
 build_release() {
     need build
     find_swift
     for product in gatehoused gatehousectl; do
-        $SWIFT build -c release --static-swift-stdlib --product "$product"
+        $SWIFT build -c release --static-swift-stdlib -Xlinker -z -Xlinker now --product "$product"
     done
 }
