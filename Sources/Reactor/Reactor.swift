@@ -1,1 +1,91 @@
-// Reactor: the event loop on which every role runs.
+// Reactor: the event loop on which every role runs: an actor whose executor is an epoll(7) loop on one thread.
+//
+// It knows descriptors, readiness, time, tunnels and descriptor passing. It must never know a protocol or a policy, and
+// nothing in it may block but epoll_wait(2). Two ways of working meet here:
+//
+//   Control flow is straight-line `async` code isolated to its reactor: `await socket.read(into:)` parks a continuation in
+//   the descriptor's slot, and only when the descriptor is not ready already.
+//
+//   Data moves without tasks: when a handshake is done, the session hands both sockets to a `Tunnel`, a plain struct that
+//   the loop pumps itself, and the task ends.
+
+/// One event loop: everything isolated to it runs on one thread and is never interrupted but at an `await`.
+package actor Reactor {
+    nonisolated let executor: LoopExecutor
+    /// Which of its process's reactors this is, from 0.
+    package nonisolated let index: Int
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    /// - Parameter counters: where sessions and bytes are counted; may be shared by reactors and processes.
+    package init(index: Int = 0, counters: Counters, limits: TunnelLimits = TunnelLimits()) throws(Errno) {
+        self.index = index
+        executor = try LoopExecutor(counters: counters, limits: limits)
+    }
+
+    /// The loop's own state. Everything in it belongs to the loop's thread.
+    var loop: Loop { executor.loop }
+
+    /// Sessions and tunnels that this reactor carries now; any thread may ask.
+    package nonisolated var load: Int { executor.load }
+
+    /// Runs the loop on this thread until `stop()`.
+    package nonisolated func run() {
+        executor.run()
+    }
+
+    /// Runs the loop on a thread of its own.
+    package nonisolated func start() {
+        executor.start(name: "reactor \(index)")
+    }
+
+    /// Makes `run()` return after the turn that is under way.
+    package nonisolated func stop() {
+        executor.stop()
+    }
+
+    /// Starts a task on this reactor. From the reactor itself it runs at once until it first waits.
+    package nonisolated func spawn(_ body: @escaping @Sendable (isolated Reactor) async -> Void) {
+        if executor.isCurrent {
+            assumeIsolated { $0.startImmediately(body) }
+        } else {
+            Task { await body(self) }
+        }
+    }
+
+    private func startImmediately(_ body: @escaping @Sendable (isolated Reactor) async -> Void) {
+        Task.immediate { await body(self) }
+    }
+
+    /// Starts the session of a client that was accepted: here, now, without a hop.
+    func admit(_ arrival: Arrival) {
+        let session = arrival.acceptor.session
+        let peer = arrival.peer
+        let slot = loop.open(arrival.descriptor, account: arrival.acceptor.account)
+        Task.immediate {
+            await session(self, Socket(slot: slot, loop: self.loop), peer)
+        }
+    }
+
+    /// Waits for at least `duration` (resolution: 16 ms).
+    package func sleep(for duration: Duration) async {
+        let alarm = Alarm(on: self)
+        await alarm.wait(atMost: duration)
+    }
+}
+
+/// What a tunnel may cost before it is reaped.
+package struct TunnelLimits: Sendable {
+    /// A tunnel in which nothing moved for so long is reset.
+    package var idle: Duration = .seconds(3600)
+    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6).
+    package var halfOpen: Duration = .seconds(300)
+    /// How long a reset waits for what the other end has not acknowledged yet.
+    package var resetDrain: Duration = .seconds(5)
+    /// Whether bulk data moves by splice(2); without, every byte is copied.
+    package var splice = true
+
+    package init() {}
+}

@@ -1,1 +1,105 @@
+// CLinux: what Swift cannot import from Linux and glibc: macros, variadic calls, cmsg, and calls that want _GNU_SOURCE
+// (which therefore stands in the .c files and never here).
+//
+// Every function answers like the kernel does: a result >= 0, or -errno, captured before anything else can run. EINTR is
+// retried here where a retry is right, so no caller has to.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// --- descriptors ---------------------------------------------------------------------------------------------------
+long linux_read(int fd, void *buffer, size_t length);
+long linux_write(int fd, const void *buffer, size_t length);
+/// send(2) with MSG_NOSIGNAL.
+long linux_send(int fd, const void *buffer, size_t length);
+int linux_close(int fd);
+/// pipe2(2) with O_NONBLOCK | O_CLOEXEC.
+int linux_pipe(int ends[2]);
+/// F_SETPIPE_SZ; answers the size that the kernel gave.
+int linux_set_pipe_size(int fd, int size);
+/// splice(2) with SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
+long linux_splice(int from, int to, size_t length);
+int linux_set_nonblocking(int fd);
+int linux_set_inheritable(int fd, int inheritable);
+/// RLIMIT_NOFILE: the soft limit, raised to the hard one first.
+long linux_raise_descriptor_limit(void);
+/// Creates a memfd with the bytes, sealed against any change (memfd_create(2), F_ADD_SEALS).
+int linux_sealed_memory(const void *bytes, size_t length);
+/// Whether `fd` is a memfd that nobody can change any more: its length, else -errno.
+long linux_sealed_memory_length(int fd);
+/// A zeroed memfd of `length` bytes for counters that two processes share.
+int linux_shared_memory(size_t length);
+int linux_flock_exclusive(int fd);
+
+// --- epoll(7) ------------------------------------------------------------------------------------------------------
+typedef struct {
+    uint32_t events;
+    uint64_t data;
+} linux_event;
+extern const uint32_t LINUX_EPOLLIN, LINUX_EPOLLOUT, LINUX_EPOLLPRI, LINUX_EPOLLRDHUP, LINUX_EPOLLERR, LINUX_EPOLLHUP,
+    LINUX_EPOLLET;
+int linux_epoll_create(void);
+int linux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data);
+int linux_epoll_modify(int epoll, int fd, uint32_t events, uint64_t data);
+int linux_epoll_delete(int epoll, int fd);
+/// At most 256 events; EINTR is answered as 0 events.
+int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_ms);
+int linux_eventfd(void);
+
+// --- sockets -------------------------------------------------------------------------------------------------------
+/// socket(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.
+int linux_socket(int domain, int type);
+/// accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC. ECONNABORTED and the network errors of accept(2) are retried.
+int linux_accept(int fd, struct sockaddr_storage *peer);
+int linux_connect(int fd, const struct sockaddr_storage *address, socklen_t length);
+int linux_set_option(int fd, int level, int name, int value);
+/// SO_ERROR: the pending error, cleared; 0 if none.
+int linux_socket_error(int fd);
+/// SO_BINDTODEVICE (socket(7)).
+int linux_bind_to_device(int fd, const char *interface);
+/// SO_LINGER with a linger of 0: close(2) then sends a RST.
+int linux_set_reset_on_close(int fd);
+/// SIOCOUTQ (tcp(7)): bytes that the peer has not acknowledged yet.
+int linux_unsent(int fd);
+/// SO_PEERCRED (unix(7)).
+int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
+/// SO_PEERGROUPS: how many supplementary groups the peer has; at most `capacity` are written.
+int linux_peer_groups(int fd, gid_t *groups, int capacity);
+/// A connected pair of SOCK_SEQPACKET sockets, close-on-exec.
+int linux_packet_pair(int ends[2]);
+/// Sends one packet and, with it, up to 16 descriptors (SCM_RIGHTS). Does not block.
+long linux_send_packet(int fd, const void *bytes, size_t length, const int *descriptors, int count);
+/// Receives one packet and up to 16 descriptors, close-on-exec. -EMSGSIZE if the packet or its descriptors were cut
+/// (whatever came is closed then). Does not block.
+long linux_receive_packet(int fd, void *bytes, size_t capacity, int *descriptors, int *count);
+
+// --- processes -----------------------------------------------------------------------------------------------------
+/// Starts this program again as `title`, which becomes its whole argv, with `channel` as descriptor 3 and `page` as 4,
+/// 0 to 2 inherited, nothing else open, and no signal blocked. Answers the pid.
+int linux_spawn_self(const char *title, int channel, int page);
+int linux_pidfd_open(pid_t pid);
+/// Reaps the child behind `pidfd` without waiting. 0: it still runs. 1: `status` is as from waitpid(2).
+int linux_reap(int pidfd, int *status);
+int linux_pidfd_signal(int pidfd, int signal);
+/// prctl(PR_SET_PDEATHSIG).
+int linux_die_with_parent(int signal);
+int linux_no_new_privileges(void);
+/// Sets all ids and drops the supplementary groups. If `keep_net_admin`, CAP_NET_ADMIN and no other capability remains
+/// permitted and effective; else none does.
+int linux_become(uid_t uid, gid_t gid, int keep_net_admin);
+/// 1 if CAP_NET_ADMIN is effective.
+int linux_has_net_admin(void);
+/// Makes ps(1) show `title` in place of the command line (overwrites the argument area) and names the thread after it.
+void linux_set_title(int argc, char **argv, const char *title);
+/// Names this thread, as ps(1) -L shows it; 15 characters at most.
+void linux_name_thread(const char *name);
+/// Core dumps off, so that no password ends up in one (prctl PR_SET_DUMPABLE).
+int linux_set_undumpable(void);
+
+// --- signals -------------------------------------------------------------------------------------------------------
+/// Blocks the signals in this thread and those it starts; answers a signalfd(2) for them.
+int linux_signal_descriptor(const int *signals, int count);
+/// The next signal number that is pending on a signalfd.
+int linux_next_signal(int fd);

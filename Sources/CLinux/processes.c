@@ -1,0 +1,129 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+int linux_spawn_self(const char *title, int channel, int page) {
+    // The two descriptors are lifted out of the way first: dup2 onto 3 must not close the one that is to become 4.
+    int high_channel = fcntl(channel, F_DUPFD_CLOEXEC, 10);
+    int high_page = fcntl(page, F_DUPFD_CLOEXEC, 10);
+    if (high_channel < 0 || high_page < 0) {
+        int error = errno;
+        if (high_channel >= 0) close(high_channel);
+        return -error;
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, defaults;
+    sigemptyset(&none);
+    sigfillset(&defaults);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, high_channel, 3);
+    posix_spawn_file_actions_adddup2(&actions, high_page, 4);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 5);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    // A process group of its own: Ctrl-C on a terminal reaches the supervisor alone, which then drains its children.
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    char *arguments[] = {(char *)title, NULL};
+    pid_t pid;
+    int error = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    close(high_channel);
+    close(high_page);
+    return error ? -error : pid;
+}
+
+int linux_pidfd_open(pid_t pid) {
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int linux_reap(int pidfd, int *status) {
+    siginfo_t info = {0};
+    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -errno;
+    if (info.si_pid == 0) return 0;
+    *status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+    return 1;
+}
+
+int linux_pidfd_signal(int pidfd, int signal) {
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+int linux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0; }
+
+int linux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0; }
+
+static int set_capabilities(unsigned net_admin) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    unsigned mask = net_admin ? 1u << CAP_NET_ADMIN : 0;
+    struct __user_cap_data_struct data[2] = {{.effective = mask, .permitted = mask}, {0}};
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+int linux_become(uid_t uid, gid_t gid, int keep_net_admin) {
+    // capabilities(7): what is not in the bounding set cannot come back. Without CAP_SETPCAP there is nothing to drop.
+    for (int capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    }
+    if (keep_net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return -errno;
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) return -errno;
+    return set_capabilities((unsigned)keep_net_admin);
+}
+
+int linux_has_net_admin(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return 0;
+    return (data[0].effective >> CAP_NET_ADMIN) & 1;
+}
+
+void linux_set_title(int argc, char **argv, const char *title) {
+    // The arguments lie one behind the other; proc(5) shows the area from argv[0] to the last one's end.
+    char *end = argv[0];
+    for (int index = 0; index < argc; index++) {
+        if (argv[index] == end) end += strlen(end) + 1;
+    }
+    size_t room = (size_t)(end - argv[0]);
+    memset(argv[0], 0, room);
+    strncpy(argv[0], title, room - 1);
+    const char *role = strstr(title, ": ");
+    prctl(PR_SET_NAME, role ? role + 2 : title);
+}
+
+void linux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+int linux_set_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
+
+int linux_signal_descriptor(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
+    int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (error) return -error;
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int linux_next_signal(int fd) {
+    struct signalfd_siginfo info;
+    long count = read(fd, &info, sizeof info);
+    return count < 0 ? -errno : (int)info.ssi_signo;
+}

@@ -1,0 +1,34 @@
+import CLinux
+import Synchronization
+
+/// How many descriptors this process may still open for sessions (RLIMIT_NOFILE less a reserve).
+///
+/// Accepting stops before the limit is reached, so that sessions under way can still dial, resolve and splice.
+package final class DescriptorBudget: Sendable {
+    package static let shared = DescriptorBudget()
+
+    /// Kept back for everything that is not a session: epoll, channels, resolver sockets, pipes.
+    private static let reserve = 64
+    /// What a new session may need: its client and its origin.
+    private static let session = 2
+
+    private let limit: Int
+    private let used = Atomic<Int>(0)
+
+    private init() {
+        limit = Int(max(linux_raise_descriptor_limit(), 256)) - DescriptorBudget.reserve
+    }
+
+    func take(_ count: Int) {
+        used.add(count, ordering: .relaxed)
+    }
+
+    func give(_ count: Int) {
+        used.subtract(count, ordering: .relaxed)
+    }
+
+    /// Whether one more session fits.
+    var allowsSession: Bool {
+        used.load(ordering: .relaxed) + DescriptorBudget.session <= limit
+    }
+}

@@ -1,0 +1,160 @@
+import CLinux
+import Glibc
+
+/// Opening connections.
+package enum Dial {
+    /// What a connection attempt ended with, if it failed: the error of the attempt that failed last.
+    package struct Failure: Error, Sendable {
+        package let errno: Errno
+        package let address: SocketAddress
+    }
+
+    package struct Connection: ~Copyable {
+        package let socket: Socket
+        package let address: SocketAddress
+
+        package consuming func takeSocket() -> Socket { socket }
+    }
+
+    /// Connects to the first of `addresses` that answers (happy eyeballs, RFC 8305 §5): the next attempt starts `stagger`
+    /// after the one before or as soon as that one failed, and the first to succeed wins; the others are closed.
+    ///
+    /// - Parameter addresses: at least one, in the order of preference.
+    /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; else the last attempt's error.
+    package static func connect(
+        to addresses: [SocketAddress], stagger: Duration = .milliseconds(250), timeout: Duration,
+        on reactor: isolated Reactor
+    ) async throws(Failure) -> Connection {
+        let loop = reactor.loop
+        guard addresses.count > 1 else {
+            return try await connect(to: addresses[0], timeout: timeout, on: loop)
+        }
+        let race = Race(addresses: addresses, alarm: Alarm(on: reactor), loop: loop)
+        return try await race.run(stagger: TimerWheel.ticks(stagger), timeout: TimerWheel.ticks(timeout))
+    }
+
+    private static func connect(
+        to address: SocketAddress, timeout: Duration, on loop: Loop
+    ) async throws(Failure) -> Connection {
+        do throws(Errno) {
+            let attempt = try begin(address, on: loop)
+            let socket = Socket(slot: attempt.slot, loop: loop)
+            if !attempt.isConnected {
+                socket.setDeadline(after: timeout)
+                try await loop.wait(socket.slot, for: .writable)
+                socket.clearDeadline()
+                let error = linux_socket_error(socket.descriptor)
+                if error != 0 { throw Errno(error) }
+            }
+            return Connection(socket: socket, address: address)
+        } catch {
+            throw Failure(errno: error, address: address)
+        }
+    }
+
+    /// Starts a connect. True if it is there already, as on loopback.
+    private static func begin(
+        _ address: SocketAddress, on loop: Loop
+    ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
+        let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
+        TCPOptions.apply(to: descriptor)
+        let (storage, length) = address.storage
+        let result = withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) }
+        guard result == 0 || result == -EINPROGRESS else {
+            _ = linux_close(descriptor)
+            throw Errno(-result)
+        }
+        let slot = loop.open(descriptor)
+        if result == 0 { loop.slots[slot].pointee.flags.insert(.writable) }
+        return (slot, result == 0)
+    }
+
+    /// Attempts under way, all waking one alarm.
+    private final class Race {
+        let addresses: [SocketAddress]
+        let alarm: Alarm
+        let loop: Loop
+        /// Slots of the attempts, by the index of their address.
+        var attempts: [(slot: Slot.Index, address: SocketAddress)] = []
+        var started = 0
+        var lastFailure: Failure?
+
+        init(addresses: [SocketAddress], alarm: Alarm, loop: Loop) {
+            self.addresses = addresses
+            self.alarm = alarm
+            self.loop = loop
+        }
+
+        deinit {
+            for attempt in attempts { loop.close(attempt.slot) }
+        }
+
+        func run(stagger: UInt32, timeout: UInt32) async throws(Failure) -> Connection {
+            let end = loop.tick &+ timeout
+            while true {
+                if let winner = startNext() { return winner }
+                guard !attempts.isEmpty else {
+                    if started < addresses.count { continue }
+                    throw lastFailure!
+                }
+                var nextStart = loop.tick &+ stagger
+                while true {
+                    let left = Int32(bitPattern: end &- loop.tick)
+                    if left <= 0 { throw Failure(errno: .timedOut, address: attempts[0].address) }
+                    let pause = started < addresses.count ? min(left, Int32(bitPattern: nextStart &- loop.tick)) : left
+                    let rang = await alarm.wait(atMost: UInt32(max(pause, 1)))
+                    if let winner = takeWinner() { return winner }
+                    if attempts.isEmpty || (!rang && started < addresses.count) { break }
+                    if Int32(bitPattern: nextStart &- loop.tick) <= 0 { nextStart = loop.tick }
+                }
+            }
+        }
+
+        /// Starts the next attempt; answers it if it is connected at once.
+        private func startNext() -> Connection? {
+            guard started < addresses.count else { return nil }
+            let address = addresses[started]
+            started += 1
+            do throws(Errno) {
+                let (slot, isConnected) = try Dial.begin(address, on: loop)
+                if isConnected { return Connection(socket: Socket(slot: slot, loop: loop), address: address) }
+                loop.slots[slot].pointee.proxy = alarm.slot
+                attempts.append((slot, address))
+            } catch {
+                lastFailure = Failure(errno: error, address: address)
+            }
+            return nil
+        }
+
+        /// The first attempt that is connected; those that failed are dropped.
+        private func takeWinner() -> Connection? {
+            for (index, attempt) in attempts.enumerated().reversed()
+            where loop.slots[attempt.slot].pointee.flags.contains(.writable) {
+                let error = linux_socket_error(loop.slots[attempt.slot].pointee.descriptor)
+                attempts.remove(at: index)
+                if error == 0 {
+                    loop.slots[attempt.slot].pointee.proxy = Slot.none
+                    return Connection(socket: Socket(slot: attempt.slot, loop: loop), address: attempt.address)
+                }
+                lastFailure = Failure(errno: Errno(error), address: attempt.address)
+                loop.close(attempt.slot)
+            }
+            return nil
+        }
+    }
+}
+
+/// Options of every TCP socket that carries a session.
+enum TCPOptions {
+    /// Listeners hand these on to what they accept, so an accepted socket costs no further call (tcp(7), socket(7)).
+    static func apply(to descriptor: Int32) {
+        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        _ = linux_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        // A peer that is gone without a word is found after 60 s + 6 × 10 s.
+        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
+        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
+        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 6)
+        // Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
+        _ = linux_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
+    }
+}

@@ -1,0 +1,62 @@
+import CLinux
+import Glibc
+
+/// Sockets that clients connect to.
+package enum ListeningSocket {
+    /// A TCP socket that listens on `address`, with the options that what it accepts inherits.
+    ///
+    /// - Parameter interface: only clients of this interface reach it (SO_BINDTODEVICE, socket(7)).
+    /// - Throws: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, `ENODEV` and the like, from the call that failed.
+    package static func tcp(_ address: SocketAddress, interface: String? = nil) throws(Errno) -> Descriptor {
+        let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
+        try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
+        if case .v6 = address {
+            // [::] means IPv6 alone: what listens on IPv4 is to be seen as such.
+            try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
+        }
+        if let interface { try checked(linux_bind_to_device(socket.number, interface)) }
+        TCPOptions.apply(to: socket.number)
+        let (storage, length) = address.storage
+        try bind(socket.number, storage, length)
+        try listen(on: socket.number)
+        return socket
+    }
+
+    /// A Unix stream socket at `path`, which must not exist. The longest path has 107 bytes (unix(7)).
+    package static func unix(path: String) throws(Errno) -> Descriptor {
+        var storage = sockaddr_storage()
+        storage.ss_family = sa_family_t(AF_UNIX)
+        let room = MemoryLayout<sockaddr_un>.size - MemoryLayout<sa_family_t>.size - 1
+        guard path.utf8.count <= room else { throw Errno(ENAMETOOLONG) }
+        withUnsafeMutableBytes(of: &storage) { bytes in
+            for (index, byte) in path.utf8.enumerated() { bytes[MemoryLayout<sa_family_t>.size + index] = byte }
+        }
+        let socket = Descriptor(adopting: try checked(linux_socket(AF_UNIX, Int32(SOCK_STREAM.rawValue))))
+        try bind(socket.number, storage, socklen_t(MemoryLayout<sockaddr_un>.size))
+        try listen(on: socket.number)
+        return socket
+    }
+
+    /// Accepts a client of a Unix socket: a result for `Source.attempt`.
+    package static func accept(_ listener: Int32) -> Int {
+        var peer = sockaddr_storage()
+        return Int(linux_accept(listener, &peer))
+    }
+
+    /// The address that a socket is bound to; tells the port that the kernel chose for port 0.
+    package static func address(of socket: borrowing Descriptor) throws(Errno) -> SocketAddress {
+        try SocketAddress.local(of: socket.number)
+    }
+
+    private static func bind(_ socket: Int32, _ storage: sockaddr_storage, _ length: socklen_t) throws(Errno) {
+        let result = withUnsafePointer(to: storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(socket, $0, length) }
+        }
+        guard result == 0 else { throw Errno(errno) }
+    }
+
+    private static func listen(on socket: Int32) throws(Errno) {
+        // The kernel cuts the backlog to net.core.somaxconn (4096).
+        guard Glibc.listen(socket, 4096) == 0 else { throw Errno(errno) }
+    }
+}

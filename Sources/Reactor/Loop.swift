@@ -1,0 +1,251 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// What is called on each event of a descriptor that no task waits for.
+typealias Watcher = (_ flags: Slot.Flags) -> Void
+
+/// The state of one epoll loop and the turns it takes. Confined to its thread.
+final class Loop {
+    let epoll: Descriptor
+    let counters: Counters
+    let limits: TunnelLimits
+    var slots = SlotTable()
+    var tunnels = TunnelTable()
+    var pipes = PipePool()
+    /// Where data passes through that is copied; never holds anything from one call to the next.
+    let scratch: UnsafeMutableRawBufferPointer
+    /// Sessions and tunnels; other threads read it.
+    let load = Atomic<Int>(0)
+    /// Tunnels that used up their turn and are not done.
+    private var unfinished: [Tunnel.Index] = []
+    private var wheel: TimerWheel
+    private var closed: [Slot.Index] = []
+    private var events: UnsafeMutableBufferPointer<linux_event>
+    private var eventCount = 0
+    /// Milliseconds of CLOCK_MONOTONIC at the start of this turn.
+    private var now: UInt64
+
+    static let scratchSize = 64 << 10
+
+    init(counters: Counters, limits: TunnelLimits) throws(Errno) {
+        epoll = try Descriptor(adopting: checked(linux_epoll_create()))
+        self.counters = counters
+        self.limits = limits
+        scratch = .allocate(byteCount: Loop.scratchSize, alignment: 4096)
+        events = .allocate(capacity: 256)
+        now = monotonicMilliseconds()
+        wheel = TimerWheel(now: now)
+    }
+
+    deinit {
+        scratch.deallocate()
+        events.deallocate()
+    }
+
+    // MARK: turns
+
+    /// Waits for events. True if one was the wake-up of another thread.
+    func poll(mayBlock: Bool) -> Bool {
+        let timeout = mayBlock && unfinished.isEmpty ? wheel.timeout(now: monotonicMilliseconds()) : 0
+        let count = linux_epoll_wait(epoll.number, events.baseAddress, 256, timeout)
+        precondition(count >= 0, "epoll_wait: \(Errno(-count))")
+        now = monotonicMilliseconds()
+        eventCount = 0
+        var wokeUp = false
+        for index in 0..<Int(count) {
+            if events[index].data == UInt64.max {
+                wokeUp = true
+            } else {
+                events[eventCount] = events[index]
+                eventCount += 1
+            }
+        }
+        return wokeUp
+    }
+
+    /// Marks what is ready, resumes who waits for it, pumps tunnels, and lets deadlines pass.
+    func deliver() {
+        for index in 0..<eventCount { deliver(events[index]) }
+        eventCount = 0
+        let again = unfinished
+        unfinished.removeAll(keepingCapacity: true)
+        for tunnel in again { pumpAgain(tunnel) }
+        for slot in wheel.advance(to: now, in: slots) { expire(slot) }
+    }
+
+    private func deliver(_ event: linux_event) {
+        let index = Slot.Index(truncatingIfNeeded: event.data)
+        let slot = slots[index]
+        guard slot.pointee.generation == UInt32(truncatingIfNeeded: event.data >> 32),
+            slot.pointee.flags.contains(.open)
+        else { return }
+        slot.pointee.flags.formUnion(flags(of: event.events))
+        if slot.pointee.tunnel != Tunnel.none {
+            pump(slot.pointee.tunnel)
+        } else if let watcher = slot.pointee.watcher {
+            watcher(slot.pointee.flags)
+        } else if slot.pointee.proxy != Slot.none {
+            wake(slot.pointee.proxy)
+        } else if !slot.pointee.flags.isDisjoint(with: slot.pointee.awaited) {
+            resume(slot)
+        }
+    }
+
+    private func flags(of events: UInt32) -> Slot.Flags {
+        var flags: Slot.Flags = []
+        if events & LINUX_EPOLLIN != 0 { flags.insert(.readable) }
+        if events & LINUX_EPOLLOUT != 0 { flags.insert(.writable) }
+        if events & LINUX_EPOLLPRI != 0 { flags.formUnion([.urgent, .readable]) }
+        if events & (LINUX_EPOLLRDHUP | LINUX_EPOLLHUP) != 0 { flags.formUnion([.hangup, .readable]) }
+        // On an error both calls are to be made, so that they report it.
+        if events & LINUX_EPOLLERR != 0 { flags.formUnion([.failed, .hangup, .readable, .writable]) }
+        return flags
+    }
+
+    private func expire(_ index: Slot.Index) {
+        let slot = slots[index]
+        guard slot.pointee.flags.contains(.open) else { return }
+        if slot.pointee.tunnel != Tunnel.none {
+            expire(tunnel: slot.pointee.tunnel)
+        } else {
+            slot.pointee.flags.insert(.expired)
+            if let watcher = slot.pointee.watcher { watcher(slot.pointee.flags) }
+            resume(slot)
+        }
+    }
+
+    private func resume(_ slot: UnsafeMutablePointer<Slot>) {
+        guard let waiter = slot.pointee.waiter else { return }
+        slot.pointee.waiter = nil
+        slot.pointee.awaited = []
+        waiter.resume()
+    }
+
+    /// Frees what was closed in this turn: no event of the turn can meet a successor in its slot.
+    func freeClosed() {
+        for slot in closed { slots.release(slot) }
+        closed.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: slots
+
+    /// Takes a connected or connecting socket in. With an account it counts as a session.
+    ///
+    /// Registered once, edge-triggered, for everything: no descriptor is ever modified in the epoll set.
+    func open(_ descriptor: Int32, account: UInt16? = nil) -> Slot.Index {
+        let index = slots.allocate()
+        let slot = slots[index]
+        slot.pointee.descriptor = descriptor
+        if let account {
+            slot.pointee.account = account
+            slot.pointee.flags.insert(.counted)
+            load.add(1, ordering: .relaxed)
+            counters[account].pointee.sessions.add(1, ordering: .relaxed)
+            counters[account].pointee.active.add(1, ordering: .relaxed)
+        }
+        let every = LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLPRI | LINUX_EPOLLRDHUP | LINUX_EPOLLET
+        let result = linux_epoll_add(epoll.number, descriptor, every, data(of: index))
+        // ENOSPC or ENOMEM: the first read or write will find the slot expired and the session ends.
+        if result < 0 { slot.pointee.flags.insert(.expired) }
+        DescriptorBudget.shared.take(1)
+        return index
+    }
+
+    /// Watches a descriptor that somebody else owns, level-triggered.
+    func watch(_ descriptor: Int32, for events: UInt32, watcher: @escaping Watcher) throws(Errno) -> Slot.Index {
+        let index = slots.allocate()
+        slots[index].pointee.descriptor = descriptor
+        slots[index].pointee.watcher = watcher
+        slots[index].pointee.flags.insert(.shared)
+        do {
+            try checked(linux_epoll_add(epoll.number, descriptor, events, data(of: index)))
+        } catch {
+            slots[index].pointee.flags = []
+            closed.append(index)
+            throw error
+        }
+        return index
+    }
+
+    func rewatch(_ index: Slot.Index, for events: UInt32) {
+        _ = linux_epoll_modify(epoll.number, slots[index].pointee.descriptor, events, data(of: index))
+    }
+
+    /// A slot without a descriptor, to wait on.
+    func openAlarm() -> Slot.Index {
+        slots.allocate()
+    }
+
+    /// Closes the descriptor (unless somebody else owns it); whoever waits is resumed and finds the slot expired.
+    func close(_ index: Slot.Index) {
+        let slot = slots[index]
+        guard slot.pointee.flags.contains(.open) else { return }
+        wheel.disarm(index, in: slots)
+        if slot.pointee.flags.contains(.shared) {
+            _ = linux_epoll_delete(epoll.number, slot.pointee.descriptor)
+        } else if slot.pointee.descriptor >= 0 {
+            _ = linux_close(slot.pointee.descriptor)
+            DescriptorBudget.shared.give(1)
+        }
+        if slot.pointee.flags.contains(.counted) {
+            load.subtract(1, ordering: .relaxed)
+            counters[slot.pointee.account].pointee.active.subtract(1, ordering: .relaxed)
+        }
+        slot.pointee.flags = .expired
+        slot.pointee.watcher = nil
+        slot.pointee.tunnel = Tunnel.none
+        resume(slot)
+        closed.append(index)
+    }
+
+    private func data(of index: Slot.Index) -> UInt64 {
+        UInt64(slots[index].pointee.generation) << 32 | UInt64(index)
+    }
+
+    // MARK: waiting
+
+    /// Waits until the slot is ready for one of `flags`.
+    func wait(_ index: Slot.Index, for flags: Slot.Flags) async throws(Errno) {
+        let slot = slots[index]
+        if slot.pointee.flags.contains(.expired) { throw .timedOut }
+        if slot.pointee.flags.isDisjoint(with: flags) {
+            await withUnsafeContinuation { continuation in
+                let slot = slots[index]
+                precondition(slot.pointee.waiter == nil, "two tasks wait for one descriptor")
+                slot.pointee.awaited = flags
+                slot.pointee.waiter = continuation
+            }
+            if slots[index].pointee.flags.contains(.expired) { throw .timedOut }
+        }
+    }
+
+    /// Makes an alarm ready.
+    func wake(_ index: Slot.Index) {
+        slots[index].pointee.flags.insert(.readable)
+        resume(slots[index])
+    }
+
+    func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        slots[index].pointee.flags.remove(.expired)
+        wheel.arm(index, in: slots, after: ticks)
+    }
+
+    func clearDeadline(_ index: Slot.Index) {
+        wheel.disarm(index, in: slots)
+    }
+
+    /// This turn's time in ticks of the wheel.
+    var tick: UInt32 { wheel.current }
+
+    func continueLater(_ tunnel: Tunnel.Index) {
+        unfinished.append(tunnel)
+    }
+}
+
+/// CLOCK_MONOTONIC in milliseconds; never goes back (clock_gettime(2)).
+func monotonicMilliseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+}

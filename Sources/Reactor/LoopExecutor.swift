@@ -1,0 +1,156 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// The serial executor of a reactor: jobs and events of one thread.
+///
+/// The one class here that is `@unchecked Sendable`: `loop` and `local` are touched by the loop's thread alone; the rest is
+/// atomic or behind the mutex.
+final class LoopExecutor: SerialExecutor, @unchecked Sendable {
+    let loop: Loop
+    /// Jobs that the loop's own thread enqueued, in order. Two arrays take turns, so that draining never shifts one.
+    private var local: [UnownedJob] = []
+    private var running: [UnownedJob] = []
+    private let inbox = Mutex(Inbox())
+    private let wakeup: Descriptor
+    /// True while the loop is in epoll_wait, or about to be: only then is the eventfd worth a system call.
+    private let isAsleep = Atomic<Bool>(false)
+    private let isStopped = Atomic<Bool>(false)
+    private let thread = Atomic<UInt>(0)
+    private let pending = Atomic<Int>(0)
+
+    private struct Inbox {
+        var jobs: [UnownedJob] = []
+        var arrivals: [(Arrival, Reactor)] = []
+    }
+
+    init(counters: Counters, limits: TunnelLimits) throws(Errno) {
+        loop = try Loop(counters: counters, limits: limits)
+        wakeup = try Descriptor(adopting: checked(linux_eventfd()))
+        try checked(linux_epoll_add(loop.epoll.number, wakeup.number, LINUX_EPOLLIN, UInt64.max))
+    }
+
+    /// Sessions and tunnels here, and on their way here.
+    var load: Int { loop.load.load(ordering: .relaxed) + pending.load(ordering: .relaxed) }
+
+    /// Whether this is the loop's thread.
+    var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isCurrent {
+            local.append(job)
+        } else {
+            inbox.withLock { $0.jobs.append(job) }
+            wake()
+        }
+    }
+
+    /// Hands an accepted client over from another reactor's thread.
+    func deliver(_ arrival: Arrival, to reactor: Reactor) {
+        pending.add(1, ordering: .relaxed)
+        inbox.withLock { $0.arrivals.append((arrival, reactor)) }
+        wake()
+    }
+
+    func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(ordinary: self)
+    }
+
+    func checkIsolated() {
+        precondition(isCurrent, "this is not the reactor's thread")
+    }
+
+    func isIsolatingCurrentContext() -> Bool? {
+        isCurrent
+    }
+
+    func start(name: String) {
+        let executor = Unmanaged.passRetained(self)
+        startThread(name: name) {
+            executor.takeRetainedValue().run()
+        }
+    }
+
+    func stop() {
+        isStopped.store(true, ordering: .sequentiallyConsistent)
+        wake(always: true)
+    }
+
+    /// Drain jobs, wait, deliver, drain, free: until stopped.
+    func run() {
+        thread.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
+        while !isStopped.load(ordering: .relaxed) {
+            takeInbox()
+            drain()
+            loop.freeClosed()
+            // Announce sleep first and look again after: a job that comes in between then either is seen here or wakes us.
+            isAsleep.store(true, ordering: .sequentiallyConsistent)
+            let mayBlock = local.isEmpty && inbox.withLock { $0.jobs.isEmpty && $0.arrivals.isEmpty }
+            let wokeUp = loop.poll(mayBlock: mayBlock)
+            isAsleep.store(false, ordering: .sequentiallyConsistent)
+            loop.deliver()
+            if wokeUp { _ = linux_read_eventfd(wakeup.number) }
+        }
+        drain()
+        loop.freeClosed()
+    }
+
+    private func wake(always: Bool = false) {
+        guard always || isAsleep.load(ordering: .sequentiallyConsistent) else { return }
+        var one: UInt64 = 1
+        _ = linux_write(wakeup.number, &one, 8)
+    }
+
+    private func takeInbox() {
+        let taken = inbox.withLock { inbox in
+            let taken = inbox
+            if !taken.jobs.isEmpty || !taken.arrivals.isEmpty { inbox = Inbox() }
+            return taken
+        }
+        local.append(contentsOf: taken.jobs)
+        for (arrival, reactor) in taken.arrivals {
+            pending.subtract(1, ordering: .relaxed)
+            reactor.assumeIsolated { $0.admit(arrival) }
+        }
+    }
+
+    private func drain() {
+        while !local.isEmpty {
+            swap(&local, &running)
+            for job in running { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            running.removeAll(keepingCapacity: true)
+        }
+    }
+}
+
+private func linux_read_eventfd(_ descriptor: Int32) -> Int {
+    var count: UInt64 = 0
+    return linux_read(descriptor, &count, 8)
+}
+
+/// Starts a detached POSIX thread with a name that ps(1) -L shows.
+func startThread(name: String, _ body: @escaping @Sendable () -> Void) {
+    let start = Unmanaged.passRetained(ThreadStart(name: name, body: body))
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
+            linux_name_thread(start.name)
+            start.body()
+            return nil
+        }, start.toOpaque())
+    precondition(result == 0, "no thread could be started: \(Errno(result))")
+    pthread_detach(thread)
+}
+
+private final class ThreadStart: Sendable {
+    let name: String
+    let body: @Sendable () -> Void
+
+    init(name: String, body: @escaping @Sendable () -> Void) {
+        self.name = String(name.prefix(15))
+        self.body = body
+    }
+}

@@ -1,0 +1,108 @@
+/// What the loop knows of one descriptor, or of one alarm.
+///
+/// A slot is reused after its descriptor was closed; its generation, which also travels in the epoll data, tells a late
+/// event of the former one from one of the present.
+struct Slot {
+    typealias Index = UInt32
+    static let none = Index.max
+
+    struct Flags: OptionSet {
+        let rawValue: UInt16
+        /// Not known to have nothing to read.
+        static let readable = Flags(rawValue: 1)
+        /// Not known to refuse a write.
+        static let writable = Flags(rawValue: 2)
+        /// The peer has sent a FIN, or the connection is gone: a short read does not mean "nothing left".
+        static let hangup = Flags(rawValue: 4)
+        /// EPOLLERR was seen: ask SO_ERROR before believing an end of file.
+        static let failed = Flags(rawValue: 8)
+        /// TCP urgent data: splice(2) stops at it, and a short read does not mean "nothing left".
+        static let urgent = Flags(rawValue: 16)
+        /// The deadline has passed.
+        static let expired = Flags(rawValue: 32)
+        /// The slot is in use.
+        static let open = Flags(rawValue: 64)
+        /// Counted in the reactor's load and in its account.
+        static let counted = Flags(rawValue: 128)
+        /// In the timer wheel.
+        static let armed = Flags(rawValue: 256)
+        /// The origin's side of its tunnel.
+        static let origin = Flags(rawValue: 512)
+        /// Known to epoll; must be deleted there before close, since its open file lives on elsewhere.
+        static let shared = Flags(rawValue: 1024)
+    }
+
+    var descriptor: Int32 = -1
+    var generation: UInt32 = 0
+    var flags: Flags = []
+    var account: UInt16 = 0
+    /// The tunnel that owns the descriptor, once one does.
+    var tunnel: Tunnel.Index = Tunnel.none
+    /// The slot to wake in place of this one: a race of connects waits on one alarm.
+    var proxy: Index = Slot.none
+    var deadline: UInt32 = 0
+    var previous: Index = Slot.none
+    var next: Index = Slot.none
+    /// The task that waits here, and for which of `readable` and `writable`.
+    var waiter: UnsafeContinuation<Void, Never>?
+    var awaited: Flags = []
+    /// Called on every event, for descriptors that no task waits for.
+    var watcher: Watcher?
+}
+
+/// Slots by index: pages that never move, so that growing neither copies nor doubles.
+struct SlotTable: ~Copyable {
+    private static let pageShift: UInt32 = 7
+    private static let pageSize = 1 << Int(pageShift)
+    private static let pageLimit = 1 << 14
+
+    private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Slot>>
+    private var pageCount = 0
+    private var free: [Slot.Index] = []
+
+    init() {
+        pages = .allocate(capacity: SlotTable.pageLimit)
+    }
+
+    deinit {
+        for page in 0..<pageCount {
+            pages[page].deinitialize(count: SlotTable.pageSize)
+            pages[page].deallocate()
+        }
+        pages.deallocate()
+    }
+
+    @inline(__always)
+    subscript(index: Slot.Index) -> UnsafeMutablePointer<Slot> {
+        pages[Int(index >> SlotTable.pageShift)] + Int(index & UInt32(SlotTable.pageSize - 1))
+    }
+
+    func contains(_ index: Slot.Index) -> Bool {
+        Int(index >> SlotTable.pageShift) < pageCount
+    }
+
+    mutating func allocate() -> Slot.Index {
+        if free.isEmpty { addPage() }
+        let index = free.removeLast()
+        self[index].pointee.flags = .open
+        return index
+    }
+
+    /// Gives the slot back; from here on its old generation finds nobody.
+    mutating func release(_ index: Slot.Index) {
+        let generation = self[index].pointee.generation
+        self[index].pointee = Slot()
+        self[index].pointee.generation = generation &+ 1
+        free.append(index)
+    }
+
+    private mutating func addPage() {
+        precondition(pageCount < SlotTable.pageLimit, "more slots than any descriptor limit allows")
+        let page = UnsafeMutablePointer<Slot>.allocate(capacity: SlotTable.pageSize)
+        page.initialize(repeating: Slot(), count: SlotTable.pageSize)
+        pages[pageCount] = page
+        let first = Slot.Index(pageCount) << SlotTable.pageShift
+        free.append(contentsOf: (first..<first + UInt32(SlotTable.pageSize)).reversed())
+        pageCount += 1
+    }
+}

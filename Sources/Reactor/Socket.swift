@@ -1,0 +1,124 @@
+import CLinux
+import Glibc
+
+/// A connected stream socket that belongs to a reactor. Reads and writes wait without blocking the thread; one task at a
+/// time may wait on it. Letting go of it closes it.
+package struct Socket: ~Copyable {
+    let slot: Slot.Index
+    unowned(unsafe) let loop: Loop
+
+    init(slot: Slot.Index, loop: Loop) {
+        self.slot = slot
+        self.loop = loop
+    }
+
+    /// Takes a connected, non-blocking socket in.
+    package init(adopting descriptor: consuming Descriptor, on reactor: isolated Reactor) {
+        loop = reactor.loop
+        slot = loop.open(descriptor.release())
+    }
+
+    deinit {
+        loop.close(slot)
+    }
+
+    /// The slot, no longer owned by this value.
+    consuming func release() -> Slot.Index {
+        let slot = self.slot
+        discard self
+        return slot
+    }
+
+    package var descriptor: Int32 { loop.slots[slot].pointee.descriptor }
+
+    /// From now on every wait is over at `duration` from now, once and for all: calls then throw `ETIMEDOUT`.
+    package borrowing func setDeadline(after duration: Duration) {
+        loop.setDeadline(slot, after: TimerWheel.ticks(duration))
+    }
+
+    package borrowing func clearDeadline() {
+        loop.clearDeadline(slot)
+    }
+
+    /// Reads what there is, at most `buffer.count` bytes; waits if there is nothing.
+    ///
+    /// - Returns: how many bytes; 0 at the end of the stream.
+    /// - Throws: `ETIMEDOUT` past the deadline; whatever read(2) says.
+    package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) async throws(Errno) -> Int {
+        while true {
+            try await loop.wait(slot, for: .readable)
+            let state = loop.slots[slot]
+            let count = linux_read(state.pointee.descriptor, buffer.baseAddress, buffer.count)
+            if count < buffer.count { loop.noteShortRead(state, count) }
+            if count >= 0 { return count }
+            if count != -Int(EAGAIN) { throw Errno(Int32(-count)) }
+        }
+    }
+
+    /// Writes all of it, waiting as often as the peer makes us.
+    package borrowing func write(_ bytes: UnsafeRawBufferPointer) async throws(Errno) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let state = loop.slots[slot]
+            if state.pointee.flags.contains(.expired) { throw .timedOut }
+            let count = linux_send(state.pointee.descriptor, rest.baseAddress, rest.count)
+            if count >= 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            } else if count == -Int(EAGAIN) {
+                state.pointee.flags.remove(.writable)
+                try await loop.wait(slot, for: .writable)
+            } else {
+                throw Errno(Int32(-count))
+            }
+        }
+    }
+
+    package borrowing func write(_ bytes: [UInt8]) async throws(Errno) {
+        // The array's storage cannot be lent across an `await`; what does not fit at once is rare and copied.
+        let descriptor = self.descriptor
+        let count = bytes.withUnsafeBytes { linux_send(descriptor, $0.baseAddress, $0.count) }
+        if count == bytes.count { return }
+        guard count >= 0 || count == -Int(EAGAIN) else { throw Errno(Int32(-count)) }
+        let rest = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count - max(0, count), alignment: 1)
+        defer { rest.deallocate() }
+        rest.copyBytes(from: bytes[max(0, count)...])
+        try await write(UnsafeRawBufferPointer(rest))
+    }
+
+    /// The FIN: tells the peer that nothing more will come (shutdown(2), SHUT_WR).
+    package borrowing func finish() {
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    /// Reads and discards until the peer closes, at most `limit` bytes: closing with unread bytes would send a RST, which
+    /// may overtake the answer that was just written (RFC 9112 §9.6). The deadline must be set.
+    package borrowing func drain(atMost limit: Int) async {
+        var left = limit
+        while left > 0 {
+            guard let count = try? await read(into: loop.scratch), count > 0 else { return }
+            left -= count
+        }
+    }
+
+    /// Makes the close to come a RST.
+    package borrowing func resetOnClose() {
+        _ = linux_set_reset_on_close(descriptor)
+    }
+
+    /// The address of this end (getsockname(2)): what BND.ADDR reports (RFC 1928 §6).
+    package var localAddress: SocketAddress {
+        get throws(Errno) { try SocketAddress.local(of: descriptor) }
+    }
+}
+
+extension Loop {
+    /// After a short read from a stream the kernel has nothing left (epoll(7)), unless a FIN, an error or the urgent mark
+    /// cut it short.
+    func noteShortRead(_ slot: UnsafeMutablePointer<Slot>, _ count: Int) {
+        if count == -Int(EAGAIN) {
+            slot.pointee.flags.subtract([.readable, .urgent])
+        } else if count > 0, slot.pointee.flags.isDisjoint(with: [.hangup, .urgent]) {
+            slot.pointee.flags.remove(.readable)
+        }
+    }
+}

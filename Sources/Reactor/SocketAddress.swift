@@ -1,0 +1,78 @@
+import Glibc
+
+/// Where a TCP or UDP socket is: address and port in host byte order.
+package enum SocketAddress: Hashable, Sendable {
+    case v4(UInt32, port: UInt16)
+    case v6(UInt128, port: UInt16)
+
+    package var port: UInt16 {
+        switch self {
+        case .v4(_, let port), .v6(_, let port): port
+        }
+    }
+
+    /// The protocol family for socket(2).
+    var family: Int32 {
+        switch self {
+        case .v4: AF_INET
+        case .v6: AF_INET6
+        }
+    }
+
+    init?(_ storage: sockaddr_storage) {
+        var storage = storage
+        switch Int32(storage.ss_family) {
+        case AF_INET:
+            self = withUnsafeBytes(of: &storage) { bytes in
+                let address = bytes.load(as: sockaddr_in.self)
+                return .v4(UInt32(bigEndian: address.sin_addr.s_addr), port: UInt16(bigEndian: address.sin_port))
+            }
+        case AF_INET6:
+            self = withUnsafeBytes(of: &storage) { bytes in
+                let port = UInt16(bigEndian: bytes.load(as: sockaddr_in6.self).sin6_port)
+                let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                return .v6(
+                    UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt128.self)), port: port)
+            }
+        default:
+            return nil
+        }
+    }
+
+    /// The form that the kernel takes, and its length.
+    var storage: (sockaddr_storage, socklen_t) {
+        var storage = sockaddr_storage()
+        let length = withUnsafeMutableBytes(of: &storage) { bytes in
+            switch self {
+            case .v4(let address, let port):
+                var v4 = sockaddr_in()
+                v4.sin_family = sa_family_t(AF_INET)
+                v4.sin_port = port.bigEndian
+                v4.sin_addr.s_addr = address.bigEndian
+                bytes.storeBytes(of: v4, as: sockaddr_in.self)
+                return MemoryLayout<sockaddr_in>.size
+            case .v6(let address, let port):
+                var v6 = sockaddr_in6()
+                v6.sin6_family = sa_family_t(AF_INET6)
+                v6.sin6_port = port.bigEndian
+                bytes.storeBytes(of: v6, as: sockaddr_in6.self)
+                let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                bytes.storeBytes(of: address.bigEndian, toByteOffset: offset, as: UInt128.self)
+                return MemoryLayout<sockaddr_in6>.size
+            }
+        }
+        return (storage, socklen_t(length))
+    }
+
+    /// The address of this end (getsockname(2)).
+    static func local(of descriptor: Int32) throws(Errno) -> SocketAddress {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        guard result == 0 else { throw Errno(errno) }
+        guard let address = SocketAddress(storage) else { throw Errno(EAFNOSUPPORT) }
+        return address
+    }
+}

@@ -1,0 +1,102 @@
+/// Deadlines in a hashed wheel (Varghese and Lauck 1987): arming and disarming cost a few stores, however many there are,
+/// which suits timers that nearly always are disarmed. The lists run through the slots themselves.
+struct TimerWheel: ~Copyable {
+    /// Milliseconds a tick, as a power of two: 16 ms.
+    static let tickShift: UInt64 = 4
+    private static let buckets = 1024
+
+    private let heads: UnsafeMutablePointer<Slot.Index>
+    /// A bit for each bucket that is not empty.
+    private let occupied: UnsafeMutablePointer<UInt64>
+    /// All deadlines up to this tick have been delivered.
+    private(set) var current: UInt32
+    private var due: [Slot.Index] = []
+
+    init(now: UInt64) {
+        heads = .allocate(capacity: TimerWheel.buckets)
+        heads.initialize(repeating: Slot.none, count: TimerWheel.buckets)
+        occupied = .allocate(capacity: TimerWheel.buckets / 64)
+        occupied.initialize(repeating: 0, count: TimerWheel.buckets / 64)
+        current = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
+    }
+
+    deinit {
+        heads.deallocate()
+        occupied.deallocate()
+    }
+
+    /// Rounds up and adds a tick: never early.
+    static func ticks(_ duration: Duration) -> UInt32 {
+        let (seconds, attoseconds) = duration.components
+        let milliseconds = max(0, min(seconds, 1 << 24)) * 1000 + attoseconds / 1_000_000_000_000_000
+        return UInt32(max(0, milliseconds) + 15 >> 4) + 1
+    }
+
+    mutating func arm(_ index: Slot.Index, in slots: borrowing SlotTable, after ticks: UInt32) {
+        if slots[index].pointee.flags.contains(.armed) { disarm(index, in: slots) }
+        let deadline = current &+ max(ticks, 1)
+        let bucket = Int(deadline) & (TimerWheel.buckets - 1)
+        let slot = slots[index]
+        slot.pointee.deadline = deadline
+        slot.pointee.flags.insert(.armed)
+        slot.pointee.previous = Slot.none
+        slot.pointee.next = heads[bucket]
+        if heads[bucket] != Slot.none { slots[heads[bucket]].pointee.previous = index }
+        heads[bucket] = index
+        occupied[bucket >> 6] |= 1 << UInt64(bucket & 63)
+    }
+
+    mutating func disarm(_ index: Slot.Index, in slots: borrowing SlotTable) {
+        let slot = slots[index]
+        guard slot.pointee.flags.contains(.armed) else { return }
+        slot.pointee.flags.remove(.armed)
+        let (previous, next) = (slot.pointee.previous, slot.pointee.next)
+        if next != Slot.none { slots[next].pointee.previous = previous }
+        if previous != Slot.none {
+            slots[previous].pointee.next = next
+        } else {
+            let bucket = Int(slot.pointee.deadline) & (TimerWheel.buckets - 1)
+            heads[bucket] = next
+            if next == Slot.none { occupied[bucket >> 6] &= ~(1 << UInt64(bucket & 63)) }
+        }
+    }
+
+    /// Moves on to `now` (milliseconds) and answers the slots whose deadline has passed, disarmed.
+    mutating func advance(to now: UInt64, in slots: borrowing SlotTable) -> [Slot.Index] {
+        let target = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
+        guard target != current else { return [] }
+        due.removeAll(keepingCapacity: true)
+        for tick in 1...min(target &- current, UInt32(TimerWheel.buckets)) {
+            var index = heads[Int(current &+ tick) & (TimerWheel.buckets - 1)]
+            while index != Slot.none {
+                let next = slots[index].pointee.next
+                // Deadlines of a later round of the wheel share the bucket.
+                if Int32(bitPattern: slots[index].pointee.deadline &- target) <= 0 {
+                    disarm(index, in: slots)
+                    due.append(index)
+                }
+                index = next
+            }
+        }
+        current = target
+        return due
+    }
+
+    /// Milliseconds until the next bucket that is not empty, -1 if all are.
+    func timeout(now: UInt64) -> Int32 {
+        for distance in 0...(TimerWheel.buckets / 64) {
+            let first = (Int(current) + 1) & (TimerWheel.buckets - 1)
+            let word = ((first >> 6) + distance) & (TimerWheel.buckets / 64 - 1)
+            var bits = occupied[word]
+            if distance == 0 { bits &= ~0 << UInt64(first & 63) }
+            if distance == TimerWheel.buckets / 64 { bits &= ~(~0 << UInt64(first & 63)) }
+            guard bits != 0 else { continue }
+            let bucket = word << 6 + bits.trailingZeroBitCount
+            let ticks = (bucket - first) & (TimerWheel.buckets - 1)
+            let now32 = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
+            let away = Int32(bitPattern: current &+ 1 &+ UInt32(ticks) &- now32)
+            return away <= 0 ? 0 : away << 4 - Int32(truncatingIfNeeded: now & 15)
+        }
+        return -1
+    }
+}
