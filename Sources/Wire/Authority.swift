@@ -1,0 +1,66 @@
+/// The target of CONNECT, `host:port` and nothing else (RFC 9110 §9.3.6, RFC 9112 §3.2.3).
+package struct Authority: Hashable, Sendable {
+    /// A name or an IPv4 address as written; or what stood between brackets.
+    package let host: String
+    /// Whether the host stood in brackets, so that it can only be an IPv6 address.
+    package let isBracketed: Bool
+    /// 1…65535.
+    package let port: UInt16
+
+    /// User information, zone ids (RFC 6874), percent-encoding and ports with a sign or a leading zero are refused.
+    package init(_ text: String) throws(HTTPError) {
+        let bytes = Array(text.utf8)
+        guard let colon = bytes.lastIndex(of: ASCII.colon), let port = Self.port(bytes[(colon + 1)...]) else {
+            throw .malformed("the target of CONNECT is to be host:port with a port from 1 to 65535")
+        }
+        var host = bytes[..<colon]
+        isBracketed = host.first == UInt8(ascii: "[")
+        if isBracketed {
+            guard host.last == UInt8(ascii: "]"), host.count > 2 else {
+                throw .malformed("the bracket around the IPv6 address is not closed")
+            }
+            host = host.dropFirst().dropLast()
+            guard !host.contains(UInt8(ascii: "%")) else {
+                throw .malformed("an address with a zone id has no meaning beyond its own machine")
+            }
+            guard host.allSatisfy(\.isAddressByte) else {
+                throw .malformed("what stands in brackets is no IPv6 address")
+            }
+        } else {
+            guard !host.isEmpty, host.allSatisfy(\.isNameByte) else {
+                throw .malformed("the target of CONNECT is to be host:port, an IPv6 address in brackets")
+            }
+        }
+        self.host = String(decoding: host, as: UTF8.self)
+        self.port = port
+    }
+
+    private static func port(_ digits: ArraySlice<UInt8>) -> UInt16? {
+        guard (1...5).contains(digits.count), digits.first != UInt8(ascii: "0"), digits.allSatisfy(\.isDigit) else {
+            return nil
+        }
+        return UInt16(exactly: digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) })
+    }
+}
+
+extension UInt8 {
+    /// What an IPv6 address can be written with.
+    fileprivate var isAddressByte: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+            UInt8(ascii: "A")...UInt8(ascii: "F"), ASCII.colon, UInt8(ascii: "."):
+            true
+        default: false
+        }
+    }
+
+    /// What a host name in the DNS can be written with; narrower than reg-name (RFC 3986 §3.2.2).
+    fileprivate var isNameByte: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/// The statuses that this proxy gives by itself (RFC 9110 §15).
+package enum HTTPStatus: Int, Sendable, CaseIterable {
+    case ok = 200
+    case badRequest = 400
+    case forbidden = 403
+    case notFound = 404
+    case methodNotAllowed = 405
+    case proxyAuthenticationRequired = 407
+    case requestTimeout = 408
+    case uriTooLong = 414
+    case headTooLarge = 431
+    case internalError = 500
+    case notImplemented = 501
+    case badGateway = 502
+    case serviceUnavailable = 503
+    case gatewayTimeout = 504
+    case versionNotSupported = 505
+
+    package var phrase: String {
+        switch self {
+        case .ok: "OK"
+        case .badRequest: "Bad Request"
+        case .forbidden: "Forbidden"
+        case .notFound: "Not Found"
+        case .methodNotAllowed: "Method Not Allowed"
+        case .proxyAuthenticationRequired: "Proxy Authentication Required"
+        case .requestTimeout: "Request Timeout"
+        case .uriTooLong: "URI Too Long"
+        case .headTooLarge: "Request Header Fields Too Large"
+        case .internalError: "Internal Server Error"
+        case .notImplemented: "Not Implemented"
+        case .badGateway: "Bad Gateway"
+        case .serviceUnavailable: "Service Unavailable"
+        case .gatewayTimeout: "Gateway Timeout"
+        case .versionNotSupported: "HTTP Version Not Supported"
+        }
+    }
+}
+
+/// A short answer of the proxy's own: a reason in plain text, always delimited by Content-Length.
+package struct HTTPResponse: Hashable, Sendable {
+    package var status: HTTPStatus
+    /// The value of Proxy-Authenticate.
+    package var challenge: String?
+    /// One sentence, sent with a line feed after it.
+    package var reason: String
+    /// Whether the connection ends with this answer.
+    package var closes: Bool
+    /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
+    package var omitsBody = false
+
+    package init(_ status: HTTPStatus, reason: String, closes: Bool = true) {
+        self.status = status
+        self.reason = reason
+        self.closes = closes
+    }
+
+    /// 407 with the challenge that RFC 9110 §11.7.1 asks for; names and passwords are taken as UTF-8 (RFC 7617 §2.1).
+    package static func authenticationRequired(reason: String, closes: Bool) -> HTTPResponse {
+        var response = HTTPResponse(.proxyAuthenticationRequired, reason: reason, closes: closes)
+        response.challenge = #"Basic realm="gatehouse", charset="UTF-8""#
+        return response
+    }
+
+    /// What opens a tunnel. A 2xx to CONNECT has neither Content-Length nor Transfer-Encoding (RFC 9110 §9.3.6).
+    package static let tunnelOpened = Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)
+
+    package func encode() -> [UInt8] {
+        let body = reason + "\n"
+        var head = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\n"
+        if let challenge { head += "Proxy-Authenticate: \(challenge)\r\n" }
+        head += "Content-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
+        // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).
+        head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"
+        return Array((omitsBody ? head : head + body).utf8)
+    }
+}

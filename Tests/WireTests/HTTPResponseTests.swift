@@ -1,0 +1,48 @@
+import Testing
+import Wire
+
+@Suite struct HTTPResponseTests {
+    private func text(_ response: HTTPResponse) -> String { String(decoding: response.encode(), as: UTF8.self) }
+
+    @Test func `A refusal is short, plain and delimited`() {
+        #expect(
+            text(HTTPResponse(.badGateway, reason: "example.org: connection refused")) == """
+                HTTP/1.1 502 Bad Gateway\r
+                Content-Type: text/plain; charset=utf-8\r
+                Content-Length: 32\r
+                Connection: close\r
+                \r
+                example.org: connection refused
+
+                """)
+    }
+
+    @Test func `A 407 has its challenge and keeps the connection`() {
+        #expect(
+            text(.authenticationRequired(reason: "grün", closes: false)) == """
+                HTTP/1.1 407 Proxy Authentication Required\r
+                Proxy-Authenticate: Basic realm="gatehouse", charset="UTF-8"\r
+                Content-Type: text/plain; charset=utf-8\r
+                Content-Length: 6\r
+                Connection: keep-alive\r
+                \r
+                grün
+
+                """)
+    }
+
+    @Test func `An opened tunnel has no Content-Length and no Transfer-Encoding`() {
+        #expect(
+            String(decoding: HTTPResponse.tunnelOpened, as: UTF8.self) == "HTTP/1.1 200 Connection established\r\n\r\n")
+    }
+
+    @Test func `The answer to HEAD has no body`() {
+        var response = HTTPResponse(.forbidden, reason: "no")
+        response.omitsBody = true
+        #expect(text(response).hasSuffix("Content-Length: 3\r\nConnection: close\r\n\r\n"))
+    }
+
+    @Test func `Every status has its phrase`() {
+        for status in HTTPStatus.allCases { #expect(!status.phrase.isEmpty) }
+    }
+}
