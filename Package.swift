@@ -57,5 +57,7 @@ let package = Package(
 
         tests("ArchitectureTests"),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
+        tests("WireTests", ["Wire"]),
+        tests("PolicyTests", ["Policy"]),
     ]
 )

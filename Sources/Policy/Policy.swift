@@ -72,7 +72,7 @@ package struct Listener: Codable, Hashable, Sendable {
 package struct User: Codable, Hashable, Sendable {
     /// 1 to 255 bytes (RFC 1929 §2), no colon (RFC 7617 §2), no control character.
     package var name: String
-    /// `scrypt$LOG2N$R$P$SALT$KEY`, salt and key in hexadecimal; made and checked by Proxy.
+    /// `scrypt$LOG2N$R$P$SALT$KEY`, salt and key in hexadecimal (`PasswordHash`).
     package var passwordHash: String
 
     package init(name: String, passwordHash: String) {
@@ -81,13 +81,13 @@ package struct User: Codable, Hashable, Sendable {
     }
 }
 
-/// Opens or shuts destinations, ahead of the built-in guard (`Destination`).
+/// Opens or shuts destinations, ahead of what `DestinationGuard` denies by itself.
 package struct Rule: Codable, Hashable, Sendable {
     package enum Action: String, Codable, Hashable, Sendable, CaseIterable {
         case allow, deny
     }
 
-    /// Given once and never reused; rules are tried in ascending order.
+    /// Unique; rules are tried in ascending order.
     package var id: Int
     package var action: Action
     package var destination: Network

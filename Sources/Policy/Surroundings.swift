@@ -29,6 +29,17 @@ package struct Surroundings: Codable, Hashable, Sendable {
 
     /// The interface that holds `address`.
     package func interface(holding address: IPAddress) -> Interface? {
-        interfaces.first { $0.addresses.contains { $0.address == address } }
+        interfaces.first { $0.holds(address) }
     }
+
+    /// The networks on which `interfaces` are, those of link-local addresses left out.
+    package func networks(of interfaces: [String]) -> [Network] {
+        self.interfaces.filter { interfaces.contains($0.name) }.flatMap(\.addresses)
+            .filter { $0.address.special != .linkLocal }
+            .map { Network($0.address, prefix: $0.prefix) }
+    }
+}
+
+extension Surroundings.Interface {
+    package func holds(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
 }

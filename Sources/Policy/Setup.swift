@@ -1,0 +1,64 @@
+extension Policy {
+    /// Makes this machine a gateway in one step: both proxies on the LAN interface's IPv4 address, everything else shut.
+    /// Doing it again changes nothing; doing it after the LAN's address or interface changed moves the two listeners along.
+    ///
+    /// - Parameters:
+    ///   - wan: nil leaves what is known of the WAN as it is.
+    ///   - allowSSH: opens TCP port 22, on the LAN interface only.
+    package mutating func setup(
+        lan interface: String, wan: String?, allowSSH: Bool, surroundings: Surroundings
+    ) throws(Refusal) {
+        try Self.checkExists(interface, in: surroundings)
+        if let wan { try Self.checkExists(wan, in: surroundings) }
+        guard interface != wan else {
+            throw Refusal(
+                "\(interface) cannot be LAN and WAN at once; give `--lan` and `--wan` two different interfaces")
+        }
+        guard let address = surroundings.interfaces.first(where: { $0.name == interface })?.firstIPv4 else {
+            throw Refusal("\(interface) has no IPv4 address yet; give it one, then run `gatehousectl setup` again")
+        }
+        var changed = self
+        changed.lan = [interface]
+        changed.wan = wan.map { [$0] } ?? self.wan.filter { $0 != interface }
+        changed.firewall = .enforce
+        for (kind, port) in [(Listener.Kind.socks5, UInt16(1080)), (.http, 3128)] {
+            let endpoint = Endpoint(address: address, port: port)
+            try changed.place(
+                Listener(kind: kind, endpoint: endpoint, interface: interface), insteadOf: Set(lan + [interface]))
+        }
+        if allowSSH, !changed.openings.contains(where: { $0.name == "ssh" }) {
+            try changed.open(Opening(name: "ssh", transport: .tcp, port: 22, interface: interface), in: surroundings)
+        }
+        try changed.check(in: surroundings)
+        self = changed
+    }
+
+    /// Puts a listener in the place of the one that an earlier setup made, which keeps its authentication.
+    private mutating func place(_ listener: Listener, insteadOf interfaces: Set<String>) throws(Refusal) {
+        var listener = listener
+        if let there = listeners.first(where: { $0.endpoint == listener.endpoint && $0.kind == listener.kind }),
+            there.interface == listener.interface
+        {
+            return
+        }
+        let isEarlier = { (other: Listener) in
+            other.kind == listener.kind && other.endpoint.port == listener.endpoint.port
+                && other.interface.map(interfaces.contains) == true
+        }
+        if let earlier = listeners.first(where: isEarlier) { listener.authentication = earlier.authentication }
+        listeners.removeAll(where: isEarlier)
+        for other in listeners where other.endpoint.collides(with: listener.endpoint) {
+            throw Self.taken(listener, by: other)
+        }
+        listeners.append(listener)
+    }
+}
+
+extension Surroundings.Interface {
+    /// The interface's first IPv4 address that is not link-local.
+    package var firstIPv4: IPAddress? {
+        addresses.lazy.map(\.address).first {
+            if case .v4 = $0 { $0.special != .linkLocal } else { false }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// The addresses that are no place on the internet (RFC 6890 and the IANA special-purpose registries), and the IPv6
+// addresses that are an IPv4 address in disguise.
+
+extension IPAddress {
+    /// A v4-mapped address (::ffff:0:0/96) as the IPv4 address that a socket would connect to; any other as it is.
+    package var unmapped: IPAddress {
+        if case .v6(let bits) = self, bits >> 32 == 0xffff { return .v4(UInt32(truncatingIfNeeded: bits)) }
+        return self
+    }
+
+    /// The IPv4 address to which a translator or a tunnel on the way would carry this one.
+    package var embedded: UInt32? {
+        guard case .v6(let bits) = self else { return nil }
+        let low = UInt32(truncatingIfNeeded: bits)
+        switch bits >> 96 {
+        // v4-mapped, IPv4-translated (RFC 2765) and IPv4-compatible (RFC 4291 §2.5.5).
+        case 0 where bits >> 32 == 0xffff || bits >> 32 == 0xffff_0000 || bits >> 32 == 0 && bits > 1: return low
+        // NAT64's well-known prefix (RFC 6052 §2.1).
+        case 0x0064_ff9b where bits >> 32 == 0x0064_ff9b << 64: return low
+        // Teredo: the client's address, inverted (RFC 4380 §4).
+        case 0x2001_0000: return ~low
+        default: break
+        }
+        // 6to4 (RFC 3056 §2).
+        return bits >> 112 == 0x2002 ? UInt32(truncatingIfNeeded: bits >> 80) : nil
+    }
+
+    /// Why nobody gets there without a rule; nil for an address of the internet.
+    var special: DestinationGuard.Reason? {
+        switch self {
+        case .v4(let bits): specialIPv4(bits)
+        case .v6(let bits): specialIPv6(bits)
+        }
+    }
+}
+
+private func specialIPv4(_ bits: UInt32) -> DestinationGuard.Reason? {
+    switch bits >> 24 {
+    // Linux takes 0.0.0.0 for the machine itself.
+    case 0: .unspecified
+    case 10: .privateRange
+    // Shared between carrier and customer (RFC 6598).
+    case 100 where bits >> 22 == 0x6440_0000 >> 22: .privateRange
+    case 127: .loopback
+    case 169 where bits >> 16 == 0xa9fe: .linkLocal
+    case 172 where bits >> 20 == 0xac1: .privateRange
+    // 192.168.0.0/16, and 192.0.0.0/24 (RFC 6890 §2.1, DS-Lite).
+    case 192 where bits >> 16 == 0xc0a8 || bits >> 8 == 0xc0_0000: .privateRange
+    case 224...239: .multicast
+    case 240...255: bits == .max ? .broadcast : .reserved
+    default: nil
+    }
+}
+
+private func specialIPv6(_ bits: UInt128) -> DestinationGuard.Reason? {
+    // 2000::/3 is all that is given out; most addresses end here.
+    if bits >> 125 == 1 { return nil }
+    switch bits >> 112 {
+    case 0 where bits == 0: return .unspecified
+    case 0 where bits == 1: return .loopback
+    // Local-use NAT64 (RFC 8215): which network it leads to, only the operator knows.
+    case 0x64 where bits >> 80 == 0x0064_ff9b_0001: return .privateRange
+    case 0xfc00...0xfdff: return .privateRange
+    case 0xfe80...0xfebf: return .linkLocal
+    // Site-local, deprecated by RFC 3879 but still routed by some.
+    case 0xfec0...0xfeff: return .privateRange
+    case 0xff00...0xffff: return .multicast
+    // An IPv4 address in disguise is judged as that.
+    default: return IPAddress.v6(bits).embedded == nil ? .reserved : nil
+    }
+}

@@ -1,0 +1,110 @@
+import Policy
+import Testing
+
+private func check(_ policy: Policy) -> String? { refusal { () throws(Refusal) in try policy.check(in: home) } }
+
+private func listener(
+    _ text: String, _ authentication: Listener.Authentication = .none, on interface: String? = nil
+) -> Listener {
+    Listener(kind: .socks5, endpoint: endpoint(text), authentication: authentication, interface: interface)
+}
+
+@Suite struct CheckTests {
+    @Test func `An empty policy and a sensible one hold`() {
+        #expect(check(Policy()) == nil)
+        #expect(
+            check(
+                Policy(
+                    listeners: [
+                        listener("127.0.0.1:1080"), listener("127.0.0.7:1080"), listener("[::1]:1080"),
+                        listener("192.168.1.1:1080", on: "eth1"), listener("192.168.1.1:1081"),
+                        listener("[2001:db8:2::1]:1080"), listener("0.0.0.0:1082", on: "eth1"),
+                        listener("203.0.113.5:1080", .required), listener("0.0.0.0:1083", .required),
+                        listener("[::]:1083", .required),
+                    ],
+                    users: [User(name: "alice", passwordHash: hash)],
+                    rules: [Rule(id: 1, action: .allow, destination: Network("10.0.0.0/8")!)],
+                    openings: [Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth1")],
+                    lan: ["eth1"], wan: ["eth0"])) == nil)
+    }
+
+    @Test(arguments: [
+        listener("203.0.113.5:1080"), listener("[2001:db8:1::5]:1080"), listener("0.0.0.0:1080"), listener("[::]:1080"),
+        listener("203.0.113.5:1080", on: "eth0"), listener("0.0.0.0:1080", on: "eth0"),
+    ])
+    func `An unauthenticated listener that the WAN can reach is refused`(_ listener: Listener) {
+        let text = check(Policy(listeners: [listener], lan: ["eth1"], wan: ["eth0"]))
+        #expect(
+            text == "socks5 on \(listener.endpoint) without a password could be used by anybody on the internet; "
+                + "add `--auth required`, or bind it to a LAN interface with `--interface` (eth1)")
+    }
+
+    @Test func `Without a known LAN, a listener beyond loopback wants a password`() {
+        let text = check(Policy(listeners: [listener("192.168.1.1:1080", on: "eth1")]))
+        #expect(text?.contains("none is known yet: `gatehousectl setup --lan IF`") == true)
+    }
+
+    @Test func `An address that a WAN interface also holds is not confined to the LAN`() {
+        var twice = home
+        twice.interfaces[1].addresses.append(.init(address: IPAddress("192.168.1.1")!, prefix: 32))
+        let policy = Policy(listeners: [listener("192.168.1.1:1080")], lan: ["eth1"])
+        #expect(policy.isConfinedToLAN(policy.listeners[0], in: home))
+        #expect(!policy.isConfinedToLAN(policy.listeners[0], in: twice))
+    }
+
+    @Test func `Two listeners do not share a port on one address`() {
+        #expect(
+            check(Policy(listeners: [listener("127.0.0.1:1080"), listener("127.0.0.1:1080")]))
+                == "127.0.0.1:1080 is taken by the socks5 listener on 127.0.0.1:1080; choose another port, or "
+                + "`gatehousectl listener remove 127.0.0.1:1080` first")
+        #expect(
+            check(Policy(listeners: [listener("0.0.0.0:1080", .required), listener("127.0.0.1:1080")]))
+                == "127.0.0.1:1080 is covered by the socks5 listener on 0.0.0.0:1080; choose another port, or "
+                + "`gatehousectl listener remove 0.0.0.0:1080` first")
+    }
+
+    @Test func `What the machine does not have is refused, and what it has is said`() {
+        #expect(
+            check(Policy(listeners: [listener("127.0.0.1:1080", on: "eth9")]))
+                == "there is no interface eth9; this machine has lo, eth0, eth1 and eth2")
+        #expect(
+            check(Policy(lan: ["wlan0"])) == "there is no interface wlan0; this machine has lo, eth0, eth1 and eth2")
+        #expect(check(Policy(wan: ["ppp0"]))?.hasPrefix("there is no interface ppp0; ") == true)
+        #expect(
+            check(Policy(listeners: [listener("10.9.9.9:1080", .required)]))?
+                .hasPrefix("no interface holds 10.9.9.9; this machine has 127.0.0.1, ::1, 203.0.113.5, ") == true)
+        #expect(
+            check(Policy(listeners: [listener("203.0.113.5:1080", .required, on: "eth1")]))
+                == "eth1 does not hold 203.0.113.5; it has 192.168.1.1 and 2001:db8:2::1")
+        #expect(
+            check(Policy(listeners: [listener("203.0.113.5:1080", .required, on: "eth2")]))
+                == "eth2 does not hold 203.0.113.5; it has no address")
+        #expect(check(Policy(listeners: [listener("[fe80::5]:1080", .required)]))?.contains("is link-local") == true)
+        #expect(check(Policy(lan: ["eth0"], wan: ["eth0"]))?.hasPrefix("eth0 cannot be LAN and WAN at once") == true)
+    }
+
+    @Test func `A port of 0 is refused`() {
+        let zero = Listener(kind: .http, endpoint: Endpoint(address: IPAddress("127.0.0.1")!, port: 0))
+        #expect(check(Policy(listeners: [zero])) == "127.0.0.1:0 has the port 0; give a port from 1 to 65535")
+        #expect(check(Policy(openings: [Opening(name: "x", transport: .udp, port: 0)]))?.contains("the port 0") == true)
+    }
+
+    @Test func `A user's name fits both protocols`() {
+        for name in ["", String(repeating: "a", count: 256), "a:b", "a\nb", "a\u{7f}", "\u{0}"] {
+            #expect(check(Policy(users: [User(name: name, passwordHash: hash)])) != nil, "\(name.debugDescription)")
+        }
+        #expect(check(Policy(users: [User(name: "Zoë Müller", passwordHash: hash)])) == nil)
+        let alice = User(name: "alice", passwordHash: hash)
+        #expect(check(Policy(users: [alice, alice]))?.hasPrefix("user alice exists twice") == true)
+        #expect(check(Policy(users: [User(name: "bob", passwordHash: "secret")]))?.contains("secret") == false)
+    }
+
+    @Test func `Rules and openings have numbers and names of their own`() {
+        let rule = Rule(id: 3, action: .deny, destination: Network("1.0.0.0/8")!)
+        #expect(check(Policy(rules: [rule, rule]))?.hasPrefix("two rules have the number 3") == true)
+        let ssh = Opening(name: "ssh", transport: .tcp, port: 22)
+        #expect(check(Policy(openings: [ssh, ssh]))?.hasPrefix("there is an opening ssh already") == true)
+        #expect(check(Policy(openings: [Opening(name: "a b", transport: .tcp, port: 1)])) != nil)
+        #expect(check(Policy(openings: [Opening(name: "x", transport: .tcp, port: 1, interface: "eth7")])) != nil)
+    }
+}

@@ -1,0 +1,119 @@
+import Policy
+import Testing
+
+private typealias Reason = DestinationGuard.Reason
+
+private func verdict(
+    _ address: String, port: UInt16 = 443, _ policy: Policy = Policy(lan: ["eth1"], wan: ["eth0"])
+) -> DestinationGuard.Verdict {
+    DestinationGuard(policy, surroundings: home).verdict(on: IPAddress(address)!, port: port)
+}
+
+private func rules(_ rules: (Rule.Action, String)...) -> [Rule] {
+    rules.enumerated().map { Rule(id: $0.offset + 1, action: $0.element.0, destination: Network($0.element.1)!) }
+}
+
+@Suite struct DestinationGuardTests {
+    @Test(arguments: [
+        "1.1.1.1", "203.0.113.9", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
+        "128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255",
+        "192.169.0.0", "223.255.255.255", "2606:4700::1111", "2001:db8:1::6", "3fff::", "::ffff:1.1.1.1",
+        "64:ff9b::1.1.1.1", "2002:0101:0101::1", "::1.1.1.1",
+    ])
+    func `The internet is open`(_ address: String) {
+        #expect(verdict(address) == .allow)
+    }
+
+    @Test(
+        arguments: [
+            ("0.0.0.0", .unspecified), ("0.1.2.3", .unspecified), ("127.0.0.1", .loopback),
+            ("127.255.255.255", .loopback),
+            ("10.0.0.0", .privateRange), ("10.255.255.255", .privateRange), ("100.64.0.0", .privateRange),
+            ("100.127.255.255", .privateRange), ("169.254.0.1", .linkLocal), ("169.254.169.254", .linkLocal),
+            ("172.16.0.0", .privateRange), ("172.31.255.255", .privateRange), ("192.168.0.0", .privateRange),
+            ("192.168.255.255", .privateRange), ("192.0.0.8", .privateRange), ("224.0.0.1", .multicast),
+            ("239.255.255.255", .multicast), ("240.0.0.1", .reserved), ("255.255.255.255", .broadcast),
+            ("203.0.113.255", .broadcast), ("203.0.113.0", .broadcast), ("203.0.113.5", .ownAddress),
+            ("::", .unspecified), ("::1", .loopback), ("fe80::1", .linkLocal), ("febf::1", .linkLocal),
+            ("fec0::1", .privateRange), ("fc00::1", .privateRange), ("fdff::1", .privateRange), ("ff02::1", .multicast),
+            ("4000::1", .reserved), ("64:ff9b:1::1", .privateRange), ("2001:db8:1::5", .ownAddress),
+            ("2001:db8:2::1", .ownAddress), ("2001:db8:2::99", .lan), ("fe80::5", .linkLocal),
+        ] as [(String, DestinationGuard.Reason)])
+    func `What is no place on the internet is shut`(_ address: String, _ reason: DestinationGuard.Reason) {
+        #expect(verdict(address) == .deny(reason))
+    }
+
+    @Test(
+        arguments: [
+            ("127.0.0.1", .loopback), ("10.1.2.3", .privateRange), ("169.254.169.254", .linkLocal),
+            ("0.0.0.0", .unspecified),
+            ("255.255.255.255", .broadcast), ("203.0.113.5", .ownAddress), ("192.168.1.1", .privateRange),
+        ] as [(String, DestinationGuard.Reason)])
+    func `An IPv4 address in an IPv6 one is judged as what it is`(_ address: String, _ reason: DestinationGuard.Reason)
+    {
+        guard case .v4(let bits)? = IPAddress(address) else {
+            Issue.record()
+            return
+        }
+        let low = UInt128(bits)
+        let disguises: [UInt128] = [
+            0xffff << 32 | low,  // v4-mapped
+            0xffff_0000 << 32 | low,  // IPv4-translated
+            0x0064_ff9b << 96 | low,  // NAT64
+            0x2002 << 112 | low << 80 | 1,  // 6to4
+            0x2001_0000 << 96 | UInt128(~bits),  // Teredo
+        ]
+        let destinations = DestinationGuard(Policy(), surroundings: home)
+        for disguise in disguises {
+            #expect(
+                destinations.verdict(on: .v6(disguise), port: 80) == .deny(reason), "\(IPAddress.v6(disguise))")
+        }
+        // A rule that opens the disguise does not open what is in it.
+        let opened = DestinationGuard(Policy(rules: rules((.allow, "::/0"))), surroundings: home)
+        for disguise in disguises { #expect(opened.verdict(on: .v6(disguise), port: 80) == .deny(reason)) }
+    }
+
+    @Test func `The first rule that matches decides, in the order of their numbers`() {
+        var policy = Policy(rules: rules((.allow, "10.1.0.0/16"), (.deny, "10.0.0.0/8"), (.deny, "1.1.1.0/24")))
+        #expect(verdict("10.1.2.3", policy) == .allow)
+        #expect(verdict("10.2.2.3", policy) == .deny(.rule(id: 2)))
+        #expect(verdict("::ffff:10.1.2.3", policy) == .allow)
+        #expect(verdict("64:ff9b::10.1.2.3", policy) == .allow)
+        #expect(verdict("64:ff9b::1.1.1.1", policy) == .deny(.rule(id: 3)))
+        #expect(verdict("1.1.2.1", policy) == .allow)
+        policy.rules.reverse()
+        #expect(verdict("10.1.2.3", policy) == .allow)
+        policy.rules = rules((.deny, "0.0.0.0/0"), (.allow, "2606:4700::/32"), (.deny, "::/0"))
+        #expect(verdict("8.8.8.8", policy) == .deny(.rule(id: 1)))
+        #expect(verdict("2606:4700::1", policy) == .allow)
+        #expect(verdict("2607::1", policy) == .deny(.rule(id: 3)))
+    }
+
+    @Test func `No rule opens our own listeners`() {
+        let policy = Policy(
+            listeners: [
+                Listener(kind: .socks5, endpoint: endpoint("127.0.0.1:1080")),
+                Listener(kind: .http, endpoint: endpoint("0.0.0.0:3128"), authentication: .required),
+            ], rules: rules((.allow, "0.0.0.0/0"), (.allow, "::/0")), lan: ["eth1"])
+        #expect(verdict("127.0.0.1", port: 1080, policy) == .deny(.ownListener))
+        #expect(verdict("::ffff:127.0.0.1", port: 1080, policy) == .deny(.ownListener))
+        #expect(verdict("0.0.0.0", port: 1080, policy) == .deny(.ownListener))
+        #expect(verdict("127.0.0.2", port: 1080, policy) == .allow)
+        #expect(verdict("127.0.0.1", port: 1081, policy) == .allow)
+        for own in ["127.0.0.1", "127.9.9.9", "192.168.1.1", "203.0.113.5", "64:ff9b::203.0.113.5", "2001:db8:1::5"] {
+            #expect(verdict(own, port: 3128, policy) == .deny(.ownListener), "\(own)")
+        }
+        #expect(verdict("203.0.113.6", port: 3128, policy) == .allow)
+    }
+
+    @Test func `Every reason reads as the end of a sentence`() {
+        #expect("1.2.3.4 is refused: \(Reason.rule(id: 7))" == "1.2.3.4 is refused: rule 7 denies it")
+        for reason in [
+            .ownListener, .unspecified, .loopback, .linkLocal, .multicast, .broadcast, .reserved, .privateRange,
+            .ownAddress,
+            .lan,
+        ] as [Reason] {
+            #expect(reason.description.hasPrefix("it is "))
+        }
+    }
+}

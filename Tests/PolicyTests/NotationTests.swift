@@ -1,0 +1,51 @@
+import Policy
+import Testing
+
+@Suite struct NotationTests {
+    @Test(arguments: [
+        ("1.2.3.4", "1.2.3.4"), ("0.0.0.0", "0.0.0.0"), ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"), ("::", "::"),
+        ("1::", "1::"), ("::ffff:1.2.3.4", "::ffff:1.2.3.4"), ("1:0:0:2:0:0:0:3", "1:0:0:2::3"),
+        ("64:ff9b::1.2.3.4", "64:ff9b::102:304"), ("1:2:3:4:5:6:7:0", "1:2:3:4:5:6:7:0"),
+    ])
+    func `An address is printed in its one canonical form`(_ text: String, _ canonical: String) {
+        #expect(IPAddress(text)?.description == canonical)
+        #expect(IPAddress(canonical) == IPAddress(text))
+    }
+
+    @Test(arguments: [
+        "", "1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "1.2.3.+4", "0x1.2.3.4", " 1.2.3.4", ":", ":::",
+        "1::2::3",
+        "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "12345::", "g::", "fe80::1%eth0", "[::1]",
+        "1.2.3.4::",
+        "::1.2.3", "1:2:3:4:5:6:7:1.2.3.4",
+    ])
+    func `What is no address is none`(_ text: String) {
+        #expect(IPAddress(text) == nil)
+    }
+
+    @Test func `Endpoints and networks are strict`() {
+        #expect(Endpoint("[::1]:80")?.description == "[::1]:80")
+        for text in ["1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536", "::1:80", "[1.2.3.4]:80", "[::1]", "a:80", "1.2.3.4:080"]
+        {
+            #expect(Endpoint(text) == nil, "\(text)")
+        }
+        #expect(Network("10.0.0.0/8")?.description == "10.0.0.0/8")
+        #expect(Network("::1")?.description == "::1/128")
+        for text in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8", "::1/64", "10.0.0.0/08"] {
+            #expect(Network(text) == nil, "\(text)")
+        }
+        #expect(Network("0.0.0.0/0")!.contains(IPAddress("255.1.2.3")!))
+        #expect(!Network("0.0.0.0/0")!.contains(IPAddress("::1")!))
+        #expect(!Network("10.0.0.0/9")!.contains(IPAddress("10.128.0.0")!))
+    }
+
+    @Test func `A password hash keeps its notation, and a cost beyond bounds is none`() {
+        #expect(PasswordHash(hash)?.description == hash)
+        for text in [
+            "", "secret", hash + "$", "scrypt$14$8$1$00$00", hash.replacing("scrypt", with: "bcrypt"),
+            hash.replacing("$14$", with: "$30$"), hash.replacing("$8$", with: "$0$"), hash + "0", hash + "zz",
+        ] {
+            #expect(PasswordHash(text) == nil, "\(text)")
+        }
+    }
+}
