@@ -59,5 +59,6 @@ let package = Package(
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
+        tests("FirewallTests", ["Firewall", "Policy"]),
     ]
 )

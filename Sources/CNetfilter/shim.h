@@ -1,4 +1,4 @@
-// libmnl and libnftnl as Swift sees them.
+// libmnl and libnftnl as Swift sees them, and what its importer cannot take: some macros.
 #pragma once
 #include <libmnl/libmnl.h>
 #include <libnftnl/batch.h>
@@ -9,7 +9,12 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+
+enum {
+    // NFPROTO_INET of linux/netfilter.h, which brings linux/in.h with it: a second `struct in_addr` beside Glibc's.
+    CNETFILTER_FAMILY_INET = 1,
+    // An enumerator in older headers, a macro in newer ones.
+    CNETFILTER_BITWISE_BOOL = NFT_BITWISE_BOOL,
+};

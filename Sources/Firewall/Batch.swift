@@ -1,0 +1,226 @@
+internal import CNetfilter
+internal import Glibc
+
+/// Messages that the kernel carries out together or not at all (nfnetlink batch), with what each was for.
+struct Batch {
+    private(set) var bytes: [UInt8] = []
+    /// By sequence number: the message's purpose, as an error would name it.
+    private(set) var purposes: [String] = []
+    /// libnftnl writes attributes without looking at the space that is left. One message of ours is at most a nested
+    /// attribute of 64 kB and a few fields.
+    private var scratch = [CChar](repeating: 0, count: 256 << 10)
+
+    /// The kernel refuses the batch (ERESTART) when its ruleset is no longer of this generation.
+    init(generation: UInt32) {
+        let sequence = UInt32(purposes.count)
+        scratch.withUnsafeMutableBufferPointer { buffer in
+            let header = nftnl_batch_begin(buffer.baseAddress, sequence)
+            mnl_attr_put_u32(header, UInt16(NFNL_BATCH_GENID.rawValue), generation.bigEndian)
+        }
+        append("begin a transaction")
+    }
+
+    /// To be called once, after the last message.
+    mutating func end() {
+        let sequence = UInt32(purposes.count)
+        scratch.withUnsafeMutableBufferPointer { _ = nftnl_batch_end($0.baseAddress, sequence) }
+        append("end a transaction")
+    }
+
+    /// `fill` adds the payload to the message.
+    mutating func add(
+        _ purpose: String, _ type: nf_tables_msg_types, flags: CInt = 0,
+        _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
+    ) {
+        // The acknowledgement of every message is asked for: the last one proves that the kernel has come to the end.
+        let sequence = UInt32(purposes.count)
+        scratch.withUnsafeMutableBufferPointer { buffer in
+            let header = nftnl_nlmsg_build_hdr(
+                buffer.baseAddress, UInt16(type.rawValue), UInt16(CNETFILTER_FAMILY_INET), UInt16(flags | NLM_F_ACK),
+                sequence)
+            if let header { fill(header) }
+        }
+        append(purpose)
+    }
+
+    private mutating func append(_ purpose: String) {
+        scratch.withUnsafeBytes { buffer in
+            let length = Int(buffer.load(as: nlmsghdr.self).nlmsg_len)
+            bytes.append(contentsOf: buffer[..<length])
+        }
+        purposes.append(purpose)
+    }
+}
+
+extension Batch {
+    /// The table is deleted and made anew, in one transaction: no packet ever meets a state in between.
+    mutating func replaceTable(with ruleset: Ruleset) {
+        // Deleting what is not there would fail, and NFT_MSG_DESTROYTABLE came only with Linux 6.3: so add it first.
+        addTable()
+        deleteTable()
+        addTable()
+        var sets: UInt32 = 0
+        for chain in ruleset.chains {
+            add(chain)
+            for rule in chain.rules { add(rule, to: chain, sets: &sets) }
+        }
+    }
+
+    mutating func deleteTable() {
+        add("delete table inet \(Ruleset.table)", NFT_MSG_DELTABLE) { header in
+            mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)
+        }
+    }
+
+    private mutating func addTable() {
+        add("add table inet \(Ruleset.table)", NFT_MSG_NEWTABLE, flags: NLM_F_CREATE) { header in
+            mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)
+            mnl_attr_put_u32(header, UInt16(NFTA_TABLE_FLAGS.rawValue), 0)
+        }
+    }
+
+    private mutating func add(_ chain: Ruleset.Chain) {
+        let object = nftnl_chain_alloc()
+        defer { nftnl_chain_free(object) }
+        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), Ruleset.table)
+        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
+        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), "filter")
+        nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), chain.hook.rawValue)
+        nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), 0)
+        nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), chain.policy.rawValue)
+        add("add chain \(chain.name)", NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE) { header in
+            nftnl_chain_nlmsg_build_payload(header, object)
+        }
+    }
+
+    private mutating func add(_ rule: Ruleset.Rule, to chain: Ruleset.Chain, sets: inout UInt32) {
+        let object = nftnl_rule_alloc()
+        defer { nftnl_rule_free(object) }
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), Ruleset.table)
+        nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), chain.name)
+        if let comment = rule.comment {
+            let data = encodeComment(comment)
+            nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), data, UInt32(data.count))
+        }
+        let instructions = rule.instructions
+        for instruction in instructions {
+            if case .lookup(let type, let elements) = instruction {
+                sets += 1
+                addSet(sets, type, elements, for: rule)
+            }
+            // The rule owns the expression from here on.
+            if let expression = instruction.expression(set: sets) { nftnl_rule_add_expr(object, expression) }
+        }
+        add("add to chain \(chain.name) the rule '\(rule)'", NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND) {
+            nftnl_rule_nlmsg_build_payload($0, object)
+        }
+    }
+
+    /// A set without a name of its own, which lives and dies with the rule that looks it up. Within the batch it is
+    /// known by its number.
+    private mutating func addSet(_ id: UInt32, _ type: Instruction.KeyType, _ keys: [[UInt8]], for rule: Ruleset.Rule) {
+        let set = nftnl_set_alloc()
+        defer { nftnl_set_free(set) }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), anonymousSet)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_ID.rawValue), id)
+        nftnl_set_set_u32(
+            set, UInt16(NFTNL_SET_FLAGS.rawValue), NFT_SET_ANONYMOUS.rawValue | NFT_SET_CONSTANT.rawValue)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_FAMILY.rawValue), UInt32(CNETFILTER_FAMILY_INET))
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_TYPE.rawValue), type.rawValue)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_LEN.rawValue), UInt32(keys.first?.count ?? 0))
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), UInt32(keys.count))
+        // Without the key's byte order nft would list names backwards.
+        let order = type.udata
+        nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
+        for key in keys {
+            let element = nftnl_set_elem_alloc()
+            nftnl_set_elem_set(element, UInt16(NFTNL_SET_ELEM_KEY), key, UInt32(key.count))
+            nftnl_set_elem_add(set, element)
+        }
+        add("add a set for the rule '\(rule)'", NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
+            nftnl_set_nlmsg_build_payload(header, set)
+        }
+        // As many elements to a message as a nested attribute (64 kB) holds.
+        let elements = nftnl_set_elems_iter_create(set)
+        defer { nftnl_set_elems_iter_destroy(elements) }
+        var isComplete = false
+        while !isComplete {
+            add("add elements to the set for the rule '\(rule)'", NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
+                isComplete = nftnl_set_elems_nlmsg_build_payload_iter(header, elements) <= 0
+            }
+        }
+    }
+}
+
+/// The kernel replaces %d by a number that is free.
+private let anonymousSet = "__set%d"
+
+/// libnftnl's user data: a type (NFTNL_UDATA_RULE_COMMENT is 0), a length, a NUL-terminated string.
+private func encodeComment(_ comment: String) -> [UInt8] {
+    [0, UInt8(comment.utf8.count + 1)] + comment.utf8 + [0]
+}
+
+extension Instruction.KeyType {
+    /// NFTNL_UDATA_SET_KEYBYTEORDER (0) with nft's BYTEORDER_HOST_ENDIAN (1) or BYTEORDER_BIG_ENDIAN (2).
+    fileprivate var udata: [UInt8] {
+        let order: UInt32 = self == .interfaceName ? 1 : 2
+        return [0, 4] + withUnsafeBytes(of: order) { Array($0) }
+    }
+}
+
+extension Instruction {
+    /// The instruction as libnftnl's object; the caller owns it. nil only for what was read and is not ours to write.
+    fileprivate func expression(set: UInt32) -> OpaquePointer? {
+        let register = UInt32(NFT_REG_1.rawValue)
+        switch self {
+        case .meta(let key):
+            let expression = nftnl_expr_alloc("meta")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_KEY), key.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_DREG), register)
+            return expression
+        case .connectionState:
+            let expression = nftnl_expr_alloc("ct")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_STATE.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_DREG), register)
+            return expression
+        case .payload(let base, let offset, let length):
+            let expression = nftnl_expr_alloc("payload")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_DREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_BASE), base.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_OFFSET), offset)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_LEN), length)
+            return expression
+        case .mask(let mask):
+            let expression = nftnl_expr_alloc("bitwise")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), UInt32(mask.count))
+            let zeros = [UInt8](repeating: 0, count: mask.count)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, UInt32(mask.count))
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), zeros, UInt32(zeros.count))
+            return expression
+        case .compare(let comparison, let value):
+            let expression = nftnl_expr_alloc("cmp")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CMP_SREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CMP_OP), comparison.rawValue)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_CMP_DATA), value, UInt32(value.count))
+            return expression
+        case .lookup:
+            let expression = nftnl_expr_alloc("lookup")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
+            nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), anonymousSet)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SET_ID), set)
+            return expression
+        case .counter:
+            return nftnl_expr_alloc("counter")
+        case .verdict(let verdict):
+            let expression = nftnl_expr_alloc("immediate")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_DREG), UInt32(NFT_REG_VERDICT.rawValue))
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_VERDICT), verdict.rawValue)
+            return expression
+        case .foreign:
+            return nil
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package import Policy
+
+// From what the operator wants to what the kernel is to hold. A listener that exists has its opening and one that stops has
+// none, because nothing else ever writes an opening for it.
+
+extension Ruleset {
+    /// The ruleset for `policy` on a machine with these interfaces. Whether it is enforced (`policy.firewall`) changes
+    /// nothing here: what is shown and what is enforced are the same.
+    package init(policy: Policy, surroundings: Surroundings) {
+        let openings =
+            policy.listeners.compactMap { opening(for: $0, in: surroundings) } + policy.openings.map(opening(for:))
+        chains = [
+            Chain(name: "input", hook: .input, policy: .drop, rules: foundation(lan: policy.lan) + openings),
+            // Nothing passes through the gateway except by way of a proxy, which is input and output.
+            Chain(name: "forward", hook: .forward, policy: .drop),
+        ]
+    }
+
+    /// What is loaded when nothing better can be: no listener, no opening.
+    package static let closed = Ruleset(policy: Policy(), surroundings: Surroundings())
+}
+
+/// What every gateway needs, whatever it listens on.
+private func foundation(lan: [String]) -> [Ruleset.Rule] {
+    typealias Rule = Ruleset.Rule
+    var rules = [
+        Rule([.inputInterface(["lo"])], .accept, comment: "the gateway itself"),
+        Rule([.connection([.established, .related])], .accept, comment: "answers"),
+        Rule([.connection(.invalid)], .drop),
+        // RFC 4890 §4.3.1 for IPv6; path MTU discovery and traceroute die without these in either family.
+        Rule(
+            [.icmp([.destinationUnreachable, .timeExceeded, .parameterProblem])], .accept,
+            comment: "errors that IP needs"),
+        Rule(
+            [.icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem])], .accept,
+            comment: "errors that IP needs"),
+        // The kernel does not track these as connections, so "answers" does not cover them.
+        Rule(
+            [.hopLimit(255), .icmpv6([.routerAdvertisement, .neighbourSolicitation, .neighbourAdvertisement])], .accept,
+            comment: "neighbour discovery"),
+        Rule(
+            [.source(linkLocal), .icmpv6([.listenerQuery, .listenerReport, .listenerDone, .listenerReport2])], .accept,
+            comment: "multicast listener discovery"),
+        // Our solicitation goes to a multicast address, so the answer belongs to no connection (RFC 8415 §7.2).
+        Rule([.source(linkLocal), .destinationPort(.udp, 546)], .accept, comment: "DHCPv6 client"),
+    ]
+    if !lan.isEmpty {
+        rules.append(Rule([.inputInterface(lan), .icmp([.echoRequest])], .accept, comment: "ping from the LAN"))
+        rules.append(Rule([.inputInterface(lan), .icmpv6([.echoRequest])], .accept, comment: "ping from the LAN"))
+    }
+    return rules
+}
+
+private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
+
+/// nil: the listener needs none (loopback), or cannot exist because no interface holds its address.
+private func opening(for listener: Listener, in surroundings: Surroundings) -> Ruleset.Rule? {
+    let address = listener.endpoint.address
+    if address.isLoopback || listener.interface == "lo" { return nil }
+    var matches: [Match] = []
+    if let interface = listener.interface {
+        matches.append(.inputInterface([interface]))
+    } else if !address.isUnspecified {
+        // Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so without the
+        // interface a LAN address would be reachable from the WAN's own segment.
+        guard let holder = surroundings.interface(holding: address) else { return nil }
+        matches.append(.inputInterface([holder.name]))
+    }
+    switch address {
+    case .v4: matches.append(address.isUnspecified ? .family(.ipv4) : .destination(Network(address, prefix: 32)))
+    case .v6: matches.append(address.isUnspecified ? .family(.ipv6) : .destination(Network(address, prefix: 128)))
+    }
+    matches.append(.destinationPort(.tcp, listener.endpoint.port))
+    return Ruleset.Rule(matches, isCounted: true, .accept, comment: "\(listener.kind) \(listener.endpoint)")
+}
+
+private func opening(for opening: Opening) -> Ruleset.Rule {
+    var matches: [Match] = []
+    if let interface = opening.interface { matches.append(.inputInterface([interface])) }
+    if let source = opening.source { matches.append(source.isWholeFamily ?? .source(source)) }
+    matches.append(.destinationPort(opening.transport, opening.port))
+    return Ruleset.Rule(matches, isCounted: true, .accept, comment: opening.name)
+}
+
+extension Network {
+    /// 0.0.0.0/0 and ::/0 compare no bit of the address, only its family.
+    fileprivate var isWholeFamily: Match? {
+        switch (base, prefix) {
+        case (.v4, 0): .family(.ipv4)
+        case (.v6, 0): .family(.ipv6)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,175 @@
+internal import Glibc
+internal import Policy
+
+/// One step of the kernel's nf_tables machine. All of them work on register 1; the verdict has a register of its own.
+///
+/// A rule that was sent and a rule that was read back are equal when their instructions are, which leaves out what the
+/// kernel chose or counts: handles, the names of anonymous sets, the values of counters.
+enum Instruction: Hashable, Sendable {
+    case meta(Meta)
+    case connectionState
+    case payload(base: Base, offset: UInt32, length: UInt32)
+    /// register = register & mask
+    case mask([UInt8])
+    case compare(Comparison, [UInt8])
+    /// The register is one of these, each `elements[i].count` bytes; ascending.
+    case lookup(KeyType, elements: [[UInt8]])
+    case counter
+    case verdict(Ruleset.Verdict)
+    /// Read from the kernel and none of ours, in libnftnl's notation.
+    case foreign(String)
+
+    /// With the numbers of `enum nft_meta_keys` (linux/netfilter/nf_tables.h).
+    enum Meta: UInt32, Sendable {
+        case iifname = 6
+        case nfproto = 15
+        case l4proto = 16
+    }
+
+    /// With the numbers of `enum nft_payload_bases`.
+    enum Base: UInt32, Sendable {
+        case network = 1
+        case transport = 2
+    }
+
+    /// With the numbers of `enum nft_cmp_ops`.
+    enum Comparison: UInt32, Sendable {
+        case eq = 0
+        case neq = 1
+    }
+
+    /// What a set's key means: `enum datatypes` of nft's include/datatype.h, which the kernel only keeps for whoever
+    /// lists the table.
+    enum KeyType: UInt32, Sendable {
+        case icmpType = 14
+        case icmpv6Type = 29
+        case interfaceName = 41
+    }
+}
+
+extension Ruleset.Rule {
+    /// What the kernel runs for the rule. Equal to what `nft --debug=netlink` shows for its description.
+    var instructions: [Instruction] {
+        var compiler = Compiler()
+        for match in matches { compiler.compile(match) }
+        if isCounted { compiler.instructions.append(.counter) }
+        compiler.instructions.append(.verdict(verdict))
+        return compiler.instructions
+    }
+}
+
+/// In a table of family inet a header field may only be read once the rule knows whose header it is; each such check is
+/// made once for a rule.
+private struct Compiler {
+    var instructions: [Instruction] = []
+    private var family: Match.Family?
+    private var transport: UInt8?
+
+    mutating func compile(_ match: Match) {
+        switch match {
+        case .inputInterface(let names):
+            instructions.append(.meta(.iifname))
+            isOne(of: canonical(names).map(interfaceKey), .interfaceName)
+        case .connection(let states):
+            instructions += [
+                .connectionState, .mask(bytes(states.rawValue)), .compare(.neq, [0, 0, 0, 0]),
+            ]
+        case .family(let family): require(family)
+        // Offsets of RFC 791 §3.1 and RFC 8200 §3.
+        case .source(let network): compile(network, offsets: (v4: 12, v6: 8))
+        case .destination(let network): compile(network, offsets: (v4: 16, v6: 24))
+        case .hopLimit(let limit):
+            require(.ipv6)
+            instructions += [.payload(base: .network, offset: 7, length: 1), .compare(.eq, [limit])]
+        case .destinationPort(let kind, let port):
+            require(transport: kind == .tcp ? UInt8(IPPROTO_TCP) : UInt8(IPPROTO_UDP))
+            instructions += [
+                .payload(base: .transport, offset: 2, length: 2),
+                .compare(.eq, [UInt8(port >> 8), UInt8(port & 0xff)]),
+            ]
+        case .icmp(let types):
+            require(.ipv4)
+            require(transport: UInt8(IPPROTO_ICMP))
+            instructions.append(.payload(base: .transport, offset: 0, length: 1))
+            isOne(of: Set(types).sorted().map { [$0.rawValue] }, .icmpType)
+        case .icmpv6(let types):
+            require(.ipv6)
+            require(transport: UInt8(IPPROTO_ICMPV6))
+            instructions.append(.payload(base: .transport, offset: 0, length: 1))
+            isOne(of: Set(types).sorted().map { [$0.rawValue] }, .icmpv6Type)
+        }
+    }
+
+    private mutating func compile(_ network: Network, offsets: (v4: UInt32, v6: UInt32)) {
+        let address: [UInt8]
+        let offset: UInt32
+        switch network.base {
+        case .v4(let bits): (address, offset) = (bytes(bits.bigEndian), offsets.v4)
+        case .v6(let bits): (address, offset) = (bytes(bits.bigEndian), offsets.v6)
+        }
+        require(address.count == 4 ? .ipv4 : .ipv6)
+        if network.prefix == 0 { return }
+        let isAligned = network.prefix % 8 == 0
+        let length = isAligned ? network.prefix / 8 : address.count
+        instructions.append(.payload(base: .network, offset: offset, length: UInt32(length)))
+        if !isAligned {
+            instructions.append(.mask((0..<length).map { ~UInt8(0xff >> min(max(network.prefix - 8 * $0, 0), 8)) }))
+        }
+        instructions.append(.compare(.eq, Array(address[..<length])))
+    }
+
+    private mutating func isOne(of keys: [[UInt8]], _ type: Instruction.KeyType) {
+        instructions.append(keys.count == 1 ? .compare(.eq, keys[0]) : .lookup(type, elements: keys))
+    }
+
+    private mutating func require(_ family: Match.Family) {
+        guard self.family != family else { return }
+        self.family = family
+        instructions += [.meta(.nfproto), .compare(.eq, [family.rawValue])]
+    }
+
+    private mutating func require(transport: UInt8) {
+        guard self.transport != transport else { return }
+        self.transport = transport
+        instructions += [.meta(.l4proto), .compare(.eq, [transport])]
+    }
+}
+
+/// An interface's name as the kernel loads it: 16 bytes (IFNAMSIZ), filled with zeros. A longer name fills all of them and
+/// so equals none that an interface can have.
+private func interfaceKey(_ name: String) -> [UInt8] {
+    let letters = Array(name.utf8.prefix(16))
+    return letters + Array(repeating: 0, count: 16 - letters.count)
+}
+
+private func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
+    withUnsafeBytes(of: value) { Array($0) }
+}
+
+/// The notation of `nft --debug=netlink`.
+extension Instruction: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .meta(let key): "[ meta load \(key) => reg 1 ]"
+        case .connectionState: "[ ct load state => reg 1 ]"
+        case .payload(let base, let offset, let length):
+            "[ payload load \(length)b @ \(base) header + \(offset) => reg 1 ]"
+        case .mask(let mask):
+            "[ bitwise reg 1 = ( reg 1 & \(words(mask)) ) ^ \(words(mask.map { _ in 0 })) ]"
+        case .compare(let comparison, let value): "[ cmp \(comparison) reg 1 \(words(value)) ]"
+        case .lookup(_, let elements): "[ lookup reg 1 set { \(elements.map(words).joined(separator: ", ")) } ]"
+        case .counter: "[ counter ]"
+        case .verdict(let verdict): "[ immediate reg 0 \(verdict) ]"
+        case .foreign(let text): text
+        }
+    }
+}
+
+/// libnftnl prints a register as words in the machine's byte order.
+private func words(_ value: [UInt8]) -> String {
+    stride(from: 0, to: value.count, by: 4).map { start in
+        let word = value[start..<min(start + 4, value.count)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let digits = String(word, radix: 16)
+        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+    }.joined(separator: " ")
+}

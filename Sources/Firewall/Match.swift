@@ -1,0 +1,139 @@
+package import Policy
+
+/// One condition of a rule, in the vocabulary of nft(8).
+package enum Match: Hashable, Sendable {
+    /// The packet came in on one of these. By name and not by index: the rule outlives an interface that is made anew.
+    case inputInterface([String])
+    case connection(ConnectionStates)
+    case family(Family)
+    case source(Network)
+    case destination(Network)
+    case destinationPort(Opening.Transport, UInt16)
+    case icmp([ICMPType])
+    case icmpv6([ICMPv6Type])
+    /// 255 proves that no router has passed the packet on (RFC 4861 §7.1).
+    case hopLimit(UInt8)
+
+    package struct ConnectionStates: OptionSet, Hashable, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+        // NF_CT_STATE_BIT of linux/netfilter/nf_conntrack_common.h
+        package static let invalid = ConnectionStates(rawValue: 1 << 0)
+        package static let established = ConnectionStates(rawValue: 1 << 1)
+        package static let related = ConnectionStates(rawValue: 1 << 2)
+    }
+
+    /// With the numbers of NFPROTO_IPV4 and NFPROTO_IPV6 (linux/netfilter.h).
+    package enum Family: UInt8, Hashable, Sendable {
+        case ipv4 = 2
+        case ipv6 = 10
+    }
+
+    package enum ICMPType: UInt8, Hashable, Sendable, Comparable {
+        case destinationUnreachable = 3
+        case echoRequest = 8
+        case timeExceeded = 11
+        case parameterProblem = 12
+    }
+
+    package enum ICMPv6Type: UInt8, Hashable, Sendable, Comparable {
+        case destinationUnreachable = 1
+        case packetTooBig = 2
+        case timeExceeded = 3
+        case parameterProblem = 4
+        case echoRequest = 128
+        case listenerQuery = 130
+        case listenerReport = 131
+        case listenerDone = 132
+        case routerAdvertisement = 134
+        case neighbourSolicitation = 135
+        case neighbourAdvertisement = 136
+        case listenerReport2 = 143
+    }
+}
+
+extension RawRepresentable where RawValue == UInt8, Self: Comparable {
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+extension Match: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .inputInterface(let names): "iifname \(braced(canonical(names).map { "\"\($0)\"" }))"
+        case .connection(let states): "ct state \(states)"
+        case .family(let family): "meta nfproto \(family)"
+        case .source(let network): "\(network.protocolName) saddr \(network.notation)"
+        case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
+        case .destinationPort(let transport, let port): "\(transport) dport \(port)"
+        case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
+        case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"
+        case .hopLimit(let limit): "ip6 hoplimit \(limit)"
+        }
+    }
+}
+
+private func braced(_ values: [String]) -> String {
+    values.count == 1 ? values[0] : "{ \(values.joined(separator: ", ")) }"
+}
+
+/// Interface names without repetition, in nft's order: as numbers, of which the first letter is the lowest byte.
+func canonical(_ interfaces: [String]) -> [String] {
+    func number(_ name: String) -> UInt128 {
+        name.utf8.prefix(16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
+    }
+    return Set(interfaces).sorted { number($0) < number($1) }
+}
+
+extension Network {
+    fileprivate var protocolName: String {
+        if case .v4 = base { "ip" } else { "ip6" }
+    }
+
+    /// As nft prints it: a single address without its prefix.
+    fileprivate var notation: String {
+        switch (base, prefix) {
+        case (.v4, 32), (.v6, 128): "\(base)"
+        default: "\(base)/\(prefix)"
+        }
+    }
+}
+
+extension Match.ConnectionStates: CustomStringConvertible {
+    package var description: String {
+        var names: [String] = []
+        if contains(.invalid) { names.append("invalid") }
+        if contains(.established) { names.append("established") }
+        if contains(.related) { names.append("related") }
+        return names.joined(separator: ",")
+    }
+}
+
+extension Match.ICMPType: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .destinationUnreachable: "destination-unreachable"
+        case .echoRequest: "echo-request"
+        case .timeExceeded: "time-exceeded"
+        case .parameterProblem: "parameter-problem"
+        }
+    }
+}
+
+extension Match.ICMPv6Type: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .destinationUnreachable: "destination-unreachable"
+        case .packetTooBig: "packet-too-big"
+        case .timeExceeded: "time-exceeded"
+        case .parameterProblem: "parameter-problem"
+        case .echoRequest: "echo-request"
+        case .listenerQuery: "mld-listener-query"
+        case .listenerReport: "mld-listener-report"
+        case .listenerDone: "mld-listener-done"
+        case .routerAdvertisement: "nd-router-advert"
+        case .neighbourSolicitation: "nd-neighbor-solicit"
+        case .neighbourAdvertisement: "nd-neighbor-advert"
+        case .listenerReport2: "mld2-listener-report"
+        }
+    }
+}

@@ -1,0 +1,363 @@
+internal import CNetfilter
+internal import Glibc
+
+/// What the kernel holds, compared with a ruleset.
+package enum KernelState: Hashable, Sendable {
+    /// There is no table `inet gatehouse`.
+    case absent
+    case same
+    /// In what it differs first.
+    case different(String)
+}
+
+/// The way to the kernel's nftables: one netlink socket, in the network namespace in which it was made.
+///
+/// Blocking and synchronous. The kernel answers within the call that sends, so nothing here waits for anybody. Changing
+/// and reading the table takes CAP_NET_ADMIN in the namespace and no other privilege.
+package struct Netlink: ~Copyable {
+    private let socket: OpaquePointer
+    private var sequence: UInt32 = 0
+
+    package init() throws(FirewallError) {
+        socket = try open()
+        grow(SO_RCVBUFFORCE, to: 4 << 20)
+    }
+
+    deinit {
+        mnl_socket_close(socket)
+    }
+
+    /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back.
+    package mutating func apply(_ ruleset: Ruleset) throws(FirewallError) {
+        let wanted = KernelTable(ruleset)
+        try transact { batch in batch.replaceTable(with: ruleset) }
+        guard let table = try read() else {
+            throw FirewallError("the kernel took the ruleset, but somebody deleted the table at once")
+        }
+        if let detail = table.difference(from: wanted) {
+            throw FirewallError("the kernel took the ruleset, but holds something else: \(detail)")
+        }
+    }
+
+    /// Compares the kernel's table with `ruleset`; the values of counters do not matter.
+    package mutating func state(of ruleset: Ruleset) throws(FirewallError) -> KernelState {
+        guard let table = try read() else { return .absent }
+        return table.difference(from: KernelTable(ruleset)).map { .different($0) } ?? .same
+    }
+
+    /// Deletes the table, if there is one: the kernel then lets everything in.
+    package mutating func remove() throws(FirewallError) {
+        guard try read() != nil else { return }
+        try transact { batch in batch.deleteTable() }
+    }
+
+    // MARK: - Writing
+
+    /// Somebody else who changes the kernel's ruleset makes ours be refused and tried again, this often.
+    private static let attempts = 64
+
+    private mutating func transact(_ fill: (inout Batch) -> Void) throws(FirewallError) {
+        for _ in 0..<Self.attempts {
+            var batch = Batch(generation: try generation())
+            fill(&batch)
+            batch.end()
+            if try commit(batch) { return }
+        }
+        throw FirewallError(
+            "another program keeps changing the kernel's ruleset: gave up after \(Self.attempts) attempts; "
+                + "nothing was changed")
+    }
+
+    /// Carries out `batch`; false if the ruleset's generation is no longer the one that it was made for.
+    mutating func commit(_ batch: Batch) throws(FirewallError) -> Bool {
+        grow(SO_SNDBUFFORCE, to: batch.bytes.count + 4096)
+        try send(batch.bytes, "send the ruleset to the kernel")
+        // All answers are queued when the send returns: nfnetlink works in the sender's context.
+        var failures: [FirewallError] = []
+        var hasEnded = false
+        while let answer = try receive(waiting: false) {
+            try answer.forEach { header throws(FirewallError) in
+                guard let verdict = Acknowledgement(header) else { return }
+                let index = Int(header.pointee.nlmsg_seq)
+                guard index < batch.purposes.count else { return }
+                if verdict.error == 0 {
+                    // Not the batch's end: its acknowledgement came with Linux 6.10.
+                    hasEnded = hasEnded || index == batch.purposes.count - 2
+                } else {
+                    failures.append(
+                        FirewallError("cannot \(batch.purposes[index])", errno: verdict.error, reason: verdict.reason))
+                }
+            }
+        }
+        if let first = failures.first {
+            // Not in Glibc's errno.h: the kernel means it for itself.
+            if first.errno == ERESTART { return false }
+            throw first
+        }
+        guard hasEnded else { throw FirewallError("the kernel did not acknowledge the ruleset") }
+        return true
+    }
+
+    private func grow(_ option: CInt, to size: Int) {
+        var bytes = CInt(clamping: size)
+        // May fail without CAP_NET_ADMIN; then sending says so, with the better error.
+        setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, option, &bytes, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    // MARK: - Reading
+
+    /// The table; nil if there is none. Of one generation: a change in between makes the reading start over.
+    private mutating func read() throws(FirewallError) -> KernelTable? {
+        for _ in 0..<Self.attempts {
+            let before = try generation()
+            let table = try readOnce()
+            if case .interrupted = table { continue }
+            guard try generation() == before else { continue }
+            if case .complete(let table) = table { return table }
+        }
+        throw FirewallError("another program keeps changing the kernel's ruleset: it could not be read")
+    }
+
+    private enum Reading {
+        case complete(KernelTable?)
+        case interrupted
+    }
+
+    private mutating func readOnce() throws(FirewallError) -> Reading {
+        guard let flags = try tableFlags() else { return .complete(nil) }
+        var table = KernelTable()
+        table.flags = flags
+        var isWhole = true
+
+        isWhole = try dump(NFT_MSG_GETCHAIN, "read the chains") { header in
+            guard let object = nftnl_chain_alloc() else { return }
+            defer { nftnl_chain_free(object) }
+            guard nftnl_chain_nlmsg_parse(header, object) == 0, let chain = KernelTable.Chain(object) else { return }
+            table.chains.append(chain)
+        }
+
+        var anonymous: [AnonymousSet] = []
+        let setTable = UInt16(NFTA_SET_TABLE.rawValue)
+        isWhole =
+            try dump(NFT_MSG_GETSET, "read the sets", attributes: [(setTable, Ruleset.table)]) { header in
+                guard let object = nftnl_set_alloc() else { return }
+                defer { nftnl_set_free(object) }
+                guard nftnl_set_nlmsg_parse(header, object) == 0 else { return }
+                if let set = AnonymousSet(object) {
+                    anonymous.append(set)
+                } else if text(nftnl_set_get_str(object, UInt16(NFTNL_SET_TABLE.rawValue))) == Ruleset.table {
+                    table.namedSets.append(text(nftnl_set_get_str(object, UInt16(NFTNL_SET_NAME.rawValue))) ?? "?")
+                }
+            } && isWhole
+
+        var sets: [String: Instruction] = [:]
+        for set in anonymous {
+            guard let object = nftnl_set_alloc() else { continue }
+            defer { nftnl_set_free(object) }
+            let attributes = [
+                (UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), Ruleset.table),
+                (UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set.name),
+            ]
+            isWhole =
+                try dump(NFT_MSG_GETSETELEM, "read the set \(set.name)", attributes: attributes) { header in
+                    _ = nftnl_set_elems_nlmsg_parse(header, object)
+                } && isWhole
+            sets[set.name] = set.lookup(elementsOf: object)
+        }
+
+        let ruleTable = UInt16(NFTA_RULE_TABLE.rawValue)
+        isWhole =
+            try dump(NFT_MSG_GETRULE, "read the rules", attributes: [(ruleTable, Ruleset.table)]) { header in
+                guard let object = nftnl_rule_alloc() else { return }
+                defer { nftnl_rule_free(object) }
+                guard nftnl_rule_nlmsg_parse(header, object) == 0,
+                    text(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_TABLE.rawValue))) == Ruleset.table,
+                    let chain = text(nftnl_rule_get_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue))),
+                    let index = table.chains.firstIndex(where: { $0.name == chain })
+                else { return }
+                table.chains[index].rules.append(KernelTable.Rule(object, sets: sets))
+            } && isWhole
+
+        return isWhole ? .complete(table) : .interrupted
+    }
+
+    /// nil: there is no such table.
+    private mutating func tableFlags() throws(FirewallError) -> UInt32? {
+        var flags: UInt32?
+        do {
+            _ = try request(
+                NFT_MSG_GETTABLE, "read the table", flags: NLM_F_ACK,
+                attributes: [(UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)]
+            ) { header in
+                guard let object = nftnl_table_alloc() else { return }
+                defer { nftnl_table_free(object) }
+                guard nftnl_table_nlmsg_parse(header, object) == 0 else { return }
+                flags = nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue))
+            }
+        } catch  where error.errno == ENOENT {
+            return nil
+        }
+        return flags
+    }
+
+    /// Counts up with every change that anybody makes to this namespace's ruleset.
+    mutating func generation() throws(FirewallError) -> UInt32 {
+        var generation: UInt32 = 0
+        _ = try request(NFT_MSG_GETGEN, "read the ruleset's generation", flags: NLM_F_ACK) { header in
+            guard let object = nftnl_gen_alloc() else { return }
+            defer { nftnl_gen_free(object) }
+            guard nftnl_gen_nlmsg_parse(header, object) == 0 else { return }
+            generation = nftnl_gen_get_u32(object, UInt16(NFTNL_GEN_ID))
+        }
+        return generation
+    }
+
+    /// False when the kernel's list changed while it was being read.
+    private mutating func dump(
+        _ type: nf_tables_msg_types, _ purpose: String, attributes: [(UInt16, String)] = [],
+        _ body: (UnsafePointer<nlmsghdr>) -> Void
+    ) throws(FirewallError) -> Bool {
+        do {
+            return try request(type, purpose, flags: NLM_F_DUMP, attributes: attributes, body)
+        } catch  where error.errno == ENOENT || error.errno == EINTR {
+            // The table, or the set, went away since it was seen.
+            return false
+        }
+    }
+
+    /// Sends one request and hands each message of the answer to `body`. False if the answer is not of one piece.
+    private mutating func request(
+        _ type: nf_tables_msg_types, _ purpose: String, flags: CInt, attributes: [(UInt16, String)] = [],
+        _ body: (UnsafePointer<nlmsghdr>) -> Void
+    ) throws(FirewallError) -> Bool {
+        sequence &+= 1
+        let expected = sequence
+        var message = [CChar](repeating: 0, count: 4096)
+        let bytes = message.withUnsafeMutableBufferPointer { buffer -> [UInt8] in
+            guard
+                let header = nftnl_nlmsg_build_hdr(
+                    buffer.baseAddress, UInt16(type.rawValue), UInt16(CNETFILTER_FAMILY_INET), UInt16(flags), expected)
+            else { return [] }
+            for (attribute, value) in attributes { mnl_attr_put_strz(header, attribute, value) }
+            return Array(UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
+        }
+        try send(bytes, purpose)
+
+        var isWhole = true
+        var isDone = false
+        while !isDone, let answer = try receive(waiting: true) {
+            try answer.forEach { header throws(FirewallError) in
+                // What is left of an earlier request that failed half-way.
+                guard header.pointee.nlmsg_seq == expected else { return }
+                if CInt(header.pointee.nlmsg_flags) & NLM_F_DUMP_INTR != 0 { isWhole = false }
+                if let end = Acknowledgement(header) {
+                    isDone = true
+                    if end.error != 0 { throw FirewallError("cannot \(purpose)", errno: end.error, reason: end.reason) }
+                } else if CInt(header.pointee.nlmsg_type) >= NLMSG_MIN_TYPE {
+                    body(header)
+                }
+            }
+        }
+        return isWhole
+    }
+
+    // MARK: - The socket
+
+    private func send(_ bytes: [UInt8], _ purpose: String) throws(FirewallError) {
+        while mnl_socket_sendto(socket, bytes, bytes.count) < 0 {
+            if errno != EINTR { throw FirewallError("cannot \(purpose)", errno: errno) }
+        }
+    }
+
+    /// The next datagram; nil if there is none (only when not `waiting`).
+    private func receive(waiting: Bool) throws(FirewallError) -> Answer? {
+        // The kernel fills datagrams of a dump up to the size of the buffer that it has seen, 32 kB at most.
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let flags = CInt(MSG_TRUNC) | (waiting ? 0 : CInt(MSG_DONTWAIT))
+            let count = recv(mnl_socket_get_fd(socket), &buffer, buffer.count, flags)
+            if count >= 0 {
+                guard count <= buffer.count else {
+                    throw FirewallError("a netlink message of \(count) bytes is longer than expected")
+                }
+                return Answer(bytes: buffer, count: count)
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN where !waiting: return nil
+            default: throw FirewallError("cannot read the kernel's answer", errno: errno)
+            }
+        }
+    }
+}
+
+private func open() throws(FirewallError) -> OpaquePointer {
+    guard let socket = mnl_socket_open2(NETLINK_NETFILTER, CInt(SOCK_CLOEXEC.rawValue)) else {
+        throw FirewallError("cannot open a netlink socket", errno: errno)
+    }
+    guard mnl_socket_bind(socket, 0, 0) == 0 else {
+        let reason = errno
+        mnl_socket_close(socket)
+        throw FirewallError("cannot bind a netlink socket", errno: reason)
+    }
+    // An error must name what failed, not repeat the message (CAP_ACK); the kernel's own sentence helps (EXT_ACK).
+    for option in [NETLINK_CAP_ACK, NETLINK_EXT_ACK] {
+        var on: CInt = 1
+        mnl_socket_setsockopt(socket, option, &on, socklen_t(MemoryLayout<CInt>.size))
+    }
+    return socket
+}
+
+/// A datagram of netlink messages.
+private struct Answer {
+    var bytes: [UInt8]
+    var count: Int
+
+    func forEach(_ body: (UnsafePointer<nlmsghdr>) throws(FirewallError) -> Void) throws(FirewallError) {
+        var failure: FirewallError?
+        bytes.withUnsafeBytes { buffer in
+            var rest = CInt(count)
+            var header = buffer.baseAddress?.assumingMemoryBound(to: nlmsghdr.self)
+            while let message = header, mnl_nlmsg_ok(message, rest) {
+                do throws(FirewallError) {
+                    try body(message)
+                } catch {
+                    failure = error
+                    return
+                }
+                header = UnsafePointer(mnl_nlmsg_next(message, &rest))
+            }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// The kernel's verdict on a request: NLMSG_ERROR (0 is success), or NLMSG_DONE at the end of a dump.
+private struct Acknowledgement {
+    /// errno(3); 0: done.
+    var error: CInt
+    var reason: String?
+
+    /// nil: the message is something else.
+    init?(_ header: UnsafePointer<nlmsghdr>) {
+        let type = CInt(header.pointee.nlmsg_type)
+        guard type == NLMSG_ERROR || type == NLMSG_DONE,
+            mnl_nlmsg_get_payload_len(header) >= MemoryLayout<CInt>.size, let payload = mnl_nlmsg_get_payload(header)
+        else { return nil }
+        error = -payload.loadUnaligned(as: CInt.self)
+        guard type == NLMSG_ERROR, CInt(header.pointee.nlmsg_flags) & NLM_F_ACK_TLVS != 0 else { return }
+        // After struct nlmsgerr; the request itself is not repeated (NETLINK_CAP_ACK).
+        let end = UnsafeRawPointer(header) + Int(header.pointee.nlmsg_len)
+        var place = payload + MemoryLayout<nlmsgerr>.size
+        while let attribute = Optional(place.assumingMemoryBound(to: nlattr.self)),
+            mnl_attr_ok(attribute, CInt(end - UnsafeRawPointer(place)))
+        {
+            if CInt(mnl_attr_get_type(attribute)) == CInt(NLMSGERR_ATTR_MSG.rawValue) {
+                let length = Int(mnl_attr_get_payload_len(attribute))
+                let bytes = UnsafeRawBufferPointer(start: mnl_attr_get_payload(attribute), count: length)
+                reason = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            place = UnsafeMutableRawPointer(mnl_attr_next(attribute))
+        }
+    }
+}

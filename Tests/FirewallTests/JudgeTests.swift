@@ -1,0 +1,133 @@
+import Foundation
+import Policy
+import Testing
+
+@testable import Firewall
+
+/// nft(8), which shares no line of code with the ruleset's compiler, as the judge of it.
+@Suite("nft reads the ruleset as it was meant", .enabled(if: isRoot, "needs root: network namespaces"))
+struct JudgeTests {
+    static let rulesets = [Ruleset.closed, home, everything]
+
+    @Test("nft accepts the text", arguments: rulesets)
+    func accepted(ruleset: Ruleset) throws {
+        #expect(try Namespace().run("nft", "-c", "-f", "-", input: ruleset.description) == "")
+    }
+
+    @Test("nft lists what was applied with the very text that we show", arguments: rulesets)
+    func listed(ruleset: Ruleset) throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        try netlink.apply(ruleset)
+        #expect(try namespace.listing() == ruleset.description)
+    }
+
+    @Test("nft compiles the text to the instructions that we send", arguments: rulesets)
+    func compiled(ruleset: Ruleset) throws {
+        let namespace = try Namespace()
+        let trace = try namespace.run("nft", "-c", "--debug=netlink", "-f", "-", input: ruleset.description)
+        #expect(
+            instructions(inTrace: trace) == ruleset.chains.flatMap(\.rules).map { $0.instructions.map(\.description) })
+    }
+
+    @Test("what nft loads from the text passes for what we would have sent", arguments: rulesets)
+    func loaded(ruleset: Ruleset) throws {
+        let namespace = try Namespace()
+        try namespace.run("nft", "-f", "-", input: ruleset.description)
+        var netlink = try namespace.netlink()
+        #expect(try netlink.state(of: ruleset) == .same)
+    }
+
+    @Test func `nft's JSON has the chains, the verdicts, the comments and the counters`() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        try netlink.apply(home)
+        let json = try namespace.run("nft", "-j", "list", "ruleset")
+        let listing = try JSONDecoder().decode(Listing.self, from: Data(json.utf8)).nftables
+        #expect(listing.compactMap(\.table).map(\.name) == ["gatehouse"])
+        let chains = listing.compactMap(\.chain)
+        #expect(chains.map(\.name) == ["input", "forward"])
+        #expect(chains.map(\.hook) == ["input", "forward"])
+        #expect(chains.map(\.prio) == [0, 0])
+        #expect(chains.map(\.policy) == ["drop", "drop"])
+        let rules = listing.compactMap(\.rule)
+        #expect(rules.map(\.comment) == home.chains[0].rules.map(\.comment))
+        #expect(rules.map { $0.expr.contains { $0.counter != nil } } == home.chains[0].rules.map(\.isCounted))
+    }
+}
+
+extension Ruleset: CustomTestStringConvertible {
+    package var testDescription: String { "\(chains.map { "\($0.name) with \($0.rules.count) rules" })" }
+}
+
+/// Everything that the vocabulary has, and the corners of it.
+private let everything = Ruleset(chains: [
+    .init(
+        name: "input", hook: .input, policy: .drop,
+        rules: [
+            .init([.inputInterface(["zz1", "aa2", "b", "a-long-name-15c"])], .accept),
+            .init([.connection([.invalid, .established, .related])], .drop, comment: "ü – not ASCII"),
+            .init([.family(.ipv4), .destinationPort(.udp, 65535)], isCounted: true, .accept),
+            .init([.family(.ipv6), .destinationPort(.tcp, 80)], .accept),
+            .init([.hopLimit(1)], .accept),
+            .init([.source(Network("10.0.0.0/8")!), .destination(Network("192.168.0.0/17")!)], .accept),
+            .init([.source(Network("2001:db8::/33")!), .destinationPort(.tcp, 1)], .drop),
+            .init([.source(Network("2001:db8::/64")!), .destination(Network("ff02::1")!)], .drop),
+            .init([.source(Network("128.0.0.0/1")!)], .drop),
+            .init([.source(Network("192.0.2.254/31")!)], .drop),
+            .init([.inputInterface(["eth0"]), .icmp([.echoRequest])], .accept),
+            .init([.icmpv6([.neighbourSolicitation])], .accept),
+            .init([], isCounted: true, .drop, comment: "the rest"),
+        ]),
+    .init(name: "forward", hook: .forward, policy: .accept),
+])
+
+/// The instructions of each rule; the name of a set is replaced by its elements, which nft prints just before the rule.
+private func instructions(inTrace trace: String) -> [[String]] {
+    var rules: [[String]] = []
+    var elements = ""
+    for line in trace.split(separator: "\n").map({ $0.trimmingCharacters(in: .whitespaces) }) {
+        if line.hasPrefix("element ") {
+            let keys = line.split(separator: "element ").compactMap { $0.split(separator: "  : ").first }
+            elements = keys.map { key in key.split(separator: " ").map { "0x\($0)" }.joined(separator: " ") }
+                .joined(separator: ", ")
+        } else if line.hasPrefix("inet gatehouse ") {
+            rules.append([])
+        } else if line.hasPrefix("[ ") {
+            var text = line
+            if text.hasPrefix("[ counter") { text = "[ counter ]" }
+            text.replace("set __set%d", with: "set { \(elements) }")
+            rules[rules.count - 1].append(text)
+        }
+    }
+    return rules
+}
+
+private struct Listing: Decodable {
+    var nftables: [Entry]
+
+    struct Entry: Decodable {
+        var table: Table?
+        var chain: Chain?
+        var rule: Rule?
+    }
+    struct Table: Decodable {
+        var name: String
+    }
+    struct Chain: Decodable {
+        var name: String
+        var hook: String?
+        var prio: Int?
+        var policy: String?
+    }
+    struct Rule: Decodable {
+        var comment: String?
+        var expr: [Expression]
+    }
+    struct Expression: Decodable {
+        var counter: Counter?
+    }
+    struct Counter: Decodable {
+        var packets: Int
+    }
+}

@@ -1,0 +1,114 @@
+import Firewall
+import Policy
+import Testing
+
+@Suite("The ruleset follows from the policy")
+struct RulesetTests {
+    @Test func `without listeners and openings everything is shut`() {
+        #expect(Ruleset.closed.description == foundation(ping: "", openings: ""))
+    }
+
+    @Test func `a home with both proxies and SSH reads as nft would print it`() {
+        let ping = """
+            \t\tiifname "eth1" icmp type echo-request accept comment "ping from the LAN"
+            \t\tiifname "eth1" icmpv6 type echo-request accept comment "ping from the LAN"
+
+            """
+        let openings = """
+            \t\tiifname "eth1" ip daddr 192.168.77.1 tcp dport 1080 counter accept comment "socks5 192.168.77.1:1080"
+            \t\tiifname "eth1" ip6 daddr fd00:77::1 tcp dport 3128 counter accept comment "http [fd00:77::1]:3128"
+            \t\tiifname "eth1" ip saddr 192.168.77.0/24 tcp dport 22 counter accept comment "ssh"
+
+            """
+        #expect(home.description == foundation(ping: ping, openings: openings))
+    }
+
+    @Test func `a listener that is added or taken away changes its opening and nothing else`() {
+        var policy = homePolicy
+        let taken = policy.listeners.removeLast()
+        let without = Ruleset(policy: policy, surroundings: surroundings)
+        let lost = Set(home.chains[0].rules).subtracting(without.chains[0].rules)
+        #expect(lost.map(\.comment) == ["http \(taken.endpoint)"])
+        #expect(Set(without.chains[0].rules).isSubset(of: home.chains[0].rules))
+        policy.listeners.append(taken)
+        #expect(Ruleset(policy: policy, surroundings: surroundings) == home)
+    }
+
+    @Test(
+        "each kind of listener has exactly its opening",
+        arguments: [
+            ("127.0.0.1:1080", nil, nil),
+            ("[::1]:1080", nil, nil),
+            ("192.168.77.1:1080", "lo", nil),
+            ("198.51.100.9:1080", nil, nil),
+            ("192.168.77.1:1080", nil, #"iifname "eth1" ip daddr 192.168.77.1 tcp dport 1080"#),
+            ("192.168.77.1:1080", "br0", #"iifname "br0" ip daddr 192.168.77.1 tcp dport 1080"#),
+            ("[fd00:77::1]:1080", nil, #"iifname "eth1" ip6 daddr fd00:77::1 tcp dport 1080"#),
+            ("0.0.0.0:1080", nil, "meta nfproto ipv4 tcp dport 1080"),
+            ("[::]:1080", "eth1", #"iifname "eth1" meta nfproto ipv6 tcp dport 1080"#),
+        ] as [(String, String?, String?)])
+    func opening(endpoint: String, interface: String?, expected: String?) throws {
+        let listener = Listener(kind: .socks5, endpoint: Endpoint(endpoint)!, interface: interface)
+        let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
+        let openings = rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
+        #expect(openings == (expected.map { [$0 + " counter accept comment \"socks5 \(endpoint)\""] } ?? []))
+    }
+
+    @Test func `an opening for everybody of one family asks for no address`() throws {
+        let opening = Opening(name: "web", transport: .udp, port: 443, source: Network(.v6(0), prefix: 0))
+        let rules = Ruleset(policy: Policy(openings: [opening]), surroundings: surroundings).chains[0].rules
+        #expect(rules.last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
+    }
+
+    @Test func `a name cannot end its own comment, and a long one is cut between letters`() {
+        let name = "a\" accept\n" + String(repeating: "ü", count: 100)
+        let rule = Ruleset.Rule([], .accept, comment: name)
+        #expect(rule.comment == "a' accept " + String(repeating: "ü", count: 58))
+    }
+}
+
+let surroundings = Surroundings(interfaces: [
+    .init(name: "lo", addresses: [.init(address: .v4(0x7f00_0001), prefix: 8)]),
+    .init(name: "eth0", addresses: [.init(address: .v4(0xcb00_7102), prefix: 24)]),
+    .init(
+        name: "eth1",
+        addresses: [
+            .init(address: .v4(0xc0a8_4d01), prefix: 24),
+            .init(address: .v6(0xfd00_0077_0000_0000_0000_0000_0000_0001), prefix: 64),
+        ]),
+])
+
+let homePolicy = Policy(
+    listeners: [
+        Listener(kind: .socks5, endpoint: Endpoint("192.168.77.1:1080")!),
+        Listener(kind: .http, endpoint: Endpoint("[fd00:77::1]:3128")!, authentication: .required),
+    ],
+    openings: [
+        Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth1", source: Network("192.168.77.0/24")!)
+    ],
+    firewall: .enforce, lan: ["eth1"], wan: ["eth0"])
+
+let home = Ruleset(policy: homePolicy, surroundings: surroundings)
+
+private func foundation(ping: String, openings: String) -> String {
+    """
+    table inet gatehouse {
+    \tchain input {
+    \t\ttype filter hook input priority filter; policy drop;
+    \t\tiifname "lo" accept comment "the gateway itself"
+    \t\tct state established,related accept comment "answers"
+    \t\tct state invalid drop
+    \t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "errors that IP needs"
+    \t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept comment "errors that IP needs"
+    \t\tip6 hoplimit 255 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept comment "neighbour discovery"
+    \t\tip6 saddr fe80::/10 icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept comment "multicast listener discovery"
+    \t\tip6 saddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
+    \(ping)\(openings)\t}
+
+    \tchain forward {
+    \t\ttype filter hook forward priority filter; policy drop;
+    \t}
+    }
+
+    """
+}
