@@ -1,7 +1,7 @@
 package import Policy
 
-// From what the operator wants to what the kernel is to hold. A listener that exists has its opening and one that stops has
-// none, because nothing else ever writes an opening for it.
+// From what the operator wants to what the kernel is to hold. A listener that exists has its opening and one that stops
+// has none, because nothing else ever writes an opening for it.
 
 extension Ruleset {
     /// The ruleset for `policy` on a machine with these interfaces. Whether it is enforced (`policy.firewall`) changes
@@ -55,7 +55,7 @@ private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
 
 /// nil: the listener needs none (loopback), or cannot exist because no interface holds its address.
 private func opening(for listener: Listener, in surroundings: Surroundings) -> Ruleset.Rule? {
-    let address = listener.endpoint.address
+    let address = listener.endpoint.address.unmapped
     if address.isLoopback || listener.interface == "lo" { return nil }
     var matches: [Match] = []
     if let interface = listener.interface {
@@ -63,8 +63,9 @@ private func opening(for listener: Listener, in surroundings: Surroundings) -> R
     } else if !address.isUnspecified {
         // Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so without the
         // interface a LAN address would be reachable from the WAN's own segment.
-        guard let holder = surroundings.interface(holding: address) else { return nil }
-        matches.append(.inputInterface([holder.name]))
+        let holders = surroundings.interfaces.filter { $0.holds(address) }.map(\.name)
+        if holders.isEmpty { return nil }
+        matches.append(.inputInterface(holders))
     }
     switch address {
     case .v4: matches.append(address.isUnspecified ? .family(.ipv4) : .destination(Network(address, prefix: 32)))

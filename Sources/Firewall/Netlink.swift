@@ -76,7 +76,7 @@ package struct Netlink: ~Copyable {
         var failures: [FirewallError] = []
         var hasEnded = false
         while let answer = try receive(waiting: false) {
-            try answer.forEach { header throws(FirewallError) in
+            try answer.each { header throws(FirewallError) in
                 guard let verdict = Acknowledgement(header) else { return }
                 let index = Int(header.pointee.nlmsg_seq)
                 guard index < batch.purposes.count else { return }
@@ -246,7 +246,7 @@ package struct Netlink: ~Copyable {
         var isWhole = true
         var isDone = false
         while !isDone, let answer = try receive(waiting: true) {
-            try answer.forEach { header throws(FirewallError) in
+            try answer.each { header throws(FirewallError) in
                 // What is left of an earlier request that failed half-way.
                 guard header.pointee.nlmsg_seq == expected else { return }
                 if CInt(header.pointee.nlmsg_flags) & NLM_F_DUMP_INTR != 0 { isWhole = false }
@@ -313,7 +313,7 @@ private struct Answer {
     var bytes: [UInt8]
     var count: Int
 
-    func forEach(_ body: (UnsafePointer<nlmsghdr>) throws(FirewallError) -> Void) throws(FirewallError) {
+    func each(_ body: (UnsafePointer<nlmsghdr>) throws(FirewallError) -> Void) throws(FirewallError) {
         var failure: FirewallError?
         bytes.withUnsafeBytes { buffer in
             var rest = CInt(count)

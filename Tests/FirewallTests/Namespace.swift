@@ -2,8 +2,8 @@ import Firewall
 import Foundation
 import Glibc
 
-/// A network namespace of its own with nothing in it but `lo`. It has no name, so nothing is left behind: the kernel drops it
-/// with the last descriptor.
+/// A network namespace of its own with nothing in it but `lo`. It has no name, so nothing is left behind: the kernel drops
+/// it with the last descriptor.
 final class Namespace: Sendable {
     let descriptor: CInt
 
@@ -83,8 +83,8 @@ private func unshare(_ kind: CInt) -> CInt {
     return unsafeBitCast(dlsym(nil, "unshare"), to: Function.self)(kind)
 }
 
-/// Runs `body` inside `namespace`, on a thread of its own whose user is `nobody` and whose capabilities are `capabilities`; the raw system calls
-/// change the calling thread only, where libc would change the process.
+/// Runs `body` inside `namespace`, on a thread of its own whose user is `nobody` and whose capabilities are `capabilities`;
+/// the raw system calls change the calling thread only, where libc would change the process.
 func unprivileged(
     in namespace: Namespace, capabilities: UInt64, _ body: @escaping @Sendable () -> String
 ) -> String {

@@ -44,6 +44,7 @@ struct RulesetTests {
             ("192.168.77.1:1080", nil, #"iifname "eth1" ip daddr 192.168.77.1 tcp dport 1080"#),
             ("192.168.77.1:1080", "br0", #"iifname "br0" ip daddr 192.168.77.1 tcp dport 1080"#),
             ("[fd00:77::1]:1080", nil, #"iifname "eth1" ip6 daddr fd00:77::1 tcp dport 1080"#),
+            ("[::ffff:192.168.77.1]:1080", nil, #"iifname "eth1" ip daddr 192.168.77.1 tcp dport 1080"#),
             ("0.0.0.0:1080", nil, "meta nfproto ipv4 tcp dport 1080"),
             ("[::]:1080", "eth1", #"iifname "eth1" meta nfproto ipv6 tcp dport 1080"#),
         ] as [(String, String?, String?)])
