@@ -3,8 +3,8 @@ package final class Alarm {
     let slot: Slot.Index
     let loop: Loop
 
-    package init(on reactor: isolated Reactor) {
-        loop = reactor.loop
+    package init(on reactor: Reactor) {
+        loop = reactor.currentLoop
         slot = loop.openAlarm()
     }
 

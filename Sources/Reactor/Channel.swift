@@ -33,7 +33,7 @@ package final class Channel {
     private let source: Source
     private let buffer: UnsafeMutableRawBufferPointer
 
-    package init(adopting descriptor: consuming Descriptor, on reactor: isolated Reactor) {
+    package init(adopting descriptor: consuming Descriptor, on reactor: Reactor) {
         source = Source(adopting: descriptor, on: reactor)
         buffer = .allocate(byteCount: Channel.packetLimit, alignment: 8)
     }

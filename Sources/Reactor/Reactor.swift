@@ -28,6 +28,13 @@ package actor Reactor {
     /// The loop's own state. Everything in it belongs to the loop's thread.
     var loop: Loop { executor.loop }
 
+    /// The loop's state, for code that runs on its thread though not isolated to the reactor: an actor that shares the
+    /// executor. Stops the process if it is called from elsewhere.
+    nonisolated var currentLoop: Loop {
+        executor.checkIsolated()
+        return executor.loop
+    }
+
     /// Sessions and tunnels that this reactor carries now; any thread may ask.
     package nonisolated var load: Int { executor.load }
 

@@ -10,7 +10,7 @@ package struct Signals: ~Copyable {
         Descriptor(adopting: try checked(linux_signal_descriptor(signals, Int32(signals.count))))
     }
 
-    package init(adopting descriptor: consuming Descriptor, on reactor: isolated Reactor) {
+    package init(adopting descriptor: consuming Descriptor, on reactor: Reactor) {
         source = Source(adopting: descriptor, on: reactor)
     }
 

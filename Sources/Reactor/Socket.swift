@@ -13,8 +13,8 @@ package struct Socket: ~Copyable {
     }
 
     /// Takes a connected, non-blocking socket in.
-    package init(adopting descriptor: consuming Descriptor, on reactor: isolated Reactor) {
-        loop = reactor.loop
+    package init(adopting descriptor: consuming Descriptor, on reactor: Reactor) {
+        loop = reactor.currentLoop
         slot = loop.open(descriptor.release())
     }
 

@@ -7,8 +7,8 @@ package struct Source: ~Copyable {
     private unowned(unsafe) let loop: Loop
 
     /// Takes a non-blocking descriptor in.
-    package init(adopting descriptor: consuming Descriptor, on reactor: isolated Reactor) {
-        loop = reactor.loop
+    package init(adopting descriptor: consuming Descriptor, on reactor: Reactor) {
+        loop = reactor.currentLoop
         slot = loop.open(descriptor.release())
     }
 
@@ -53,9 +53,9 @@ package final class Watch {
 
     /// Level-triggered. The watch must end before its descriptor is closed.
     package init(
-        _ descriptor: Int32, for events: Events, on reactor: isolated Reactor, _ ready: @escaping (Events) -> Void
+        _ descriptor: Int32, for events: Events, on reactor: Reactor, _ ready: @escaping (Events) -> Void
     ) throws(Errno) {
-        let loop = reactor.loop
+        let loop = reactor.currentLoop
         self.loop = loop
         var index = Slot.none
         index = try loop.watch(descriptor, for: Watch.mask(events)) { flags in
