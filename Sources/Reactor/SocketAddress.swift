@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Where a TCP or UDP socket is: address and port in host byte order.
