@@ -55,6 +55,7 @@ let package = Package(
         program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Reactor", "Policy", "CLinux", logging]),
         program("gatehousectl", ["Admin", "Policy", arguments]),
 
+        tests("ApplianceTests"),
         tests("ArchitectureTests"),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests("WireTests", ["Wire"]),

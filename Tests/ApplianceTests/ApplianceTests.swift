@@ -1,0 +1,140 @@
+import Foundation
+import Glibc
+import Testing
+
+@Suite(
+    "The appliance", .serialized, .timeLimit(.minutes(15)),
+    .enabled(if: getuid() == 0, "needs root: boots a container with network namespaces around it"),
+    .enabled(if: PackageFile.newest != nil, "needs the package: run scripts/build-deb"))
+struct ApplianceTests {
+    let package: URL
+
+    init() throws {
+        package = try #require(PackageFile.newest)
+    }
+
+    private let install = "apt-get install --yes /var/tmp/gatehouse.deb"
+
+    @Test("Installing starts the daemon with no listener and the firewall in observe; purging leaves nothing behind")
+    func life() async throws {
+        try await Appliance.boot(package: package) { appliance in
+            try await appliance.check(install)
+            #expect(try await appliance.check("systemctl is-active gatehouse.service") == "active\n")
+            #expect(try await appliance.check("systemctl is-enabled gatehouse.service") == "enabled\n")
+            #expect(try await appliance.check("gatehousectl --json listener list").filter { !$0.isWhitespace } == "[]")
+            #expect(try await appliance.check("nft list tables") == "")
+            #expect(try await appliance.openPorts(of: Appliance.lanAddress, fromLAN: true) == [])
+            #expect(try await appliance.check("stat -c '%U %G %a' /run/gatehouse") == "root gatehouse 755\n")
+            #expect(try await appliance.check("stat -c '%U %G %a' /run/gatehouse/admin.sock") == "root gatehouse 660\n")
+            #expect(try await appliance.check("stat -c '%U %G %a' /var/lib/gatehouse") == "root root 700\n")
+            try await expectQuietJournal(of: appliance)
+
+            // Removed and put back, a gateway knows what it knew.
+            try await appliance.check("gatehousectl rule add allow --to 203.0.113.0/24")
+            try await appliance.check("apt-get remove --yes gatehouse")
+            #expect(try await appliance.run("pgrep gatehoused").status == 1)
+            try await appliance.check(install)
+            #expect(try await appliance.check("gatehousectl rule list").contains("203.0.113.0/24"))
+
+            try await appliance.check("apt-get purge --yes gatehouse")
+            #expect(try await appliance.run("pgrep gatehoused").status == 1)
+            #expect(try await appliance.run("systemctl status gatehouse.service").status == 4)
+            #expect(try await appliance.check("nft list tables") == "")
+            for left in ["/var/lib/gatehouse", "/run/gatehouse", "/usr/sbin/gatehoused"] {
+                #expect(try await appliance.run("test -e \(left)").status == 1, "\(left) is left")
+            }
+        }
+    }
+
+    @Test("After setup the LAN reaches a host behind the WAN through both proxies, and the WAN sees nothing")
+    func gateway() async throws {
+        try await Appliance.boot(package: package) { appliance in
+            try await appliance.serveOnWAN()
+            try await appliance.check(install)
+            // Somebody else's service, which listens on every address.
+            try await appliance.check("systemd-run --quiet systemd-socket-activate --listen=0.0.0.0:2222 /bin/cat")
+            try await eventually("the WAN reaches port 2222 while the firewall only observes") {
+                try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [2222]
+            }
+
+            try await appliance.check("gatehousectl setup --lan lan0 --wan wan0")
+
+            #expect(try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [])
+            #expect(try await appliance.openPorts(of: Appliance.lanAddress, fromLAN: true) == [1080, 3128])
+            try await expectBothProxies(of: appliance)
+            // Only through the proxies: the gateway is no router.
+            try await appliance.check("sysctl -qw net.ipv4.ip_forward=1 || echo 1 >/proc/sys/net/ipv4/ip_forward")
+            let direct = try await appliance.onLAN(
+                """
+                ip route add default via \(Appliance.lanAddress)
+                curl --silent --show-error --max-time 2 http://\(Appliance.wanHost)/page
+                """)
+            #expect(direct.status == 28, "curl without a proxy: \(direct.output)")
+            try await expectQuietJournal(of: appliance)
+        }
+    }
+
+    @Test(
+        "A restarted daemon serves and guards as before; systemd brings back one that was killed, and the door stays shut"
+    )
+    func restart() async throws {
+        try await Appliance.boot(package: package) { appliance in
+            try await appliance.serveOnWAN()
+            try await appliance.check(install)
+            try await appliance.check("gatehousectl setup --lan lan0 --wan wan0")
+            let rules = try await appliance.check("nft list ruleset")
+
+            try await appliance.check("systemctl restart gatehouse.service")
+            try await expectBothProxies(of: appliance)
+            #expect(try await appliance.check("nft list ruleset") == rules)
+
+            try await appliance.check("systemctl reload gatehouse.service")
+            try await expectBothProxies(of: appliance)
+
+            let main = try await appliance.check("systemctl show --property=MainPID --value gatehouse.service")
+            try await appliance.check("kill -KILL \(main)")
+            #expect(try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [])
+            try await eventually("systemd has started another daemon") {
+                let now = try await appliance.check("systemctl show --property=MainPID --value gatehouse.service")
+                let state = try await appliance.run("systemctl is-active gatehouse.service").output
+                return now != main && now != "0\n" && state == "active\n"
+            }
+            try await expectBothProxies(of: appliance)
+            #expect(try await appliance.check("nft list ruleset") == rules)
+        }
+    }
+
+    private func expectBothProxies(
+        of appliance: Appliance, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        for proxy in [
+            "--proxytunnel --proxy http://\(Appliance.lanAddress):3128", "--socks5 \(Appliance.lanAddress):1080",
+        ] {
+            let answer = try await appliance.onLAN(
+                "curl --silent --show-error --max-time 20 \(proxy) http://\(Appliance.wanHost)/page")
+            #expect(answer.output == Appliance.page, "through \(proxy)", sourceLocation: sourceLocation)
+        }
+    }
+
+    private func expectQuietJournal(
+        of appliance: Appliance, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let complaints = try await appliance.check("journalctl --quiet --unit=gatehouse.service --priority=warning")
+        #expect(complaints == "", sourceLocation: sourceLocation)
+    }
+}
+
+extension Appliance {
+    static let page = "a page from behind the WAN\n"
+
+    /// A web server on the WAN host, which ends with the namespace.
+    func serveOnWAN() async throws {
+        let directory = tree.appending(path: "srv").path
+        try Self.page.write(toFile: "\(directory)/page", atomically: true, encoding: .utf8)
+        _ = try await onWAN(
+            "python3 -m http.server 80 --directory \(directory) >/dev/null 2>&1 </dev/null & echo started")
+        try await eventually("the web server answers on its own host") {
+            try await onWAN("curl --silent http://\(Self.wanHost)/page").output == Self.page
+        }
+    }
+}
