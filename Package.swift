@@ -55,8 +55,14 @@ let package = Package(
         program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Reactor", "Policy", "CLinux", logging]),
         program("gatehousectl", ["Admin", "Policy", arguments]),
 
+        .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
+        .executableTarget(
+            name: "gatehouse-load", dependencies: ["CEpoll"], path: "Tests/Benchmarks", exclude: ["CEpoll", "peers"],
+            swiftSettings: strict),
+
         tests("ApplianceTests"),
         tests("ArchitectureTests"),
+        tests("LoadTests", ["gatehouse-load"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),

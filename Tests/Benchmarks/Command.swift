@@ -1,0 +1,154 @@
+import Glibc
+
+/// The verbs of `gatehouse-load`.
+enum Command {
+    static let usage = """
+        gatehouse-load: a load generator for proxies, on loopback.
+
+        gatehouse-load origin --port PORT [--threads N]
+            The server of all measurements, on every loopback address.
+        gatehouse-load down|up|sessions|ping|idle --origin ADDRESS:PORT [--way direct|tcp|socks5|http]
+            [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
+            down, up   N flows in bulk                                  (default 8)
+            sessions   connect, one request, close, N at once           (default 32)
+            ping       N flows of 64 bytes back and forth               (default 16)
+            idle       N tunnels that lie still                         (default 4000)
+            Prints one record. With --watch it holds the CPU time, or the memory, of that process and its descendants.
+        gatehouse-load wait --proxy ADDRESS:PORT [--seconds S]
+            Until something listens there.
+        gatehouse-load tree --watch PID
+            That process and its descendants.
+        gatehouse-load table|show FILE
+            A file of records as one table, or line by line.
+        """
+
+    static func run(_ arguments: [String]) throws(Failure) {
+        let rest = arguments.dropFirst()
+        switch arguments.first {
+        case "origin":
+            try serve(rest)
+        case "down", "up", "sessions", "ping", "idle":
+            try measure(arguments[0], rest)
+        case "wait":
+            try wait(rest)
+        case "tree":
+            let options = try Options(rest, allowed: ["watch"])
+            for pid in ProcessTree(root: try options.number("watch", default: 0, atLeast: 1)).pids() { print(pid) }
+        case "table":
+            for line in Table(try records(rest)).lines() { print(line) }
+        case "show":
+            for record in try records(rest) { print(Table.summary(of: record)) }
+        case "help", "--help", "-h":
+            print(usage)
+        default:
+            throw Failure("no such verb\n\(usage)")
+        }
+    }
+
+    private static var cores: Int {
+        max(1, min(4, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    private static func serve(_ arguments: ArraySlice<String>) throws(Failure) {
+        let options = try Options(arguments, allowed: ["port", "threads"])
+        try Origin(
+            port: options.number("port", default: 0, atLeast: 1),
+            threads: options.number("threads", default: cores, atLeast: 1)
+        ).run()
+    }
+
+    private static func measure(_ verb: String, _ arguments: ArraySlice<String>) throws(Failure) {
+        let options = try Options(
+            arguments,
+            allowed: [
+                "origin", "way", "proxy", "user", "password", "watch", "seconds", "threads", "count",
+            ])
+        guard let origin = try options.endpoint("origin") else { throw Failure("\(verb) needs --origin") }
+        let route = try route(options)
+        let watched = try options.text("watch") == nil ? nil : options.number("watch", default: pid_t(0), atLeast: 1)
+        let plan = Course.Plan(
+            threads: try options.number("threads", default: cores, atLeast: 1),
+            seconds: try options.number("seconds", default: 3, atLeast: 0.1), watched: watched)
+
+        switch verb {
+        case "sessions":
+            let count = try options.number("count", default: 32, atLeast: 1)
+            let result = try Sessions(route: route, origin: origin, atOnce: count).run(plan)
+            report(verb, result)
+        case "ping":
+            let count = try options.number("count", default: 16, atLeast: 1)
+            report(verb, try PingPong(route: route, origin: origin, flows: count).run(plan))
+        case "idle":
+            let count = try options.number("count", default: 4000, atLeast: 1)
+            let result = try Idle(route: route, origin: origin, tunnels: count, watched: watched).run()
+            Record.print(
+                verb,
+                [
+                    "tunnels": Double(result.tunnels), "bytes": result.bytesPerTunnel, "errors": Double(result.broken),
+                ])
+        default:
+            let count = try options.number("count", default: 8, atLeast: 1)
+            let direction: Bulk.Direction = verb == "up" ? .up : .down
+            let result = try Bulk(route: route, origin: origin, flows: count, direction: direction).run(plan)
+            guard result.units > 0 else { throw Failure("not a byte moved") }
+            Record.print(
+                verb,
+                [
+                    "gbit": Double(result.units) * 8e-9 / result.seconds,
+                    "cpu": result.cpu.map { $0 / (Double(result.units) * 1e-9) },
+                ])
+        }
+    }
+
+    private static func report(_ verb: String, _ result: Course.Result) {
+        Record.print(
+            verb,
+            [
+                "rate": Double(result.units) / result.seconds,
+                "cpu": result.cpu.map { $0 / Double(max(result.units, 1)) },
+                "errors": Double(result.errors),
+                "p50": Double(result.latencies.percentile(0.5)) * 1e-9,
+                "p99": Double(result.latencies.percentile(0.99)) * 1e-9,
+            ])
+    }
+
+    private static func route(_ options: Options) throws(Failure) -> Route {
+        let word = options.text("way") ?? "direct"
+        guard let way = Route.Way(rawValue: word) else {
+            throw Failure("--way \(word): want direct, tcp, socks5 or http")
+        }
+        let proxy = try options.endpoint("proxy")
+        guard way == .direct || proxy != nil else { throw Failure("--way \(word) needs --proxy") }
+        let credentials = options.text("user").map { (user: $0, password: options.text("password") ?? "") }
+        return Route(way: way, proxy: proxy ?? Endpoint(address: 0, port: 0), credentials: credentials)
+    }
+
+    private static func wait(_ arguments: ArraySlice<String>) throws(Failure) {
+        let options = try Options(arguments, allowed: ["proxy", "seconds"])
+        guard let proxy = try options.endpoint("proxy") else { throw Failure("wait needs --proxy") }
+        let seconds = try options.number("seconds", default: 10.0, atLeast: 0)
+        let end = Clock.now() + UInt64(seconds * 1e9)
+        while true {
+            let fd = Socket.stream(blocking: true)
+            defer { close(fd) }
+            if proxy.withSockaddr({ connect(fd, $0, $1) }) == 0 { return }
+            guard Clock.now() < end else { throw Failure("nothing listens on port \(proxy.port) after \(seconds) s") }
+            Clock.sleep(seconds: 0.02)
+        }
+    }
+
+    private static func records(_ arguments: ArraySlice<String>) throws(Failure) -> [Record] {
+        guard let path = arguments.first else { throw Failure("which file of records?") }
+        guard let file = fopen(path, "r") else { throw Failure(errno: path) }
+        defer { fclose(file) }
+        var records: [Record] = []
+        var line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let bytes = line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard let record = Record(line: text) else { throw Failure("not a record: \(text)") }
+            records.append(record)
+        }
+        return records
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+
+/// Many tunnels that have each carried one echo and then lie still, and what the proxy's memory grew by.
+struct Idle {
+    struct Result {
+        var tunnels: Int
+        var bytesPerTunnel: Double?
+        var broken: Int
+    }
+
+    let route: Route
+    let origin: Endpoint
+    let tunnels: Int
+    let watched: pid_t?
+
+    /// A proxy is warm, and its lazily built parts are there, after this many tunnels; they are closed before the count begins.
+    private static let warmUp = 64
+
+    func run() throws(Failure) -> Result {
+        DescriptorLimit.raise()
+        let processes = watched.map(ProcessTree.init(root:))
+        for fd in try open(Self.warmUp) { close(fd) }
+        Clock.sleep(seconds: 1)
+        let before = processes?.memory() ?? 0
+        let sockets = try open(tunnels)
+        Clock.sleep(seconds: 1)
+        let after = processes?.memory() ?? 0
+        // A tunnel that the proxy has quietly dropped must not count as cheap.
+        let broken = sockets.reduce(0) { $0 + (echoes($1) ? 0 : 1) }
+        for fd in sockets { close(fd) }
+        let growth = Double(after - before) / Double(max(tunnels, 1))
+        return Result(tunnels: tunnels, bytesPerTunnel: processes == nil ? nil : growth, broken: broken)
+    }
+
+    private func open(_ count: Int) throws(Failure) -> [Int32] {
+        var sockets: [Int32] = []
+        sockets.reserveCapacity(count)
+        for number in 0..<count {
+            do throws(Failure) {
+                let fd = try route.open(to: origin)
+                sockets.append(fd)
+                var service = Service.echo.rawValue
+                guard send(fd, &service, 1, 0) == 1, echoes(fd) else {
+                    throw Failure("no echo")
+                }
+            } catch {
+                for fd in sockets { close(fd) }
+                throw Failure("tunnel \(number + 1) of \(count): \(error)")
+            }
+        }
+        return sockets
+    }
+
+    private func echoes(_ fd: Int32) -> Bool {
+        var byte: UInt8 = 0x67
+        var answer: UInt8 = 0
+        return send(fd, &byte, 1, 0) == 1 && recv(fd, &answer, 1, 0) == 1 && answer == byte
+    }
+}

@@ -1,0 +1,162 @@
+import CEpoll
+import Glibc
+
+/// What an origin does with a connection: the client's first byte says it, so that one port serves all measurements and
+/// a proxy with a single fixed destination can take part.
+enum Service: UInt8 {
+    /// Bytes without end.
+    case source = 0x44
+    /// Swallows everything.
+    case sink = 0x55
+    /// Sends back what it gets.
+    case echo = 0x45
+    /// `Exchange.request` bytes in, `Exchange.response` bytes out, over and over.
+    case exchange = 0x52
+}
+
+/// One small request and its answer, the size of a short HTTP GET and a redirect.
+enum Exchange {
+    static let request = 128
+    static let response = 256
+}
+
+/// The origin server of every measurement. It listens on all loopback addresses at once (0.0.0.0 covers 127.0.0.0/8).
+///
+/// One thread accepts and deals the connections out in turn, so that a few bulk flows always spread evenly. Received bulk
+/// data is dropped in the kernel (MSG_TRUNC, tcp(7)): the origin must never be what is measured.
+struct Origin {
+    static let chunk = 256 << 10
+    static let swallow = 4 << 20
+
+    let port: UInt16
+    let threads: Int
+
+    func run() throws(Failure) -> Never {
+        let listener = try Socket.listen(at: Endpoint(address: 0, port: port))
+        var polls: [Epoll] = []
+        for _ in 0..<threads { polls.append(try Epoll()) }
+        let table = ConnectionTable()
+        for index in 1..<max(threads, 1) where index < threads {
+            let poll = polls[index]
+            Thread.start { Desk(poll: poll, table: table).serve() }
+        }
+        polls[0].add(listener, tag: Int(listener), for: Epoll.input)
+        Desk(poll: polls[0], table: table).serve(listener: listener, dealingTo: polls)
+    }
+}
+
+/// The state of each connection by its descriptor. An entry is touched only by the thread whose epoll holds the descriptor.
+private struct ConnectionTable: @unchecked Sendable {
+    struct Entry {
+        var service: UInt8 = 0
+        var pending: Int32 = 0
+    }
+
+    let entries: UnsafeMutablePointer<Entry>
+
+    init() {
+        let capacity = Int(DescriptorLimit.raise())
+        entries = .allocate(capacity: capacity)
+        entries.initialize(repeating: Entry(), count: capacity)
+    }
+}
+
+/// One thread of the origin.
+private struct Desk {
+    let poll: Epoll
+    let table: ConnectionTable
+    let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: Origin.swallow)
+
+    init(poll: Epoll, table: ConnectionTable) {
+        self.poll = poll
+        self.table = table
+        buffer.initialize(repeating: 0x67, count: Origin.swallow)
+    }
+
+    func serve() -> Never {
+        while true { poll.wait(milliseconds: -1) { tag, _ in work(on: Int32(tag)) } }
+    }
+
+    func serve(listener: Int32, dealingTo polls: [Epoll]) -> Never {
+        var next = 0
+        while true {
+            poll.wait(milliseconds: -1) { tag, _ in
+                if tag == Int(listener) {
+                    accept(listener, polls, &next)
+                } else {
+                    work(on: Int32(tag))
+                }
+            }
+        }
+    }
+
+    private func accept(_ listener: Int32, _ polls: [Epoll], _ next: inout Int) {
+        while true {
+            let fd = accept4(listener, nil, nil, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+            guard fd >= 0 else { return }
+            Socket.set(fd, level: Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+            table.entries[Int(fd)] = .init()
+            polls[next].add(fd, tag: Int(fd), for: Epoll.input)
+            next = (next + 1) % polls.count
+        }
+    }
+
+    private func work(on fd: Int32) {
+        let entry = table.entries + Int(fd)
+        let stays =
+            switch Service(rawValue: entry.pointee.service) {
+            case .source: pour(fd)
+            case .sink: discard(fd)
+            case .echo: echo(fd)
+            case .exchange: answer(fd, entry)
+            case nil: begin(fd, entry)
+            }
+        if !stays { close(fd) }
+    }
+
+    private func begin(_ fd: Int32, _ entry: UnsafeMutablePointer<ConnectionTable.Entry>) -> Bool {
+        var first: UInt8 = 0
+        let got = recv(fd, &first, 1, Int32(MSG_PEEK))
+        guard got == 1, let service = Service(rawValue: first) else { return got < 0 && errno == EAGAIN }
+        entry.pointee.service = first
+        switch service {
+        case .exchange:
+            return answer(fd, entry)
+        case .source:
+            recv(fd, &first, 1, 0)
+            poll.change(fd, tag: Int(fd), for: Epoll.output)
+        case .sink, .echo:
+            recv(fd, &first, 1, 0)
+        }
+        return true
+    }
+
+    private func pour(_ fd: Int32) -> Bool {
+        send(fd, buffer, Origin.chunk, 0) > 0 || errno == EAGAIN
+    }
+
+    private func discard(_ fd: Int32) -> Bool {
+        let got = recv(fd, buffer, Origin.swallow, Int32(MSG_TRUNC))
+        return got > 0 || got < 0 && errno == EAGAIN
+    }
+
+    /// Its clients never have more than a few hundred bytes under way, so the send cannot fall short.
+    private func echo(_ fd: Int32) -> Bool {
+        let got = recv(fd, buffer, 16 << 10, 0)
+        guard got > 0 else { return got < 0 && errno == EAGAIN }
+        return send(fd, buffer, got, 0) == got
+    }
+
+    private func answer(_ fd: Int32, _ entry: UnsafeMutablePointer<ConnectionTable.Entry>) -> Bool {
+        let got = recv(fd, buffer, 16 << 10, 0)
+        guard got > 0 else { return got < 0 && errno == EAGAIN }
+        entry.pointee.pending += Int32(got)
+        while entry.pointee.pending >= Exchange.request {
+            entry.pointee.pending -= Int32(Exchange.request)
+            guard send(fd, buffer, Exchange.response, 0) == Exchange.response else {
+                return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,207 @@
+import Glibc
+
+/// The way from a client to an origin: straight, or through a proxy and its handshake.
+///
+/// The handshake is a number of steps, each one message out and one reply in. Nothing is sent ahead of a reply that it
+/// depends on, because that is how real clients (curl, browsers) behave.
+package struct Route: Sendable {
+    package enum Way: String, Sendable {
+        case direct, tcp, socks5, http
+    }
+
+    package enum Verdict: Equatable, Sendable {
+        case incomplete, passed, refused
+    }
+
+    let way: Way
+    private let proxy: Endpoint
+    private let user: [UInt8]
+    private let password: [UInt8]
+    private let authorization: [UInt8]
+    private let hasCredentials: Bool
+
+    /// What a step's message or reply may take at most.
+    static let scratchSize = 2048
+
+    package init(way: Way, proxy: Endpoint, credentials: (user: String, password: String)? = nil) {
+        self.way = way
+        self.proxy = proxy
+        hasCredentials = credentials != nil
+        user = Array((credentials?.user ?? "").utf8)
+        password = Array((credentials?.password ?? "").utf8)
+        authorization =
+            credentials == nil
+            ? []
+            : Array("Proxy-Authorization: Basic \(base64(user + [0x3A] + password))\r\n".utf8)
+    }
+
+    /// Where a connection to `target` has to go first.
+    func firstHop(to target: Endpoint) -> Endpoint {
+        way == .direct ? target : proxy
+    }
+
+    package var steps: Int {
+        switch way {
+        case .direct, .tcp: 0
+        case .socks5: hasCredentials ? 3 : 2
+        case .http: 1
+        }
+    }
+
+    /// Writes the message of `step` and returns its length.
+    package func write(step: Int, target: Endpoint, into buffer: UnsafeMutablePointer<UInt8>) -> Int {
+        var pen = Pen(buffer)
+        switch (way, step) {
+        case (.direct, _), (.tcp, _):
+            break
+        case (.socks5, 0):
+            pen.put([5, 1, hasCredentials ? 2 : 0])
+        case (.socks5, 1) where hasCredentials:
+            pen.put([1, UInt8(user.count)])
+            pen.put(user)
+            pen.put([UInt8(password.count)])
+            pen.put(password)
+        case (.socks5, _):
+            pen.put([5, 1, 0, 1])
+            pen.put(bigEndian: target.address)
+            pen.put([UInt8(target.port >> 8), UInt8(truncatingIfNeeded: target.port)])
+        case (.http, _):
+            pen.put("CONNECT ")
+            pen.put(target)
+            pen.put(" HTTP/1.1\r\nHost: ")
+            pen.put(target)
+            pen.put("\r\n")
+            pen.put(authorization)
+            pen.put("\r\n")
+        }
+        return pen.length
+    }
+
+    /// Judges what has arrived so far in answer to `step`. A reply with bytes behind it is refused: no origin here speaks first.
+    package func judge(step: Int, reply: UnsafePointer<UInt8>, count: Int) -> Verdict {
+        switch (way, step) {
+        case (.direct, _), (.tcp, _):
+            return .passed
+        case (.socks5, 0):
+            guard count >= 2 else { return .incomplete }
+            return count == 2 && reply[0] == 5 && reply[1] == (hasCredentials ? 2 : 0) ? .passed : .refused
+        case (.socks5, 1) where hasCredentials:
+            guard count >= 2 else { return .incomplete }
+            return count == 2 && reply[1] == 0 ? .passed : .refused
+        case (.socks5, _):
+            guard count >= 5 else { return .incomplete }
+            guard reply[0] == 5, reply[1] == 0 else { return .refused }
+            let length: Int
+            switch reply[3] {
+            case 1: length = 10
+            case 3: length = 7 + Int(reply[4])
+            case 4: length = 22
+            default: return .refused
+            }
+            return count < length ? .incomplete : count == length ? .passed : .refused
+        case (.http, _):
+            guard count >= 16 else { return .incomplete }
+            // "HTTP/1.x 200": the first digit of the status tells success from failure.
+            guard reply[0] == 0x48, reply[9] == 0x32 else { return .refused }
+            let ended =
+                reply[count - 4] == 13 && reply[count - 3] == 10 && reply[count - 2] == 13 && reply[count - 1] == 10
+            return ended ? .passed : .incomplete
+        }
+    }
+
+    /// Connects and shakes hands, blocking; at most ten seconds for each step.
+    func open(to target: Endpoint) throws(Failure) -> Int32 {
+        let fd = Socket.stream(blocking: true)
+        guard fd >= 0 else { throw Failure(errno: "socket") }
+        do throws(Failure) {
+            Socket.setTimeout(fd, seconds: 10)
+            guard firstHop(to: target).withSockaddr({ connect(fd, $0, $1) }) == 0 else {
+                throw Failure(errno: "connect")
+            }
+            try shakeHands(fd, target)
+            return fd
+        } catch {
+            close(fd)
+            throw error
+        }
+    }
+
+    private func shakeHands(_ fd: Int32, _ target: Endpoint) throws(Failure) {
+        let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.scratchSize)
+        defer { buffer.deallocate() }
+        for step in 0..<steps {
+            let length = write(step: step, target: target, into: buffer)
+            guard send(fd, buffer, length, 0) == length else {
+                throw Failure(errno: "handshake step \(step)")
+            }
+            var count = 0
+            while true {
+                let got = recv(fd, buffer + count, Self.scratchSize - count, 0)
+                guard got > 0 else {
+                    throw got == 0 ? Failure("closed in handshake step \(step)") : Failure(errno: "handshake")
+                }
+                count += got
+                let verdict = judge(step: step, reply: buffer, count: count)
+                if verdict == .passed { break }
+                guard verdict == .incomplete, count < Self.scratchSize else {
+                    throw Failure("refused in handshake step \(step)")
+                }
+            }
+        }
+    }
+}
+
+/// Writes bytes one after the other without allocating.
+private struct Pen {
+    private let start: UnsafeMutablePointer<UInt8>
+    private(set) var length = 0
+
+    init(_ start: UnsafeMutablePointer<UInt8>) {
+        self.start = start
+    }
+
+    @inline(__always)
+    mutating func put(_ byte: UInt8) {
+        start[length] = byte
+        length += 1
+    }
+
+    mutating func put(_ bytes: [UInt8]) {
+        for byte in bytes { put(byte) }
+    }
+
+    mutating func put(_ text: StaticString) {
+        for index in 0..<text.utf8CodeUnitCount { put(text.utf8Start[index]) }
+    }
+
+    mutating func put(bigEndian word: UInt32) {
+        for octet in 0..<4 { put(UInt8(truncatingIfNeeded: word >> UInt32(24 - 8 * octet))) }
+    }
+
+    mutating func put(decimal number: UInt32) {
+        if number >= 10 { put(decimal: number / 10) }
+        put(UInt8(0x30 + number % 10))
+    }
+
+    mutating func put(_ endpoint: Endpoint) {
+        for octet in 0..<4 {
+            if octet > 0 { put(0x2E) }
+            put(decimal: endpoint.address >> UInt32(24 - 8 * octet) & 0xFF)
+        }
+        put(0x3A)
+        put(decimal: UInt32(endpoint.port))
+    }
+}
+
+private func base64(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    var text = ""
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        let word = group.enumerated().reduce(0) { $0 | Int($1.element) << (16 - 8 * $1.offset) }
+        for position in 0..<4 {
+            text.append(position <= group.count ? alphabet[word >> (18 - 6 * position) & 63] : "=")
+        }
+    }
+    return text
+}
