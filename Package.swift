@@ -66,6 +66,7 @@ let package = Package(
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
-        tests("FirewallTests", ["Firewall", "Policy"]),
+        tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
+        .target(name: "TestNetwork", path: "Tests/TestNetwork", swiftSettings: strict),
     ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Policy
+import TestNetwork
 import Testing
 
 @testable import Firewall

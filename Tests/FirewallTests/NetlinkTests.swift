@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Policy
+import TestNetwork
 import Testing
 
 @testable import Firewall
@@ -165,7 +166,7 @@ struct NetlinkTests {
 
     @Test func `CAP_NET_ADMIN is the only privilege that it takes`() throws {
         let networkAdministrator: UInt64 = 1 << 12
-        let with = unprivileged(in: namespace, capabilities: networkAdministrator) {
+        let with = namespace.unprivileged(capabilities: networkAdministrator) {
             report {
                 var netlink = try Netlink()
                 try netlink.apply(home)
@@ -177,7 +178,7 @@ struct NetlinkTests {
     }
 
     @Test func `without CAP_NET_ADMIN the error says what to do`() throws {
-        let without = unprivileged(in: namespace, capabilities: 0) {
+        let without = namespace.unprivileged(capabilities: 0) {
             report {
                 var netlink = try Netlink()
                 try netlink.apply(home)
@@ -197,5 +198,16 @@ private func report(_ body: () throws -> String) -> String {
 private func disturb(_ namespace: Namespace, rounds: Int) async throws {
     for round in 0..<rounds {
         try namespace.run("nft", "add table ip other; add chain ip other c; add rule ip other c tcp dport \(round)")
+    }
+}
+
+extension Namespace {
+    func netlink() throws -> Netlink {
+        try enter { try Netlink() }
+    }
+
+    /// What the independent judge sees; the values of counters are left out.
+    func listing() throws -> String {
+        try run("nft", "-s", "list", "table", "inet", "gatehouse")
     }
 }
