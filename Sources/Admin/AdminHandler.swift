@@ -1,0 +1,37 @@
+package import Policy
+
+/// Who carries the calls out. The server has checked the caller's permission and the parameters' form; whether the policy
+/// allows what they ask is the handler's to say.
+///
+/// `author` is the caller, by the credentials of the socket's peer. GetVersion and org.varlink.service are answered by the
+/// server itself.
+package protocol AdminHandler: AnyObject, Sendable {
+    func status() async throws(AdminError) -> Status
+
+    func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied
+
+    func listeners() async throws(AdminError) -> [Listener]
+    func addListener(_ listener: Listener, by author: Author) async throws(AdminError) -> Applied
+    func removeListener(at endpoint: Endpoint, by author: Author) async throws(AdminError) -> Applied
+
+    /// The users' names.
+    func users() async throws(AdminError) -> [String]
+    func addUser(_ name: String, password: String, by author: Author) async throws(AdminError) -> Applied
+    func setPassword(of name: String, to password: String, by author: Author) async throws(AdminError) -> Applied
+    func removeUser(_ name: String, by author: Author) async throws(AdminError) -> Applied
+
+    func rules() async throws(AdminError) -> [Rule]
+    func addRule(_ action: Rule.Action, to destination: Network, by author: Author) async throws(AdminError)
+        -> AppliedRule
+    func removeRule(_ id: Int, by author: Author) async throws(AdminError) -> Applied
+
+    func firewall() async throws(AdminError) -> FirewallReport
+    func setFirewallMode(_ mode: FirewallMode, by author: Author) async throws(AdminError) -> Applied
+    func open(_ opening: Opening, by author: Author) async throws(AdminError) -> Applied
+    func close(_ name: String, by author: Author) async throws(AdminError) -> Applied
+
+    /// The newest `limit` revisions, newest first.
+    func revisions(limit: Int) async throws(AdminError) -> [Revision]
+    func revision(_ id: Int) async throws(AdminError) -> RevisionChanges
+    func rollback(to id: Int, by author: Author) async throws(AdminError) -> Applied
+}

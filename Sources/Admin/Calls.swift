@@ -1,0 +1,180 @@
+package import Policy
+
+/// A call's parameters, and the type of its reply's. Server and client share them.
+package protocol Call: Codable, Sendable {
+    associatedtype Reply: Codable, Sendable
+    static var method: Method { get }
+}
+
+package struct GetVersion: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var version: String
+    }
+    package static let method = Method.getVersion
+    package init() {}
+}
+
+package struct GetStatus: Call {
+    package typealias Reply = Status
+    package static let method = Method.getStatus
+    package init() {}
+}
+
+package struct Setup: Call {
+    package typealias Reply = Applied
+    package static let method = Method.setup
+    /// The interface behind which the home is.
+    package var lan: String
+    /// The interface that leads to the internet; nil: as before.
+    package var wan: String?
+    /// Opens TCP port 22 on the LAN interface.
+    package var allowSSH: Bool
+
+    package init(lan: String, wan: String? = nil, allowSSH: Bool = false) {
+        self.lan = lan
+        self.wan = wan
+        self.allowSSH = allowSSH
+    }
+}
+
+package struct ListListeners: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var listeners: [Listener]
+    }
+    package static let method = Method.listListeners
+    package init() {}
+}
+
+package struct AddListener: Call {
+    package typealias Reply = Applied
+    package static let method = Method.addListener
+    package var listener: Listener
+    package init(listener: Listener) { self.listener = listener }
+}
+
+package struct RemoveListener: Call {
+    package typealias Reply = Applied
+    package static let method = Method.removeListener
+    package var endpoint: Endpoint
+    package init(endpoint: Endpoint) { self.endpoint = endpoint }
+}
+
+package struct ListUsers: Call {
+    package struct User: Codable, Hashable, Sendable {
+        package var name: String
+    }
+    package struct Reply: Codable, Hashable, Sendable {
+        package var users: [User]
+    }
+    package static let method = Method.listUsers
+    package init() {}
+}
+
+package struct AddUser: Call {
+    package typealias Reply = Applied
+    package static let method = Method.addUser
+    package var name: String
+    package var password: String
+
+    package init(name: String, password: String) {
+        self.name = name
+        self.password = password
+    }
+}
+
+package struct SetPassword: Call {
+    package typealias Reply = Applied
+    package static let method = Method.setPassword
+    package var name: String
+    package var password: String
+
+    package init(name: String, password: String) {
+        self.name = name
+        self.password = password
+    }
+}
+
+package struct RemoveUser: Call {
+    package typealias Reply = Applied
+    package static let method = Method.removeUser
+    package var name: String
+    package init(name: String) { self.name = name }
+}
+
+package struct ListRules: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var rules: [Rule]
+    }
+    package static let method = Method.listRules
+    package init() {}
+}
+
+package struct AddRule: Call {
+    package typealias Reply = AppliedRule
+    package static let method = Method.addRule
+    package var action: Rule.Action
+    package var destination: Network
+
+    package init(action: Rule.Action, destination: Network) {
+        self.action = action
+        self.destination = destination
+    }
+}
+
+package struct RemoveRule: Call {
+    package typealias Reply = Applied
+    package static let method = Method.removeRule
+    package var id: Int
+    package init(id: Int) { self.id = id }
+}
+
+package struct GetFirewall: Call {
+    package typealias Reply = FirewallReport
+    package static let method = Method.getFirewall
+    package init() {}
+}
+
+package struct SetFirewallMode: Call {
+    package typealias Reply = Applied
+    package static let method = Method.setFirewallMode
+    package var mode: FirewallMode
+    package init(mode: FirewallMode) { self.mode = mode }
+}
+
+package struct Open: Call {
+    package typealias Reply = Applied
+    package static let method = Method.open
+    package var opening: Opening
+    package init(opening: Opening) { self.opening = opening }
+}
+
+package struct Close: Call {
+    package typealias Reply = Applied
+    package static let method = Method.close
+    package var name: String
+    package init(name: String) { self.name = name }
+}
+
+package struct ListRevisions: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var revisions: [Revision]
+    }
+    package static let method = Method.listRevisions
+    /// nil: 20.
+    package var limit: Int?
+    package init(limit: Int? = nil) { self.limit = limit }
+}
+
+package struct GetRevision: Call {
+    package typealias Reply = RevisionChanges
+    package static let method = Method.getRevision
+    package var id: Int
+    package init(id: Int) { self.id = id }
+}
+
+package struct Rollback: Call {
+    package typealias Reply = Applied
+    package static let method = Method.rollback
+    package var id: Int
+    package init(id: Int) { self.id = id }
+}

@@ -1,0 +1,232 @@
+/// The two interfaces that the admin socket serves, in the varlink interface definition language.
+enum Interface {
+    static let admin = "org.gatehouse.Admin"
+    static let service = "org.varlink.service"
+
+    static func text(of interface: String) -> String? {
+        switch interface {
+        case admin: adminText
+        case service: serviceText
+        default: nil
+        }
+    }
+
+    /// What callers see with introspection. `Method`, the calls in Calls.swift and the types that they carry say the same
+    /// in Swift; a test compares them.
+    private static let adminText = """
+        # The administration of a Gatehouse gateway.
+        #
+        # Everybody may call GetVersion and GetStatus. All else needs an operator: root, the daemon's own user,
+        # and the members of the socket's group.
+        #
+        # Every change is one revision of the policy: it takes effect as a whole, in the proxies and in the kernel,
+        # or not at all.
+        interface org.gatehouse.Admin
+
+        # A port on which a proxy accepts clients.
+        # endpoint: ADDRESS:PORT or [V6ADDRESS]:PORT.
+        # interface: the network interface that the socket is bound to; null: whichever holds the address.
+        type Listener (
+          kind: ListenerKind,
+          endpoint: string,
+          authentication: Authentication,
+          interface: ?string
+        )
+
+        type ListenerKind (socks5, http)
+
+        # none: whoever can reach the port may use it. required: user and password.
+        type Authentication (none, required)
+
+        type User (name: string)
+
+        # Opens or shuts destinations (ADDRESS or ADDRESS/PREFIX) for the proxies, ahead of the built-in guard.
+        # Rules are tried in ascending order of their numbers; the first that matches decides.
+        type Rule (
+          id: int,
+          action: RuleAction,
+          destination: string
+        )
+
+        type RuleAction (allow, deny)
+
+        # A port of the gateway itself that is reachable though no listener is behind it.
+        # interface: null: every interface. source: the network that may come in; null: everybody.
+        type Opening (
+          name: string,
+          transport: Transport,
+          port: int,
+          interface: ?string,
+          source: ?string
+        )
+
+        type Transport (tcp, udp)
+
+        # enforce: the kernel holds the ruleset. observe: it is computed and shown, the kernel is not touched.
+        type FirewallMode (enforce, observe)
+
+        type Author (uid: int, name: string)
+
+        # A numbered change of the policy. time: seconds since 1970, UTC.
+        type Revision (
+          id: int,
+          time: int,
+          author: Author,
+          summary: string
+        )
+
+        # A process of the daemon. restarts: how often it had to be started again.
+        type RoleStatus (
+          name: string,
+          pid: int,
+          state: string,
+          restarts: int
+        )
+
+        # sessions: open now. sessionsTotal: since the daemon started. Bytes are counted as the client sees them:
+        # bytesIn came from clients, bytesOut went to them.
+        type ListenerStatus (
+          kind: ListenerKind,
+          endpoint: string,
+          interface: ?string,
+          authentication: Authentication,
+          sessions: int,
+          sessionsTotal: int,
+          bytesIn: int,
+          bytesOut: int
+        )
+
+        # state: one word for what the kernel holds, detail: the sentence behind it.
+        type FirewallStatus (
+          mode: FirewallMode,
+          state: string,
+          detail: string
+        )
+
+        # The daemon's version.
+        method GetVersion() -> (version: string)
+
+        # How the gateway is doing. uptime: seconds. users: how many there are.
+        method GetStatus() -> (
+          version: string,
+          revision: int,
+          uptime: int,
+          roles: []RoleStatus,
+          listeners: []ListenerStatus,
+          firewall: FirewallStatus,
+          users: int,
+          warnings: []string
+        )
+
+        # Makes the machine a gateway: both proxies on the address of the interface lan, everything else shut.
+        # wan: the interface that leads to the internet; null: as before. allowSSH also opens TCP port 22 on lan.
+        method Setup(lan: string, wan: ?string, allowSSH: bool) -> (
+          revision: int,
+          changes: []string,
+          warnings: []string
+        )
+
+        method ListListeners() -> (listeners: []Listener)
+
+        # A listener's port is opened in the firewall in the same revision.
+        method AddListener(listener: Listener) -> (revision: int, changes: []string, warnings: []string)
+
+        method RemoveListener(endpoint: string) -> (revision: int, changes: []string, warnings: []string)
+
+        method ListUsers() -> (users: []User)
+
+        # The password is stored as a salted hash.
+        method AddUser(name: string, password: string) -> (revision: int, changes: []string, warnings: []string)
+
+        method SetPassword(name: string, password: string) -> (revision: int, changes: []string, warnings: []string)
+
+        method RemoveUser(name: string) -> (revision: int, changes: []string, warnings: []string)
+
+        method ListRules() -> (rules: []Rule)
+
+        # id: the new rule's number, which is never given again.
+        method AddRule(action: RuleAction, destination: string) -> (
+          id: int,
+          revision: int,
+          changes: []string,
+          warnings: []string
+        )
+
+        method RemoveRule(id: int) -> (revision: int, changes: []string, warnings: []string)
+
+        # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does.
+        method GetFirewall() -> (
+          mode: FirewallMode,
+          held: bool,
+          ruleset: string,
+          openings: []Opening
+        )
+
+        method SetFirewallMode(mode: FirewallMode) -> (revision: int, changes: []string, warnings: []string)
+
+        # Makes a port of the gateway itself reachable.
+        method Open(opening: Opening) -> (revision: int, changes: []string, warnings: []string)
+
+        # Takes an opening back, by its name.
+        method Close(name: string) -> (revision: int, changes: []string, warnings: []string)
+
+        # The newest revisions, newest first. limit: how many; null: 20.
+        method ListRevisions(limit: ?int) -> (revisions: []Revision)
+
+        # A revision and what it changed, one line for each thing.
+        method GetRevision(id: int) -> (revision: Revision, changes: []string)
+
+        # Makes the policy of an older revision the policy again, as a new revision.
+        method Rollback(id: int) -> (revision: int, changes: []string, warnings: []string)
+
+        # The policy or the kernel does not allow it; nothing was changed.
+        error Refused (reason: string)
+
+        # The caller is no operator.
+        error PermissionDenied (reason: string)
+
+        # There is no such thing.
+        error NotFound (reason: string)
+
+        """
+
+    /// As published by varlink.org.
+    private static let serviceText = """
+        # The Varlink Service Interface is provided by every varlink service. It
+        # describes the service and the interfaces it implements.
+        interface org.varlink.service
+
+        # Get a list of all the interfaces a service provides and information
+        # about the implementation.
+        method GetInfo() -> (
+          vendor: string,
+          product: string,
+          version: string,
+          url: string,
+          interfaces: []string
+        )
+
+        # Get the description of an interface that is implemented by this service.
+        method GetInterfaceDescription(interface: string) -> (description: string)
+
+        # The requested interface was not found.
+        error InterfaceNotFound (interface: string)
+
+        # The requested method was not found
+        error MethodNotFound (method: string)
+
+        # The interface defines the requested method, but the service does not
+        # implement it.
+        error MethodNotImplemented (method: string)
+
+        # One of the passed parameters is invalid.
+        error InvalidParameter (parameter: string)
+
+        # Client is denied access
+        error PermissionDenied ()
+
+        # Method is expected to be called with 'more' set to true, but wasn't
+        error ExpectedMore ()
+
+        """
+}

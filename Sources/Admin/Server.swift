@@ -1,0 +1,160 @@
+import Glibc
+package import Logging
+import Policy
+package import Reactor
+
+/// Answers on the admin socket. Runs on the reactor's thread, one task for each connection.
+package actor Server {
+    /// What callers may cost.
+    package struct Limits: Sendable {
+        /// Connections in all.
+        package var connections = 64
+        /// Connections of those who are no operators, together: the rest is kept for the operators.
+        package var strangers = 48
+        /// Connections of one user.
+        package var perUser = 16
+        /// Bytes in a call.
+        package var frame = 1 << 20
+        /// How long a call may take to arrive, and a connection be idle.
+        package var idle: Duration = .seconds(300)
+        /// How long a reply may take to leave.
+        package var reply: Duration = .seconds(30)
+
+        package init() {}
+    }
+
+    package nonisolated let reactor: Reactor
+    private let dispatcher: Dispatcher
+    private let limits: Limits
+    private let log: Logger
+    private var file: SocketFile
+    /// The descriptor in `run()`'s hands, to be shut down when the server closes.
+    private var accepting: Int32?
+    /// By descriptor.
+    private var connections: [Int32: Peer] = [:]
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        reactor.unownedExecutor
+    }
+
+    /// Makes the socket at `path`; `run()` answers on it.
+    package init(
+        path: String, handler: any AdminHandler, on reactor: Reactor, limits: Limits = Limits(), log: Logger
+    ) throws(SocketFileError) {
+        file = try SocketFile(listeningAt: path)
+        self.reactor = reactor
+        self.limits = limits
+        self.log = log
+        dispatcher = Dispatcher(handler: handler)
+    }
+
+    /// Accepts until `close()`.
+    package func run() async {
+        guard let listener = file.listener.take() else { return }
+        let source = Source(adopting: listener, on: reactor)
+        accepting = source.descriptor
+        var isStarved = false
+        while accepting != nil {
+            do throws(Errno) {
+                let descriptor = Int32(try await source.attempt(ListeningSocket.accept))
+                isStarved = false
+                Task { await self.converse(over: descriptor) }
+            } catch {
+                guard accepting != nil else { return }
+                // Out of descriptors or memory: the callers wait in the kernel's queue until there are some again.
+                if !isStarved { log.error("the admin socket cannot accept: \(error); trying again") }
+                isStarved = true
+                await reactor.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    /// Stops accepting and ends every connection. The socket's file goes with the server.
+    package func close() {
+        file.listener = nil
+        // A listening socket that is shut down answers accept(2) with EINVAL, which wakes `run()`.
+        if let accepting = accepting.take() { shutdown(accepting, Int32(SHUT_RDWR)) }
+        for descriptor in connections.keys { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+
+    private func converse(over descriptor: Int32) async {
+        let socket = Socket(adopting: Descriptor(adopting: descriptor), on: reactor)
+        do throws(Errno) {
+            let peer = try peer(of: descriptor)
+            if let reason = obstacle(to: peer) {
+                log.warning("admin socket: \(peer.author.name) (uid \(peer.author.uid)) turned away: \(reason)")
+                try await send(CallFailure.admin(.refused(reason)).frame, over: socket)
+                return
+            }
+            connections[descriptor] = peer
+            defer { connections[descriptor] = nil }
+            try await serve(peer, over: socket)
+        } catch {
+            // The caller went away or took too long; nobody is there to be told.
+            log.debug("admin socket: a connection ended: \(error)")
+        }
+    }
+
+    private func serve(_ peer: Peer, over socket: borrowing Socket) async throws(Errno) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 1)
+        defer { buffer.deallocate() }
+        var frames = FrameDecoder(limit: limits.frame)
+        while true {
+            socket.setDeadline(after: limits.idle)
+            var frame: [UInt8]?
+            while frame == nil {
+                do throws(FrameDecoder.FrameTooLong) {
+                    frame = try frames.next()
+                } catch {
+                    log.warning("admin socket: \(peer.author.name) sent a call of more than \(limits.frame) bytes")
+                    return
+                }
+                guard frame == nil else { break }
+                let count = try await socket.read(into: buffer)
+                if count == 0 { return }
+                frames.append(buffer[..<count])
+            }
+            guard let frame else { return }
+            switch await dispatcher.answer(frame, from: peer) {
+            case .reply(let reply): try await send(reply, over: socket)
+            case .none: break
+            case .hangUp(let reason):
+                log.warning("admin socket: \(peer.author.name) hung up on: \(reason)")
+                return
+            }
+        }
+    }
+
+    private func send(_ frame: [UInt8], over socket: borrowing Socket) async throws(Errno) {
+        socket.setDeadline(after: limits.reply)
+        try await socket.write(frame + [0])
+    }
+
+    /// Why one more connection of this peer is too much.
+    private func obstacle(to peer: Peer) -> String? {
+        let others = connections.values
+        if others.count(where: { $0.author.uid == peer.author.uid }) >= limits.perUser {
+            return "\(peer.author.name) has \(limits.perUser) connections to the admin socket already; close some"
+        }
+        if others.count >= limits.connections || (!peer.isOperator && others.count >= limits.strangers) {
+            return "the admin socket has too many connections (\(others.count)); try again later"
+        }
+        return nil
+    }
+
+    private func peer(of descriptor: Int32) throws(Errno) -> Peer {
+        let credentials = try PeerCredentials(of: descriptor)
+        let isOperator =
+            credentials.user == 0 || credentials.user == geteuid() || credentials.groups.contains(file.group)
+        return Peer(author: Author(uid: credentials.user, name: accountName(credentials.user)), isOperator: isOperator)
+    }
+}
+
+/// The account's name, or its number if it has none.
+private func accountName(_ uid: UInt32) -> String {
+    var entry = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var buffer = [CChar](repeating: 0, count: 16384)
+    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return "\(uid)" }
+    return String(cString: entry.pw_name)
+}
