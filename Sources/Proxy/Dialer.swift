@@ -1,0 +1,113 @@
+import Glibc
+import Policy
+import Reactor
+import Wire
+
+/// Why a client gets no connection, as both protocols tell it.
+enum DialFailure: Error {
+    case notAllowed(IPAddress, DestinationGuard.Reason)
+    case unresolved(Resolver.Failure)
+    case unreachable(Errno)
+}
+
+extension Relay {
+    /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
+    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
+    func dial(
+        _ host: Host, port: UInt16, on reactor: isolated Reactor
+    ) async throws(DialFailure) -> Dial.Connection {
+        var timeout = limits.dial
+        let candidates: [SocketAddress]
+        switch host {
+        case .address(let address):
+            let address = address.unmapped
+            if case .deny(let reason) = verdict(on: address, port: port) { throw .notAllowed(address, reason) }
+            candidates = [SocketAddress(address, port: port)]
+        case .name(let name):
+            let start = ContinuousClock.now
+            candidates = try allowed(await addresses(of: name, on: reactor), port: port)
+            timeout -= ContinuousClock.now - start
+            guard timeout > .zero else { throw .unresolved(.timedOut) }
+        }
+        do {
+            return try await Dial.connect(to: candidates, timeout: timeout, on: reactor)
+        } catch {
+            throw .unreachable(error.errno)
+        }
+    }
+
+    private func addresses(of name: String, on reactor: isolated Reactor) async throws(DialFailure) -> [IPAddress] {
+        do {
+            return try await resolver(on: reactor).addresses(of: name)
+        } catch {
+            throw .unresolved(error)
+        }
+    }
+
+    /// Those that may be dialled; not one is a refusal.
+    private func allowed(_ addresses: [IPAddress], port: UInt16) throws(DialFailure) -> [SocketAddress] {
+        var candidates: [SocketAddress] = []
+        var refusal: DialFailure?
+        for address in addresses {
+            let address = address.unmapped
+            switch verdict(on: address, port: port) {
+            case .allow: candidates.append(SocketAddress(address, port: port))
+            case .deny(let reason): refusal = refusal ?? .notAllowed(address, reason)
+            }
+        }
+        if candidates.isEmpty { throw refusal ?? .unresolved(.noSuchName) }
+        return candidates
+    }
+}
+
+extension DialFailure {
+    /// RFC 1928 §6. ETIMEDOUT is what remains of an expired TTL, and of silence, by the time connect(2) tells.
+    var replyCode: SOCKS5ReplyCode {
+        switch self {
+        case .notAllowed: .notAllowed
+        case .unresolved(.noSuchName): .hostUnreachable
+        case .unresolved(.timedOut), .unresolved(.failed): .hostUnreachable
+        case .unresolved(.overloaded): .generalFailure
+        case .unreachable(let errno):
+            switch errno.code {
+            case ECONNREFUSED, ECONNRESET: .connectionRefused
+            case ENETUNREACH, ENETDOWN, EAFNOSUPPORT: .networkUnreachable
+            case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
+            case ETIMEDOUT: .ttlExpired
+            case EACCES, EPERM: .notAllowed
+            default: .generalFailure
+            }
+        }
+    }
+
+    /// RFC 9110 §15.6.
+    var status: HTTPStatus {
+        switch self {
+        case .notAllowed: .forbidden
+        case .unresolved(.noSuchName), .unresolved(.failed): .badGateway
+        case .unresolved(.timedOut): .gatewayTimeout
+        case .unresolved(.overloaded): .serviceUnavailable
+        case .unreachable(let errno):
+            switch errno.code {
+            case ETIMEDOUT: .gatewayTimeout
+            case EACCES, EPERM: .forbidden
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: .serviceUnavailable
+            default: .badGateway
+            }
+        }
+    }
+}
+
+extension DialFailure: CustomStringConvertible {
+    /// The end of a sentence that began with the destination.
+    var description: String {
+        switch self {
+        case .notAllowed(let address, let reason): "refused: \(address) is not allowed, \(reason)"
+        case .unresolved(.noSuchName): "the name does not exist or has no address"
+        case .unresolved(.timedOut): "the name servers do not answer"
+        case .unresolved(.failed): "the name servers cannot tell its address"
+        case .unresolved(.overloaded): "too many names are being looked up"
+        case .unreachable(let errno): "\(errno)"
+        }
+    }
+}
