@@ -37,7 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
-        .target(name: "CLinux"),
+        .target(name: "CLinux", linkerSettings: [.linkedLibrary("seccomp")]),
         .systemLibrary(name: "CNetfilter", pkgConfig: "libnftnl"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
@@ -52,7 +52,7 @@ let package = Package(
         module("Admin", ["Reactor", "Policy", logging]),
         module("Supervisor", ["Reactor", "Policy", "Admin", "Store", "CLinux", logging]),
 
-        program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Reactor", "Policy", "CLinux", logging]),
+        program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Admin", "Reactor", "Policy", "CLinux", logging]),
         program("gatehousectl", ["Admin", "Policy", arguments]),
 
         .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),

@@ -1,2 +1,9 @@
 // Supervisor: the parent of the roles. It owns the store, the admin socket and every listening socket; it spawns the roles,
 // gives each the configuration that it needs, and carries every change through all of them or through none.
+//
+// It reads from its children and from the admin socket, never from the network. It must never parse what a client of a
+// proxy sent, and no role but it opens the store.
+//
+//   Gateway       the policy in force, and how a change becomes it
+//   RoleProcess   a child as its parent sees it      RoleHost  the same channel from the child's side
+//   Daemon        the process: options, signals, readiness

@@ -1,1 +1,44 @@
-// gatehoused: chooses a role and composes it.
+// gatehoused: chooses a role and composes it. The role stands in the process's title, which is all that the supervisor
+// starts a child with.
+import Admin
+import Glibc
+import Policy
+import Proxy
+import Reactor
+import Supervisor
+
+if let role = Role(title: CommandLine.arguments[0]) {
+    RoleHost.run(role) { reactor, counters, log in
+        switch role {
+        case .socks5, .http: try RelayRole(main: reactor, counters: counters, log: log)
+        case .firewall: FirewallRole(reactor: reactor)
+        }
+    }
+}
+
+enum PasswordWorkers {
+    /// One thread is enough: passwords are set by hand, one at a time. Made at the first one: a thread that is there before
+    /// the supervisor blocks its signals would be killed by them.
+    static let shared = Workers(count: 1, capacity: 16)
+}
+
+do {
+    switch try Options.parse(Array(CommandLine.arguments.dropFirst())) {
+    case .showUsage:
+        print(Options.usage)
+    case .showVersion:
+        print("gatehoused \(gatehouseVersion)")
+    case .run(let options):
+        Daemon.run(options) { password throws(Refusal) in
+            do throws(Errno) {
+                return try await PasswordWorkers.shared.run { Password.hash(Array(password.utf8)).description }
+            } catch {
+                throw Refusal("too many passwords are being set at once; try again")
+            }
+        }
+    }
+} catch {
+    let line = Array("gatehoused: \(error)\n".utf8)
+    write(2, line, line.count)
+    exit(2)
+}

@@ -98,6 +98,13 @@ void linux_name_thread(const char *name);
 /// Core dumps off, so that no password ends up in one (prctl PR_SET_DUMPABLE).
 int linux_set_undumpable(void);
 
+// --- the sandbox: for the calling thread and those it will start; both want no_new_privs --------------------------------
+/// Landlock: no file is reachable any more but, for reading, those beneath `readable`. -ENOSYS or -EOPNOTSUPP where the
+/// kernel has none.
+int linux_restrict_files(const char *const *readable, int count);
+/// seccomp: no system call but those that a role needs, and no socket but of these address families.
+int linux_restrict_calls(const int *families, int count);
+
 // --- signals -------------------------------------------------------------------------------------------------------
 /// Blocks the signals in this thread and those it starts; answers a signalfd(2) for them.
 int linux_signal_descriptor(const int *signals, int count);

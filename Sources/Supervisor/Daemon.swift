@@ -1,0 +1,112 @@
+import Admin
+import CLinux
+import Glibc
+import Logging
+import Policy
+import Reactor
+import Store
+
+/// The supervisor's process: puts the gateway together, answers signals, and tells the service manager how it is doing.
+package enum Daemon {
+    /// How long sessions may go on after SIGTERM.
+    private static let drainLimit = Duration.seconds(5)
+
+    /// Never returns.
+    ///
+    /// - Parameter hashPassword: derives what is stored of a password; takes long and runs elsewhere.
+    package static func run(
+        _ options: Options, hashPassword: @escaping PasswordHasher
+    ) -> Never {
+        let log = Log.start(label: "supervisor", level: options.logLevel)
+        do {
+            // Before any thread is there, so that all of them block what this one reads.
+            let signals = try Signals.block([SIGTERM, SIGINT, SIGHUP])
+            signal(SIGPIPE, SIG_IGN)
+            _ = linux_set_undumpable()
+            let store = try Store(directory: options.state)
+            let reactor = try Reactor(counters: Counters())
+            let gateway = try Gateway(
+                options: options, store: store, reactor: reactor, log: log, hashPassword: hashPassword)
+            let server = try Server(path: options.socket, handler: gateway, on: reactor, log: log)
+            linux_set_title(CommandLine.argc, CommandLine.unsafeArgv, "gatehoused: supervisor")
+            let number = signals.release()
+            reactor.spawn { _ in
+                await Session(gateway: gateway, server: server, log: log).run(signals: number)
+            }
+            reactor.run()
+            exit(0)
+        } catch {
+            log.critical("\(error)")
+            exit(1)
+        }
+    }
+
+    /// From start to stop.
+    private struct Session {
+        let gateway: Gateway
+        let server: Server
+        let log: Logger
+        let readiness = Readiness()
+
+        func run(signals number: Int32) async {
+            Task { await server.run() }
+            await gateway.start()
+            await announce("ready")
+            if let interval = readiness.watchdogInterval { Task { await keepAlive(every: interval) } }
+            Task { await watchSurroundings() }
+            let signals = Signals(adopting: Descriptor(adopting: number), on: gateway.reactor)
+            while let signal = try? await signals.next() {
+                if signal == SIGHUP {
+                    readiness.reloading()
+                    await gateway.reload()
+                    await announce("reloaded")
+                } else {
+                    break
+                }
+            }
+            await stop(signals)
+        }
+
+        /// A second signal ends it at once.
+        private func stop(_ signals: borrowing Signals) async {
+            log.notice("stopping; sessions have \(drainLimit.components.seconds) s to end")
+            readiness.stopping()
+            let gateway = self.gateway
+            let server = self.server
+            Task {
+                await gateway.stop(within: drainLimit)
+                await server.close()
+                exit(0)
+            }
+            _ = try? await signals.next()
+            exit(1)
+        }
+
+        private func keepAlive(every interval: Duration) async {
+            while true {
+                readiness.alive()
+                await gateway.reactor.sleep(for: interval)
+            }
+        }
+
+        private func watchSurroundings() async {
+            while true {
+                await gateway.reactor.sleep(for: .seconds(5))
+                await gateway.reloadIfNeeded()
+            }
+        }
+
+        private func announce(_ event: String) async {
+            let summary = await summary()
+            readiness.ready(status: summary)
+            log.notice("\(event): \(summary)")
+        }
+
+        private func summary() async -> String {
+            guard let status = try? await gateway.status() else { return "" }
+            let listeners = status.listeners.count
+            return "revision \(status.revision), \(listeners) listener\(listeners == 1 ? "" : "s"), "
+                + "firewall \(status.firewall.mode) (\(status.firewall.state))"
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Glibc
+import Policy
+import Reactor
+
+/// The listening sockets, which the supervisor opens and keeps: a role that dies leaves its port open, and the kernel queues
+/// those who connect until the next one accepts.
+struct ListenerSockets {
+    /// What makes a socket what it is. A listener whose authentication or kind changes keeps its socket.
+    struct Key: Hashable {
+        let endpoint: Endpoint
+        let interface: String?
+
+        init(_ listener: Listener) {
+            endpoint = listener.endpoint
+            interface = listener.interface
+        }
+    }
+
+    final class Entry {
+        let socket: Descriptor
+        /// Where its sessions are counted.
+        let account: UInt16
+
+        init(socket: consuming Descriptor, account: UInt16) {
+            self.socket = socket
+            self.account = account
+        }
+    }
+
+    private var entries: [Key: Entry] = [:]
+
+    subscript(listener: Listener) -> Entry? { entries[Key(listener)] }
+
+    /// Opens a socket for each listener that has none yet.
+    ///
+    /// - Returns: those that could not be opened, and why.
+    mutating func open(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
+        var failed: [(listener: Listener, reason: Refusal)] = []
+        for listener in listeners where self[listener] == nil {
+            do throws(Errno) {
+                let socket = try ListeningSocket.tcp(
+                    SocketAddress(listener.endpoint), interface: listener.interface)
+                entries[Key(listener)] = Entry(socket: socket, account: freeAccount())
+            } catch {
+                failed.append((listener, explain(error, listener)))
+            }
+        }
+        return failed
+    }
+
+    /// Closes every socket that no listener of `listeners` has.
+    mutating func keep(only listeners: [Listener]) {
+        let keys = Set(listeners.map(Key.init))
+        entries = entries.filter { keys.contains($0.key) }
+    }
+
+    private func freeAccount() -> UInt16 {
+        let taken = Set(entries.values.map(\.account))
+        // As many listeners as there are accounts share none; beyond that the last one is shared.
+        return (0..<UInt16(Counters.accounts)).first { !taken.contains($0) } ?? UInt16(Counters.accounts - 1)
+    }
+
+    private func explain(_ error: Errno, _ listener: Listener) -> Refusal {
+        let endpoint = listener.endpoint
+        switch error.code {
+        case EADDRINUSE:
+            let holder = PortHolder.find(endpoint).map { "\($0) has it" } ?? "another program has it"
+            return Refusal("port \(endpoint) is taken: \(holder); stop that program or choose another port")
+        case EADDRNOTAVAIL:
+            return Refusal(
+                "no interface of this machine has the address \(endpoint.address); `ip addr` shows those there are")
+        case EACCES:
+            return Refusal("port \(endpoint.port) needs root (ports below 1024 do); choose a higher one")
+        case EPERM:
+            return Refusal("binding \(endpoint) to \(listener.interface ?? "an interface") needs root")
+        case ENODEV:
+            return Refusal("there is no interface \(listener.interface ?? ""); `ip link` shows those there are")
+        default:
+            return Refusal("cannot listen on \(endpoint): \(error)")
+        }
+    }
+}
+
+extension SocketAddress {
+    init(_ endpoint: Endpoint) {
+        switch endpoint.address {
+        case .v4(let bits): self = .v4(bits, port: endpoint.port)
+        case .v6(let bits): self = .v6(bits, port: endpoint.port)
+        }
+    }
+}

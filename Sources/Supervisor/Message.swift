@@ -1,0 +1,94 @@
+import FoundationEssentials
+package import Policy
+
+// What the supervisor and a role tell each other: one JSON object a packet. Both ends are the same binary, so there is one
+// version of it; what does not parse ends the process that sent it.
+
+/// From the supervisor to a role. Each is answered by an `Answer` with the same serial number.
+struct Order: Codable {
+    var serial: Int
+    var verb: Verb
+
+    enum Verb: Codable {
+        /// The first one: drop privileges, then answer.
+        case begin(Beginning)
+        /// Here is a listening socket (one descriptor comes along); it is of use only once an assignment names it.
+        case offer(Endpoint)
+        /// Get ready for an assignment (a sealed memfd comes along), changing nothing yet.
+        case stage
+        /// Do as staged.
+        case commit
+        /// Forget what was offered and staged since the last commit.
+        case abort
+        /// Accept nothing more; answer when every session has ended, or after so many milliseconds.
+        case drain(milliseconds: Int)
+        /// Tell how things stand.
+        case report
+    }
+}
+
+/// Who a role is to become.
+struct Beginning: Codable {
+    /// nil: the user that the supervisor runs as.
+    var user: UnixUser?
+    var logLevel: String
+}
+
+struct UnixUser: Codable {
+    var name: String
+    var uid: UInt32
+    var gid: UInt32
+}
+
+/// From a role to the supervisor.
+struct Answer: Codable {
+    var serial: Int
+    /// Why the order was not carried out.
+    var refusal: String?
+    var report: Report?
+}
+
+/// What a role has to say for itself.
+package struct Report: Codable, Sendable {
+    /// One word.
+    package var state: String
+    /// A sentence, or the whole ruleset.
+    package var detail: String
+    package var text: String
+
+    package init(state: String, detail: String, text: String = "") {
+        self.state = state
+        self.detail = detail
+        self.text = text
+    }
+}
+
+/// A role's share of a revision: no more than it needs.
+package struct Assignment: Codable, Sendable {
+    package var revision: Int
+    /// Without the users' password hashes where no listener of the role asks for a password.
+    package var policy: Policy
+    package var surroundings: Surroundings
+    /// Listeners that have a socket, with the account in which their sessions are counted.
+    package var accounts: [Account]
+    /// Firewall: the kernel is to hold the ruleset.
+    package var isEnforced: Bool
+
+    package struct Account: Codable, Sendable {
+        package var listener: Listener
+        package var number: UInt16
+    }
+}
+
+/// JSON to bytes and back.
+enum Message {
+    static func encode(_ value: some Encodable) -> [UInt8] {
+        // Encoding plain values of our own cannot fail.
+        // swift-format-ignore: NeverUseForceTry
+        Array(try! JSONEncoder().encode(value))
+    }
+
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
+        try? JSONDecoder().decode(type, from: Data(bytes))
+    }
+}

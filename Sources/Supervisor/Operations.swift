@@ -1,0 +1,213 @@
+import Admin
+import Policy
+import Reactor
+import Store
+
+/// What the operator can ask for over the admin socket.
+extension Gateway: AdminHandler {
+    func status() async throws(AdminError) -> Status {
+        let uptime = ContinuousClock.now - startedAt
+        return Status(
+            revision: revision.id, uptime: Int(uptime.components.seconds),
+            roles: processes.map {
+                RoleStatus(name: $0.role.rawValue, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
+            },
+            listeners: policy.listeners.map(status), firewall: await firewallStatus(), users: policy.users.count,
+            warnings: warnings)
+    }
+
+    private func status(of listener: Listener) -> ListenerStatus {
+        guard let entry = sockets[listener],
+            let process = processes.first(where: { $0.role == listener.role })
+        else { return ListenerStatus(listener) }
+        let count = process.counters.read(entry.account)
+        return ListenerStatus(
+            listener, sessions: count.active, sessionsTotal: Int(clamping: count.sessions),
+            bytesIn: Int(clamping: count.sent), bytesOut: Int(clamping: count.received))
+    }
+
+    private func firewallStatus() async -> FirewallStatus {
+        do throws(Refusal) {
+            guard let report = try await firewallReport() else {
+                return FirewallStatus(mode: firewallMode, state: "off", detail: "gatehoused runs with --firewall off")
+            }
+            return FirewallStatus(mode: firewallMode, state: report.state, detail: report.detail)
+        } catch {
+            return FirewallStatus(mode: firewallMode, state: "unknown", detail: error.description)
+        }
+    }
+
+    private var warnings: [String] {
+        var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
+        if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
+        for process in processes where process.isCrashLooping {
+            warnings.append("the \(process.role.rawValue) role keeps failing: it \(process.lastEnd)")
+        }
+        if policy.users.isEmpty, policy.listeners.contains(where: { $0.authentication == .required }) {
+            warnings.append("a listener asks for a password and nobody has one; `gatehousectl user add NAME`")
+        }
+        return warnings
+    }
+
+    // MARK: changes
+
+    func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "setup --lan \(request.lan)") { [self] policy throws(Refusal) in
+            try policy.setup(
+                lan: request.lan, wan: request.wan, allowSSH: request.allowSSH, surroundings: surroundings)
+        }
+    }
+
+    func listeners() async throws(AdminError) -> [Listener] {
+        policy.listeners
+    }
+
+    func addListener(_ listener: Listener, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "listener add \(listener.kind) \(listener.endpoint)") {
+            [self] policy throws(Refusal) in
+            try policy.add(listener, in: surroundings)
+        }
+    }
+
+    func removeListener(at endpoint: Endpoint, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "listener remove \(endpoint)") { policy throws(Refusal) in
+            _ = try policy.removeListener(on: endpoint)
+        }
+    }
+
+    func users() async throws(AdminError) -> [String] {
+        policy.users.map(\.name)
+    }
+
+    func addUser(_ name: String, password: String, by author: Author) async throws(AdminError) -> Applied {
+        let hash = try await hash(password)
+        return try await apply(by: author, "user add \(name)") { policy throws(Refusal) in
+            try policy.add(User(name: name, passwordHash: hash))
+        }
+    }
+
+    func setPassword(
+        of name: String, to password: String, by author: Author
+    ) async throws(AdminError) -> Applied {
+        let hash = try await hash(password)
+        return try await apply(by: author, "user passwd \(name)") { policy throws(Refusal) in
+            try policy.setPasswordHash(hash, ofUser: name)
+        }
+    }
+
+    func removeUser(_ name: String, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "user remove \(name)") { policy throws(Refusal) in
+            try policy.removeUser(named: name)
+        }
+    }
+
+    func rules() async throws(AdminError) -> [Rule] {
+        policy.rules
+    }
+
+    func addRule(
+        _ action: Rule.Action, to destination: Network, by author: Author
+    ) async throws(AdminError) -> AppliedRule {
+        let id = try read { () throws(StoreError) in try store.nextRuleID() }
+        let applied = try await apply(by: author, "rule add \(action) --to \(destination)") {
+            policy throws(Refusal) in
+            let rule = try policy.addRule(action, to: destination)
+            // The store's number: the policy alone does not know which ones removed rules had.
+            policy.rules.removeAll { $0 == rule }
+            policy.rules.append(Rule(id: id, action: action, destination: destination))
+        }
+        return AppliedRule(id: id, applied)
+    }
+
+    func removeRule(_ id: Int, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "rule remove \(id)") { policy throws(Refusal) in
+            _ = try policy.removeRule(id)
+        }
+    }
+
+    func firewall() async throws(AdminError) -> FirewallReport {
+        do throws(Refusal) {
+            let report = try await firewallReport()
+            return FirewallReport(
+                mode: firewallMode, held: report?.state == "held", ruleset: report?.text ?? "",
+                openings: policy.openings)
+        } catch {
+            throw .refused(error.description)
+        }
+    }
+
+    func setFirewallMode(_ mode: FirewallMode, by author: Author) async throws(AdminError) -> Applied {
+        if let imposed = options.firewall, imposed.mode != mode || imposed == .off {
+            throw .refused(
+                "gatehoused runs with --firewall \(imposed.rawValue); start it without the option to choose the mode here"
+            )
+        }
+        return try await apply(by: author, "firewall \(mode)") { policy throws(Refusal) in
+            policy.firewall = mode
+        }
+    }
+
+    func open(_ opening: Opening, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "firewall open \(opening.name)") { [self] policy throws(Refusal) in
+            try policy.open(opening, in: surroundings)
+        }
+    }
+
+    func close(_ name: String, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "firewall close \(name)") { policy throws(Refusal) in
+            _ = try policy.closeOpening(named: name)
+        }
+    }
+
+    // MARK: history
+
+    func revisions(limit: Int) async throws(AdminError) -> [Revision] {
+        try read { () throws(StoreError) in try store.revisions(limit: limit) }
+    }
+
+    func revision(_ id: Int) async throws(AdminError) -> RevisionChanges {
+        try read { () throws(StoreError) in
+            RevisionChanges(revision: try store.revision(id), changes: try store.changes(of: id))
+        }
+    }
+
+    func rollback(to id: Int, by author: Author) async throws(AdminError) -> Applied {
+        let former = try read { () throws(StoreError) in try store.policy(at: id) }
+        return try await apply(by: author, "rollback to revision \(id)") { policy throws(Refusal) in
+            policy = former
+        }
+    }
+
+    // MARK: the same for all
+
+    private func apply(
+        by author: Author, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
+    ) async throws(AdminError) -> Applied {
+        let before = revision.id
+        let now: Revision
+        do throws(Refusal) {
+            now = try await change(by: author, summary, edit)
+        } catch {
+            throw .refused(error.description)
+        }
+        let changes = now.id == before ? [] : try read { () throws(StoreError) in try store.changes(of: now.id) }
+        return Applied(revision: now.id, changes: changes, warnings: warnings)
+    }
+
+    private func hash(_ password: String) async throws(AdminError) -> String {
+        do throws(Refusal) {
+            return try await hashPassword(password)
+        } catch {
+            throw .refused(error.description)
+        }
+    }
+
+    private func read<Value>(_ body: () throws(StoreError) -> Value) throws(AdminError) -> Value {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            if case .noSuchRevision = error { throw .notFound("\(error)") }
+            throw .refused("\(error)")
+        }
+    }
+}

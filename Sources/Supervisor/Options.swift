@@ -1,0 +1,82 @@
+package import Policy
+
+/// The command line of gatehoused.
+package struct Options: Sendable {
+    package enum Firewall: String, Sendable {
+        case enforce, observe, off
+
+        /// The mode that it imposes on the policy.
+        var mode: FirewallMode {
+            self == .enforce ? .enforce : .observe
+        }
+    }
+
+    /// nil: the policy's own mode holds.
+    package var firewall: Firewall?
+    package var state = "/var/lib/gatehouse"
+    package var socket = "/run/gatehouse/admin.sock"
+    package var user: String?
+    package var logLevel = "info"
+
+    package static let usage = """
+        usage: gatehoused [--state DIR] [--socket PATH] [--firewall enforce|observe|off] [--user NAME] [--log-level LEVEL]
+
+          --state DIR      where the store is (default /var/lib/gatehouse)
+          --socket PATH    where gatehousectl reaches the daemon (default /run/gatehouse/admin.sock)
+          --firewall MODE  enforce: the kernel holds the ruleset; observe: it is only shown; off: no firewall role at all.
+                           Without it the mode is the one that `gatehousectl firewall enforce|observe` set last.
+          --user NAME      the user that the roles run as (default _gatehouse, if root starts the daemon)
+          --log-level LEVEL  debug, info, notice, warning or error (default info)
+          --help, --version
+
+        Everything else is configured while it runs: see gatehousectl(8).
+        """
+
+    package enum Parsed: Sendable {
+        case run(Options)
+        case showUsage, showVersion
+    }
+
+    /// - Parameter arguments: without the program's name.
+    package static func parse(_ arguments: [String]) throws(Refusal) -> Parsed {
+        var options = Options()
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            // `--name value` and `--name=value`.
+            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            func value() throws(Refusal) -> String {
+                guard let value = parts.count == 2 ? parts[1] : rest.popFirst(), !value.isEmpty else {
+                    throw Refusal("\(argument) needs a value; see `gatehoused --help`")
+                }
+                return value
+            }
+            switch parts.first {
+            case "--help", "-h": return .showUsage
+            case "--version": return .showVersion
+            case "--state": options.state = try value()
+            case "--socket": options.socket = try value()
+            case "--user": options.user = try value()
+            case "--firewall":
+                let text = try value()
+                guard let mode = Firewall(rawValue: text) else {
+                    throw Refusal("--firewall \(text): the modes are enforce, observe and off")
+                }
+                options.firewall = mode
+            case "--log-level":
+                options.logLevel = try value()
+                guard logLevels.contains(options.logLevel) else {
+                    throw Refusal(
+                        "--log-level \(options.logLevel): the levels are \(logLevels.joined(separator: ", "))")
+                }
+            default:
+                throw Refusal("unknown argument \(argument); see `gatehoused --help`")
+            }
+        }
+        return .run(options)
+    }
+
+    private static let logLevels = ["debug", "info", "notice", "warning", "error"]
+}
+
+/// Derives what is stored of a password. It takes long and runs on a thread of its own.
+package typealias PasswordHasher = @Sendable (String) async throws(Refusal) -> String

@@ -1,0 +1,65 @@
+import Glibc
+import Policy
+
+/// Who listens on a port, as /proc tells (proc(5)): what `ss -ltnp` does.
+enum PortHolder {
+    /// `squid (pid 123)`, or nil if nobody is found or we may not look.
+    static func find(_ endpoint: Endpoint) -> String? {
+        let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeningInodes($0, port: endpoint.port) }
+        guard !inodes.isEmpty, let directory = opendir("/proc") else { return nil }
+        defer { closedir(directory) }
+        let wanted = Set(inodes.map { "socket:[\($0)]" })
+        while let entry = readdir(directory) {
+            guard let pid = Int32(name(entry)), holds(pid, one: wanted) else { continue }
+            return "\(firstLine("/proc/\(pid)/comm") ?? "a program") (pid \(pid))"
+        }
+        return nil
+    }
+
+    /// Inodes of the sockets in state LISTEN (0A) on `port`: fields 1, 3 and 9 of the table.
+    private static func listeningInodes(_ path: String, port: UInt16) -> [Substring] {
+        lines(path).dropFirst().compactMap { line in
+            let fields = line.split(separator: " ")
+            guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
+                UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port
+            else { return nil }
+            return fields[9]
+        }
+    }
+
+    private static func holds(_ pid: Int32, one wanted: Set<String>) -> Bool {
+        guard let directory = opendir("/proc/\(pid)/fd") else { return false }
+        defer { closedir(directory) }
+        var target = [CChar](repeating: 0, count: 64)
+        while let entry = readdir(directory) {
+            let length = readlink("/proc/\(pid)/fd/\(name(entry))", &target, target.count)
+            guard length > 0 else { continue }
+            let text = String(decoding: target[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+            if wanted.contains(text) { return true }
+        }
+        return false
+    }
+
+    private static func name(_ entry: UnsafeMutablePointer<dirent>) -> String {
+        withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+    }
+
+    private static func firstLine(_ path: String) -> String? {
+        lines(path).first.map(String.init)
+    }
+
+    private static func lines(_ path: String) -> [Substring] {
+        guard let file = fopen(path, "re") else { return [] }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = fread(&chunk, 1, chunk.count, file)
+            guard count > 0 else { break }
+            bytes += chunk[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    }
+}

@@ -1,0 +1,42 @@
+import CLinux
+import Glibc
+import Policy
+import Reactor
+
+/// What a process may do, and how it comes to be able to do less.
+enum Privileges {
+    /// Becomes `user` for good (nil: stays who it is), with no capability but, if asked for, CAP_NET_ADMIN; cannot gain any
+    /// again; dies with its parent. To be called while there is one thread: capabilities(7) are per thread.
+    static func drop(to user: UnixUser?, keepingNetAdmin: Bool) throws(Refusal) {
+        let parent = getppid()
+        if let user {
+            let result = linux_become(user.uid, user.gid, keepingNetAdmin ? 1 : 0)
+            guard result == 0 else { throw Refusal("cannot become user \(user.name): \(Errno(-result))") }
+        }
+        guard linux_no_new_privileges() == 0 else { throw Refusal("PR_SET_NO_NEW_PRIVS failed: \(Errno(errno))") }
+        _ = linux_set_undumpable()
+        // After setresuid, which clears it (prctl(2)); and the parent may be gone by then.
+        guard linux_die_with_parent(SIGKILL) == 0, getppid() == parent else { throw Refusal("the supervisor is gone") }
+    }
+
+    /// The user that the roles run as: the one named; or, for root, `_gatehouse`, which the package makes, or `nobody`. nil
+    /// for whoever is not root: the roles then stay who started them.
+    static func user(named name: String?) throws(Refusal) -> UnixUser? {
+        guard geteuid() == 0 else {
+            guard let name, lookUp(name)?.uid != geteuid() else { return nil }
+            throw Refusal("--user \(name) needs root; leave it out to run everything as the user who starts gatehoused")
+        }
+        if let name {
+            guard let user = lookUp(name) else {
+                throw Refusal("there is no user \(name); make one with `adduser --system --group \(name)`")
+            }
+            return user
+        }
+        return lookUp("_gatehouse") ?? lookUp("nobody")
+    }
+
+    private static func lookUp(_ name: String) -> UnixUser? {
+        guard let entry = getpwnam(name) else { return nil }
+        return UnixUser(name: name, uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
+    }
+}

@@ -1,0 +1,132 @@
+import CLinux
+import Glibc
+package import Logging
+package import Policy
+package import Reactor
+
+/// What a role does with its orders. Runs on its process's main reactor.
+package protocol RoleService: Sendable {
+    /// A listening socket that an assignment to come will name.
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) async
+    /// Makes everything ready for `assignment`, changing nothing yet.
+    func stage(_ assignment: Assignment) async throws(Refusal)
+    /// Does as staged.
+    func commit() async throws(Refusal)
+    /// Forgets what was offered and staged.
+    func abort() async
+    /// Accepts nothing more and waits for the sessions to end, `limit` at most.
+    func drain(for limit: Duration) async
+    func report() async -> Report
+}
+
+/// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
+package enum RoleHost {
+    /// Where the parent left the channel and the counters (`linux_spawn_self`).
+    private static let channelNumber: Int32 = 3
+    private static let pageNumber: Int32 = 4
+    /// A configuration larger than this is none of ours.
+    private static let assignmentLimit = 64 << 20
+
+    /// Never returns. `compose` makes the role's service on its main reactor, after privileges were dropped.
+    package static func run(
+        _ role: Role, compose: (Reactor, Counters, Logger) throws -> any RoleService
+    ) -> Never {
+        do {
+            // A write to a connection that was reset is an error to handle and not a reason to die.
+            signal(SIGPIPE, SIG_IGN)
+            let first = try firstOrder()
+            guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
+            let log = Log.start(label: role.rawValue, level: beginning.logLevel)
+            try Privileges.drop(to: beginning.user, keepingNetAdmin: role == .firewall)
+            Sandbox.enter(role, log: log)
+            linux_name_thread(role.rawValue)
+            let counters = try Counters(memory: Descriptor(adopting: pageNumber))
+            let reactor = try Reactor(counters: counters)
+            let service = try compose(reactor, counters, log)
+            reactor.spawn { reactor in
+                let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
+                await serve(service, on: channel, begun: first.serial, log: log)
+                exit(0)
+            }
+            reactor.run()
+            exit(0)
+        } catch {
+            fail(role, "\(error)")
+        }
+    }
+
+    private static func fail(_ role: Role, _ reason: String) -> Never {
+        Log.start(label: role.rawValue, level: "info").critical("\(reason)")
+        exit(EX_OSERR)
+    }
+
+    /// Waits for `begin` without a reactor: while there is one thread, dropping privileges drops them for all.
+    private static func firstOrder() throws -> Order {
+        var poll = pollfd(fd: channelNumber, events: Int16(POLLIN), revents: 0)
+        while Glibc.poll(&poll, 1, -1) < 0 && errno == EINTR {}
+        var bytes = [UInt8](repeating: 0, count: Channel.packetLimit)
+        var descriptors = [Int32](repeating: -1, count: Channel.descriptorLimit)
+        var count: Int32 = 0
+        let length = linux_receive_packet(channelNumber, &bytes, bytes.count, &descriptors, &count)
+        guard length > 0, let order = Message.decode(Order.self, from: Array(bytes[..<length])) else {
+            throw Refusal("the supervisor sent something that is no order")
+        }
+        return order
+    }
+
+    private static func serve(
+        _ service: any RoleService, on channel: Channel, begun: Int, log: Logger
+    ) async {
+        do {
+            try channel.send(Message.encode(Answer(serial: begun)))
+            while var packet = try await channel.receive() {
+                guard let order = Message.decode(Order.self, from: packet.bytes) else {
+                    log.critical("the supervisor sent something that is no order")
+                    exit(EX_PROTOCOL)
+                }
+                let answer = await carryOut(order, with: &packet, service)
+                try channel.send(Message.encode(answer))
+            }
+        } catch {
+            log.debug("the channel to the supervisor is gone: \(error)")
+        }
+    }
+
+    private static func carryOut(
+        _ order: Order, with packet: inout Channel.Packet, _ service: any RoleService
+    ) async -> Answer {
+        var answer = Answer(serial: order.serial)
+        do throws(Refusal) {
+            switch order.verb {
+            case .begin: throw Refusal("this role has begun already")
+            case .offer(let endpoint):
+                guard let socket = packet.takeDescriptor() else { throw Refusal("no socket came along") }
+                await service.offer(endpoint, socket)
+            case .stage:
+                try await service.stage(try assignment(in: &packet))
+            case .commit:
+                try await service.commit()
+            case .abort:
+                await service.abort()
+            case .drain(let milliseconds):
+                await service.drain(for: .milliseconds(milliseconds))
+            case .report:
+                answer.report = await service.report()
+            }
+        } catch {
+            answer.refusal = error.description
+        }
+        return answer
+    }
+
+    private static func assignment(in packet: inout Channel.Packet) throws(Refusal) -> Assignment {
+        guard let memory = packet.takeDescriptor(),
+            let bytes = try? SealedMemory.read(memory, atMost: assignmentLimit),
+            let assignment = Message.decode(Assignment.self, from: bytes)
+        else { throw Refusal("the assignment cannot be read") }
+        return assignment
+    }
+}
+
+private let EX_OSERR: Int32 = 71
+private let EX_PROTOCOL: Int32 = 76

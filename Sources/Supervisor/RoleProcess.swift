@@ -1,0 +1,190 @@
+import CLinux
+import Glibc
+import Logging
+import Policy
+import Reactor
+
+/// A child process as the supervisor sees it: its life, and orders with their answers.
+///
+/// Belongs to the gateway and its thread.
+final class RoleProcess {
+    enum State: String {
+        case starting, running, failed, stopped
+    }
+
+    let role: Role
+    let counters: Counters
+    private(set) var state = State.starting
+    private(set) var pid: Int32 = 0
+    private(set) var restarts = 0
+    /// Why the last one ended.
+    private(set) var lastEnd = ""
+    /// Sockets that the process has and accepts from.
+    private(set) var sockets: Set<ListenerSockets.Key> = []
+    /// Sockets that some process of this role has had: what was counted for them goes on after a restart.
+    private var counted: Set<ListenerSockets.Key> = []
+    /// Sockets that it was offered since the last commit.
+    private var offered: Set<ListenerSockets.Key> = []
+
+    private let reactor: Reactor
+    private let log: Logger
+    private var channel: Channel?
+    private var pidfd: Int32 = -1
+    private var serial = 0
+    private var exchanges: [Int: Exchange] = [:]
+    private var startedAt = ContinuousClock.now
+    private var quickEnds = 0
+
+    /// An order that waits for its answer.
+    private final class Exchange {
+        let alarm: Alarm
+        var answer: Answer?
+
+        init(alarm: Alarm) {
+            self.alarm = alarm
+        }
+    }
+
+    init(role: Role, reactor: Reactor, log: Logger) throws(Errno) {
+        self.role = role
+        self.reactor = reactor
+        self.log = log
+        counters = try Counters()
+    }
+
+    var isRunning: Bool { state == .running }
+    var isAlive: Bool { channel != nil }
+
+    // MARK: life
+
+    /// Starts the process. It has nothing but its channel and its counters, and runs as the supervisor's user until it has
+    /// answered `begin`.
+    func launch() throws(Errno) {
+        let ends = try Channel.pair()
+        let parent = Descriptor(adopting: ends.parent)
+        let child = Descriptor(adopting: ends.child)
+        let started = linux_spawn_self(role.title, child.number, counters.memory.number)
+        guard started > 0 else { throw Errno(-started) }
+        pid = started
+        pidfd = linux_pidfd_open(started)
+        channel = Channel(adopting: parent, on: reactor)
+        state = .starting
+        sockets = []
+        offered = []
+        startedAt = .now
+        log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
+    }
+
+    func didBegin() {
+        state = .running
+    }
+
+    /// Reads answers until the process has closed its channel, or sent what is no answer.
+    func receiveAnswers() async {
+        while let channel {
+            guard let packet = try? await channel.receive() else { break }
+            guard let answer = Message.decode(Answer.self, from: packet.bytes) else {
+                log.error("the \(role.rawValue) role sent something that is no answer; it is ended")
+                break
+            }
+            if let exchange = exchanges[answer.serial] {
+                exchange.answer = answer
+                exchange.alarm.ring()
+            }
+        }
+    }
+
+    /// Ends the process if it has not ended by itself, reaps it, and fails whatever still waits for an answer.
+    func finish() async {
+        channel = nil
+        _ = linux_pidfd_signal(pidfd, SIGKILL)
+        let source = Source(adopting: Descriptor(adopting: pidfd), on: reactor)
+        try? await source.readable()
+        var status: Int32 = 0
+        _ = linux_reap(source.descriptor, &status)
+        lastEnd = describe(status)
+        pidfd = -1
+        if state != .stopped { state = .failed }
+        for exchange in exchanges.values { exchange.alarm.ring() }
+    }
+
+    private func describe(_ status: Int32) -> String {
+        let signal = status & 0x7f
+        guard signal == 0 else { return "killed by signal \(signal) (\(String(cString: strsignal(signal))))" }
+        return "exited with status \(status >> 8 & 0xff)"
+    }
+
+    /// How long to wait before the next start: nothing at first, then longer each time it ended within ten seconds.
+    func nextPause() -> Duration {
+        restarts += 1
+        let isQuick = ContinuousClock.now - startedAt < .seconds(10)
+        quickEnds = isQuick ? quickEnds + 1 : 0
+        guard quickEnds > 1 else { return .zero }
+        return .milliseconds(min(100 << (quickEnds - 2), 30_000))
+    }
+
+    /// A start after a start after a start: nothing that another one will mend.
+    var isCrashLooping: Bool { quickEnds > 3 }
+
+    /// No restart after this.
+    func stop() {
+        state = .stopped
+    }
+
+    func kill() {
+        if pidfd >= 0 { _ = linux_pidfd_signal(pidfd, SIGKILL) }
+    }
+
+    // MARK: orders
+
+    /// Passes a socket down, unless the process has it already.
+    func offer(_ listener: Listener, _ entry: ListenerSockets.Entry) async throws(Refusal) {
+        let key = ListenerSockets.Key(listener)
+        guard !sockets.contains(key), !offered.contains(key) else { return }
+        if counted.insert(key).inserted { counters.reset(entry.account) }
+        try await order(.offer(listener.endpoint), descriptors: [entry.socket.number])
+        offered.insert(key)
+    }
+
+    /// Makes it do as staged.
+    func commit(listeners: [Listener]) async throws(Refusal) {
+        try await order(.commit)
+        sockets = sockets.union(offered).intersection(listeners.map(ListenerSockets.Key.init))
+        counted.formIntersection(sockets)
+        offered = []
+    }
+
+    func abort() async throws(Refusal) {
+        try await order(.abort)
+        counted.formIntersection(sockets)
+        offered = []
+    }
+
+    /// Gives an order and waits for its answer.
+    ///
+    /// - Throws: what the role objects to; or that it is gone, or has not answered in time, in which case it is ended.
+    @discardableResult
+    func order(
+        _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
+    ) async throws(Refusal) -> Answer {
+        guard let channel else { throw Refusal("the \(role.rawValue) role is not running (\(lastEnd))") }
+        serial += 1
+        let number = serial
+        let exchange = Exchange(alarm: Alarm(on: reactor))
+        exchanges[number] = exchange
+        defer { exchanges[number] = nil }
+        do {
+            try channel.send(Message.encode(Order(serial: number, verb: verb)), descriptors: descriptors)
+        } catch {
+            throw Refusal("the \(role.rawValue) role cannot be reached: \(error)")
+        }
+        await exchange.alarm.wait(atMost: limit)
+        guard let answer = exchange.answer else {
+            guard isAlive else { throw Refusal("the \(role.rawValue) role ended before it answered (\(lastEnd))") }
+            kill()
+            throw Refusal("the \(role.rawValue) role did not answer within \(limit); it is restarted")
+        }
+        if let refusal = answer.refusal { throw Refusal(refusal) }
+        return answer
+    }
+}

@@ -1,0 +1,33 @@
+import CLinux
+import Glibc
+import Logging
+import Reactor
+
+/// What is left to a role once it has become who it is to be: the files that name resolution reads, and the system calls
+/// that it makes. To be entered while there is one thread, since both hold for a thread and those that it starts.
+enum Sandbox {
+    /// Where resolv.conf(5) and hosts(5) are, and what /etc/resolv.conf points to under systemd, NetworkManager and
+    /// resolvconf. Directories, because these files are replaced while we run.
+    private static let namesOfHosts = ["/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf"]
+
+    static func enter(_ role: Role, log: Logger) {
+        let readable = role == .firewall ? [] : namesOfHosts
+        let families = role == .firewall ? [AF_NETLINK] : [AF_INET, AF_INET6]
+        let files = withCStrings(readable) { linux_restrict_files($0, Int32(readable.count)) }
+        let calls = linux_restrict_calls(families, Int32(families.count))
+        // An old or differently built kernel is no reason not to serve; the other walls stand.
+        if files < 0 {
+            log.warning("no Landlock on this kernel: \(Errno(-files)); files are guarded by their modes alone")
+        }
+        if calls < 0 { log.warning("no seccomp on this kernel: \(Errno(-calls)); system calls are not restricted") }
+    }
+
+    private static func withCStrings<Result>(
+        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+    ) -> Result {
+        let copies = strings.map { strdup($0) }
+        defer { copies.forEach { free($0) } }
+        let pointers = copies.map { $0.map { UnsafePointer($0) } } + [nil]
+        return pointers.withUnsafeBufferPointer { body($0.baseAddress!) }
+    }
+}

@@ -1,0 +1,53 @@
+import CLinux
+import Glibc
+import Policy
+
+extension Surroundings {
+    /// This machine's interfaces and their addresses, as they are now (getifaddrs(3)).
+    static func current() -> Surroundings {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&list) == 0 else { return Surroundings() }
+        defer { freeifaddrs(list) }
+        var names: [String] = []
+        var addresses: [String: [Surroundings.Address]] = [:]
+        var entry = list
+        while let current = entry {
+            let name = String(cString: current.pointee.ifa_name)
+            // An interface has an entry of its own even if it has no address.
+            if addresses[name] == nil {
+                names.append(name)
+                addresses[name] = []
+            }
+            if let address = read(current.pointee.ifa_addr) {
+                let width = if case .v4 = address { 32 } else { 128 }
+                let prefix = read(current.pointee.ifa_netmask).map(leadingOnes) ?? width
+                addresses[name]?.append(Surroundings.Address(address: address, prefix: prefix))
+            }
+            entry = current.pointee.ifa_next
+        }
+        return Surroundings(interfaces: names.map { Interface(name: $0, addresses: addresses[$0] ?? []) })
+    }
+
+    private static func read(_ address: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
+        guard let address else { return nil }
+        switch Int32(address.pointee.sa_family) {
+        case AF_INET:
+            return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                .v4(UInt32(bigEndian: $0.pointee.sin_addr.s_addr))
+            }
+        case AF_INET6:
+            let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+            let bits = UnsafeRawPointer(address).loadUnaligned(fromByteOffset: offset, as: UInt128.self)
+            return .v6(UInt128(bigEndian: bits))
+        default:
+            return nil
+        }
+    }
+
+    private static func leadingOnes(_ mask: IPAddress) -> Int {
+        switch mask {
+        case .v4(let bits): (~bits).leadingZeroBitCount
+        case .v6(let bits): (~bits).leadingZeroBitCount
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Firewall
+import Policy
+import Reactor
+import Supervisor
+
+/// The firewall role: makes the kernel hold the ruleset that an assignment asks for, or only tells what it would be.
+///
+/// Its netlink calls block, which holds up nobody: it is all that this process does.
+actor FirewallRole: RoleService {
+    private let reactor: Reactor
+    private var current: Plan?
+    private var staged: Plan?
+    private var failure: String?
+
+    private struct Plan {
+        let ruleset: Ruleset
+        let isEnforced: Bool
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
+
+    init(reactor: Reactor) {
+        self.reactor = reactor
+    }
+
+    /// Needs no sockets.
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {}
+
+    func stage(_ assignment: Assignment) throws(Refusal) {
+        staged = Plan(
+            ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
+            isEnforced: assignment.isEnforced)
+    }
+
+    /// One transaction: the kernel takes all of it or none.
+    func commit() throws(Refusal) {
+        guard let plan = staged else { throw Refusal("there is nothing to commit") }
+        staged = nil
+        do throws(FirewallError) {
+            if plan.isEnforced {
+                var netlink = try Netlink()
+                // A reload finds most often what it left, and then the counters go on.
+                if try netlink.state(of: plan.ruleset) != .same { try netlink.apply(plan.ruleset) }
+            } else if current?.isEnforced == true {
+                // From enforce to observe. A table that was there when this process started is left alone.
+                var netlink = try Netlink()
+                try netlink.remove()
+            }
+        } catch {
+            throw Refusal("the firewall is unchanged: \(error)")
+        }
+        current = plan
+    }
+
+    func abort() {
+        staged = nil
+    }
+
+    func drain(for limit: Duration) {}
+
+    func report() -> Report {
+        guard let current else { return Report(state: "starting", detail: "no ruleset yet") }
+        let text = current.ruleset.description
+        do throws(FirewallError) {
+            var netlink = try Netlink()
+            switch (try netlink.state(of: current.ruleset), current.isEnforced) {
+            case (.same, true): return Report(state: "held", detail: "the kernel holds the ruleset", text: text)
+            case (.same, false), (.different, false):
+                return Report(
+                    state: "left",
+                    detail: "the kernel holds a table from before; `gatehousectl firewall enforce` takes it over",
+                    text: text)
+            case (.absent, true):
+                return Report(
+                    state: "absent", detail: "somebody deleted the table; run `gatehousectl firewall enforce`",
+                    text: text)
+            case (.different(let what), true): return Report(state: "different", detail: what, text: text)
+            case (.absent, false):
+                return Report(state: "observing", detail: "the ruleset is shown only; nothing is filtered", text: text)
+            }
+        } catch {
+            guard current.isEnforced else {
+                return Report(state: "observing", detail: "the ruleset is shown only; nothing is filtered", text: text)
+            }
+            return Report(state: "unknown", detail: error.description, text: text)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Glibc
+import Logging
+import Policy
+import Proxy
+import Reactor
+import Supervisor
+
+/// A relay role, SOCKS5 or HTTP: accepts on the sockets that it was given and runs their sessions on one reactor per core.
+actor RelayRole: RoleService {
+    private let main: Reactor
+    private let reactors: [Reactor]
+    private let relay: Relay
+    private let log: Logger
+    /// By endpoint: sockets that the assignment in force names, and those that were offered since.
+    private var sockets: [Endpoint: ListeningSocketBox] = [:]
+    private var offered: [Endpoint: ListeningSocketBox] = [:]
+    private var acceptors: [Listener: Acceptor] = [:]
+    private var staged: Assignment?
+
+    /// A socket with several owners: the acceptor of today, and that of tomorrow.
+    private final class ListeningSocketBox: Sendable {
+        let descriptor: Descriptor
+
+        init(_ descriptor: consuming Descriptor) {
+            self.descriptor = descriptor
+        }
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { main.unownedExecutor }
+
+    init(main: Reactor, counters: Counters, log: Logger) throws {
+        self.main = main
+        self.log = log
+        var reactors = [main]
+        for index in 1..<max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 16)) {
+            reactors.append(try Reactor(index: index, counters: counters))
+        }
+        self.reactors = reactors
+        relay = try Relay(reactors: reactors, logger: log)
+        for reactor in reactors.dropFirst() { reactor.start() }
+    }
+
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {
+        offered[endpoint] = ListeningSocketBox(socket)
+    }
+
+    func stage(_ assignment: Assignment) throws(Refusal) {
+        for account in assignment.accounts {
+            let endpoint = account.listener.endpoint
+            guard offered[endpoint] != nil || sockets[endpoint] != nil else {
+                throw Refusal("there is no socket for \(endpoint)")
+            }
+        }
+        staged = assignment
+    }
+
+    func commit() throws(Refusal) {
+        guard let assignment = staged else { throw Refusal("there is nothing to commit") }
+        staged = nil
+        relay.apply(assignment.policy, in: assignment.surroundings)
+        let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
+        for (listener, acceptor) in acceptors where accounts[listener] == nil || offered[listener.endpoint] != nil {
+            acceptor.close()
+            acceptors[listener] = nil
+        }
+        sockets.merge(offered) { $1 }
+        offered = [:]
+        let endpoints = Set(assignment.accounts.map(\.listener.endpoint))
+        sockets = sockets.filter { endpoints.contains($0.key) }
+        for (listener, account) in accounts where acceptors[listener] == nil {
+            acceptors[listener] = try accept(listener, account)
+        }
+        log.debug("revision \(assignment.revision) is in force", metadata: ["listeners": "\(acceptors.count)"])
+    }
+
+    func abort() {
+        staged = nil
+        offered = [:]
+    }
+
+    private func accept(_ listener: Listener, _ account: UInt16) throws(Refusal) -> Acceptor {
+        guard let socket = sockets[listener.endpoint] else {
+            throw Refusal("there is no socket for \(listener.endpoint)")
+        }
+        do {
+            let log = self.log
+            return Acceptor(
+                listener: try socket.descriptor.duplicate(), account: account, reactors: reactors,
+                onPause: { errno in
+                    let reason = errno.map { "\($0)" } ?? "the limit of open descriptors is reached"
+                    log.warning(
+                        "accepting pauses: \(reason); sessions go on, and accepting with them as soon as some end")
+                },
+                session: relay.session(for: listener))
+        } catch {
+            throw Refusal("cannot accept on \(listener.endpoint): \(error)")
+        }
+    }
+
+    func drain(for limit: Duration) async {
+        for acceptor in acceptors.values { acceptor.close() }
+        acceptors = [:]
+        let end = ContinuousClock.now + limit
+        while reactors.contains(where: { $0.load > 0 }), .now < end {
+            await main.sleep(for: .milliseconds(16))
+        }
+    }
+
+    func report() -> Report {
+        Report(state: "serving", detail: "\(reactors.reduce(0) { $0 + $1.load }) sessions")
+    }
+}
