@@ -23,7 +23,8 @@ enum Exchange {
 /// The origin server of every measurement. It listens on all loopback addresses at once (0.0.0.0 covers 127.0.0.0/8).
 ///
 /// One thread accepts and deals the connections out in turn, so that a few bulk flows always spread evenly. Received bulk
-/// data is dropped in the kernel (MSG_TRUNC, tcp(7)): the origin must never be what is measured.
+/// data is dropped in the kernel (MSG_TRUNC, tcp(7)), because the origin must never be what is measured: without a proxy
+/// 8 flows reach 54–67 Gbit/s on two cores, and 26–42 when the data is read.
 struct Origin {
     static let chunk = 256 << 10
     static let swallow = 4 << 20
