@@ -4,9 +4,13 @@ import Synchronization
 
 /// The serial executor of a reactor: jobs and events of one thread.
 ///
+/// It is a task executor too, and every task of a reactor has to prefer it: the runtime resumes an unsafe continuation on the
+/// generic executor first and hops to the actor from there (swift_continuation_init, Swift 6.3), and without a preference
+/// the generic executor is the global pool: two thread switches for every wait.
+///
 /// The one class here that is `@unchecked Sendable`: `loop` and `local` are touched by the loop's thread alone; the rest is
 /// atomic or behind the mutex.
-final class LoopExecutor: SerialExecutor, @unchecked Sendable {
+final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     let loop: Loop
     /// Jobs that the loop's own thread enqueued, in order. Two arrays take turns, so that draining never shifts one.
     private var local: [UnownedJob] = []

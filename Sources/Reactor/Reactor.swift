@@ -58,20 +58,23 @@ package actor Reactor {
         if executor.isCurrent {
             assumeIsolated { $0.startImmediately(body) }
         } else {
-            Task { await body(self) }
+            Task(executorPreference: executor) { await body(self) }
         }
     }
 
     private func startImmediately(_ body: @escaping @Sendable (isolated Reactor) async -> Void) {
-        Task.immediate { await body(self) }
+        Task.immediate(executorPreference: executor) { await body(self) }
     }
+
+    /// What a task that works on this reactor from another actor has to prefer (`LoopExecutor`).
+    package nonisolated var taskExecutor: any TaskExecutor { executor }
 
     /// Starts the session of a client that was accepted: here, now, without a hop.
     func admit(_ arrival: Arrival) {
         let session = arrival.acceptor.session
         let peer = arrival.peer
         let slot = loop.open(arrival.descriptor, account: arrival.acceptor.account)
-        Task.immediate {
+        Task.immediate(executorPreference: executor) {
             await session(self, Socket(slot: slot, loop: self.loop), peer)
         }
     }

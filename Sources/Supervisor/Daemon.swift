@@ -49,7 +49,7 @@ package enum Daemon {
         let readiness = Readiness()
 
         func run(signals number: Int32) async {
-            Task { await server.run() }
+            Task(executorPreference: gateway.reactor.taskExecutor) { await server.run() }
             await gateway.start()
             await announce("ready")
             if let interval = readiness.watchdogInterval { Task { await keepAlive(every: interval) } }
