@@ -64,6 +64,7 @@ let package = Package(
         tests("ArchitectureTests"),
         tests("LoadTests", ["gatehouse-load"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
+        tests("AdminTests", ["Admin", "Reactor", "Policy", logging]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),

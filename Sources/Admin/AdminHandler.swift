@@ -5,6 +5,9 @@ package import Policy
 ///
 /// `author` is the caller, by the credentials of the socket's peer. GetVersion and org.varlink.service are answered by the
 /// server itself.
+///
+/// An actor's method that throws has to be declared `async` itself: Swift 6.3.1 loses a typed error on its way out of a
+/// synchronous one and dereferences NULL.
 package protocol AdminHandler: AnyObject, Sendable {
     func status() async throws(AdminError) -> Status
 

@@ -58,7 +58,7 @@ package actor Server {
             do throws(Errno) {
                 let descriptor = Int32(try await source.attempt(ListeningSocket.accept))
                 isStarved = false
-                Task { await self.converse(over: descriptor) }
+                Task(executorPreference: reactor.taskExecutor) { await self.converse(over: descriptor) }
             } catch {
                 guard accepting != nil else { return }
                 // Out of descriptors or memory: the callers wait in the kernel's queue until there are some again.
@@ -69,8 +69,9 @@ package actor Server {
         }
     }
 
-    /// Stops accepting and ends every connection. The socket's file goes with the server.
+    /// Stops accepting, removes the socket's file and ends every connection.
     package func close() {
+        file.remove()
         file.listener = nil
         // A listening socket that is shut down answers accept(2) with EINVAL, which wakes `run()`.
         if let accepting = accepting.take() { shutdown(accepting, Int32(SHUT_RDWR)) }

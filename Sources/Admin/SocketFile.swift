@@ -55,13 +55,12 @@ struct SocketFile: ~Copyable {
     }
 
     /// Removes the file, unless it is somebody else's by now.
-    deinit {
+    func remove() {
         var status = stat()
-        guard lstat(path, &status) == 0,
-            Identity(status) == identity
-        else { return }
-        unlink(path)
+        if lstat(path, &status) == 0, Identity(status) == identity { unlink(path) }
     }
+
+    deinit { remove() }
 
     private static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
