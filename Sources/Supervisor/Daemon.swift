@@ -52,8 +52,8 @@ package enum Daemon {
             Task(executorPreference: gateway.reactor.taskExecutor) { await server.run() }
             await gateway.start()
             await announce("ready")
-            if let interval = readiness.watchdogInterval { Task { await keepAlive(every: interval) } }
-            Task { await watchSurroundings() }
+            if let interval = readiness.watchdogInterval { onReactor { await keepAlive(every: interval) } }
+            onReactor { await watchSurroundings() }
             let signals = Signals(adopting: Descriptor(adopting: number), on: gateway.reactor)
             while let signal = try? await signals.next() {
                 if signal == SIGHUP {
@@ -73,13 +73,18 @@ package enum Daemon {
             readiness.stopping()
             let gateway = self.gateway
             let server = self.server
-            Task {
+            onReactor {
                 await gateway.stop(within: drainLimit)
                 await server.close()
                 exit(0)
             }
             _ = try? await signals.next()
             exit(1)
+        }
+
+        /// A task that resumes on the reactor's thread without a detour.
+        private func onReactor(_ body: @escaping @Sendable () async -> Void) {
+            Task(executorPreference: gateway.reactor.taskExecutor) { await body() }
         }
 
         private func keepAlive(every interval: Duration) async {

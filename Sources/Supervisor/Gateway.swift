@@ -235,8 +235,8 @@ actor Gateway {
     /// Starts every role and waits until each is at work, or has failed once.
     func start() async {
         openSockets()
-        for process in processes {
-            Task { await self.tend(process) }
+        for role in processes.map(\.role) {
+            Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }
         while processes.contains(where: { $0.state == .starting && $0.restarts == 0 }) {
             await reactor.sleep(for: .milliseconds(16))
@@ -244,11 +244,12 @@ actor Gateway {
     }
 
     /// Keeps a role alive.
-    private func tend(_ process: RoleProcess) async {
+    private func tend(_ role: Role) async {
+        guard let process = processes.first(where: { $0.role == role }) else { return }
         while !isStopping {
             do {
                 try process.launch()
-                Task { await self.bringUp(process) }
+                Task(executorPreference: reactor.taskExecutor) { await self.bringUp(role) }
                 await process.receiveAnswers()
                 await process.finish()
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
@@ -262,7 +263,8 @@ actor Gateway {
     }
 
     /// Gives a new process its user and its share of the policy in force.
-    private func bringUp(_ process: RoleProcess) async {
+    private func bringUp(_ role: Role) async {
+        guard let process = processes.first(where: { $0.role == role }) else { return }
         do throws(Refusal) {
             try await process.order(.begin(Beginning(user: user, logLevel: options.logLevel)))
             if process.role != .firewall { await waitForDoor() }
@@ -315,7 +317,7 @@ actor Gateway {
         let milliseconds = Int(limit / .milliseconds(1))
         let drains = relays.filter(\.isAlive).map { relay in
             let role = relay.role
-            return Task { await self.drain(role, milliseconds: milliseconds) }
+            return Task(executorPreference: reactor.taskExecutor) { await self.drain(role, milliseconds: milliseconds) }
         }
         for drain in drains { await drain.value }
         for process in processes { process.kill() }
