@@ -26,6 +26,8 @@ actor Gateway {
     private(set) var processes: [RoleProcess] = []
     /// The kernel holds the ruleset of the policy in force, or is not asked to.
     private(set) var firewallFailure: Refusal?
+    /// What the last reload failed with.
+    private var complaint: Refusal?
     private var isDoorKept = false
     private var user: UnixUser?
     private(set) var isStopping = false
@@ -114,8 +116,11 @@ actor Gateway {
         do throws(Refusal) {
             try await stage(policy, revision: revision.id)
             await switchOver()
+            complaint = nil
         } catch {
-            log.error("\(error)")
+            // Tried every few seconds, said once.
+            if complaint != error { log.error("\(error)") }
+            complaint = error
         }
     }
 
@@ -232,13 +237,14 @@ actor Gateway {
 
     // MARK: processes
 
-    /// Starts every role and waits until each is at work, or has failed once.
+    /// Starts every role and waits until each is at work, or has failed once, or the firewall could not be put in force:
+    /// the relays then wait for it, and the operator is to find a daemon that answers.
     func start() async {
         openSockets()
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }
-        while processes.contains(where: { $0.state == .starting && $0.restarts == 0 }) {
+        while firewallFailure == nil, processes.contains(where: { $0.state == .starting && $0.restarts == 0 }) {
             await reactor.sleep(for: .milliseconds(16))
         }
     }
