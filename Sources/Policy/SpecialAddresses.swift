@@ -26,7 +26,7 @@ extension IPAddress {
     }
 
     /// Why nobody gets there without a rule; nil for an address of the internet.
-    var special: DestinationGuard.Reason? {
+    package var special: DestinationGuard.Reason? {
         switch self {
         case .v4(let bits): specialIPv4(bits)
         case .v6(let bits): specialIPv6(bits)

@@ -1,1 +1,31 @@
-// gatehousectl: the operator's command, one verb per file.
+// gatehousectl: the operator's command, one verb per file, on the client of the admin socket.
+//
+// It asks, prints and turns the answer into an exit status. It must never decide about the policy: that is the daemon's.
+import Admin
+import ArgumentParser
+import Glibc
+
+do {
+    var verb = try Gatehousectl.parseAsRoot()
+    try verb.run()
+} catch {
+    leave(error)
+}
+
+/// Prints why it ended, help included, and exits with the status that ExitStatus gives to the reason.
+func leave(_ error: any Error) -> Never {
+    let status: ExitStatus
+    switch error {
+    case let error as ClientError:
+        complain(error.description)
+        status = ExitStatus(error)
+    case let failure as Failure:
+        complain(failure.reason)
+        status = failure.status
+    default:
+        let message = Gatehousectl.fullMessage(for: error)
+        status = Gatehousectl.exitCode(for: error).isSuccess ? .done : .usage
+        if status == .done { print(message) } else { Output.errors.print(message) }
+    }
+    exit(status.rawValue)
+}

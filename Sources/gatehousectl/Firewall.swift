@@ -1,0 +1,172 @@
+import Admin
+import ArgumentParser
+import Policy
+
+struct FirewallVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "firewall", abstract: "What of this machine can be reached.",
+        discussion: """
+            Enforced, it lets in the listeners' ports, the openings that you make here, and what was asked for from \
+            inside; nothing else, on any interface. The rules are one table of nftables, `inet gatehouse`; no other \
+            table is touched. They stay in the kernel when gatehoused ends.
+
+            EXAMPLES:
+              gatehousectl firewall show
+              gatehousectl firewall open ssh --tcp 22 --interface eth1
+              gatehousectl firewall enforce
+              gatehousectl firewall close ssh
+            """,
+        subcommands: [Show.self, Enforce.self, Observe.self, Open.self, Close.self])
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The openings, and the ruleset that follows from the configuration.",
+            discussion: """
+                The output can be read by nft(8): `gatehousectl firewall show | nft --check -f -`.
+                """)
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(GetFirewall(), present)
+        }
+
+        private func present(_ report: FirewallReport) {
+            comment(summary(of: report))
+            if !report.openings.isEmpty {
+                comment("")
+                var table = Table(.text("OPENING"), .text("PORT"), .text("INTERFACE"), .text("FROM"))
+                for opening in report.openings {
+                    table.add(
+                        .init(opening.name), "\(opening.transport) \(opening.port)",
+                        .init(opening.interface ?? "any"), .init(opening.source?.description ?? "anywhere"))
+                }
+                table.show(prefix: "# ")
+            }
+            print()
+            print(
+                report.ruleset.isEmpty ? "# there is no ruleset: gatehoused runs with --firewall off" : ruleset(report))
+        }
+
+        private func summary(of report: FirewallReport) -> String {
+            switch (report.mode, report.held) {
+            case (.enforce, true): "enforce: the kernel holds this ruleset"
+            case (.enforce, false): "enforce, but the kernel does NOT hold this ruleset; see `gatehousectl status`"
+            case (.observe, true): "observe, but the kernel holds this ruleset from before"
+            case (.observe, false): "observe: the ruleset is shown only, nothing is filtered"
+            }
+        }
+
+        private func comment(_ text: String) {
+            print("# \(text)")
+        }
+
+        private func ruleset(_ report: FirewallReport) -> String {
+            report.ruleset.last == "\n" ? String(report.ruleset.dropLast()) : report.ruleset
+        }
+    }
+
+    struct Enforce: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put the ruleset into the kernel.",
+            discussion: """
+                Over SSH it refuses to shut out the session that it runs in; `gatehousectl firewall open ssh --tcp 22` \
+                first.
+                """)
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            if let session = SSHSession.current() {
+                let openings = try daemon.ask(GetFirewall()).openings
+                guard session.isAdmitted(by: openings) else {
+                    throw Failure(
+                        """
+                        \(session) would be shut out for good: no opening admits it; first run \
+                        `\(session.remedy(besides: openings))`
+                        """)
+                }
+            }
+            try daemon.change(SetFirewallMode(mode: .enforce))
+        }
+    }
+
+    struct Observe: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take the ruleset out of the kernel and only show it.",
+            discussion: "Nothing is filtered then.")
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(SetFirewallMode(mode: .observe))
+        }
+    }
+
+    struct Open: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a port of this machine reachable.",
+            discussion: """
+                For what is not a listener of Gatehouse, which needs none of this.
+
+                EXAMPLES:
+                  gatehousectl firewall open ssh --tcp 22 --interface eth1
+                  gatehousectl firewall open backup --tcp 22 --from 203.0.113.7
+                  gatehousectl firewall open wireguard --udp 51820
+                """)
+
+        @Argument(help: "What to call it; `firewall close` takes the same.")
+        var name: String
+
+        @Option(help: ArgumentHelp("The TCP port.", valueName: "port"), transform: Port.parse)
+        var tcp: Port?
+
+        @Option(help: ArgumentHelp("The UDP port.", valueName: "port"), transform: Port.parse)
+        var udp: Port?
+
+        @Option(
+            help: ArgumentHelp("On this interface only (default: on every one).", valueName: "interface"),
+            completion: .interface)
+        var interface: String?
+
+        @Option(
+            name: .customLong("from"),
+            help: ArgumentHelp("For these addresses only: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
+            transform: Network.parse)
+        var source: Network?
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            guard (tcp == nil) != (udp == nil) else {
+                throw ValidationError("An opening has one port: give either --tcp PORT or --udp PORT.")
+            }
+        }
+
+        func run() throws {
+            guard let port = tcp ?? udp else { return }
+            try Daemon(global).change(
+                Admin.Open(
+                    opening: Opening(
+                        name: name, transport: tcp == nil ? .udp : .tcp, port: port.number, interface: interface,
+                        source: source)))
+        }
+    }
+
+    struct Close: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take an opening back.", discussion: "Connections that are established go on.")
+
+        @Argument(help: "As `firewall show` shows it.")
+        var name: String
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            try daemon.change(Admin.Close(name: name))
+            try SSHSession.warnIfShutOut(by: daemon)
+        }
+    }
+}

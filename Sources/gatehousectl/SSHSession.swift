@@ -1,0 +1,130 @@
+import Admin
+import Glibc
+import Policy
+
+/// The SSH session in which this command runs, if it runs in one: the door that its operator came through must not shut
+/// behind him.
+struct SSHSession: CustomStringConvertible {
+    let client: IPAddress
+    let server: IPAddress
+    /// The server's.
+    let port: UInt16
+    /// The one that holds the server's address; nil: it cannot be told.
+    let interface: String?
+
+    /// - Parameter connection: as in SSH_CONNECTION, ssh(1): the client's address and port, the server's address and port.
+    init?(connection: String) {
+        let words = connection.split(separator: " ")
+        guard words.count == 4, let client = Self.address(words[0]), let server = Self.address(words[2]),
+            let port = parsePort(words[3])
+        else { return nil }
+        self.client = client.unmapped
+        self.server = server.unmapped
+        self.port = port
+        interface = interfaceHolding(self.server)
+    }
+
+    /// sshd(8) writes a link-local address with its zone.
+    private static func address(_ text: Substring) -> IPAddress? {
+        IPAddress(text.prefix { $0 != "%" })
+    }
+
+    /// From the environment, or from that of a process above this one: sudo(8) and su(1) do not pass the variable on.
+    static func current() -> SSHSession? {
+        if let connection = environment("SSH_CONNECTION") { return SSHSession(connection: connection) }
+        var process = getppid()
+        while process > 1, let parent = parent(of: process) {
+            let prefix = "SSH_CONNECTION="
+            for variable in content(of: "/proc/\(process)/environ").split(separator: 0) {
+                let text = String(decoding: variable, as: UTF8.self)
+                if text.hasPrefix(prefix) { return SSHSession(connection: String(text.dropFirst(prefix.count))) }
+            }
+            process = parent
+        }
+        return nil
+    }
+
+    func isAdmitted(by openings: [Opening]) -> Bool {
+        // The firewall never filters loopback.
+        if server.isLoopback { return true }
+        return openings.contains { opening in
+            opening.transport == .tcp && opening.port == port
+                && (opening.interface == nil || opening.interface == interface)
+                && (opening.source?.contains(client) ?? true)
+        }
+    }
+
+    /// The command that would make an opening for it.
+    func remedy(besides openings: [Opening]) -> String {
+        var name = "ssh"
+        if openings.contains(where: { $0.name == name }) { name += "-\(interface ?? "2")" }
+        let place = interface.map { " --interface \($0)" } ?? ""
+        // A port of SSH that the whole internet can try is nothing to recommend.
+        let source = client.special == nil ? " --from \(client)" : ""
+        return "gatehousectl firewall open \(name) --tcp \(port)\(place)\(source)"
+    }
+
+    var description: String {
+        "this SSH session, from \(client) to port \(port)\(interface.map { " on \($0)" } ?? ""),"
+    }
+
+    /// After a change that took an opening away.
+    static func warnIfShutOut(by daemon: Daemon) throws {
+        guard let session = current() else { return }
+        let report = try daemon.ask(GetFirewall())
+        guard report.mode == .enforce, !session.isAdmitted(by: report.openings) else { return }
+        warn(
+            """
+            \(session) goes on, but no new one like it would be let in; while it lasts, \
+            `\(session.remedy(besides: report.openings))` opens the door again
+            """)
+    }
+}
+
+/// From proc_pid_stat(5). The name before may hold blanks and parentheses.
+private func parent(of process: pid_t) -> pid_t? {
+    let stat = content(of: "/proc/\(process)/stat")
+    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    let fields = String(decoding: stat[(end + 1)...], as: UTF8.self).split(separator: " ")
+    return fields.count > 1 ? pid_t(fields[1]) : nil
+}
+
+/// Empty if it cannot be read.
+private func content(of path: String) -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return [] }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 65536)
+    while case let count = read(file, &block, block.count), count > 0 { bytes += block[..<count] }
+    return bytes
+}
+
+private func interfaceHolding(_ address: IPAddress) -> String? {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&list) == 0 else { return nil }
+    defer { freeifaddrs(list) }
+    var next = list
+    while let entry = next?.pointee {
+        next = entry.ifa_next
+        if let held = entry.ifa_addr.flatMap(IPAddress.init(socketAddress:)), held == address {
+            return String(cString: entry.ifa_name)
+        }
+    }
+    return nil
+}
+
+extension IPAddress {
+    fileprivate init?(socketAddress pointer: UnsafeMutablePointer<sockaddr>) {
+        switch Int32(pointer.pointee.sa_family) {
+        case AF_INET:
+            self = .v4(
+                UnsafeRawPointer(pointer).loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr.bigEndian)
+        case AF_INET6:
+            let bytes = UnsafeRawPointer(pointer).loadUnaligned(as: sockaddr_in6.self).sin6_addr
+            self = .v6(withUnsafeBytes(of: bytes) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) })
+        default:
+            return nil
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Admin
+import ArgumentParser
+import Policy
+
+struct UserVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user", abstract: "Who may use the listeners that ask for a password.",
+        discussion: """
+            EXAMPLES:
+              gatehousectl user add alice
+              gatehousectl user passwd alice
+              pass show gateway/bob | gatehousectl user add bob --password-stdin
+            """,
+        subcommands: [Add.self, Passwd.self, List.self, Remove.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a user.",
+            discussion: "Asks for the password twice, without showing it. Only a salted hash of it is kept.")
+
+        @OptionGroup var account: Account
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            // Before the question: to type a password twice for a name that is refused is a nuisance.
+            guard try !daemon.users().contains(account.name) else {
+                throw Failure(
+                    """
+                    there is a user \(account.name) already; `gatehousectl user passwd \(account.name)` gives a new \
+                    password
+                    """)
+            }
+            try daemon.change(AddUser(name: account.name, password: account.password()))
+        }
+    }
+
+    struct Passwd: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a user a new password.",
+            discussion: "Sessions that are open go on; new ones need the new password at once.")
+
+        @OptionGroup var account: Account
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            guard try daemon.users().contains(account.name) else {
+                throw Failure("no user \(account.name); `gatehousectl user list` shows who there is")
+            }
+            try daemon.change(SetPassword(name: account.name, password: account.password()))
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The users' names.")
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(ListUsers()) { reply in
+                guard !reply.users.isEmpty else { return print("No user yet: `gatehousectl user add NAME`.") }
+                var table = Table(.text("NAME"))
+                for user in reply.users { table.add(.init(user.name)) }
+                table.show()
+            }
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove a user.", discussion: "Sessions that are open go on.")
+
+        @Argument(help: "As `user list` shows it.", completion: .column(1, ofVerb: "user"))
+        var name: String
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(RemoveUser(name: name))
+        }
+    }
+
+    /// A name and where its password comes from.
+    struct Account: ParsableArguments {
+        @Argument(help: "The user's name: 1 to 255 bytes without a colon.", transform: Account.parse)
+        var name: String
+
+        @Flag(help: "Read the password from standard input instead of asking for it.")
+        var passwordStdin = false
+
+        func password() throws -> String {
+            passwordStdin ? try Password.fromStandardInput() : try Password.ask(for: name)
+        }
+
+        @Sendable private static func parse(_ name: String) throws -> String {
+            try Policy.checkName(ofUser: name)
+            return name
+        }
+    }
+}
+
+extension Daemon {
+    fileprivate func users() throws(ClientError) -> [String] {
+        try ask(ListUsers()).users.map(\.name)
+    }
+}
