@@ -65,7 +65,8 @@ final class Credentials: Sendable {
     private func derive(_ login: Login, _ digest: Digest) -> Bool {
         // Of a hundred connections that a client opens at once, only the first has to wait for a derivation of its own.
         if isKnown(login, digest) { return true }
-        let hash = state.withLock { $0.users[login.name] }
+        // scrypt's HMAC pads its key with zeros, so that "x" and "x" with a NUL are one password to it: none has a NUL.
+        let hash = login.password.contains(0) ? nil : state.withLock { $0.users[login.name] }
         guard Password.verify(login.password, against: hash ?? Password.unmatchable), let hash else { return false }
         state.withLock { state in
             if state.known.count >= Self.capacity, let victim = state.known.keys.first { state.known[victim] = nil }
@@ -75,7 +76,7 @@ final class Credentials: Sendable {
     }
 
     private func digest(_ login: Login) -> Digest {
-        // A name holds no NUL where it matters: one that does is nobody's.
+        // Unambiguous, since no password that is ever remembered has a NUL.
         let message = login.name + [0] + login.password
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { output in

@@ -1,0 +1,95 @@
+import Foundation
+import Logging
+import Policy
+import Proxy
+import Reactor
+
+let loopback: UInt32 = 0x7f00_0001
+
+/// Listeners and sessions of the real thing, in this process: one reactor, real sockets, on 127.0.0.1.
+final class Gateway: Sendable {
+    let reactor: Reactor
+    let relay: Relay
+    /// Of the SOCKS5 and the HTTP listener.
+    let socks5: UInt16
+    let http: UInt16
+    private let acceptors: [Acceptor]
+    private let policy: Policy
+
+    /// - Parameters:
+    ///   - rules: by default loopback is open, or there would be nothing to test with.
+    ///   - onReactorThread: the reactor's thread, before it runs.
+    init(
+        authentication: Listener.Authentication = .none, users: [User] = [], rules: [Rule] = [openLoopback],
+        limits: Relay.Limits = .init(), nameServer: NameServer? = nil,
+        onReactorThread prepare: @escaping @Sendable () -> Void = {}, nameServers: String? = nil
+    ) throws {
+        let reactor = try Reactor(counters: Counters())
+        self.reactor = reactor
+        relay = try Relay(
+            reactors: [reactor], limits: limits, nameServers: nameServers ?? nameServer?.address ?? "127.0.0.1:9",
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        Thread.detachNewThread {
+            prepare()
+            reactor.run()
+        }
+        var listeners: [Listener] = []
+        var acceptors: [Acceptor] = []
+        var ports: [UInt16] = []
+        for kind in [Listener.Kind.socks5, .http] {
+            let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))
+            let port = try ListeningSocket.address(of: socket).port
+            let listener = Listener(
+                kind: kind, endpoint: Endpoint(address: .v4(loopback), port: port), authentication: authentication)
+            acceptors.append(
+                Acceptor(
+                    listener: socket, account: UInt16(ports.count), reactors: [reactor], onPause: { _ in },
+                    session: relay.session(for: listener)))
+            listeners.append(listener)
+            ports.append(port)
+        }
+        self.acceptors = acceptors
+        (socks5, http) = (ports[0], ports[1])
+        policy = Policy(listeners: listeners, users: users, rules: rules)
+        relay.apply(policy, in: Surroundings())
+    }
+
+    deinit {
+        reactor.stop()
+    }
+
+    func replaceUsers(_ users: [User]) {
+        var policy = policy
+        policy.users = users
+        relay.apply(policy, in: Surroundings())
+    }
+
+    /// A client behind its greeting on the SOCKS5 listener.
+    func greeted() async throws -> Peer {
+        let client = try await Peer.connect(to: socks5)
+        try await client.send([5, 1, 0])
+        guard try await client.receive(2) == [5, 0] else { throw Peer.Failure("greeting", EPROTO) }
+        return client
+    }
+}
+
+let openLoopback = Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!)
+
+/// CONNECT to an IPv4 address (RFC 1928 §4).
+func connect(_ address: UInt32 = loopback, _ port: UInt16) -> [UInt8] {
+    [5, 1, 0, 1] + (0..<4).map { UInt8(truncatingIfNeeded: address >> (24 - 8 * $0)) } + [
+        UInt8(port >> 8), UInt8(port & 255),
+    ]
+}
+
+/// CONNECT to a name.
+func connect(_ name: String, _ port: UInt16) -> [UInt8] {
+    [5, 1, 0, 3, UInt8(name.utf8.count)] + Array(name.utf8) + [UInt8(port >> 8), UInt8(port & 255)]
+}
+
+/// CONNECT over HTTP.
+func connectRequest(_ target: String, _ fields: String = "") -> String {
+    "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n\(fields)\r\n"
+}
+
+func failure(_ code: UInt8) -> [UInt8] { [5, code, 0, 1, 0, 0, 0, 0, 0, 0] }

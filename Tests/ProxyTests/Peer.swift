@@ -1,0 +1,189 @@
+import Foundation
+import Glibc
+
+/// One end of a real TCP connection, blocking, on threads that are not the tests' own. A call that takes more than ten
+/// seconds throws.
+final class Peer: Sendable {
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+
+        init(_ what: String, _ code: Int32 = errno) {
+            description = "\(what): \(String(cString: strerror(code)))"
+        }
+    }
+
+    enum End: Equatable {
+        case fin, reset
+    }
+
+    let descriptor: Int32
+
+    init(adopting descriptor: Int32) {
+        self.descriptor = descriptor
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Connects to 127.0.0.1.
+    static func connect(to port: UInt16) async throws -> Peer {
+        try await blocking {
+            let peer = Peer(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+            try withIPv4(0x7f00_0001, port) { address, length in
+                guard Glibc.connect(peer.descriptor, address, length) == 0 else { throw Failure("connect") }
+            }
+            return peer
+        }
+    }
+
+    func send(_ bytes: [UInt8]) async throws {
+        try await blocking { [self] in
+            guard Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+                throw Failure("send")
+            }
+        }
+    }
+
+    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    /// Exactly so many bytes.
+    func receive(_ count: Int) async throws -> [UInt8] {
+        try await blocking { [self] in
+            var bytes = [UInt8](repeating: 0, count: count)
+            var received = 0
+            while received < count {
+                let more = bytes.withUnsafeMutableBytes {
+                    recv(descriptor, $0.baseAddress! + received, count - received, 0)
+                }
+                guard more > 0 else {
+                    throw Failure("received \(received) of \(count): \(bytes[..<received])", more == 0 ? 0 : errno)
+                }
+                received += more
+            }
+            return bytes
+        }
+    }
+
+    /// All there is until the end, and how it ended.
+    func receiveAll() async throws -> (bytes: [UInt8], end: End) {
+        try await blocking { [self] in
+            var bytes: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            while true {
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                if count == 0 { return (bytes, .fin) }
+                if count < 0 {
+                    guard errno == ECONNRESET else { throw Failure("after \(bytes.count) bytes") }
+                    return (bytes, .reset)
+                }
+                bytes += buffer[..<count]
+            }
+        }
+    }
+
+    /// An HTTP answer: its head, and the body of as many bytes as Content-Length says.
+    func receiveAnswer() async throws -> (head: String, body: String) {
+        var head: [UInt8] = []
+        while !head.suffix(4).elementsEqual("\r\n\r\n".utf8) { head += try await receive(1) }
+        let text = String(decoding: head, as: UTF8.self)
+        let length = text.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
+            .flatMap { Int($0.dropFirst("Content-Length: ".count)) }
+        return (text, String(decoding: try await receive(length ?? 0), as: UTF8.self))
+    }
+
+    func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// This end's port.
+    var port: UInt16 { portOf(descriptor) }
+}
+
+/// A TCP server on 127.0.0.1, or on ::1.
+final class Origin: Sendable {
+    let descriptor: Int32
+    let port: UInt16
+
+    init() throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.descriptor = descriptor
+        try withIPv4(0x7f00_0001, 0) { address, length in
+            guard bind(descriptor, address, length) == 0, listen(descriptor, 64) == 0 else {
+                throw Peer.Failure("listen")
+            }
+        }
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        port = portOf(descriptor)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// The next connection, and the port that it comes from.
+    func accept() async throws -> (peer: Peer, from: UInt16) {
+        try await blocking { [self] in
+            var address = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let accepted = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(descriptor, $0, &length) }
+            }
+            guard accepted >= 0 else { throw Peer.Failure("accept") }
+            return (Peer(adopting: accepted), UInt16(bigEndian: address.sin_port))
+        }
+    }
+}
+
+/// A port on 127.0.0.1 on which nobody listens: bound, so that nobody will.
+final class DeadPort: Sendable {
+    let descriptor: Int32
+    let port: UInt16
+
+    init() throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.descriptor = descriptor
+        try withIPv4(0x7f00_0001, 0) { address, length in
+            guard bind(descriptor, address, length) == 0 else { throw Peer.Failure("bind") }
+        }
+        port = portOf(descriptor)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+}
+
+/// Runs what blocks on a thread of its own: the pools of tasks and of Dispatch have one thread a core, and grow slowly.
+func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+    }
+}
+
+func withIPv4<Value>(
+    _ bits: UInt32, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Value
+) rethrows -> Value {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = bits.bigEndian
+    return try withUnsafePointer(to: &address) { pointer in
+        try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            try body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+}
+
+func portOf(_ descriptor: Int32) -> UInt16 {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+}
