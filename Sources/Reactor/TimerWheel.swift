@@ -29,7 +29,7 @@ struct TimerWheel: ~Copyable {
     static func ticks(_ duration: Duration) -> UInt32 {
         let (seconds, attoseconds) = duration.components
         let milliseconds = max(0, min(seconds, 1 << 24)) * 1000 + attoseconds / 1_000_000_000_000_000
-        return UInt32(max(0, milliseconds) + 15 >> 4) + 1
+        return UInt32((max(0, milliseconds) + 15) >> Int64(TimerWheel.tickShift)) + 1
     }
 
     mutating func arm(_ index: Slot.Index, in slots: borrowing SlotTable, after ticks: UInt32) {
