@@ -63,6 +63,7 @@ let package = Package(
         tests("ApplianceTests"),
         tests("ArchitectureTests"),
         tests("LoadTests", ["gatehouse-load"]),
+        tests("ReactorTests", ["Reactor", "CLinux"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests("AdminTests", ["Admin", "Reactor", "Policy", logging]),
         tests("WireTests", ["Wire"]),

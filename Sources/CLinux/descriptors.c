@@ -33,9 +33,11 @@ long linux_send(int fd, const void *buffer, size_t length) { return RETRY(send(f
 // Not retried on EINTR: Linux has released the descriptor by then (close(2)).
 int linux_close(int fd) { return close(fd) < 0 ? -errno : 0; }
 
-int linux_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0; }
-
-int linux_set_pipe_size(int fd, int size) { return (int)RETRY(fcntl(fd, F_SETPIPE_SZ, size)); }
+int linux_pipe(int ends[2], int size) {
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
+    int got = fcntl(ends[1], F_SETPIPE_SZ, size);
+    return got < 0 ? fcntl(ends[1], F_GETPIPE_SZ) : got;
+}
 
 long linux_splice(int from, int to, size_t length) {
     return RETRY(splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));

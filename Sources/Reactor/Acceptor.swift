@@ -19,16 +19,19 @@ struct Arrival {
 package final class Acceptor: Sendable {
     let session: SessionBody
     let account: UInt16
-    private let listener: Descriptor
     private let home: Reactor
     private let reactors: [Reactor]
     private let onPause: @Sendable (Errno?) -> Void
     private let isClosed = Atomic<Bool>(false)
+    /// Rung by new clients and by `close()`. Touched on `home` alone.
+    private nonisolated(unsafe) var alarm: Alarm?
 
     /// Clients taken from the queue in one turn, at most.
     private static let batch = 64
     /// How long accepting pauses when there is no descriptor left.
-    private static let pause = TimerWheel.ticks(.milliseconds(50))
+    private static let pause = Duration.milliseconds(50)
+    /// Without an obstacle for so long (milliseconds) it has recovered, and the next obstacle is news.
+    private static let recovery: UInt64 = 10_000
 
     /// Starts accepting on `reactors[0]`.
     ///
@@ -40,59 +43,77 @@ package final class Acceptor: Sendable {
         listener: consuming Descriptor, account: UInt16, reactors: [Reactor],
         onPause: @escaping @Sendable (Errno?) -> Void, session: @escaping SessionBody
     ) {
-        self.listener = listener
         self.account = account
         self.reactors = reactors
         home = reactors[0]
         self.onPause = onPause
         self.session = session
-        home.spawn { await self.run(on: $0) }
+        let number = listener.release()
+        home.spawn { await self.run(from: Descriptor(adopting: number), on: $0) }
     }
 
-    /// Stops accepting and lets go of the socket. Sessions go on. From any thread.
+    /// Stops accepting and closes the socket. Sessions go on. From any thread.
     package func close() {
         isClosed.store(true, ordering: .relaxed)
-        home.spawn { [self] _ in await ring() }
+        home.spawn { _ in self.alarm?.ring() }
     }
 
-    private nonisolated(unsafe) var alarm: Alarm?
-
-    private func ring() async {
-        alarm?.ring()
+    /// What stands in the way of accepting.
+    private enum Obstacle: Error {
+        case budget
+        case refusal(Errno)
     }
 
-    /// Level-triggered, so that what a batch leaves in the queue announces itself again.
-    private func run(on reactor: isolated Reactor) async {
-        let loop = reactor.loop
+    private func run(from listener: consuming Descriptor, on reactor: isolated Reactor) async {
         let alarm = Alarm(on: reactor)
         self.alarm = alarm
-        var hasWarned = false
+        defer { self.alarm = nil }
+        var lastObstacle: UInt64?
         while !isClosed.load(ordering: .relaxed) {
-            guard let watch = try? loop.watch(listener.number, for: LINUX_EPOLLIN, watcher: { _ in alarm.ring() })
-            else { break }
-            var obstacle: Errno?? = .none
-            while obstacle == nil, !isClosed.load(ordering: .relaxed) {
-                _ = await alarm.wait(atMost: UInt32?.none)
-                obstacle = isClosed.load(ordering: .relaxed) ? nil : acceptBatch(on: reactor)
-                if obstacle == nil { hasWarned = false }
+            let obstacle = await accept(from: listener, on: reactor, alarm: alarm)
+            guard let obstacle else { continue }
+            let now = monotonicMilliseconds()
+            if lastObstacle.map({ now - $0 > Acceptor.recovery }) ?? true {
+                if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
-            loop.close(watch)
-            if let obstacle, !hasWarned {
-                hasWarned = true
-                onPause(obstacle)
-            }
-            if obstacle != nil { await reactor.sleep(for: .milliseconds(50)) }
+            lastObstacle = now
+            await reactor.sleep(for: Acceptor.pause)
         }
-        self.alarm = nil
     }
 
-    /// Accepts what is queued. Answers what stands in the way, if anything does.
-    private func acceptBatch(on reactor: isolated Reactor) -> Errno?? {
+    /// Accepts until closed or until something stands in the way, which it answers.
+    private func accept(
+        from listener: borrowing Descriptor, on reactor: isolated Reactor, alarm: Alarm
+    ) async -> Obstacle? {
+        let loop = reactor.loop
+        do throws(Obstacle) {
+            // Level-triggered, so that what a batch leaves in the queue announces itself again.
+            let watch: Slot.Index
+            do throws(Errno) {
+                watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
+            } catch {
+                throw .refusal(error)
+            }
+            defer { loop.close(watch) }
+            while true {
+                await alarm.wait()
+                if isClosed.load(ordering: .relaxed) { return nil }
+                try acceptBatch(from: listener, on: reactor)
+            }
+        } catch {
+            return error
+        }
+    }
+
+    private func acceptBatch(from listener: borrowing Descriptor, on reactor: isolated Reactor) throws(Obstacle) {
         var peer = sockaddr_storage()
         for _ in 0..<Acceptor.batch {
-            guard DescriptorBudget.shared.allowsSession else { return .some(nil) }
+            guard DescriptorBudget.shared.allowsSession else { throw .budget }
             let descriptor = linux_accept(listener.number, &peer)
-            guard descriptor >= 0 else { return descriptor == -EAGAIN ? nil : .some(Errno(-descriptor)) }
+            guard descriptor >= 0 else {
+                if descriptor == -EAGAIN { return }
+                throw .refusal(Errno(-descriptor))
+            }
             guard let address = SocketAddress(peer) else {
                 _ = linux_close(descriptor)
                 continue
@@ -105,6 +126,5 @@ package final class Acceptor: Sendable {
                 target.executor.deliver(arrival, to: target)
             }
         }
-        return nil
     }
 }

@@ -20,18 +20,16 @@ package final class Alarm {
         await wait(atMost: duration.map(TimerWheel.ticks))
     }
 
+    @discardableResult
     func wait(atMost ticks: UInt32?) async -> Bool {
         if let ticks { loop.setDeadline(slot, after: ticks) }
         defer {
             loop.clearDeadline(slot)
-            loop.slots[slot].pointee.flags.subtract([.readable, .expired])
+            loop.slots[slot].pointee.flags.remove(.readable)
         }
-        do {
-            try await loop.wait(slot, for: .readable)
-            return true
-        } catch {
-            return false
-        }
+        try? await loop.wait(slot, for: .readable)
+        // Both may have happened in one turn.
+        return loop.slots[slot].pointee.flags.contains(.readable)
     }
 
     /// Wakes the task that waits, or the next that will.

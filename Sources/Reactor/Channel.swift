@@ -55,6 +55,8 @@ package final class Channel {
     /// - Throws: `EAGAIN` if the peer has not read what was sent before: it hangs. `EPIPE` if it is gone.
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) throws(Errno) {
         guard bytes.count <= Channel.packetLimit else { throw Errno(EMSGSIZE) }
+        // The receiver could not tell it from the end (recv(2)).
+        guard !bytes.isEmpty else { throw Errno(EINVAL) }
         try checked(linux_send_packet(source.descriptor, bytes, bytes.count, descriptors, Int32(descriptors.count)))
     }
 
@@ -66,10 +68,12 @@ package final class Channel {
         let length = try await source.attempt {
             linux_receive_packet($0, buffer.baseAddress, buffer.count, &descriptors, &count)
         }
-        guard length > 0 else { return nil }
-        return Packet(
+        // Made before the length is looked at: an empty packet may bring descriptors, which are to be closed.
+        let packet = Packet(
             bytes: Array(UnsafeRawBufferPointer(rebasing: buffer[..<length])),
             descriptors: Array(descriptors[..<Int(count)]))
+        guard length > 0 else { return nil }
+        return packet
     }
 }
 

@@ -7,10 +7,10 @@ import Synchronization
 package final class DescriptorBudget: Sendable {
     package static let shared = DescriptorBudget()
 
-    /// Kept back for everything that is not a session: epoll, channels, resolver sockets, pipes.
+    /// Kept back for what nobody takes from the budget: epoll, eventfds, resolver sockets, races of connects.
     private static let reserve = 64
     /// What a new session may need: its client and its origin.
-    private static let session = 2
+    static let session = 2
 
     private let limit: Int
     private let used = Atomic<Int>(0)

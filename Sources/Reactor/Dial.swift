@@ -64,7 +64,11 @@ package enum Dial {
             _ = linux_close(descriptor)
             throw Errno(-result)
         }
-        let slot = loop.open(descriptor)
+        let slot = loop.open(descriptor, isPrepaid: true)
+        guard !loop.slots[slot].pointee.flags.contains(.deaf) else {
+            loop.close(slot)
+            throw Errno(ENOSPC)
+        }
         if result == 0 { loop.slots[slot].pointee.flags.insert(.writable) }
         return (slot, result == 0)
     }
@@ -93,19 +97,24 @@ package enum Dial {
             let end = loop.tick &+ timeout
             while true {
                 if let winner = startNext() { return winner }
-                guard !attempts.isEmpty else {
-                    if started < addresses.count { continue }
+                let hasMore = started < addresses.count
+                if attempts.isEmpty {
+                    if hasMore { continue }
                     throw lastFailure!
                 }
-                var nextStart = loop.tick &+ stagger
-                while true {
-                    let left = Int32(bitPattern: end &- loop.tick)
-                    if left <= 0 { throw Failure(errno: .timedOut, address: attempts[0].address) }
-                    let pause = started < addresses.count ? min(left, Int32(bitPattern: nextStart &- loop.tick)) : left
-                    let rang = await alarm.wait(atMost: UInt32(max(pause, 1)))
+                let next = loop.tick &+ stagger
+                var hasFailed = false
+                while !hasFailed {
+                    let isPatient = hasMore && Int32(bitPattern: end &- next) > 0
+                    let left = Int32(bitPattern: (isPatient ? next : end) &- loop.tick)
+                    if left <= 0 {
+                        if isPatient { break }
+                        throw Failure(errno: .timedOut, address: attempts[0].address)
+                    }
+                    await alarm.wait(atMost: UInt32(left))
+                    let underWay = attempts.count
                     if let winner = takeWinner() { return winner }
-                    if attempts.isEmpty || (!rang && started < addresses.count) { break }
-                    if Int32(bitPattern: nextStart &- loop.tick) <= 0 { nextStart = loop.tick }
+                    hasFailed = attempts.count < underWay && (hasMore || attempts.isEmpty)
                 }
             }
         }
@@ -126,18 +135,23 @@ package enum Dial {
             return nil
         }
 
-        /// The first attempt that is connected; those that failed are dropped.
+        /// The first attempt that is connected, in the order of preference; those that failed are dropped.
         private func takeWinner() -> Connection? {
-            for (index, attempt) in attempts.enumerated().reversed()
-            where loop.slots[attempt.slot].pointee.flags.contains(.writable) {
-                let error = linux_socket_error(loop.slots[attempt.slot].pointee.descriptor)
-                attempts.remove(at: index)
-                if error == 0 {
-                    loop.slots[attempt.slot].pointee.proxy = Slot.none
-                    return Connection(socket: Socket(slot: attempt.slot, loop: loop), address: attempt.address)
+            var index = 0
+            while index < attempts.count {
+                let (slot, address) = attempts[index]
+                guard loop.slots[slot].pointee.flags.contains(.writable) else {
+                    index += 1
+                    continue
                 }
-                lastFailure = Failure(errno: Errno(error), address: attempt.address)
-                loop.close(attempt.slot)
+                attempts.remove(at: index)
+                let error = linux_socket_error(loop.slots[slot].pointee.descriptor)
+                if error == 0 {
+                    loop.slots[slot].pointee.proxy = Slot.none
+                    return Connection(socket: Socket(slot: slot, loop: loop), address: address)
+                }
+                lastFailure = Failure(errno: Errno(error), address: address)
+                loop.close(slot)
             }
             return nil
         }

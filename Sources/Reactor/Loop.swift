@@ -9,7 +9,7 @@ typealias Watcher = (_ flags: Slot.Flags) -> Void
 final class Loop {
     let epoll: Descriptor
     let counters: Counters
-    let limits: TunnelLimits
+    let limits: TunnelTicks
     var slots = SlotTable()
     var tunnels = TunnelTable()
     var pipes = PipePool()
@@ -17,8 +17,11 @@ final class Loop {
     let scratch: UnsafeMutableRawBufferPointer
     /// Sessions and tunnels; other threads read it.
     let load = Atomic<Int>(0)
-    /// Tunnels that used up their turn and are not done.
+    /// Whether the pump has moved a byte since it last looked.
+    var hasMoved = false
+    /// Tunnels that used up their turn and are not done; and those of the turn before, while they are pumped.
     private var unfinished: [Tunnel.Index] = []
+    private var resumed: [Tunnel.Index] = []
     private var wheel: TimerWheel
     private var closed: [Slot.Index] = []
     private var events: UnsafeMutableBufferPointer<linux_event>
@@ -31,7 +34,7 @@ final class Loop {
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
         epoll = try Descriptor(adopting: checked(linux_epoll_create()))
         self.counters = counters
-        self.limits = limits
+        self.limits = TunnelTicks(limits)
         scratch = .allocate(byteCount: Loop.scratchSize, alignment: 4096)
         events = .allocate(capacity: 256)
         now = monotonicMilliseconds()
@@ -66,11 +69,11 @@ final class Loop {
 
     /// Marks what is ready, resumes who waits for it, pumps tunnels, and lets deadlines pass.
     func deliver() {
+        swap(&unfinished, &resumed)
         for index in 0..<eventCount { deliver(events[index]) }
         eventCount = 0
-        let again = unfinished
-        unfinished.removeAll(keepingCapacity: true)
-        for tunnel in again { pumpAgain(tunnel) }
+        for tunnel in resumed { pumpAgain(tunnel) }
+        resumed.removeAll(keepingCapacity: true)
         for slot in wheel.advance(to: now, in: slots) { expire(slot) }
     }
 
@@ -82,7 +85,8 @@ final class Loop {
         else { return }
         slot.pointee.flags.formUnion(flags(of: event.events))
         if slot.pointee.tunnel != Tunnel.none {
-            pump(slot.pointee.tunnel)
+            // One that waits for its next turn gets that one and no more.
+            if !tunnels[slot.pointee.tunnel].pointee.isQueued { pump(slot.pointee.tunnel) }
         } else if let watcher = slot.pointee.watcher {
             watcher(slot.pointee.flags)
         } else if slot.pointee.proxy != Slot.none {
@@ -130,13 +134,15 @@ final class Loop {
 
     // MARK: slots
 
-    /// Takes a connected or connecting socket in. With an account it counts as a session.
+    /// Takes a connected or connecting socket in. With an account it counts as a session, which has the descriptor of its
+    /// origin to come as well; that one, when it comes, is `prepaid`.
     ///
     /// Registered once, edge-triggered, for everything: no descriptor is ever modified in the epoll set.
-    func open(_ descriptor: Int32, account: UInt16? = nil) -> Slot.Index {
+    func open(_ descriptor: Int32, account: UInt16? = nil, isPrepaid: Bool = false) -> Slot.Index {
         let index = slots.allocate()
         let slot = slots[index]
         slot.pointee.descriptor = descriptor
+        if isPrepaid { slot.pointee.flags.insert(.prepaid) }
         if let account {
             slot.pointee.account = account
             slot.pointee.flags.insert(.counted)
@@ -146,9 +152,9 @@ final class Loop {
         }
         let every = LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLPRI | LINUX_EPOLLRDHUP | LINUX_EPOLLET
         let result = linux_epoll_add(epoll.number, descriptor, every, data(of: index))
-        // ENOSPC or ENOMEM: the first read or write will find the slot expired and the session ends.
-        if result < 0 { slot.pointee.flags.insert(.expired) }
-        DescriptorBudget.shared.take(1)
+        // ENOSPC or ENOMEM: whoever is to wait for it will be told, and the session ends.
+        if result < 0 { slot.pointee.flags.insert(.deaf) }
+        DescriptorBudget.shared.take(slot.pointee.flags.share)
         return index
     }
 
@@ -186,7 +192,7 @@ final class Loop {
             _ = linux_epoll_delete(epoll.number, slot.pointee.descriptor)
         } else if slot.pointee.descriptor >= 0 {
             _ = linux_close(slot.pointee.descriptor)
-            DescriptorBudget.shared.give(1)
+            DescriptorBudget.shared.give(slot.pointee.flags.share)
         }
         if slot.pointee.flags.contains(.counted) {
             load.subtract(1, ordering: .relaxed)
@@ -208,7 +214,7 @@ final class Loop {
     /// Waits until the slot is ready for one of `flags`.
     func wait(_ index: Slot.Index, for flags: Slot.Flags) async throws(Errno) {
         let slot = slots[index]
-        if slot.pointee.flags.contains(.expired) { throw .timedOut }
+        if !slot.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw .timedOut }
         if slot.pointee.flags.isDisjoint(with: flags) {
             await withUnsafeContinuation { continuation in
                 let slot = slots[index]
@@ -228,18 +234,36 @@ final class Loop {
 
     func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
         slots[index].pointee.flags.remove(.expired)
-        wheel.arm(index, in: slots, after: ticks)
+        // The clock is asked anew: counted from the start of a long turn a deadline would come early.
+        wheel.arm(index, in: slots, at: TimerWheel.tick(of: monotonicMilliseconds()) &+ max(ticks, 1))
     }
 
     func clearDeadline(_ index: Slot.Index) {
+        slots[index].pointee.flags.remove(.expired)
         wheel.disarm(index, in: slots)
     }
 
     /// This turn's time in ticks of the wheel.
-    var tick: UInt32 { wheel.current }
+    var tick: UInt32 { TimerWheel.tick(of: now) }
 
-    func continueLater(_ tunnel: Tunnel.Index) {
+    func queue(_ tunnel: Tunnel.Index) {
         unfinished.append(tunnel)
+    }
+
+    // MARK: the end
+
+    /// Lets go of every connection. Tunnels are reset: a FIN would make what they cut short look whole. Whoever waits for a
+    /// descriptor is resumed and finds it expired. No slot is freed any more, for those who wait elsewhere.
+    func abandon() {
+        for index in slots.indices {
+            let slot = slots[index]
+            if slot.pointee.tunnel != Tunnel.none {
+                cut(slot.pointee.tunnel)
+            } else if slot.pointee.descriptor >= 0, slot.pointee.flags.isDisjoint(with: .shared) {
+                close(index)
+            }
+        }
+        pipes = PipePool()
     }
 }
 

@@ -26,6 +26,11 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private struct Inbox {
         var jobs: [UnownedJob] = []
         var arrivals: [(Arrival, Reactor)] = []
+        var bodies: [(ReactorBody, Reactor)] = []
+        /// The loop has ended: what comes now would wait for ever.
+        var isClosed = false
+
+        var isEmpty: Bool { jobs.isEmpty && arrivals.isEmpty && bodies.isEmpty }
     }
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
@@ -53,12 +58,25 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// Hands an accepted client over from another reactor's thread.
     func deliver(_ arrival: Arrival, to reactor: Reactor) {
         pending.add(1, ordering: .relaxed)
-        inbox.withLock { $0.arrivals.append((arrival, reactor)) }
+        let isTaken = inbox.withLock { inbox in
+            if !inbox.isClosed { inbox.arrivals.append((arrival, reactor)) }
+            return !inbox.isClosed
+        }
+        if isTaken { wake() } else { _ = linux_close(arrival.descriptor) }
+    }
+
+    /// Hands work over from another thread; no other thread has a part in starting it.
+    func deliver(_ body: @escaping ReactorBody, to reactor: Reactor) {
+        inbox.withLock { $0.bodies.append((body, reactor)) }
         wake()
     }
 
     func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
+    }
+
+    func asUnownedTaskExecutor() -> UnownedTaskExecutor {
+        UnownedTaskExecutor(ordinary: self)
     }
 
     func checkIsolated() {
@@ -83,6 +101,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     /// Drain jobs, wait, deliver, drain, free: until stopped.
     func run() {
+        blockPipeSignal()
         thread.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
         while !isStopped.load(ordering: .relaxed) {
             takeInbox()
@@ -90,14 +109,22 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             loop.freeClosed()
             // Announce sleep first and look again after: a job that comes in between then either is seen here or wakes us.
             isAsleep.store(true, ordering: .sequentiallyConsistent)
-            let mayBlock = local.isEmpty && inbox.withLock { $0.jobs.isEmpty && $0.arrivals.isEmpty }
+            let mayBlock = local.isEmpty && inbox.withLock { $0.isEmpty }
             let wokeUp = loop.poll(mayBlock: mayBlock)
             isAsleep.store(false, ordering: .sequentiallyConsistent)
             loop.deliver()
-            if wokeUp { _ = linux_read_eventfd(wakeup.number) }
+            if wokeUp { _ = readEventCount(wakeup.number) }
         }
+        takeInbox()
         drain()
-        loop.freeClosed()
+        loop.abandon()
+        drain()
+        let late = inbox.withLock { inbox in
+            defer { inbox = Inbox(isClosed: true) }
+            return inbox.arrivals
+        }
+        for (arrival, _) in late { _ = linux_close(arrival.descriptor) }
+        thread.store(0, ordering: .sequentiallyConsistent)
     }
 
     private func wake(always: Bool = false) {
@@ -109,7 +136,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private func takeInbox() {
         let taken = inbox.withLock { inbox in
             let taken = inbox
-            if !taken.jobs.isEmpty || !taken.arrivals.isEmpty { inbox = Inbox() }
+            if !taken.isEmpty { inbox = Inbox() }
             return taken
         }
         local.append(contentsOf: taken.jobs)
@@ -117,18 +144,31 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             pending.subtract(1, ordering: .relaxed)
             reactor.assumeIsolated { $0.admit(arrival) }
         }
+        for (body, reactor) in taken.bodies {
+            reactor.assumeIsolated { $0.startImmediately(body) }
+        }
     }
 
     private func drain() {
         while !local.isEmpty {
             swap(&local, &running)
-            for job in running { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            for job in running {
+                job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            }
             running.removeAll(keepingCapacity: true)
         }
     }
 }
 
-private func linux_read_eventfd(_ descriptor: Int32) -> Int {
+/// splice(2) into a socket that cannot be written any more raises SIGPIPE; unlike send(2) it knows no MSG_NOSIGNAL.
+private func blockPipeSignal() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+}
+
+private func readEventCount(_ descriptor: Int32) -> Int {
     var count: UInt64 = 0
     return linux_read(descriptor, &count, 8)
 }

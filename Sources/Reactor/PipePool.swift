@@ -12,18 +12,23 @@ struct PipePool: ~Copyable {
     }
 
     /// A larger pipe saves system calls per byte; the kernel gives an unprivileged user 64 MB in all
-    /// (pipe-user-pages-soft), then refuses, and then the default of 64 KB has to do.
+    /// (pipe-user-pages-soft), then refuses, and then the default of 64 KB has to do, below which copying is cheaper.
     private static let wantedSize: Int32 = 512 << 10
+    private static let leastSize: Int32 = 64 << 10
     private static let limit = 128
+    /// How often a refusal is taken for granted before the kernel is asked again.
+    private static let patience = 1024
 
     private var pipes: [Pipe] = []
     private var free: [Index] = []
+    private var refusals = 0
 
     deinit {
         for pipe in pipes {
             _ = linux_close(pipe.reading)
             _ = linux_close(pipe.writing)
         }
+        DescriptorBudget.shared.give(2 * pipes.count)
     }
 
     subscript(index: Index) -> Pipe { pipes[Int(index)] }
@@ -32,11 +37,23 @@ struct PipePool: ~Copyable {
     mutating func take() -> Index {
         if let index = free.popLast() { return index }
         guard pipes.count < PipePool.limit else { return PipePool.none }
+        guard refusals == 0 else {
+            refusals -= 1
+            return PipePool.none
+        }
         var ends: (Int32, Int32) = (-1, -1)
-        let result = withUnsafeMutableBytes(of: &ends) { linux_pipe($0.bindMemory(to: Int32.self).baseAddress) }
-        guard result == 0 else { return PipePool.none }
-        var size = linux_set_pipe_size(ends.1, PipePool.wantedSize)
-        if size < 0 { size = 64 << 10 }
+        let size = withUnsafeMutableBytes(of: &ends) {
+            linux_pipe($0.bindMemory(to: Int32.self).baseAddress, PipePool.wantedSize)
+        }
+        guard size >= PipePool.leastSize else {
+            if size >= 0 {
+                _ = linux_close(ends.0)
+                _ = linux_close(ends.1)
+            }
+            refusals = PipePool.patience
+            return PipePool.none
+        }
+        DescriptorBudget.shared.take(2)
         pipes.append(Pipe(reading: ends.0, writing: ends.1, size: size))
         return Index(pipes.count - 1)
     }

@@ -9,6 +9,9 @@
 //   Data moves without tasks: when a handshake is done, the session hands both sockets to a `Tunnel`, a plain struct that
 //   the loop pumps itself, and the task ends.
 
+/// Work for a reactor.
+package typealias ReactorBody = @Sendable (isolated Reactor) async -> Void
+
 /// One event loop: everything isolated to it runs on one thread and is never interrupted but at an `await`.
 package actor Reactor {
     nonisolated let executor: LoopExecutor
@@ -48,21 +51,21 @@ package actor Reactor {
         executor.start(name: "reactor \(index)")
     }
 
-    /// Makes `run()` return after the turn that is under way.
+    /// Makes `run()` return after the turn that is under way. Every connection is closed then, and tunnels are reset.
     package nonisolated func stop() {
         executor.stop()
     }
 
     /// Starts a task on this reactor. From the reactor itself it runs at once until it first waits.
-    package nonisolated func spawn(_ body: @escaping @Sendable (isolated Reactor) async -> Void) {
+    package nonisolated func spawn(_ body: @escaping ReactorBody) {
         if executor.isCurrent {
             assumeIsolated { $0.startImmediately(body) }
         } else {
-            Task(executorPreference: executor) { await body(self) }
+            executor.deliver(body, to: self)
         }
     }
 
-    private func startImmediately(_ body: @escaping @Sendable (isolated Reactor) async -> Void) {
+    func startImmediately(_ body: @escaping ReactorBody) {
         Task.immediate(executorPreference: executor) { await body(self) }
     }
 
@@ -84,18 +87,4 @@ package actor Reactor {
         let alarm = Alarm(on: self)
         await alarm.wait(atMost: duration)
     }
-}
-
-/// What a tunnel may cost before it is reaped.
-package struct TunnelLimits: Sendable {
-    /// A tunnel in which nothing moved for so long is reset.
-    package var idle: Duration = .seconds(3600)
-    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6).
-    package var halfOpen: Duration = .seconds(300)
-    /// How long a reset waits for what the other end has not acknowledged yet.
-    package var resetDrain: Duration = .seconds(5)
-    /// Whether bulk data moves by splice(2); without, every byte is copied.
-    package var splice = true
-
-    package init() {}
 }

@@ -26,10 +26,15 @@ struct Slot {
         static let counted = Flags(rawValue: 128)
         /// In the timer wheel.
         static let armed = Flags(rawValue: 256)
-        /// The origin's side of its tunnel.
-        static let origin = Flags(rawValue: 512)
+        /// epoll(7) would not take it, so that nothing will ever be heard of it.
+        static let deaf = Flags(rawValue: 512)
         /// Known to epoll; must be deleted there before close, since its open file lives on elsewhere.
         static let shared = Flags(rawValue: 1024)
+        /// Its session has taken it from the budget already.
+        static let prepaid = Flags(rawValue: 2048)
+
+        /// What it takes from the budget of descriptors.
+        var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }
     }
 
     var descriptor: Int32 = -1
@@ -77,9 +82,7 @@ struct SlotTable: ~Copyable {
         pages[Int(index >> SlotTable.pageShift)] + Int(index & UInt32(SlotTable.pageSize - 1))
     }
 
-    func contains(_ index: Slot.Index) -> Bool {
-        Int(index >> SlotTable.pageShift) < pageCount
-    }
+    var indices: Range<Slot.Index> { 0..<Slot.Index(pageCount * SlotTable.pageSize) }
 
     mutating func allocate() -> Slot.Index {
         if free.isEmpty { addPage() }

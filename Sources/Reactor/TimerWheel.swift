@@ -17,7 +17,7 @@ struct TimerWheel: ~Copyable {
         heads.initialize(repeating: Slot.none, count: TimerWheel.buckets)
         occupied = .allocate(capacity: TimerWheel.buckets / 64)
         occupied.initialize(repeating: 0, count: TimerWheel.buckets / 64)
-        current = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
+        current = TimerWheel.tick(of: now)
     }
 
     deinit {
@@ -28,13 +28,19 @@ struct TimerWheel: ~Copyable {
     /// Rounds up and adds a tick: never early.
     static func ticks(_ duration: Duration) -> UInt32 {
         let (seconds, attoseconds) = duration.components
-        let milliseconds = max(0, min(seconds, 1 << 24)) * 1000 + attoseconds / 1_000_000_000_000_000
-        return UInt32((max(0, milliseconds) + 15) >> Int64(TimerWheel.tickShift)) + 1
+        guard seconds < 1 << 24 else { return UInt32((1 << 24) * 1000 >> tickShift) }
+        let milliseconds = max(0, seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        return UInt32((milliseconds + 15) >> tickShift) + 1
     }
 
-    mutating func arm(_ index: Slot.Index, in slots: borrowing SlotTable, after ticks: UInt32) {
+    static func tick(of milliseconds: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: milliseconds >> tickShift)
+    }
+
+    /// - Parameter deadline: a tick; one that has passed is due at the next.
+    mutating func arm(_ index: Slot.Index, in slots: borrowing SlotTable, at deadline: UInt32) {
         if slots[index].pointee.flags.contains(.armed) { disarm(index, in: slots) }
-        let deadline = current &+ max(ticks, 1)
+        let deadline = Int32(bitPattern: deadline &- current) > 0 ? deadline : current &+ 1
         let bucket = Int(deadline) & (TimerWheel.buckets - 1)
         let slot = slots[index]
         slot.pointee.deadline = deadline
@@ -63,7 +69,7 @@ struct TimerWheel: ~Copyable {
 
     /// Moves on to `now` (milliseconds) and answers the slots whose deadline has passed, disarmed.
     mutating func advance(to now: UInt64, in slots: borrowing SlotTable) -> [Slot.Index] {
-        let target = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
+        let target = TimerWheel.tick(of: now)
         guard target != current else { return [] }
         due.removeAll(keepingCapacity: true)
         for tick in 1...min(target &- current, UInt32(TimerWheel.buckets)) {
@@ -93,9 +99,8 @@ struct TimerWheel: ~Copyable {
             guard bits != 0 else { continue }
             let bucket = word << 6 + bits.trailingZeroBitCount
             let ticks = (bucket - first) & (TimerWheel.buckets - 1)
-            let now32 = UInt32(truncatingIfNeeded: now >> TimerWheel.tickShift)
-            let away = Int32(bitPattern: current &+ 1 &+ UInt32(ticks) &- now32)
-            return away <= 0 ? 0 : away << 4 - Int32(truncatingIfNeeded: now & 15)
+            let away = Int32(bitPattern: current &+ 1 &+ UInt32(ticks) &- TimerWheel.tick(of: now))
+            return away <= 0 ? 0 : (away << 4) - Int32(now & 15)
         }
         return -1
     }

@@ -11,9 +11,9 @@ struct Tunnel {
         /// The pipe with what was read and not taken yet, if it was spliced.
         var pipe = PipePool.none
         var piped: Int32 = 0
-        /// The source has sent its FIN.
+        /// Nothing more will come from the source: it has sent its FIN, or is broken and read to its end.
         var hasEnded = false
-        /// The FIN was passed on.
+        /// Nothing more goes to the sink: the FIN was passed on, or the sink is broken.
         var isShut = false
         /// Reads fill the buffer: splice(2) pays.
         var isBulk = false
@@ -21,19 +21,27 @@ struct Tunnel {
         var hasStuckBytes: Bool { piped > 0 || stuck != nil }
     }
 
+    /// Which ends are gone by RST, or by an error that stands for one.
+    enum Broken: UInt8 {
+        case none, client, origin, both
+    }
+
+    /// Both are open as long as the tunnel lives; `Slot.none` once it is over.
     var client: Slot.Index
     var origin: Slot.Index
     /// Client to origin.
     var up = Direction()
     /// Origin to client.
     var down = Direction()
-    /// Tick of the last byte.
+    /// Tick of the last byte that moved.
     var lastMoved: UInt32
-    /// In the loop's list of tunnels to be pumped again.
+    /// What both ends had not acknowledged when the deadline last passed: a change shows a peer that is slow, not dead.
+    var unsent: Int32 = 0
+    /// In the loop's list of tunnels to be pumped again, which alone may free it then.
     var isQueued = false
-    /// One end is gone by RST; the other gets one as soon as it has what was sent before.
-    var isResetting = false
-    var resetDeadline: UInt32 = 0
+    var broken = Broken.none
+
+    var isHalfOpen: Bool { up.isShut || down.isShut }
 }
 
 /// Tunnels by index; pages that never move.
@@ -58,12 +66,41 @@ struct TunnelTable: ~Copyable {
             free.append(contentsOf: (first..<first + UInt32(TunnelTable.pageSize)).reversed())
         }
         let index = free.removeLast()
-        (self[index]).initialize(to: tunnel)
+        self[index].initialize(to: tunnel)
         return index
     }
 
     mutating func remove(_ index: Tunnel.Index) {
         free.append(index)
+    }
+}
+
+/// What a tunnel may cost before it is reaped.
+package struct TunnelLimits: Sendable {
+    /// A tunnel in which nothing moved for so long is reset.
+    package var idle: Duration = .seconds(3600)
+    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6).
+    package var halfOpen: Duration = .seconds(300)
+    /// As `idle`, once one end was reset: how long the other one may take nothing of what was sent before.
+    package var resetDrain: Duration = .seconds(5)
+    /// Whether bulk data moves by splice(2); without, every byte is copied.
+    package var splice = true
+
+    package init() {}
+}
+
+/// The limits in ticks of the timer wheel.
+struct TunnelTicks {
+    let idle: UInt32
+    let halfOpen: UInt32
+    let resetDrain: UInt32
+    let splice: Bool
+
+    init(_ limits: TunnelLimits) {
+        idle = TimerWheel.ticks(limits.idle)
+        halfOpen = TimerWheel.ticks(limits.halfOpen)
+        resetDrain = TimerWheel.ticks(limits.resetDrain)
+        splice = limits.splice
     }
 }
 

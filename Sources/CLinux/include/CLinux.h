@@ -15,10 +15,8 @@ long linux_write(int fd, const void *buffer, size_t length);
 /// send(2) with MSG_NOSIGNAL.
 long linux_send(int fd, const void *buffer, size_t length);
 int linux_close(int fd);
-/// pipe2(2) with O_NONBLOCK | O_CLOEXEC.
-int linux_pipe(int ends[2]);
-/// F_SETPIPE_SZ; answers the size that the kernel gave.
-int linux_set_pipe_size(int fd, int size);
+/// pipe2(2) with O_NONBLOCK | O_CLOEXEC; answers how many bytes it holds, which may be less than the `size` wished for.
+int linux_pipe(int ends[2], int size);
 /// splice(2) with SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
 long linux_splice(int from, int to, size_t length);
 int linux_set_nonblocking(int fd);
