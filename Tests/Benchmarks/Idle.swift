@@ -37,7 +37,7 @@ struct Idle {
         sockets.reserveCapacity(count)
         for number in 0..<count {
             do throws(Failure) {
-                let fd = try route.open(to: origin)
+                let fd = try route.open(to: Sessions.origin(UInt32(number), port: origin.port))
                 sockets.append(fd)
                 var service = Service.echo.rawValue
                 guard send(fd, &service, 1, 0) == 1, echoes(fd) else {

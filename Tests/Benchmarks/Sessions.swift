@@ -16,6 +16,10 @@ struct Sessions: Sendable {
     static let clientAddresses: UInt32 = 64
     static let timeout: UInt64 = 10_000_000_000
 
+    static func origin(_ number: UInt32, port: UInt16) -> Endpoint {
+        Endpoint(address: 0x7F01_0001 + number % originAddresses, port: port)
+    }
+
     func run(_ plan: Course.Plan) throws(Failure) -> Course.Result {
         try Course.run(plan) { index, course, tally throws(Failure) in
             let share = atOnce / plan.threads + (index < atOnce % plan.threads ? 1 : 0)
@@ -94,8 +98,7 @@ private struct Crowd {
     private mutating func open(_ slot: Int, _ tally: Tally) {
         slots[slot] = Session()
         slots[slot].started = Clock.now()
-        let target = Endpoint(
-            address: 0x7F01_0001 + turn % Sessions.originAddresses, port: sessions.origin.port)
+        let target = Sessions.origin(turn, port: sessions.origin.port)
         let source = Endpoint(address: 0x7F02_0001 + turn % Sessions.clientAddresses, port: 0)
         turn &+= stride
         slots[slot].target = target
