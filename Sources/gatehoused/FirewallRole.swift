@@ -26,14 +26,14 @@ actor FirewallRole: RoleService {
     /// Needs no sockets.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {}
 
-    func stage(_ assignment: Assignment) throws(Refusal) {
+    func stage(_ assignment: Assignment) async throws(Refusal) {
         staged = Plan(
             ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
             isEnforced: assignment.isEnforced)
     }
 
     /// One transaction: the kernel takes all of it or none.
-    func commit() throws(Refusal) {
+    func commit() async throws(Refusal) {
         guard let plan = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         do throws(FirewallError) {

@@ -44,7 +44,7 @@ actor RelayRole: RoleService {
         offered[endpoint] = ListeningSocketBox(socket)
     }
 
-    func stage(_ assignment: Assignment) throws(Refusal) {
+    func stage(_ assignment: Assignment) async throws(Refusal) {
         for account in assignment.accounts {
             let endpoint = account.listener.endpoint
             guard offered[endpoint] != nil || sockets[endpoint] != nil else {
@@ -54,7 +54,7 @@ actor RelayRole: RoleService {
         staged = assignment
     }
 
-    func commit() throws(Refusal) {
+    func commit() async throws(Refusal) {
         guard let assignment = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         relay.apply(assignment.policy, in: assignment.surroundings)
