@@ -68,7 +68,7 @@ let package = Package(
         tests("AdminTests", ["Admin", "Reactor", "Policy", logging]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
-        tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", logging]),
+        tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
         .target(name: "TestNetwork", path: "Tests/TestNetwork", swiftSettings: strict),
     ]

@@ -41,7 +41,10 @@ struct HTTPSession {
                 client.clearDeadline()
                 let origin = try await tunnel(for: head, on: reactor)
                 try await send(HTTPResponse.tunnelOpened, to: client)
-                if !inbox.isEmpty { try await forward(inbox.unread, to: origin) }
+                guard await origin.take(early: inbox.unread, within: relay.limits.handshake) else {
+                    // The tunnel stood already: a FIN would make what the client gets look whole.
+                    return client.resetOnClose()
+                }
                 reactor.tunnel(client: client, origin: origin)
                 return
             }
@@ -133,12 +136,5 @@ struct HTTPSession {
 
     private func send(_ bytes: [UInt8], to client: borrowing Socket) async throws(Ending) {
         do { try await client.write(bytes) } catch { throw .silent }
-    }
-
-    /// What the client sent right behind its request is the origin's.
-    private func forward(_ early: UnsafeRawBufferPointer, to origin: borrowing Socket) async throws(Ending) {
-        origin.setDeadline(after: relay.limits.handshake)
-        do { try await origin.write(early) } catch { throw .silent }
-        origin.clearDeadline()
     }
 }

@@ -85,4 +85,13 @@ extension Socket {
         finish()
         await drain(atMost: 1 << 20)
     }
+
+    /// Sends an origin what its client sent right behind the request; false if the origin did not take it.
+    borrowing func take(early bytes: UnsafeRawBufferPointer, within limit: Duration) async -> Bool {
+        if bytes.isEmpty { return true }
+        setDeadline(after: limit)
+        guard (try? await write(bytes)) != nil else { return false }
+        clearDeadline()
+        return true
+    }
 }

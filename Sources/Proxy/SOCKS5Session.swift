@@ -31,7 +31,10 @@ struct SOCKS5Session {
             guard let bound = try? origin.localAddress else { throw .reply(.generalFailure) }
             try await send(
                 SOCKS5ReplyCode.succeeded.reply(bound: SOCKS5Address(bound), port: bound.port), to: client)
-            if !inbox.isEmpty { try await forward(inbox.unread, to: origin) }
+            guard await origin.take(early: inbox.unread, within: relay.limits.handshake) else {
+                // The tunnel stood already: a FIN would make what the client gets look whole.
+                return client.resetOnClose()
+            }
             reactor.tunnel(client: client, origin: origin)
         } catch {
             await client.close(saying: error.lastWords, within: relay.limits.farewell)
@@ -81,13 +84,6 @@ struct SOCKS5Session {
 
     private func send(_ bytes: [UInt8], to client: borrowing Socket) async throws(Ending) {
         do { try await client.write(bytes) } catch { throw .silent }
-    }
-
-    /// What the client sent right behind its request is the origin's.
-    private func forward(_ early: UnsafeRawBufferPointer, to origin: borrowing Socket) async throws(Ending) {
-        origin.setDeadline(after: relay.limits.handshake)
-        do { try await origin.write(early) } catch { throw .silent }
-        origin.clearDeadline()
     }
 }
 

@@ -5,6 +5,8 @@ import Reactor
 import Testing
 import Wire
 
+import class TestNetwork.Namespace
+
 @testable import Proxy
 
 /// Points 8 and 33 to 35 of what correct means for the proxies, over real names and real routes.
@@ -88,17 +90,11 @@ import Wire
 
     @Test(.enabled(if: getuid() == 0, "needs root: a network namespace with routes of its own"))
     func `8 The reply is the kernel's real reason`() async throws {
-        let isReady = Handover<Bool>()
-        let gateway = try Gateway(
-            rules: [openLoopback],
-            onReactorThread: {
-                enterNetwork([
-                    "ip link set lo up", "ip route add unreachable 198.51.100.0/24",
-                    "ip route add prohibit 203.0.113.0/24",
-                ])
-                isReady.give(.success(true))
-            })
-        #expect(try await isReady.take())
+        let network = try Namespace()
+        try network.run("ip", "link", "set", "lo", "up")
+        try network.run("ip", "route", "add", "unreachable", "198.51.100.0/24")
+        try network.run("ip", "route", "add", "prohibit", "203.0.113.0/24")
+        let gateway = try Gateway(network: network)
         for (address, code) in [(0xc000_0201, 3), (0xc633_6401, 4), (0xcb00_7101, 2)] as [(UInt32, UInt8)] {
             let client = try await gateway.greeted()
             try await client.send(connect(address, 80))
@@ -111,23 +107,19 @@ import Wire
 
     @Test(.enabled(if: getuid() == 0, "needs root: a network namespace in which IPv6 goes nowhere"))
     func `35 A dead IPv6 path costs a quarter of a second and not a timeout`() async throws {
-        let inside = Handover<(Origin, NameServer)>()
+        let network = try Namespace()
+        try network.run("ip", "link", "set", "lo", "up")
+        try network.run("ip", "link", "add", "void", "type", "veth", "peer", "name", "beyond")
+        try network.run("ip", "link", "set", "void", "up")
+        try network.run("ip", "link", "set", "beyond", "up")
+        try network.run("ip", "-6", "addr", "add", "2001:db8::2/64", "dev", "void", "nodad")
+        try network.run("ip", "-6", "neigh", "add", "2001:db8::1", "lladdr", "02:00:00:00:00:01", "dev", "void")
+        let origin = try network.enter { try Origin() }
+        let names = try network.enter { try NameServer(["dual.example": .init(v4: [loopback], v6: [dead])]) }
+        defer { names.stop() }
         let gateway = try Gateway(
             rules: [openLoopback, Rule(id: 2, action: .allow, destination: Network("2001:db8::/32")!)],
-            onReactorThread: {
-                enterNetwork([
-                    "ip link set lo up", "ip link add void type veth peer name beyond", "ip link set void up",
-                    "ip link set beyond up",
-                    "ip -6 addr add 2001:db8::2/64 dev void nodad",
-                    "ip -6 neigh add 2001:db8::1 lladdr 02:00:00:00:00:01 dev void",
-                ])
-                inside.give(
-                    Result {
-                        (try Origin(), try NameServer(["dual.example": .init(v4: [loopback], v6: [dead])], port: 5353))
-                    })
-            }, nameServers: "127.0.0.1:5353")
-        let (origin, names) = try await inside.take()
-        defer { names.stop() }
+            nameServer: names, network: network)
         let client = try await gateway.greeted()
         let start = ContinuousClock.now
         try await client.send(connect("dual.example", origin.port))

@@ -4,6 +4,8 @@ import Policy
 import Proxy
 import Reactor
 
+import class TestNetwork.Namespace
+
 let loopback: UInt32 = 0x7f00_0001
 
 /// Listeners and sessions of the real thing, in this process: one reactor, real sockets, on 127.0.0.1.
@@ -18,20 +20,19 @@ final class Gateway: Sendable {
 
     /// - Parameters:
     ///   - rules: by default loopback is open, or there would be nothing to test with.
-    ///   - onReactorThread: the reactor's thread, before it runs.
+    ///   - network: where connections are made from; clients come to this process's own.
     init(
         authentication: Listener.Authentication = .none, users: [User] = [], rules: [Rule] = [openLoopback],
-        limits: Relay.Limits = .init(), nameServer: NameServer? = nil,
-        onReactorThread prepare: @escaping @Sendable () -> Void = {}, nameServers: String? = nil
+        limits: Relay.Limits = .init(), nameServer: NameServer? = nil, network: Namespace? = nil
     ) throws {
         let reactor = try Reactor(counters: Counters())
         self.reactor = reactor
         relay = try Relay(
-            reactors: [reactor], limits: limits, nameServers: nameServers ?? nameServer?.address ?? "127.0.0.1:9",
+            reactors: [reactor], limits: limits, nameServers: nameServer?.address ?? "127.0.0.1:9",
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread {
-            prepare()
-            reactor.run()
+            guard let network else { return reactor.run() }
+            do { try network.enter { reactor.run() } } catch { fatalError("\(error)") }
         }
         var listeners: [Listener] = []
         var acceptors: [Acceptor] = []

@@ -21,13 +21,13 @@ final class NameServer: Sendable {
     private let state = Mutex(State())
 
     /// Stops when `stop()` is called.
-    init(_ zones: [String: Zone], port: UInt16 = 0) throws {
+    init(_ zones: [String: Zone]) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         self.descriptor = descriptor
-        try withIPv4(0x7f00_0001, port) { address, length in
+        try withIPv4(0x7f00_0001, 0) { address, length in
             guard bind(descriptor, address, length) == 0 else { throw Peer.Failure("bind") }
         }
-        self.port = portOf(descriptor)
+        port = portOf(descriptor)
         state.withLock { $0.zones = zones }
         Thread.detachNewThread { self.serve() }
     }
