@@ -57,6 +57,8 @@ import Testing
     }
 
     @Test func `The gateway's own search domains are not appended`() async throws {
+        // As a search line in resolv.conf(5) would; no other test minds.
+        setenv("LOCALDOMAIN", "home.example", 1)
         let names = try NameServer([:])
         defer { names.stop() }
         let (reactor, resolver) = try resolver(names)
