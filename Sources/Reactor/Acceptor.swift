@@ -5,11 +5,25 @@ import Synchronization
 /// What a session is given: its reactor, its client, and where the client is.
 package typealias SessionBody = @Sendable (isolated Reactor, consuming Socket, SocketAddress) async -> Void
 
-/// A client that was accepted and is on its way to its reactor.
+/// A client that was accepted and is on its way to its reactor. Its session's share of the descriptors is taken already, or
+/// a burst would be accepted before any of it counts.
 struct Arrival {
     let descriptor: Int32
     let peer: SocketAddress
     let acceptor: Acceptor
+
+    init(descriptor: Int32, peer: SocketAddress, acceptor: Acceptor) {
+        self.descriptor = descriptor
+        self.peer = peer
+        self.acceptor = acceptor
+        DescriptorBudget.shared.take(DescriptorBudget.session)
+    }
+
+    /// Closes it, for want of a reactor.
+    func drop() {
+        _ = linux_close(descriptor)
+        DescriptorBudget.shared.give(DescriptorBudget.session)
+    }
 }
 
 /// A listening socket from which one reactor accepts, handing each client to the reactor with the least load.

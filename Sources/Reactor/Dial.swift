@@ -43,8 +43,7 @@ package enum Dial {
                 socket.setDeadline(after: timeout)
                 try await loop.wait(socket.slot, for: .writable)
                 socket.clearDeadline()
-                let error = linux_socket_error(socket.descriptor)
-                if error != 0 { throw Errno(error) }
+                if let error = failure(of: socket.slot, on: loop) { throw error }
             }
             return Connection(socket: socket, address: address)
         } catch {
@@ -57,7 +56,7 @@ package enum Dial {
         _ address: SocketAddress, on loop: Loop
     ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
         let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
-        TCPOptions.apply(to: descriptor)
+        TCPOptions.carry(descriptor)
         let (storage, length) = address.storage
         let result = withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) }
         guard result == 0 || result == -EINPROGRESS else {
@@ -71,6 +70,14 @@ package enum Dial {
         }
         if result == 0 { loop.slots[slot].pointee.flags.insert(.writable) }
         return (slot, result == 0)
+    }
+
+    /// What became of a connect that has ended. A failed one comes with EPOLLERR and EPOLLHUP (connect(2), epoll_ctl(2)).
+    private static func failure(of slot: Slot.Index, on loop: Loop) -> Errno? {
+        let flags = loop.slots[slot].pointee.flags
+        guard !flags.isDisjoint(with: [.failed, .hangup]) else { return nil }
+        let error = linux_socket_error(loop.slots[slot].pointee.descriptor)
+        return error == 0 ? nil : Errno(error)
     }
 
     /// Attempts under way, all waking one alarm.
@@ -145,12 +152,11 @@ package enum Dial {
                     continue
                 }
                 attempts.remove(at: index)
-                let error = linux_socket_error(loop.slots[slot].pointee.descriptor)
-                if error == 0 {
+                guard let error = Dial.failure(of: slot, on: loop) else {
                     loop.slots[slot].pointee.proxy = Slot.none
                     return Connection(socket: Socket(slot: slot, loop: loop), address: address)
                 }
-                lastFailure = Failure(errno: Errno(error), address: address)
+                lastFailure = Failure(errno: error, address: address)
                 loop.close(slot)
             }
             return nil
@@ -158,17 +164,20 @@ package enum Dial {
     }
 }
 
-/// Options of every TCP socket that carries a session.
+/// Options of every TCP socket that carries a session. Listeners hand theirs on to what they accept, so an accepted socket
+/// costs no further call (tcp(7), socket(7)).
 enum TCPOptions {
-    /// Listeners hand these on to what they accept, so an accepted socket costs no further call (tcp(7), socket(7)).
-    static func apply(to descriptor: Int32) {
+    static func carry(_ descriptor: Int32) {
         _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        // Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
+        _ = linux_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
+    }
+
+    /// A peer that is gone without a word is found after 60 s + 6 × 10 s.
+    static func keepAlive(_ descriptor: Int32) {
         _ = linux_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-        // A peer that is gone without a word is found after 60 s + 6 × 10 s.
         _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
         _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
         _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 6)
-        // Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
-        _ = linux_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
     }
 }

@@ -15,7 +15,8 @@ package enum ListeningSocket {
             try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
         }
         if let interface { try checked(linux_bind_to_device(socket.number, interface)) }
-        TCPOptions.apply(to: socket.number)
+        TCPOptions.carry(socket.number)
+        TCPOptions.keepAlive(socket.number)
         let (storage, length) = address.storage
         try bind(socket.number, storage, length)
         try listen(on: socket.number)

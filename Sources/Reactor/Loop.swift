@@ -134,8 +134,8 @@ final class Loop {
 
     // MARK: slots
 
-    /// Takes a connected or connecting socket in. With an account it counts as a session, which has the descriptor of its
-    /// origin to come as well; that one, when it comes, is `prepaid`.
+    /// Takes a connected or connecting socket in. With an account it counts as a session, whose `Arrival` has taken the
+    /// descriptors of both its ends from the budget; the other end, when it comes, is `prepaid`.
     ///
     /// Registered once, edge-triggered, for everything: no descriptor is ever modified in the epoll set.
     func open(_ descriptor: Int32, account: UInt16? = nil, isPrepaid: Bool = false) -> Slot.Index {
@@ -154,7 +154,7 @@ final class Loop {
         let result = linux_epoll_add(epoll.number, descriptor, every, data(of: index))
         // ENOSPC or ENOMEM: whoever is to wait for it will be told, and the session ends.
         if result < 0 { slot.pointee.flags.insert(.deaf) }
-        DescriptorBudget.shared.take(slot.pointee.flags.share)
+        if account == nil { DescriptorBudget.shared.take(slot.pointee.flags.share) }
         return index
     }
 

@@ -62,7 +62,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             if !inbox.isClosed { inbox.arrivals.append((arrival, reactor)) }
             return !inbox.isClosed
         }
-        if isTaken { wake() } else { _ = linux_close(arrival.descriptor) }
+        if isTaken { wake() } else { arrival.drop() }
     }
 
     /// Hands work over from another thread; no other thread has a part in starting it.
@@ -123,7 +123,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             defer { inbox = Inbox(isClosed: true) }
             return inbox.arrivals
         }
-        for (arrival, _) in late { _ = linux_close(arrival.descriptor) }
+        for (arrival, _) in late { arrival.drop() }
         thread.store(0, ordering: .sequentiallyConsistent)
     }
 

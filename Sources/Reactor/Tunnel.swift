@@ -39,6 +39,8 @@ struct Tunnel {
     var unsent: Int32 = 0
     /// In the loop's list of tunnels to be pumped again, which alone may free it then.
     var isQueued = false
+    /// The origin's socket has keep-alive: four calls that a tunnel of a few seconds is spared.
+    var isKeptAlive = false
     var broken = Broken.none
 
     var isHalfOpen: Bool { up.isShut || down.isShut }
@@ -95,6 +97,8 @@ struct TunnelTicks {
     let halfOpen: UInt32
     let resetDrain: UInt32
     let splice: Bool
+    /// How old a tunnel becomes before its origin gets keep-alive.
+    let youth = TimerWheel.ticks(.seconds(30))
 
     init(_ limits: TunnelLimits) {
         idle = TimerWheel.ticks(limits.idle)

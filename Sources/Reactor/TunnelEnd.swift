@@ -9,7 +9,7 @@ extension Loop {
         slots[origin].pointee.tunnel = index
         guard !slots[client].pointee.flags.union(slots[origin].pointee.flags).contains(.deaf) else { return cut(index) }
         clearDeadline(origin)
-        setDeadline(client, after: limits.idle)
+        setDeadline(client, after: min(limits.idle, limits.youth))
         // What became readable before is not announced again.
         pump(index)
     }
@@ -35,7 +35,7 @@ extension Loop {
         guard isFirst else { return }
         _ = shutdown(slots[isUp ? tunnel.pointee.origin : tunnel.pointee.client].pointee.descriptor, Int32(SHUT_WR))
         tunnel.pointee.lastMoved = tick
-        setDeadline(tunnel.pointee.client, after: limits.halfOpen)
+        setDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
     }
 
     /// One end was reset. The other one first gets all that was sent before, and then a RST as well: a FIN would make a
@@ -90,6 +90,10 @@ extension Loop {
         let tunnel = tunnels[index]
         let client = slots[tunnel.pointee.client].pointee.descriptor
         let origin = slots[tunnel.pointee.origin].pointee.descriptor
+        if !tunnel.pointee.isKeptAlive {
+            tunnel.pointee.isKeptAlive = true
+            TCPOptions.keepAlive(origin)
+        }
         let unsent = max(0, linux_unsent(client)) &+ max(0, linux_unsent(origin))
         if unsent != tunnel.pointee.unsent {
             tunnel.pointee.unsent = unsent

@@ -59,7 +59,9 @@ final class Relay: Sendable {
         let listener = try Origin(receiveBuffer: originBuffer)
         let relay = try Relay(to: listener.address, limits: limits)
         let client = try Peer(connectingTo: relay.address, receiveBuffer: clientBuffer)
-        return (client, try listener.accept(), relay)
+        let origin = try listener.accept()
+        (client.companion, origin.companion) = (relay, relay)
+        return (client, origin, relay)
     }
 }
 
@@ -106,7 +108,7 @@ func on<Value: Sendable>(
 /// Waits for a condition; a test that waits in vain fails with its name.
 func eventually(
     _ what: String, within seconds: Int = 20, sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () throws -> Bool
+    condition: () throws -> Bool
 ) rethrows {
     let end = monotonicMilliseconds() + UInt64(seconds) * 1000
     while try !condition() {
@@ -115,5 +117,16 @@ func eventually(
             return
         }
         usleep(1000)
+    }
+}
+
+/// A flag that threads share.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .relaxed) }
+
+    func set() {
+        value.store(true, ordering: .relaxed)
     }
 }

@@ -9,6 +9,8 @@ import Testing
 final class Peer: @unchecked Sendable {
     let descriptor: Int32
     private var isOpen = true
+    /// What must not end before this end does.
+    var companion: AnyObject?
 
     init(adopting descriptor: Int32) {
         self.descriptor = descriptor
@@ -43,6 +45,25 @@ final class Peer: @unchecked Sendable {
             guard count > 0 else { throw Errno(errno) }
             offset += count
         }
+    }
+
+    /// Writes as much as goes at all; answers how much that was.
+    func fill(_ bytes: [UInt8]) throws -> Int {
+        var offset = 0
+        var lastProgress = monotonicMilliseconds()
+        while offset < bytes.count, monotonicMilliseconds() - lastProgress < 250 {
+            let count = bytes[offset...].withUnsafeBytes {
+                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+            if count > 0 {
+                offset += count
+                lastProgress = monotonicMilliseconds()
+            } else {
+                guard errno == EAGAIN else { throw Errno(errno) }
+                usleep(1000)
+            }
+        }
+        return offset
     }
 
     func write(_ text: String) throws {

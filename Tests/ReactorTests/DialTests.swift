@@ -1,0 +1,184 @@
+import CLinux
+import Foundation
+import Glibc
+import Testing
+
+@testable import Reactor
+
+@Suite("Dialing")
+struct DialTests {
+    /// What a dial came to: the address that answered, or the error; and how long it took.
+    struct Result: Sendable {
+        var address: SocketAddress?
+        var errno: Errno?
+        var failed: SocketAddress?
+        var milliseconds: UInt64
+    }
+
+    private func dial(_ addresses: [SocketAddress], timeout: Duration = .seconds(5)) throws -> Result {
+        let reactor = try Reactor(counters: Counters())
+        reactor.start()
+        defer { reactor.stop() }
+        return try on(reactor) { reactor in
+            let start = monotonicMilliseconds()
+            var result = Result(milliseconds: 0)
+            do throws(Dial.Failure) {
+                let connection = try await Dial.connect(to: addresses, timeout: timeout, on: reactor)
+                result.address = connection.address
+            } catch {
+                result.errno = error.errno
+                result.failed = error.address
+            }
+            result.milliseconds = monotonicMilliseconds() - start
+            return result
+        }
+    }
+
+    @Test(
+        "One address that answers is connected to",
+        arguments: [.v4(0x7f00_0001, port: 0), .v6(1, port: 0)] as [SocketAddress])
+    func one(address: SocketAddress) throws {
+        let origin = try Origin(address)
+        #expect(try dial([origin.address]).address == origin.address)
+        #expect(try origin.accept().read() == [])
+    }
+
+    @Test("A refusal is told with its address")
+    func refused() throws {
+        let nobody = try unusedAddress()
+        let result = try dial([nobody])
+        #expect(result.errno == Errno(ECONNREFUSED) && result.failed == nobody)
+    }
+
+    @Test("An address without a route fails with the kernel's reason")
+    func unreachable() throws {
+        // tcp_v4_connect() refuses a broadcast address itself; nothing is sent.
+        #expect(try dial([.v4(0xffff_ffff, port: 80)]).errno == Errno(ENETUNREACH))
+    }
+
+    @Test("An address that does not answer fails when the time is up, and not before")
+    func timeout() throws {
+        let hole = try BlackHole()
+        let result = try dial([hole.address], timeout: .milliseconds(300))
+        #expect(result.errno == .timedOut && result.failed == hole.address)
+        #expect(result.milliseconds >= 300 && result.milliseconds < 2000)
+    }
+
+    @Test("A first address that does not answer costs 250 ms")
+    func staggered() throws {
+        let hole = try BlackHole()
+        let origin = try Origin()
+        let result = try dial([hole.address, origin.address])
+        #expect(result.address == origin.address)
+        #expect(result.milliseconds >= 250 && result.milliseconds < 1000)
+        eventually("the attempt that lost is given up") { try! connecting(to: hole.address) == 0 }
+    }
+
+    @Test("A first address that refuses costs nothing")
+    func refusedFirst() throws {
+        let origin = try Origin()
+        let result = try dial([try unusedAddress(), .v4(0x7f00_0001, port: 1), origin.address])
+        #expect(result.address == origin.address)
+        #expect(result.milliseconds < 200)
+    }
+
+    /// At first a failure started the next attempt only when no other one was under way.
+    @Test("A refusal beside an attempt that hangs starts the next one at once")
+    func refusedBeside() throws {
+        let hole = try BlackHole()
+        let origin = try Origin()
+        let result = try dial([hole.address, try unusedAddress(), origin.address])
+        #expect(result.address == origin.address)
+        #expect(result.milliseconds >= 250 && result.milliseconds < 450)
+    }
+
+    @Test("When all refuse the last error is told")
+    func allRefused() throws {
+        let addresses = try (0..<3).map { _ in try unusedAddress() }
+        let result = try dial(addresses)
+        #expect(result.errno == Errno(ECONNREFUSED) && result.failed == addresses[2])
+    }
+
+    @Test("When none answers the time is up as for one, and every attempt is given up")
+    func noneAnswers() throws {
+        let holes = try (0..<3).map { _ in try BlackHole() }
+        let result = try dial(holes.map(\.address), timeout: .milliseconds(700))
+        #expect(result.errno == .timedOut)
+        #expect(result.milliseconds >= 700 && result.milliseconds < 2500)
+        for hole in holes { eventually("the attempt is given up") { try! connecting(to: hole.address) == 0 } }
+    }
+
+    @Test("The slow one may still win while a later one hangs")
+    func slowWinner() throws {
+        let hole = try BlackHole()
+        let other = try BlackHole()
+        // Room is made after both attempts have begun, before the first one's SYN is sent again.
+        let room = background {
+            eventually("both attempts are under way") { try! connecting(to: other.address) == 1 }
+            hole.makeRoom()
+        }
+        let result = try dial([hole.address, other.address], timeout: .seconds(10))
+        try room.get().get()
+        #expect(result.address == hole.address)
+    }
+
+    /// An address where connects are neither accepted nor refused: a listening socket whose queue is full.
+    private final class BlackHole: Sendable {
+        let origin: Origin
+        private let fillers: [Int32]
+        var address: SocketAddress { origin.address }
+
+        init() throws {
+            origin = try Origin()
+            listen(origin.descriptor, 0)
+            var fillers: [Int32] = []
+            let (storage, length) = origin.address.storage
+            while true {
+                let filler = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))
+                _ = withUnsafePointer(to: storage) { linux_connect(filler, $0, length) }
+                var waiting = pollfd(fd: filler, events: Int16(POLLOUT), revents: 0)
+                // The first that hangs shows that the queue is full, and is given up.
+                guard poll(&waiting, 1, 150) == 1 else {
+                    _ = linux_close(filler)
+                    break
+                }
+                fillers.append(filler)
+            }
+            self.fillers = fillers
+            eventually("no attempt of its own is left") { try! connecting(to: origin.address) == 0 }
+        }
+
+        func makeRoom() {
+            listen(origin.descriptor, 16)
+        }
+
+        deinit {
+            for filler in fillers { _ = linux_close(filler) }
+        }
+    }
+
+    /// A port on which nobody listens.
+    private func unusedAddress() throws -> SocketAddress {
+        try Origin().address
+    }
+}
+
+/// How many sockets of this network namespace are in SYN_SENT towards `address` (proc_net_tcp: state 02).
+func connecting(to address: SocketAddress) throws -> Int {
+    try sockets(inState: "02") { $0.remotePort == address.port }
+}
+
+/// How many IPv4 sockets of this network namespace are in a state and match.
+func sockets(
+    inState state: String, where matches: ((localPort: UInt16, remotePort: UInt16)) -> Bool
+) throws -> Int {
+    let file = try #require(FileHandle(forReadingAtPath: "/proc/self/net/tcp"))
+    let table = String(decoding: try #require(try file.readToEnd()), as: UTF8.self)
+    // At least the listener of whoever asks.
+    try #require(table.contains(" 0A "))
+    return table.split(separator: "\n").dropFirst().count { line in
+        let fields = line.split(separator: " ")
+        let port = { (field: Substring) in UInt16(field.split(separator: ":")[1], radix: 16)! }
+        return fields[3] == state && matches((port(fields[1]), port(fields[2])))
+    }
+}

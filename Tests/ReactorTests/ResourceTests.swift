@@ -1,0 +1,194 @@
+import CLinux
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Reactor
+
+/// CORRECTNESS 5 and 7. Each in a process of its own, whose descriptors nobody else opens.
+@Suite("Descriptors and pipes")
+struct ResourceTests {
+    @Test(
+        "After two thousand sessions that end in every way no descriptor and no CLOSE_WAIT is left",
+        arguments: Mode.allCases)
+    func leaks(mode: Mode) async {
+        await #expect(processExitsWith: .success) { [mode] in
+            let listener = try Origin()
+            let relay = try Relay(to: listener.address, limits: mode.limits, reactors: 2)
+            let idle = { relay.reactors.allSatisfy { $0.load == 0 } }
+            let block = noise(150_000, seed: 40)
+            func session(_ kind: Int) throws {
+                let client = try Peer(connectingTo: relay.address)
+                let origin = try listener.accept()
+                switch kind % 8 {
+                case 0: break
+                case 1: client.finish()
+                case 2: origin.finish()
+                case 3: client.reset()
+                case 4: origin.reset()
+                case 5:
+                    _ = try client.fill(block)
+                    origin.reset()
+                case 6:
+                    let sent = background { try origin.write(block) }
+                    #expect(try client.read(exactly: block.count).count == block.count)
+                    try sent.get().get()
+                default:
+                    try client.write("x")
+                    client.finish()
+                    #expect(origin.readToEnd().count == 1)
+                }
+            }
+            for kind in 0..<16 { try session(kind) }
+            eventually("the first sessions are over", condition: idle)
+            let before = openDescriptors()
+            for kind in 0..<2000 { try session(kind) }
+            eventually("all sessions are over", condition: idle)
+            let ports = [relay.address.port, listener.address.port]
+            let closeWait = try sockets(inState: "08") { ports.contains($0.localPort) || ports.contains($0.remotePort) }
+            // The pools may have got a pipe or two since.
+            #expect(openDescriptors() <= before + 8)
+            #expect(closeWait == 0)
+        }
+    }
+
+    @Test("Sessions that are given up while they dial leave nothing")
+    func givenUp() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try Origin()
+            let relay = try Relay(to: listener.address)
+            let before = openDescriptors()
+            for _ in 0..<300 { try Peer(connectingTo: relay.address).reset() }
+            eventually("all sessions are over") { relay.reactors[0].load == 0 }
+            let nobody = try Origin().address
+            let other = try Relay(to: nobody)
+            for _ in 0..<300 { _ = try Peer(connectingTo: other.address).readToEnd() }
+            eventually("all sessions are over") { other.reactors[0].load == 0 }
+            // The second relay's own: an epoll, an eventfd, a listener, a page.
+            #expect(openDescriptors() - 4 <= before)
+        }
+    }
+
+    @Test("Without descriptors accepting pauses and resumes, says so once, and tunnels live on")
+    func outOfDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try Origin()
+            let pauses = Mutex<[Errno?]>([])
+            let relay = try Relay(to: listener.address) { errno in pauses.withLock { $0.append(errno) } }
+            let first = try Peer(connectingTo: relay.address)
+            let firstOrigin = try listener.accept()
+            // What needs a descriptor of this process is made before there is none.
+            let waiting = (0..<40).map { _ in socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let usual = limit.rlim_cur
+            limit.rlim_cur = rlim_t(openDescriptors() + 9)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let (storage, length) = relay.address.storage
+            for client in waiting {
+                guard withUnsafePointer(to: storage, { linux_connect(client, $0, length) }) == 0 else {
+                    fatalError("refused for want of descriptors: \(Errno(errno))")
+                }
+            }
+            eventually("accepting pauses") { pauses.withLock { !$0.isEmpty } }
+            for _ in 0..<20 {
+                try first.write("still here")
+                #expect(try firstOrigin.text(10) == "still here")
+                usleep(10_000)
+            }
+            limit.rlim_cur = usual
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            eventually("accepting has resumed") { relay.counters.read(0).sessions == 41 }
+            #expect(pauses.withLock { $0 } == [Errno(EMFILE)])
+        }
+    }
+
+    @Test("Accepting pauses before the limit, so that every session that was accepted can dial")
+    func budget() async {
+        await #expect(processExitsWith: .success) {
+            let budget = DescriptorBudget.shared
+            while budget.allowsSession { budget.take(1) }
+            // Room for ten sessions, whatever the order of accepts and dials.
+            budget.give(20)
+            let listener = try Origin()
+            let pauses = Mutex<[Errno?]>([])
+            let relay = try Relay(to: listener.address, reactors: 2) { errno in pauses.withLock { $0.append(errno) } }
+            var clients = try (0..<25).map { _ in try Peer(connectingTo: relay.address) }
+            var origins = try (0..<10).map { _ in try listener.accept() }
+            eventually("accepting pauses") { pauses.withLock { $0 == [nil] } }
+            #expect(relay.counters.read(0).sessions == 10)
+            clients.removeFirst(10)
+            origins.removeAll()
+            eventually("the first ten are over") { relay.counters.read(0).sessions == 20 }
+            origins = try (0..<10).map { _ in try listener.accept() }
+            clients.removeAll()
+            origins.removeAll()
+            origins = try (0..<5).map { _ in try listener.accept() }
+            origins.removeAll()
+            eventually("all sessions are over") { relay.reactors.allSatisfy { $0.load == 0 } }
+            #expect(relay.counters.read(0).sessions == 25)
+            #expect(pauses.withLock { $0 } == [nil])
+            // What they took they have given back.
+            eventually("the room is as it was") {
+                budget.take(18)
+                defer { budget.give(18) }
+                return budget.allowsSession
+            }
+        }
+    }
+
+    @Test(
+        "When the kernel gives no pipe of use, tunnels copy",
+        .enabled(if: getuid() == 0, "needs root: to become a user who has used up his pipes"))
+    func noPipes() async {
+        await #expect(processExitsWith: .success) {
+            try checked(linux_become(61_234, 61_234, 0))
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            // pipe(7): 16 384 pages a user, then a pipe has two, and cannot be made larger.
+            var taken = 0
+            var size: Int32 = 1 << 20
+            while size >= 64 << 10, taken < 4000 {
+                var ends: (Int32, Int32) = (-1, -1)
+                size = withUnsafeMutableBytes(of: &ends) {
+                    linux_pipe($0.bindMemory(to: Int32.self).baseAddress, 1 << 20)
+                }
+                taken += 1
+            }
+            try #require(size > 0 && size < 64 << 10, "after \(taken) pipes one still has \(size) bytes")
+            var pool = PipePool()
+            let before = openDescriptors()
+            let useless = [pool.take(), pool.take()]
+            #expect(useless == [PipePool.none, PipePool.none])
+            #expect(openDescriptors() == before)
+            let (client, origin, _) = try Relay.joined(TunnelLimits())
+            let bytes = noise(3_000_000, seed: 41)
+            let received = background { client.readToEnd() }
+            try origin.write(bytes)
+            origin.finish()
+            #expect(try received.get().get() == .whole(bytes))
+        }
+    }
+
+    @Test("A pipe with bytes in it is emptied before it serves another tunnel")
+    func dirtyPipes() throws {
+        var pool = PipePool()
+        let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+        defer { scratch.deallocate() }
+        let pipe = pool.take()
+        #expect(linux_write(pool[pipe].writing, [UInt8](repeating: 1, count: 50_000), 50_000) == 50_000)
+        pool.giveDirty(pipe, scratch: scratch)
+        #expect(pool.take() == pipe)
+        #expect(linux_read(pool[pipe].reading, scratch.baseAddress, 1) == -Int(EAGAIN))
+        #expect(pool.take() != pipe)
+    }
+}
+
+/// How many descriptors this process has open.
+func openDescriptors() -> Int {
+    // One is the directory itself.
+    (try! FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) - 1
+}
