@@ -60,16 +60,17 @@ let package = Package(
             name: "gatehouse-load", dependencies: ["CEpoll"], path: "Tests/Benchmarks", exclude: ["CEpoll", "peers"],
             swiftSettings: strict),
 
-        tests("ApplianceTests"),
-        tests("ArchitectureTests"),
+        tests("ApplianceTests", ["TestProcess"]),
+        tests("ArchitectureTests", ["TestProcess"]),
         tests("LoadTests", ["gatehouse-load"]),
         tests("ReactorTests", ["Reactor", "CLinux"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
-        tests("AdminTests", ["Admin", "Reactor", "Policy", logging]),
+        tests("AdminTests", ["Admin", "Reactor", "Policy", logging, "TestProcess"]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
-        .target(name: "TestNetwork", path: "Tests/TestNetwork", swiftSettings: strict),
+        .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
+        .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]
 )

@@ -1,4 +1,5 @@
 import Foundation
+import TestProcess
 import Testing
 
 @testable import Admin
@@ -74,7 +75,7 @@ private enum PythonWithVarlink {
 
 /// Runs a program; both of its outputs together.
 private func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-    let process = Process()
+    let process = ChildProcess()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [program] + arguments
     process.standardInput = FileHandle.nullDevice

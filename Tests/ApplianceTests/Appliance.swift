@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestProcess
 import Testing
 
 /// A minimal Debian, booted with systemd in a container, between two hosts of its own:
@@ -28,7 +29,7 @@ struct Appliance {
         let tarball = try await BaseSystem.tarball(for: package)
         let name = "gh\(getpid())n\(counter.add(1, ordering: .relaxed).newValue)"
         let tree = FileManager.default.temporaryDirectory.appending(path: "gatehouse-appliance-\(name)")
-        let keeper = Process()
+        let keeper = ChildProcess()
         keeper.executableURL = URL(filePath: "/bin/sh")
         keeper.arguments = ["-c", keeping, "keeper", name, tree.path, tarball.path]
         keeper.environment = Command.environment

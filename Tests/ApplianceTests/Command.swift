@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestProcess
 import Testing
 
 /// A program run to its end.
@@ -37,7 +38,7 @@ struct Command {
     }
 
     private static func runBlocking(_ arguments: [String], input: String) throws -> Command {
-        let process = Process()
+        let process = ChildProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = arguments
         process.environment = environment

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestProcess
 
 /// The repository as it lies on disk.
 enum Repository {
@@ -43,7 +44,7 @@ enum Repository {
 
     /// Runs a program at the top of the repository; both of its outputs together.
     static func run(_ command: String...) throws -> (status: Int32, output: String) {
-        let process = Process()
+        let process = ChildProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = command
         process.currentDirectoryURL = root

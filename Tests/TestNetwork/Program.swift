@@ -1,5 +1,6 @@
 import Foundation
 package import Glibc
+import TestProcess
 
 /// How a program ended, and what it said.
 package struct Outcome: Sendable, CustomStringConvertible {
@@ -25,7 +26,7 @@ extension Namespace {
     package func attempt(_ arguments: [String], input: String? = nil, seconds: Int = 120) throws -> Outcome {
         let files = try (input: temporaryFile(input ?? ""), output: temporaryFile(), errors: temporaryFile())
         defer { for file in [files.input, files.output, files.errors] { try? file.close() } }
-        let process = Process()
+        let process = ChildProcess()
         process.executableURL = URL(filePath: "/usr/bin/timeout")
         process.arguments = ["--kill-after=5", "\(seconds)", "nsenter", "--net=\(path)"] + arguments
         process.standardInput = files.input
@@ -57,8 +58,8 @@ private func temporaryFile(_ content: String = "") throws -> FileHandle {
 /// A program that goes on running. It is killed when the last reference to it goes, and also when this process dies: its
 /// guard waits for the end of a pipe that only this process holds open.
 package final class RunningProgram: @unchecked Sendable {
-    private let process = Process()
-    private let guardian = Process()
+    private let process = ChildProcess()
+    private let guardian = ChildProcess()
     private let lifeline = Pipe()
     /// Where its output and its errors go.
     package let log: String
@@ -79,7 +80,6 @@ package final class RunningProgram: @unchecked Sendable {
         guardian.arguments = ["-c", "cat >/dev/null; kill -KILL \(process.processIdentifier) 2>/dev/null"]
         guardian.standardInput = lifeline
         try guardian.run()
-        try lifeline.fileHandleForReading.close()
     }
 
     deinit {
