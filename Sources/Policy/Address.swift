@@ -1,7 +1,9 @@
 /// An IPv4 or IPv6 address as a number in host byte order: 127.0.0.1 is `.v4(0x7f00_0001)`.
 package enum IPAddress: Hashable, Sendable {
     case v4(UInt32)
-    case v6(UInt128)
+    /// Boxed: Swift 6.3 takes the stack of an async function for aligned to 16 bytes, which it is not always, and a UInt128
+    /// in a parameter then ends the process (movaps).
+    indirect case v6(UInt128)
 }
 
 /// An address and a TCP or UDP port: `127.0.0.1:1080`, `[::1]:1080`.

@@ -4,7 +4,8 @@ import Glibc
 /// Where a TCP or UDP socket is: address and port in host byte order.
 package enum SocketAddress: Hashable, Sendable {
     case v4(UInt32, port: UInt16)
-    case v6(UInt128, port: UInt16)
+    // Boxed, as Policy's IPAddress is and for the same reason: UInt128 is not safe in a parameter of an async function.
+    indirect case v6(UInt128, port: UInt16)
 
     package var port: UInt16 {
         switch self {

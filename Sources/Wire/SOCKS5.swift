@@ -60,7 +60,8 @@ package enum SOCKS5Command: UInt8, Sendable {
 /// RFC 1928 §5. Numbers are in host byte order. A name is printable ASCII, not yet checked to be a host name.
 package enum SOCKS5Address: Hashable, Sendable {
     case v4(UInt32)
-    case v6(UInt128)
+    // Boxed, as Policy's IPAddress is and for the same reason: UInt128 is not safe in a parameter of an async function.
+    indirect case v6(UInt128)
     case name(String)
 }
 
