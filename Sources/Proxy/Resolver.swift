@@ -67,7 +67,9 @@ package actor Resolver {
         // One task keeps the time of all lookups; it ends with the last of them.
         if !lookups.isEmpty, alarm == nil {
             alarm = Alarm(on: reactor)
-            Task { await keepTime() }
+            // Not a plain Task, which would begin on the global pool: libdispatch watches its pool by files of /proc, which
+            // a sandboxed role may not read, and ends the process.
+            reactor.spawn { _ in await self.keepTime() }
         }
     }
 
