@@ -70,6 +70,7 @@ let package = Package(
         tests("PolicyTests", ["Policy"]),
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
+        tests("GatewayTests", ["TestNetwork", "gatehoused", "gatehousectl"]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
         .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]

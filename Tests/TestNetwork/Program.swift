@@ -1,5 +1,5 @@
-import Foundation
-package import Glibc
+package import Foundation
+import Glibc
 import TestProcess
 
 /// How a program ended, and what it said.
@@ -64,7 +64,8 @@ package final class RunningProgram: @unchecked Sendable {
     /// Where its output and its errors go.
     package let log: String
 
-    package init(_ arguments: [String], in namespace: Namespace, log: String) throws {
+    /// - Parameter input: nil: none.
+    package init(_ arguments: [String], in namespace: Namespace, log: String, input: FileHandle? = nil) throws {
         self.log = log
         guard FileManager.default.createFile(atPath: log, contents: nil),
             let file = FileHandle(forWritingAtPath: log)
@@ -72,20 +73,22 @@ package final class RunningProgram: @unchecked Sendable {
         file.seekToEndOfFile()
         process.executableURL = URL(filePath: "/usr/bin/nsenter")
         process.arguments = ["--net=\(namespace.path)"] + arguments
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input ?? .nullDevice
         process.standardOutput = file
         process.standardError = file
         try process.run()
         guardian.executableURL = URL(filePath: "/bin/sh")
-        guardian.arguments = ["-c", "cat >/dev/null; kill -KILL \(process.processIdentifier) 2>/dev/null"]
+        guardian.arguments = ["-c", "read line; kill -KILL \(process.processIdentifier)"]
         guardian.standardInput = lifeline
+        guardian.standardOutput = file
+        guardian.standardError = file
         try guardian.run()
     }
 
     deinit {
         if process.isRunning { kill(identifier, SIGKILL) }
         process.waitUntilExit()
-        guardian.terminate()
+        kill(guardian.processIdentifier, SIGKILL)
         guardian.waitUntilExit()
     }
 
@@ -94,7 +97,7 @@ package final class RunningProgram: @unchecked Sendable {
     package var said: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
 
     package func signal(_ number: CInt) {
-        kill(identifier, number)
+        if isRunning { kill(identifier, number) }
     }
 
     /// How it ended: its exit status, or 128 and the signal's number; nil if it goes on after `limit`.

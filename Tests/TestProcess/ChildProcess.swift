@@ -47,6 +47,16 @@ package final class ChildProcess: @unchecked Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
+        // The threads that run tests block most signals, and a child would inherit that.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         let streams = [
             descriptor(standardInput, inherited: 0), descriptor(standardOutput, inherited: 1),
             descriptor(standardError, inherited: 2),
@@ -63,7 +73,7 @@ package final class ChildProcess: @unchecked Sendable {
         let variables = (environment ?? ProcessInfo.processInfo.environment).map { "\($0)=\($1)" }
         var identifier: pid_t = 0
         let error = withCStrings(words) { words in
-            withCStrings(variables) { posix_spawn(&identifier, words[0]!, &actions, nil, words, $0) }
+            withCStrings(variables) { posix_spawn(&identifier, words[0]!, &actions, &attributes, words, $0) }
         }
         guard error == 0 else {
             throw POSIXError(POSIXErrorCode(rawValue: error) ?? .EIO, userInfo: [NSFilePathErrorKey: words[0]])

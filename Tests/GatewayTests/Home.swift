@@ -1,0 +1,170 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+/// A LAN host, a gateway and a WAN host, each in a network namespace of its own, and the daemon on the gateway.
+///
+///     lan eth0 192.168.77.10 ── lan0 192.168.77.1  gateway  203.0.113.1 wan0 ── eth0 203.0.113.10 wan
+///              fd77::10              fd77::1       2001:db8:113::1              2001:db8:113::10
+///
+/// Nothing of it outlives the object: the namespaces have no names, and the daemon is killed.
+final class Home: @unchecked Sendable {
+    let lan: Namespace
+    let gateway: Namespace
+    let wan: Namespace
+    /// State, socket, log.
+    let directory: String
+    private(set) var daemon: RunningProgram?
+    /// To be set by a test that ends a role itself.
+    var killsRoles = false
+
+    static let gatewayOnLAN = "192.168.77.1"
+    static let gatewayOnWAN = "203.0.113.1"
+    static let wanHost = "203.0.113.10"
+    static let wanHost6 = "2001:db8:113::10"
+
+    init() throws {
+        (lan, gateway, wan) = (try Namespace(), try Namespace(), try Namespace())
+        directory = NSTemporaryDirectory() + "gatehouse-home-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try lan.run(
+            "ip", "-batch", "-",
+            input: """
+                link set lo up
+                link add eth0 type veth peer name lan0 netns \(gateway.path)
+                link set eth0 up
+                address add 192.168.77.10/24 dev eth0
+                address add fd77::10/64 dev eth0 nodad
+                route add default via 192.168.77.1
+                """)
+        try wan.run(
+            "ip", "-batch", "-",
+            input: """
+                link set lo up
+                link add eth0 type veth peer name wan0 netns \(gateway.path)
+                link set eth0 up
+                address add 203.0.113.10/24 dev eth0
+                address add 203.0.113.11/24 dev eth0
+                address add 2001:db8:113::10/64 dev eth0 nodad
+                route add default via 203.0.113.1
+                """)
+        // 198.51.100.0/24 is unreachable by the gateway's own word; to 192.0.2.0/24 there is no route at all.
+        try gateway.run(
+            "ip", "-batch", "-",
+            input: """
+                link set lo up
+                link set lan0 up
+                link set wan0 up
+                address add 192.168.77.1/24 dev lan0
+                address add fd77::1/64 dev lan0 nodad
+                address add 203.0.113.1/24 dev wan0
+                address add 2001:db8:113::1/64 dev wan0 nodad
+                route add unreachable 198.51.100.0/24
+                """)
+    }
+
+    deinit {
+        // A role that died was restarted, and the test may not have noticed.
+        if !killsRoles, let said = daemon?.said, said.contains("restarting it") {
+            Issue.record("a role died:\n\(said)")
+        }
+        daemon = nil
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    // MARK: The daemon
+
+    var socket: String { directory + "/admin.sock" }
+    var state: String { directory + "/state" }
+
+    func command(firewall: String = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
+        // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
+        let setup = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
+        return [
+            "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
+            "--state", state ?? self.state, "--socket", socket ?? self.socket, "--firewall", firewall, "--user",
+            "nobody",
+        ]
+    }
+
+    /// Starts the daemon and waits until it answers.
+    func start(firewall: String = "enforce") throws {
+        try FileManager.default.createDirectory(
+            atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try "127.0.0.1 localhost\n\(Self.wanHost) origin.example\n".write(
+            toFile: directory + "/hosts", atomically: true, encoding: .utf8)
+        try "nameserver \(Self.wanHost)\noptions timeout:1 attempts:1\n".write(
+            toFile: directory + "/resolv.conf", atomically: true, encoding: .utf8)
+        let program = try RunningProgram(
+            command(firewall: firewall), in: gateway, log: directory + "/log-\(UUID().uuidString)")
+        daemon = program
+        let isUp = try eventually(within: .seconds(30)) {
+            if !program.isRunning { throw Failure("gatehoused ended at once:\n\(program.said)") }
+            return try attempt("status").status == 0
+        }
+        guard isUp else { throw Failure("gatehoused does not answer:\n\(program.said)") }
+    }
+
+    /// A gateway as `setup` makes it.
+    static func ready() throws -> Home {
+        let home = try Home()
+        try home.start()
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        return home
+    }
+
+    /// gatehousectl, of which it is to be seen how it ends.
+    func attempt(_ arguments: String..., input: String? = nil) throws -> Outcome {
+        try gateway.attempt([programs + "gatehousectl", "--socket", socket] + arguments, input: input)
+    }
+
+    /// gatehousectl, which is to succeed.
+    @discardableResult
+    func ctl(_ arguments: String..., input: String? = nil) throws -> String {
+        let command = [programs + "gatehousectl", "--socket", socket] + arguments
+        let outcome = try gateway.attempt(command, input: input)
+        guard outcome.status == 0 else {
+            throw Failure("gatehousectl \(arguments.joined(separator: " ")): \(outcome)\n\(daemon?.said ?? "")")
+        }
+        return outcome.output
+    }
+
+    /// What the kernel holds, by nft's word; nothing if there is no table. The values of counters are left out.
+    func ruleset() throws -> String {
+        let outcome = try gateway.attempt(["nft", "-s", "list", "table", "inet", "gatehouse"])
+        return outcome.status == 0 ? outcome.output : ""
+    }
+
+    /// The lines of the ruleset that open something.
+    func openings() throws -> [String] {
+        try ruleset().split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { $0.contains(" counter accept") }
+    }
+
+    /// What gatehousectl says is there now.
+    func revision() throws -> String { try ctl("--json", "revision", "list") }
+
+    /// Process ids by title: "supervisor", "socks5", "http", "firewall".
+    func processes() throws -> [String: [pid_t]] {
+        guard let daemon else { return [:] }
+        var found: [String: [pid_t]] = [:]
+        let table = try gateway.run("ps", "-eo", "pid=,ppid=,args=")
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: true)
+            guard fields.count == 3, let pid = pid_t(fields[0]), let parent = pid_t(fields[1]),
+                pid == daemon.identifier || parent == daemon.identifier,
+                let title = fields[2].split(separator: "gatehoused: ").last.map(String.init),
+                fields[2].hasPrefix("gatehoused: ")
+            else { continue }
+            found[title.trimmingCharacters(in: .whitespaces), default: []].append(pid)
+        }
+        return found
+    }
+}
+
+/// Where SwiftPM put the programs: beside the tests.
+let programs: String = {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return URL(filePath: own).deletingLastPathComponent().path + "/"
+}()

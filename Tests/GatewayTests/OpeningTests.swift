@@ -1,0 +1,162 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+@Suite(
+    "The door follows the listeners, in the same revision or not at all", .serialized,
+    .enabled(if: isRoot, "needs root: network namespaces"))
+struct OpeningTests {
+    @Test("from the LAN the two proxy ports are open and nothing else, from the WAN nothing at all")
+    func scanned() throws {
+        let home = try Home()
+        // Something that listens everywhere, as things do: only the firewall hides it.
+        let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in }
+        #expect(try openPorts(home.wan, Home.gatewayOnWAN, "8080") == [8080], "nmap must be able to see an open port")
+        try home.start()
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        #expect(try openPorts(home.lan, Home.gatewayOnLAN) == [1080, 3128])
+        #expect(try openPorts(home.wan, Home.gatewayOnWAN) == [])
+        #expect(try openPorts(home.wan, Home.gatewayOnLAN) == [])
+        withExtendedLifetime(stray) {}
+    }
+
+    @Test("nothing passes the gateway but through a proxy")
+    func forward() throws {
+        let home = try Home()
+        try home.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        let origin = try echo(in: home)
+        _ = try Peer(to: Home.wanHost, origin.port, from: home.lan)
+        try home.start()
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        let direct = try home.lan.attempt(["curl", "-s", "--max-time", "2", "http://\(Home.wanHost):\(origin.port)/"])
+        #expect(direct.status == 28, "curl's 28 is a timeout: \(direct)")
+        for kind in ProxyKind.allCases { try expectEcho(home, kind) }
+    }
+
+    @Test("what the kernel holds is what gatehousectl shows")
+    func shown() throws {
+        let home = try Home.ready()
+        #expect(try home.ctl("firewall", "show").contains(try home.ruleset()))
+    }
+
+    @Test("a listener that is added has its opening, one that is removed has none")
+    func addedAndRemoved() throws {
+        let home = try Home.ready()
+        let before = try home.ruleset()
+        try home.ctl("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0")
+        let opening =
+            #"iifname "lan0" ip daddr 192.168.77.1 tcp dport 1090 counter accept comment "socks5 192.168.77.1:1090""#
+        #expect(try home.openings().contains(opening))
+        _ = try Peer(to: Home.gatewayOnLAN, 1090, from: home.lan)
+        try home.ctl("listener", "remove", "192.168.77.1:1090")
+        #expect(try home.ruleset() == before)
+        #expect(try home.gateway.run("ss", "-Hltn", "sport = :1090") == "")
+    }
+
+    @Test("a port that is taken changes neither, and the error names who has it")
+    func taken() throws {
+        let home = try Home.ready()
+        let (ruleset, revision) = (try home.ruleset(), try home.revision())
+        let other = try Origin(in: home.gateway, Home.gatewayOnLAN, port: 1090) { _ in }
+        let outcome = try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0")
+        #expect(outcome.status != 0)
+        #expect(outcome.errors.contains("192.168.77.1:1090"), "\(outcome)")
+        #expect(outcome.errors.contains("\(getpid())"), "\(outcome)")
+        #expect(try home.ruleset() == ruleset)
+        #expect(try home.revision() == revision)
+        withExtendedLifetime(other) {}
+    }
+
+    /// A table that belongs to another process (NFT_TABLE_F_OWNER) is the kernel's own way of refusing ours.
+    @Test("a batch that the kernel refuses changes neither, and the error says why")
+    func refused() throws {
+        let home = try Home.ready()
+        let revision = try home.revision()
+        let owner = try TableOwner(in: home)
+        let outcome = try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0")
+        #expect(outcome.status != 0)
+        #expect(outcome.errors.contains("inet gatehouse"), "\(outcome)")
+        #expect(try home.revision() == revision)
+        #expect(try home.gateway.run("ss", "-Hltn", "sport = :1090") == "")
+        // The gateway itself is as it was, and well again once the kernel is.
+        owner.leave()
+        #expect(
+            try eventually {
+                try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0").status == 0
+            })
+        #expect(try home.openings().count == 3)
+    }
+
+    @Test("an explicit opening has its name, and is gone when it is closed")
+    func explicit() throws {
+        let home = try Home.ready()
+        let before = try home.ruleset()
+        try home.ctl("firewall", "open", "ssh", "--tcp", "22", "--interface", "lan0")
+        let opening = #"iifname "lan0" tcp dport 22 counter accept comment "ssh""#
+        #expect(try home.openings().contains(opening))
+        try home.ctl("firewall", "close", "ssh")
+        #expect(try home.ruleset() == before)
+    }
+
+    @Test("observe shows the ruleset and leaves the kernel alone")
+    func observe() throws {
+        let home = try Home()
+        try home.start(firewall: "observe")
+        try home.ctl("listener", "add", "socks5", "127.0.0.1:1080")
+        #expect(try home.ctl("firewall", "show").contains("table inet gatehouse {"))
+        #expect(try home.gateway.run("nft", "list", "tables") == "")
+    }
+
+    @Test("a rollback takes listener and opening back together")
+    func rollback() throws {
+        let home = try Home.ready()
+        let before = try home.ruleset()
+        let list = try JSONSerialization.jsonObject(with: Data(try home.revision().utf8))
+        let newest = try #require(newestRevision(in: list))
+        try home.ctl("listener", "add", "http", "192.168.77.1:3130", "--interface", "lan0")
+        #expect(try home.ruleset() != before)
+        try home.ctl("revision", "rollback", "\(newest)")
+        #expect(try home.ruleset() == before)
+        #expect(try home.gateway.run("ss", "-Hltn", "sport = :3130") == "")
+    }
+}
+
+/// The greatest number that is called "id" or "revision".
+private func newestRevision(in json: Any) -> Int? {
+    switch json {
+    case let list as [Any]: list.compactMap(newestRevision).max()
+    case let fields as [String: Any]:
+        (["id", "revision"].compactMap { fields[$0] as? Int } + fields.values.compactMap(newestRevision)).max()
+    default: nil
+    }
+}
+
+private func openPorts(_ namespace: Namespace, _ host: String, _ ports: String = "-") throws -> [Int] {
+    let report = try namespace.run(
+        "nmap", "-n", "-Pn", "-p\(ports)", "--min-rate", "10000", "--max-retries", "2", "-oG", "-", host)
+    guard report.contains("1 host up") else { throw Failure(report) }
+    return report.matches(of: /(\d+)\/open\//).compactMap { Int($0.1) }
+}
+
+/// Another program that has taken the table for itself, until it leaves.
+private final class TableOwner {
+    private let input = Pipe()
+    private let nft: RunningProgram
+
+    init(in home: Home) throws {
+        try home.gateway.run("nft", "delete table inet gatehouse")
+        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        nft = try RunningProgram(
+            ["nft", "-i"], in: home.gateway, log: home.directory + "/nft", input: input.fileHandleForReading)
+        try input.fileHandleForWriting.write(contentsOf: Data("add table inet gatehouse { flags owner; }\n".utf8))
+        let isThere = try eventually { try home.gateway.run("nft", "list", "tables").contains("inet gatehouse") }
+        guard isThere else { throw Failure("nft could not take the table: \(nft.said)") }
+    }
+
+    /// nft ends, and the kernel deletes the table.
+    func leave() {
+        try? input.fileHandleForWriting.close()
+        _ = nft.ended()
+    }
+}
