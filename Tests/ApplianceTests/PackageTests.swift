@@ -52,11 +52,10 @@ struct PackageTests {
     @Test("Its manual pages are without a warning", arguments: ["gatehoused.8", "gatehousectl.8"])
     func manual(page: String) async throws {
         let path = PackageFile.root.appending(path: "packaging/\(page)").path
-        let result = try await Command.run([
-            "man", "--warnings", "--encoding=UTF-8", "--local-file", "-Tutf8", "-Z", path,
+        let complaints = try await Command.check([
+            "sh", "-c", "man --warnings --encoding=UTF-8 --local-file -Tutf8 -Z '\(path)' >/dev/null",
         ])
-        #expect(result.status == 0)
-        #expect(!result.output.contains("warning"), "\(result.output)")
+        #expect(complaints == "")
     }
 
     private static let programs = ["usr/sbin/gatehoused", "usr/bin/gatehousectl"]
