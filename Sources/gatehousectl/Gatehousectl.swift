@@ -35,14 +35,9 @@ struct Gatehousectl: ParsableCommand {
               NO_COLOR          if set, no colours on a terminal
             """,
         version: gatehouseVersion,
-        subcommands: [StatusVerb.self, VersionVerb.self],
-        groupedSubcommands: [
-            CommandGroup(
-                name: "Change the gateway",
-                subcommands: [
-                    SetupVerb.self, ListenerVerb.self, UserVerb.self, RuleVerb.self, FirewallVerb.self,
-                    RevisionVerb.self,
-                ])
+        subcommands: [
+            StatusVerb.self, SetupVerb.self, ListenerVerb.self, UserVerb.self, RuleVerb.self, FirewallVerb.self,
+            RevisionVerb.self, VersionVerb.self,
         ])
 
     /// Here too, so that they may stand before the verb.

@@ -27,9 +27,7 @@ struct StatusVerb: ParsableCommand {
         print()
         present(status.listeners)
         print()
-        let mode = output.styled("\(status.firewall.mode)", status.firewall.mode == .enforce ? .good : .doubtful)
-        let state = output.styled(status.firewall.state, Self.style(ofFirewall: status.firewall.state))
-        print("\(output.styled("FIREWALL", .dim))  \(mode), \(state): \(printable(status.firewall.detail))")
+        print("\(output.styled("FIREWALL", .dim))  \(Self.line(for: status.firewall, on: output))")
         if !status.warnings.isEmpty { print() }
         for warning in status.warnings { print("\(output.styled("!", .bad)) \(printable(warning))") }
     }
@@ -66,6 +64,13 @@ struct StatusVerb: ParsableCommand {
                 .init(humanBytes(listener.bytesIn)), .init(humanBytes(listener.bytesOut)))
         }
         table.show()
+    }
+
+    private static func line(for firewall: FirewallStatus, on output: Output) -> String {
+        let mode = output.styled(firewall.mode.rawValue, firewall.mode == .enforce ? .good : .doubtful)
+        let state = output.styled(printable(firewall.state), style(ofFirewall: firewall.state))
+        // To observe is to be observing; any other state is news.
+        return (firewall.state == "observing" ? mode : "\(mode), \(state)") + ": \(printable(firewall.detail))"
     }
 
     private static func style(ofFirewall state: String) -> Output.Style {
