@@ -69,6 +69,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
+        tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
         tests("GatewayTests", ["TestNetwork", "gatehoused", "gatehousectl"]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
