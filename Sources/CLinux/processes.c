@@ -71,21 +71,32 @@ int linux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal) <
 
 int linux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0; }
 
-static int set_capabilities(unsigned net_admin) {
+// capabilities(7): what is not in the bounding set cannot come back. Without CAP_SETPCAP it cannot be dropped, and
+// no_new_privs has to do.
+static void empty_bounding_set(void) {
+    for (int capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    }
+}
+
+int linux_limit_capabilities(int keep_net_admin) {
+    empty_bounding_set();
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    unsigned mask = net_admin ? 1u << CAP_NET_ADMIN : 0;
+    struct __user_cap_data_struct had[2];
+    if (syscall(SYS_capget, &header, had) < 0) return -errno;
+    // Root of a container need not have it: the firewall then can observe, and nothing is lost by starting.
+    unsigned mask = keep_net_admin ? had[0].permitted & 1u << CAP_NET_ADMIN : 0;
+    // No inheritable ones, which empties the ambient set as well.
     struct __user_cap_data_struct data[2] = {{.effective = mask, .permitted = mask}, {0}};
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 int linux_become(uid_t uid, gid_t gid, int keep_net_admin) {
-    // capabilities(7): what is not in the bounding set cannot come back. Without CAP_SETPCAP there is nothing to drop.
-    for (int capability = 0; capability < 64; capability++) {
-        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-    }
+    // While there is CAP_SETPCAP.
+    empty_bounding_set();
     if (keep_net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return -errno;
     if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) return -errno;
-    return set_capabilities((unsigned)keep_net_admin);
+    return linux_limit_capabilities(keep_net_admin);
 }
 
 int linux_has_net_admin(void) {

@@ -12,8 +12,13 @@ enum Privileges {
         if let user {
             let result = linux_become(user.uid, user.gid, keepingNetAdmin ? 1 : 0)
             guard result == 0 else { throw Refusal("cannot become user \(user.name): \(Errno(-result))") }
+        } else {
+            // Who is not root may have been given capabilities all the same (AmbientCapabilities of systemd.exec(5)).
+            let result = linux_limit_capabilities(keepingNetAdmin ? 1 : 0)
+            guard result == 0 else { throw Refusal("cannot drop capabilities: \(Errno(-result))") }
         }
-        guard linux_no_new_privileges() == 0 else { throw Refusal("PR_SET_NO_NEW_PRIVS failed: \(Errno(errno))") }
+        let result = linux_no_new_privileges()
+        guard result == 0 else { throw Refusal("PR_SET_NO_NEW_PRIVS failed: \(Errno(-result))") }
         _ = linux_set_undumpable()
         // After setresuid, which clears it (prctl(2)); and the parent may be gone by then.
         guard linux_die_with_parent(SIGKILL) == 0, getppid() == parent else { throw Refusal("the supervisor is gone") }
@@ -32,7 +37,10 @@ enum Privileges {
             }
             return user
         }
-        return lookUp("_gatehouse") ?? lookUp("nobody")
+        guard let user = lookUp("_gatehouse") ?? lookUp("nobody") else {
+            throw Refusal("there is no user _gatehouse; make one with `adduser --system --group _gatehouse`")
+        }
+        return user
     }
 
     private static func lookUp(_ name: String) -> UnixUser? {

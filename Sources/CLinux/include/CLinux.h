@@ -84,8 +84,9 @@ int linux_pidfd_signal(int pidfd, int signal);
 /// prctl(PR_SET_PDEATHSIG).
 int linux_die_with_parent(int signal);
 int linux_no_new_privileges(void);
-/// Sets all ids and drops the supplementary groups. If `keep_net_admin`, CAP_NET_ADMIN and no other capability remains
-/// permitted and effective; else none does.
+/// Drops every capability for good but, if `keep_net_admin` and it is there, CAP_NET_ADMIN.
+int linux_limit_capabilities(int keep_net_admin);
+/// Sets all ids, drops the supplementary groups, and limits the capabilities as above.
 int linux_become(uid_t uid, gid_t gid, int keep_net_admin);
 /// 1 if CAP_NET_ADMIN is effective.
 int linux_has_net_admin(void);
