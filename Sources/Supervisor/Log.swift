@@ -36,8 +36,16 @@ private struct StandardErrorHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let details = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        // One line, whatever is in it: nobody writes a second log entry by way of a name.
-        let text = "\(event.message)\(details)".map { $0.isNewline ? " " : String($0) }.joined()
+        // One line of plain text, whatever is in it: nobody writes a second log entry, or to the terminal that shows it, by
+        // way of a name.
+        let text = String(
+            String.UnicodeScalarView(
+                "\(event.message)\(details)".unicodeScalars.map {
+                    switch $0.properties.generalCategory {
+                    case .control, .lineSeparator, .paragraphSeparator: " "
+                    default: $0
+                    }
+                }))
         let head = isJournal ? "<\(priority(event.level))>" : "\(timestamp()) \(event.level) "
         let line = Array("\(head)\(label): \(text)\n".utf8)
         _ = write(2, line, line.count)

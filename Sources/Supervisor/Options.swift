@@ -43,7 +43,7 @@ package struct Options: Sendable {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             // `--name value` and `--name=value`.
-            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             func value() throws(Refusal) -> String {
                 guard let value = parts.count == 2 ? parts[1] : rest.popFirst(), !value.isEmpty else {
                     throw Refusal("\(argument) needs a value; see `gatehoused --help`")

@@ -11,7 +11,8 @@ struct Readiness {
     let watchdogInterval: Duration?
 
     init() {
-        watchdogInterval = getenv("WATCHDOG_USEC").flatMap { Int64(String(cString: $0)) }.map { .microseconds($0 / 2) }
+        watchdogInterval = getenv("WATCHDOG_USEC").flatMap { Int64(String(cString: $0)) }
+            .flatMap { $0 > 1 ? .microseconds($0 / 2) : nil }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let path = getenv("NOTIFY_SOCKET").map { Array(String(cString: $0).utf8) } ?? []
