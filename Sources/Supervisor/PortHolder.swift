@@ -5,7 +5,7 @@ import Policy
 enum PortHolder {
     /// `squid (pid 123)`, or nil if nobody is found or we may not look.
     static func find(_ endpoint: Endpoint) -> String? {
-        let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeningInodes($0, port: endpoint.port) }
+        let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeningInodes($0, in: endpoint) }
         guard !inodes.isEmpty, let directory = opendir("/proc") else { return nil }
         defer { closedir(directory) }
         let wanted = Set(inodes.map { "socket:[\($0)]" })
@@ -16,15 +16,36 @@ enum PortHolder {
         return nil
     }
 
-    /// Inodes of the sockets in state LISTEN (0A) on `port`: fields 1, 3 and 9 of the table.
-    private static func listeningInodes(_ path: String, port: UInt16) -> [Substring] {
+    /// Inodes of the sockets in state LISTEN (0A) that stand in the way of `endpoint`: fields 1, 3 and 9 of the table.
+    private static func listeningInodes(_ path: String, in endpoint: Endpoint) -> [Substring] {
         lines(path).dropFirst().compactMap { line in
             let fields = line.split(separator: " ")
             guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
-                UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port
+                UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == endpoint.port
             else { return nil }
-            return fields[9]
+            return isInTheWay(String(fields[1][..<colon]), of: endpoint.address) ? fields[9] : nil
         }
+    }
+
+    /// The table writes an address in words of 32 bits, each shown as a number of this machine. Of our own sockets those
+    /// for IPv6 are for IPv6 alone, while another program's may take IPv4 as well.
+    private static func isInTheWay(_ address: String, of wanted: IPAddress) -> Bool {
+        let isUnspecified = address.allSatisfy { $0 == "0" }
+        switch wanted {
+        case .v4(let bits):
+            let plain = hexadecimal(bits)
+            return isUnspecified || address == plain || address == "0000000000000000FFFF0000" + plain
+                || wanted.isUnspecified && address.count == 8
+        case .v6(let bits):
+            guard address.count == 32 else { return false }
+            let words = [96, 64, 32, 0].map { hexadecimal(UInt32(truncatingIfNeeded: bits >> UInt128($0))) }
+            return isUnspecified || wanted.isUnspecified || address == words.joined()
+        }
+    }
+
+    private static func hexadecimal(_ bits: UInt32) -> String {
+        let digits = String(bits.bigEndian, radix: 16, uppercase: true)
+        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     private static func holds(_ pid: Int32, one wanted: Set<String>) -> Bool {
