@@ -49,22 +49,28 @@ package enum Daemon {
         let readiness = Readiness()
 
         func run(signals number: Int32) async {
-            Task(executorPreference: gateway.reactor.taskExecutor) { await server.run() }
-            await gateway.start()
-            await announce("ready")
-            if let interval = readiness.watchdogInterval { onReactor { await keepAlive(every: interval) } }
-            onReactor { await watchSurroundings() }
+            onReactor { await server.run() }
+            // Beside the signals: a start that drags on can be stopped.
+            let started = onReactor { await start() }
             let signals = Signals(adopting: Descriptor(adopting: number), on: gateway.reactor)
             while let signal = try? await signals.next() {
-                if signal == SIGHUP {
+                guard signal == SIGHUP else { break }
+                onReactor {
+                    await started.value
                     readiness.reloading()
                     await gateway.reload()
                     await announce("reloaded")
-                } else {
-                    break
                 }
             }
             await stop(signals)
+        }
+
+        private func start() async {
+            await gateway.start()
+            guard await !gateway.isStopping else { return }
+            await announce("ready")
+            if let interval = readiness.watchdogInterval { onReactor { await keepAlive(every: interval) } }
+            onReactor { await watchSurroundings() }
         }
 
         /// A second signal ends it at once.
@@ -83,7 +89,8 @@ package enum Daemon {
         }
 
         /// A task that resumes on the reactor's thread without a detour.
-        private func onReactor(_ body: @escaping @Sendable () async -> Void) {
+        @discardableResult
+        private func onReactor(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
             Task(executorPreference: gateway.reactor.taskExecutor) { await body() }
         }
 

@@ -27,8 +27,10 @@ actor Gateway {
     /// The kernel holds the ruleset of the policy in force, or is not asked to.
     private(set) var firewallFailure: Refusal?
     /// What the last reload failed with.
-    private var complaint: Refusal?
+    private(set) var complaint: Refusal?
     private var isDoorKept = false
+    /// The kernel holds a ruleset of ours, or may: it was asked to, and nobody has told how that ended.
+    private var isHeld = false
     private var user: UnixUser?
     private(set) var isStopping = false
     let startedAt = ContinuousClock.now
@@ -45,7 +47,7 @@ actor Gateway {
         turnstile = Turnstile(reactor: reactor)
         policy = try store.policy()
         revision = try store.current()
-        surroundings = .current()
+        surroundings = try .current()
         user = try Privileges.user(named: options.user)
         for role in Role.allCases where role != .firewall || options.firewall != .off {
             processes.append(try RoleProcess(role: role, reactor: reactor, log: log))
@@ -67,34 +69,62 @@ actor Gateway {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard !isStopping else { throw Refusal("gatehoused is stopping; nothing was changed") }
-        surroundings = .current()
+        let former = (sockets: sockets, surroundings: surroundings)
+        var isDone = false
+        defer {
+            if !isDone {
+                sockets = former.sockets
+                // The roles know no others; `reloadIfNeeded` has to see the difference.
+                surroundings = former.surroundings
+            }
+        }
+        lookAround()
         var target = policy
         try edit(&target)
-        try target.check(in: surroundings)
-        let opened = sockets
-        do throws(Refusal) {
-            if let failed = sockets.open(target.listeners.filter { !policy.listeners.contains($0) }).first {
-                throw failed.reason
-            }
-            let pending = try prepare(target, by: author, summary)
-            guard pending.isChange else { return pending.revision }
-            try await stage(target, revision: pending.revision.id)
-            do {
-                revision = try pending.commit()
-            } catch {
-                await unstage()
-                throw Refusal("nothing was changed: \(error)")
-            }
-            policy = target
-        } catch {
-            sockets = opened
-            throw error
+        try check(target)
+        if let failed = sockets.open(target.listeners.filter { !policy.listeners.contains($0) }).first {
+            throw failed.reason
         }
+        let pending = try prepare(target, by: author, summary)
+        guard pending.isChange else { return pending.revision }
+        try await stage(target, revision: pending.revision.id)
+        do {
+            revision = try pending.commit()
+        } catch {
+            await unstage()
+            throw Refusal("nothing was changed: \(error)")
+        }
+        policy = target
+        isDone = true
         await switchOver()
         sockets.keep(only: policy.listeners)
         missing.removeAll { !policy.listeners.contains($0.listener) }
         log.notice("revision \(revision.id): \(summary)", metadata: ["author": "\(author.name)"])
         return revision
+    }
+
+    /// Holds `target` against the machine as it is now: all of it, unless it only takes things away or leaves the network
+    /// alone. A user must be removable while the LAN's cable is out.
+    private func check(_ target: Policy) throws(Refusal) {
+        var checked = target
+        if target.lan == policy.lan, target.wan == policy.wan, target.listeners.allSatisfy(policy.listeners.contains),
+            target.openings.allSatisfy(policy.openings.contains)
+        {
+            checked.lan = []
+            checked.wan = []
+            checked.listeners = []
+            checked.openings = []
+        }
+        try checked.check(in: surroundings)
+    }
+
+    /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
+    private func lookAround() {
+        do throws(Errno) {
+            surroundings = try .current()
+        } catch {
+            log.error("the interfaces cannot be read: \(error)")
+        }
     }
 
     private func prepare(
@@ -111,11 +141,12 @@ actor Gateway {
     func reload() async {
         await turnstile.enter()
         defer { turnstile.leave() }
-        surroundings = .current()
+        lookAround()
         openSockets()
         do throws(Refusal) {
             try await stage(policy, revision: revision.id)
             await switchOver()
+            sockets.keep(only: policy.listeners)
             complaint = nil
         } catch {
             // Tried every few seconds, said once.
@@ -124,9 +155,12 @@ actor Gateway {
         }
     }
 
-    /// Reloads if the machine's addresses have changed, or a listener still waits for its own.
+    /// Reloads if the machine's addresses have changed, a listener lacks its socket (or its interface is another one by
+    /// now), or something failed the last time.
     func reloadIfNeeded() async {
-        guard surroundings != .current() || !missing.isEmpty || firewallFailure != nil else { return }
+        let current = (try? Surroundings.current()) ?? surroundings
+        let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
+        guard surroundings != current || !isComplete || firewallFailure != nil || complaint != nil else { return }
         await reload()
     }
 
@@ -162,10 +196,11 @@ actor Gateway {
 
     private func forgetStaged() async {
         for relay in relays where relay.isRunning {
+            let generation = relay.generation
             do throws(Refusal) {
                 try await relay.abort()
             } catch {
-                relay.kill()
+                relay.kill(generation)
             }
         }
     }
@@ -193,25 +228,44 @@ actor Gateway {
 
     /// The switch. Everything that could be refused has been staged, so a relay that fails here is broken and restarted.
     private func commit(_ process: RoleProcess) async {
+        let generation = process.generation
         do throws(Refusal) {
             try await process.commit(listeners: policy.listeners)
         } catch {
             log.error("\(error)")
-            process.kill()
+            process.kill(generation)
         }
     }
 
     private func applyFirewall(_ target: Policy, revision: Int) async throws(Refusal) {
         guard let firewall else { return }
         do throws(Refusal) {
+            // Before it has begun, it takes no other order. Whoever is there that early waits for it.
+            let end = ContinuousClock.now + .seconds(5)
+            while isHeld || mode(of: target) == .enforce, !firewall.hasBegun, !isStopping, .now < end {
+                await reactor.sleep(for: .milliseconds(16))
+            }
+            guard firewall.hasBegun else { throw Refusal("the firewall role is being restarted; try again") }
             try await stage(target, revision: revision, in: firewall)
-            try await firewall.order(.commit)
-            firewallFailure = nil
-            isDoorKept = true
+            try await commitRuleset(isEnforced: mode(of: target) == .enforce, in: firewall)
         } catch {
-            guard mode(of: target) == .enforce else { return }
+            // To observe costs nothing if there is no table of ours to take away.
+            guard isHeld || mode(of: target) == .enforce else { return }
             throw error
         }
+    }
+
+    private func commitRuleset(isEnforced: Bool, in firewall: RoleProcess) async throws(Refusal) {
+        let wasHeld = isHeld
+        isHeld = isHeld || isEnforced
+        if let refusal = try await firewall.ask(.commit).refusal {
+            // It said no, so the kernel has what it had. Had it died instead, nobody could tell.
+            isHeld = wasHeld
+            throw Refusal(refusal)
+        }
+        isHeld = isEnforced
+        firewallFailure = nil
+        isDoorKept = true
     }
 
     private func mode(of target: Policy) -> FirewallMode { options.firewall?.mode ?? target.firewall }
@@ -232,7 +286,7 @@ actor Gateway {
         let accounts = own.map { Assignment.Account(listener: $0, number: sockets[$0]!.account) }
         return Assignment(
             revision: revision, policy: share, surroundings: surroundings, accounts: accounts,
-            isEnforced: mode(of: target) == .enforce)
+            isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe)
     }
 
     // MARK: processes
@@ -244,7 +298,9 @@ actor Gateway {
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }
-        while firewallFailure == nil, processes.contains(where: { $0.state == .starting && $0.restarts == 0 }) {
+        while !isStopping, firewallFailure == nil,
+            processes.contains(where: { $0.state == .starting && $0.restarts == 0 })
+        {
             await reactor.sleep(for: .milliseconds(16))
         }
     }
@@ -255,7 +311,8 @@ actor Gateway {
         while !isStopping {
             do {
                 try process.launch()
-                Task(executorPreference: reactor.taskExecutor) { await self.bringUp(role) }
+                let generation = process.generation
+                Task(executorPreference: reactor.taskExecutor) { await self.bringUp(role, generation) }
                 await process.receiveAnswers()
                 await process.finish()
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
@@ -263,48 +320,55 @@ actor Gateway {
                 log.error("the \(process.role.rawValue) role \(process.lastEnd); restarting it")
             } catch {
                 log.critical("cannot start the \(process.role.rawValue) role: \(error)")
+                if role == .firewall { firewallFailure = Refusal("the firewall role cannot be started: \(error)") }
             }
             await reactor.sleep(for: process.nextPause())
         }
     }
 
     /// Gives a new process its user and its share of the policy in force.
-    private func bringUp(_ role: Role) async {
+    ///
+    /// - Parameter generation: which process. It may end while this waits, and its successor has a bring-up of its own.
+    private func bringUp(_ role: Role, _ generation: Int) async {
         guard let process = processes.first(where: { $0.role == role }) else { return }
         do throws(Refusal) {
             try await process.order(.begin(Beginning(user: user, logLevel: options.logLevel)))
+            process.didAnswerBegin(generation)
             if process.role != .firewall { await waitForDoor() }
             await turnstile.enter()
             defer { turnstile.leave() }
+            guard process.generation == generation else { return }
             try await stage(policy, revision: revision.id, in: process)
             if process.role == .firewall {
                 do throws(Refusal) {
-                    try await process.order(.commit)
-                    firewallFailure = nil
+                    try await commitRuleset(isEnforced: firewallMode == .enforce, in: process)
                 } catch {
                     firewallFailure = error
                     log.critical("\(error)")
                 }
-                isDoorKept = firewallFailure == nil || firewallMode != .enforce
             } else {
                 try await process.commit(listeners: policy.listeners)
             }
-            process.didBegin()
+            process.didBegin(generation)
         } catch {
             guard !isStopping else { return }
+            if role == .firewall { firewallFailure = error }
             log.error("\(error)")
-            process.kill()
+            process.kill(generation)
         }
     }
 
     /// With a firewall that is to be enforced, no relay accepts before the kernel holds the ruleset.
     private func waitForDoor() async {
-        while firewall != nil, !isDoorKept, !isStopping { await reactor.sleep(for: .milliseconds(16)) }
+        while firewall != nil, firewallMode == .enforce, !isDoorKept, !isStopping {
+            await reactor.sleep(for: .milliseconds(16))
+        }
     }
 
     /// How the firewall stands, in its own words.
     func firewallReport() async throws(Refusal) -> Report? {
         guard let firewall else { return nil }
+        guard firewall.hasBegun else { throw Refusal("the firewall role is starting") }
         return try await firewall.order(.report).report
     }
 
@@ -320,13 +384,15 @@ actor Gateway {
             log.error("the openings of the listeners could not be shut: \(error)")
         }
         for process in processes { process.stop() }
+        // Whoever comes now is to be refused at once, and not to wait for somebody to accept.
+        sockets = ListenerSockets()
         let milliseconds = Int(limit / .milliseconds(1))
         let drains = relays.filter(\.isAlive).map { relay in
             let role = relay.role
             return Task(executorPreference: reactor.taskExecutor) { await self.drain(role, milliseconds: milliseconds) }
         }
         for drain in drains { await drain.value }
-        for process in processes { process.kill() }
+        for process in processes { process.kill(process.generation) }
     }
 
     private func drain(_ role: Role, milliseconds: Int) async {

@@ -9,10 +9,14 @@ struct ListenerSockets {
     struct Key: Hashable {
         let endpoint: Endpoint
         let interface: String?
+        /// A socket is bound to an interface's number (SO_BINDTODEVICE, socket(7)). An interface that is deleted and made
+        /// again has another one, and its old sockets hear nothing any more.
+        let index: UInt32
 
         init(_ listener: Listener) {
             endpoint = listener.endpoint
             interface = listener.interface
+            index = listener.interface.map { if_nametoindex($0) } ?? 0
         }
     }
 
@@ -28,6 +32,7 @@ struct ListenerSockets {
     }
 
     private var entries: [Key: Entry] = [:]
+    private var nextAccount: UInt16 = 0
 
     subscript(listener: Listener) -> Entry? { entries[Key(listener)] }
 
@@ -51,18 +56,33 @@ struct ListenerSockets {
     /// Closes every socket that no listener of `listeners` has.
     mutating func keep(only listeners: [Listener]) {
         let keys = Set(listeners.map(Key.init))
-        entries = entries.filter { keys.contains($0.key) }
+        for (key, entry) in entries where !keys.contains(key) {
+            // Takes it out of LISTEN for every process that has it, so that the port is shut and free as of now, however
+            // long a relay takes to let go.
+            shutdown(entry.socket.number, Int32(SHUT_RDWR))
+            entries[key] = nil
+        }
     }
 
-    private func freeAccount() -> UInt16 {
+    /// The account that was given back longest ago: sessions of the listener that had it may still go on and count there.
+    private mutating func freeAccount() -> UInt16 {
         let taken = Set(entries.values.map(\.account))
-        // As many listeners as there are accounts share none; beyond that the last one is shared.
-        return (0..<UInt16(Counters.accounts)).first { !taken.contains($0) } ?? UInt16(Counters.accounts - 1)
+        let count = UInt16(Counters.accounts)
+        // As many listeners as there are accounts share none; beyond that they do.
+        let free = (0..<count).lazy.map { [nextAccount] in (nextAccount + $0) % count }.first { !taken.contains($0) }
+        let account = free ?? nextAccount
+        nextAccount = (account + 1) % count
+        return account
     }
 
     private func explain(_ error: Errno, _ listener: Listener) -> Refusal {
         let endpoint = listener.endpoint
         switch error.code {
+        case EADDRINUSE where entries.keys.contains { $0.endpoint.port == endpoint.port && $0 != Key(listener) }:
+            // A rollback can ask for this: the two cannot be bound at once, and nothing old goes before the new stands.
+            return Refusal(
+                "port \(endpoint) overlaps with a listener that is there; `gatehousectl listener remove` that one first"
+            )
         case EADDRINUSE:
             let holder = PortHolder.find(endpoint).map { "\($0) has it" } ?? "another program has it"
             return Refusal("port \(endpoint) is taken: \(holder); stop that program or choose another port")

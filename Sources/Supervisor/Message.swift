@@ -73,6 +73,9 @@ package struct Assignment: Codable, Sendable {
     package var accounts: [Account]
     /// Firewall: the kernel is to hold the ruleset.
     package var isEnforced: Bool
+    /// Firewall: the kernel holds a table of ours and is to hold it no longer. Without this, one that was there before is
+    /// left alone.
+    package var isReleased: Bool
 
     package struct Account: Codable, Sendable {
         package var listener: Listener

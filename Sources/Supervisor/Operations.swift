@@ -39,6 +39,7 @@ extension Gateway: AdminHandler {
 
     private var warnings: [String] {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
+        if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         for process in processes where process.isCrashLooping {
             warnings.append("the \(process.role.rawValue) role keeps failing: it \(process.lastEnd)")
@@ -108,9 +109,15 @@ extension Gateway: AdminHandler {
     func addRule(
         _ action: Rule.Action, to destination: Network, by author: Author
     ) async throws(AdminError) -> AppliedRule {
-        let id = try read { () throws(StoreError) in try store.nextRuleID() }
+        var id = 0
         let applied = try await apply(by: author, "rule add \(action) --to \(destination)") {
-            policy throws(Refusal) in
+            [self] policy throws(Refusal) in
+            // Asked for when it is this change's turn: two at once must not get the same.
+            do throws(StoreError) {
+                id = try store.nextRuleID()
+            } catch {
+                throw Refusal("\(error)")
+            }
             let rule = try policy.addRule(action, to: destination)
             // The store's number: the policy alone does not know which ones removed rules had.
             policy.rules.removeAll { $0 == rule }

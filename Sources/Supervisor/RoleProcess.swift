@@ -17,6 +17,8 @@ final class RoleProcess {
     private(set) var state = State.starting
     private(set) var pid: Int32 = 0
     private(set) var restarts = 0
+    /// How many processes of this role there have been: who waits for one must not mistake its successor for it.
+    private(set) var generation = 0
     /// Why the last one ended.
     private(set) var lastEnd = ""
     /// Sockets that the process has and accepts from.
@@ -52,6 +54,9 @@ final class RoleProcess {
         counters = try Counters()
     }
 
+    /// It is who it is to be, and takes any order.
+    private(set) var hasBegun = false
+
     var isRunning: Bool { state == .running }
     var isAlive: Bool { channel != nil }
 
@@ -60,23 +65,36 @@ final class RoleProcess {
     /// Starts the process. It has nothing but its channel and its counters, and runs as the supervisor's user until it has
     /// answered `begin`.
     func launch() throws(Errno) {
+        startedAt = .now
         let ends = try Channel.pair()
         let parent = Descriptor(adopting: ends.parent)
         let child = Descriptor(adopting: ends.child)
         let started = linux_spawn_self(role.title, child.number, counters.memory.number)
         guard started > 0 else { throw Errno(-started) }
+        let descriptor = linux_pidfd_open(started)
+        guard descriptor >= 0 else {
+            _ = Glibc.kill(started, SIGKILL)
+            _ = waitpid(started, nil, 0)
+            throw Errno(-descriptor)
+        }
         pid = started
-        pidfd = linux_pidfd_open(started)
+        pidfd = descriptor
+        generation += 1
+        hasBegun = false
         channel = Channel(adopting: parent, on: reactor)
         state = .starting
         sockets = []
         offered = []
-        startedAt = .now
         log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
     }
 
-    func didBegin() {
-        state = .running
+    func didAnswerBegin(_ generation: Int) {
+        if generation == self.generation, isAlive { hasBegun = true }
+    }
+
+    func didBegin(_ generation: Int) {
+        // It may have ended in the meantime, or be about to.
+        if generation == self.generation, isAlive, state == .starting { state = .running }
     }
 
     /// Reads answers until the process has closed its channel, or sent what is no answer.
@@ -97,6 +115,8 @@ final class RoleProcess {
     /// Ends the process if it has not ended by itself, reaps it, and fails whatever still waits for an answer.
     func finish() async {
         channel = nil
+        hasBegun = false
+        if state == .running { state = .failed }
         _ = linux_pidfd_signal(pidfd, SIGKILL)
         let source = Source(adopting: Descriptor(adopting: pidfd), on: reactor)
         try? await source.readable()
@@ -120,7 +140,8 @@ final class RoleProcess {
         let isQuick = ContinuousClock.now - startedAt < .seconds(10)
         quickEnds = isQuick ? quickEnds + 1 : 0
         guard quickEnds > 1 else { return .zero }
-        return .milliseconds(min(100 << (quickEnds - 2), 30_000))
+        // At most 100 ms * 2^9: a shift without a bound would overflow in the end, and the back-off be none.
+        return .milliseconds(min(100 << min(quickEnds - 2, 9), 30_000))
     }
 
     /// A start after a start after a start: nothing that another one will mend.
@@ -131,8 +152,9 @@ final class RoleProcess {
         state = .stopped
     }
 
-    func kill() {
-        if pidfd >= 0 { _ = linux_pidfd_signal(pidfd, SIGKILL) }
+    /// Ends that process, if it is still the one there is.
+    func kill(_ generation: Int) {
+        if generation == self.generation, pidfd >= 0 { _ = linux_pidfd_signal(pidfd, SIGKILL) }
     }
 
     // MARK: orders
@@ -149,7 +171,9 @@ final class RoleProcess {
     /// Makes it do as staged.
     func commit(listeners: [Listener]) async throws(Refusal) {
         try await order(.commit)
-        sockets = sockets.union(offered).intersection(listeners.map(ListenerSockets.Key.init))
+        // Of its own role alone: an endpoint that becomes another role's is gone from this one.
+        let own = listeners.filter { $0.role == role }
+        sockets = sockets.union(offered).intersection(own.map(ListenerSockets.Key.init))
         counted.formIntersection(sockets)
         offered = []
     }
@@ -160,16 +184,29 @@ final class RoleProcess {
         offered = []
     }
 
-    /// Gives an order and waits for its answer.
+    /// Gives an order and waits until it is carried out.
     ///
-    /// - Throws: what the role objects to; or that it is gone, or has not answered in time, in which case it is ended.
+    /// - Throws: what the role objects to, and what `ask` throws.
     @discardableResult
     func order(
+        _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
+    ) async throws(Refusal) -> Answer {
+        let answer = try await ask(verb, descriptors: descriptors, within: limit)
+        if let refusal = answer.refusal { throw Refusal(refusal) }
+        return answer
+    }
+
+    /// Gives an order and waits for its answer, which may be a refusal.
+    ///
+    /// - Throws: that the role is gone, or has not answered in time, in which case it is ended. Nobody knows then how far
+    ///   it came.
+    func ask(
         _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
     ) async throws(Refusal) -> Answer {
         guard let channel else { throw Refusal("the \(role.rawValue) role is not running (\(lastEnd))") }
         serial += 1
         let number = serial
+        let generation = self.generation
         let exchange = Exchange(alarm: Alarm(on: reactor))
         exchanges[number] = exchange
         defer { exchanges[number] = nil }
@@ -180,11 +217,12 @@ final class RoleProcess {
         }
         await exchange.alarm.wait(atMost: limit)
         guard let answer = exchange.answer else {
-            guard isAlive else { throw Refusal("the \(role.rawValue) role ended before it answered (\(lastEnd))") }
-            kill()
+            guard isAlive, generation == self.generation else {
+                throw Refusal("the \(role.rawValue) role ended before it answered (\(lastEnd))")
+            }
+            kill(generation)
             throw Refusal("the \(role.rawValue) role did not answer within \(limit); it is restarted")
         }
-        if let refusal = answer.refusal { throw Refusal(refusal) }
         return answer
     }
 }

@@ -1,18 +1,20 @@
 import CLinux
 import Glibc
 import Policy
+import Reactor
 
 extension Surroundings {
     /// This machine's interfaces and their addresses, as they are now (getifaddrs(3)).
-    static func current() -> Surroundings {
+    static func current() throws(Errno) -> Surroundings {
         var list: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&list) == 0 else { return Surroundings() }
+        guard getifaddrs(&list) == 0 else { throw Errno(errno) }
         defer { freeifaddrs(list) }
         var names: [String] = []
         var addresses: [String: [Surroundings.Address]] = [:]
         var entry = list
         while let current = entry {
-            let name = String(cString: current.pointee.ifa_name)
+            // An IPv4 address may have a label of its own, `eth0:1`; the interface is eth0 (ip-address(8)).
+            let name = String(String(cString: current.pointee.ifa_name).prefix { $0 != ":" })
             // An interface has an entry of its own even if it has no address.
             if addresses[name] == nil {
                 names.append(name)

@@ -15,6 +15,7 @@ actor FirewallRole: RoleService {
     private struct Plan {
         let ruleset: Ruleset
         let isEnforced: Bool
+        let isReleased: Bool
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
@@ -29,7 +30,7 @@ actor FirewallRole: RoleService {
     func stage(_ assignment: Assignment) async throws(Refusal) {
         staged = Plan(
             ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
-            isEnforced: assignment.isEnforced)
+            isEnforced: assignment.isEnforced, isReleased: assignment.isReleased)
     }
 
     /// One transaction: the kernel takes all of it or none.
@@ -41,8 +42,7 @@ actor FirewallRole: RoleService {
                 var netlink = try Netlink()
                 // A reload finds most often what it left, and then the counters go on.
                 if try netlink.state(of: plan.ruleset) != .same { try netlink.apply(plan.ruleset) }
-            } else if current?.isEnforced == true {
-                // From enforce to observe. A table that was there when this process started is left alone.
+            } else if plan.isReleased {
                 var netlink = try Netlink()
                 try netlink.remove()
             }

@@ -100,6 +100,9 @@ actor RelayRole: RoleService {
     func drain(for limit: Duration) async {
         for acceptor in acceptors.values { acceptor.close() }
         acceptors = [:]
+        // The last copies: a port that nobody accepts from is to refuse.
+        sockets = [:]
+        offered = [:]
         let end = ContinuousClock.now + limit
         while reactors.contains(where: { $0.load > 0 }), .now < end {
             await main.sleep(for: .milliseconds(16))
