@@ -65,6 +65,9 @@ let package = Package(
         tests("LoadTests", ["gatehouse-load"]),
         tests("ReactorTests", ["Reactor", "CLinux"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
+        tests(
+            "SupervisorTests",
+            ["Supervisor", "Reactor", "Policy", "CLinux", "gatehoused", "gatehousectl", "TestProcess", logging]),
         tests("AdminTests", ["Admin", "Reactor", "Policy", logging, "TestProcess"]),
         tests("WireTests", ["Wire"]),
         tests("PolicyTests", ["Policy"]),
