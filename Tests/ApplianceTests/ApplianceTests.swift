@@ -30,16 +30,17 @@ struct ApplianceTests {
             #expect(try await appliance.check("stat -c '%U %G %a' /run/gatehouse/admin.sock") == "root gatehouse 666\n")
             #expect(try await appliance.check("stat -c '%U %G %a' /var/lib/gatehouse") == "root root 700\n")
             try await expectQuietJournal(of: appliance)
+            try await expectSmallness(of: appliance)
 
             // Removed and put back, a gateway knows what it knew.
             try await appliance.check("gatehousectl rule add allow --to 203.0.113.0/24")
             try await appliance.check("apt-get remove --yes gatehouse")
-            #expect(try await appliance.run("pgrep gatehoused").status == 1)
+            #expect(try await appliance.run("pgrep -f ^gatehoused:").status == 1)
             try await appliance.check(install)
             #expect(try await appliance.check("gatehousectl rule list").contains("203.0.113.0/24"))
 
             try await appliance.check("apt-get purge --yes gatehouse")
-            #expect(try await appliance.run("pgrep gatehoused").status == 1)
+            #expect(try await appliance.run("pgrep -f ^gatehoused:").status == 1)
             #expect(try await appliance.run("systemctl status gatehouse.service").status == 4)
             #expect(try await appliance.check("nft list tables") == "")
             for left in ["/var/lib/gatehouse", "/run/gatehouse", "/usr/sbin/gatehoused"] {
@@ -104,6 +105,19 @@ struct ApplianceTests {
             try await expectBothProxies(of: appliance)
             #expect(try await appliance.check("nft --stateless list ruleset") == rules)
         }
+    }
+
+    /// Four processes, idle: proportional set size, which counts shared pages once (proc_pid_smaps(5)).
+    private func expectSmallness(of appliance: Appliance) async throws {
+        let processes = try await appliance.check("pgrep -f ^gatehoused:").split(separator: "\n")
+        #expect(processes.count == 4)
+        var kilobytes = 0
+        for process in processes {
+            let rollup = try await appliance.check("cat /proc/\(process)/smaps_rollup")
+            let line = try #require(rollup.split(separator: "\n").first { $0.hasPrefix("Pss:") })
+            kilobytes += try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
+        }
+        #expect(kilobytes < 40_000)
     }
 
     private func expectBothProxies(
