@@ -97,6 +97,16 @@ extension Policy {
         }
     }
 
+    /// What both protocols can carry: RFC 1929 §2 (length), RFC 7617 §2 (no control characters).
+    package static func checkPassword(_ password: String) throws(Refusal) {
+        guard (1...255).contains(password.utf8.count) else {
+            throw Refusal("a password has 1 to 255 bytes, this one has \(password.utf8.count)")
+        }
+        guard !password.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            throw Refusal("a password has no control character")
+        }
+    }
+
     static func check(_ opening: Opening, in surroundings: Surroundings) throws(Refusal) {
         guard !opening.name.isEmpty, opening.name.utf8.count <= 32,
             opening.name.utf8.allSatisfy({ (0x21...0x7e).contains($0) })

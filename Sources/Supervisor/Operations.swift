@@ -203,6 +203,7 @@ extension Gateway: AdminHandler {
 
     private func hash(_ password: String) async throws(AdminError) -> String {
         do throws(Refusal) {
+            try Policy.checkPassword(password)
             return try await hashPassword(password)
         } catch {
             throw .refused(error.description)
