@@ -101,7 +101,7 @@ package enum Dial {
         }
 
         func run(stagger: UInt32, timeout: UInt32) async throws(Failure) -> Connection {
-            let end = loop.tick &+ timeout
+            let end = loop.freshTick &+ timeout
             while true {
                 if let winner = startNext() { return winner }
                 let hasMore = started < addresses.count
@@ -109,7 +109,7 @@ package enum Dial {
                     if hasMore { continue }
                     throw lastFailure!
                 }
-                let next = loop.tick &+ stagger
+                let next = loop.freshTick &+ stagger
                 var hasFailed = false
                 while !hasFailed {
                     let isPatient = hasMore && Int32(bitPattern: end &- next) > 0

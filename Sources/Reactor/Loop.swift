@@ -246,6 +246,9 @@ final class Loop {
     /// This turn's time in ticks of the wheel.
     var tick: UInt32 { TimerWheel.tick(of: now) }
 
+    /// The tick of this very moment, for what may not end early: a turn can be long on a busy machine.
+    var freshTick: UInt32 { TimerWheel.tick(of: monotonicMilliseconds()) }
+
     func queue(_ tunnel: Tunnel.Index) {
         unfinished.append(tunnel)
     }
