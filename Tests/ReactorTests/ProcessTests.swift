@@ -109,7 +109,8 @@ struct ProcessTests {
         let second = (try Peer(connectingTo: relay.address), try origin.accept())
         relay.reactors[1].stop()
         #expect(throws: Errno(ECONNRESET)) { try second.0.read() }
-        // The one without load is the one that has stopped.
+        // The one without load is the one that has stopped; its peer hears of the end before the load does.
+        eventually("the stopped reactor has no load") { relay.reactors[1].load == 0 }
         let late = try Peer(connectingTo: relay.address)
         #expect(try late.read() == [])
         try first.0.write("still here")

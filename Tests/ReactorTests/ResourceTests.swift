@@ -48,7 +48,7 @@ struct ResourceTests {
             let ports = [relay.address.port, listener.address.port]
             let closeWait = try sockets(inState: "08") { ports.contains($0.localPort) || ports.contains($0.remotePort) }
             // The pools may have got a pipe or two since.
-            #expect(openDescriptors() <= before + 8)
+            eventually("no descriptor is left") { openDescriptors() <= before + 8 }
             #expect(closeWait == 0)
         }
     }
@@ -66,7 +66,8 @@ struct ResourceTests {
             for _ in 0..<300 { _ = try Peer(connectingTo: other.address).readToEnd() }
             eventually("all sessions are over") { other.reactors[0].load == 0 }
             // The second relay's own: an epoll, an eventfd, a listener, a page.
-            #expect(openDescriptors() - 4 <= before)
+            // Resets may still wait in the listeners' queues when the load is zero.
+            eventually("no descriptor is left") { openDescriptors() - 4 <= before }
         }
     }
 
