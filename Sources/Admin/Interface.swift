@@ -26,14 +26,30 @@ enum Interface {
         # A port on which a proxy accepts clients.
         # endpoint: ADDRESS:PORT or [V6ADDRESS]:PORT.
         # interface: the network interface that the socket is bound to; null: whichever holds the address.
+        # clients: the networks from which clients are served; empty or null: every one.
+        # users: who may use it, by name; empty or null: every user there is.
         type Listener (
           kind: ListenerKind,
           endpoint: string,
           authentication: Authentication,
-          interface: ?string
+          interface: ?string,
+          clients: ?[]string,
+          users: ?[]string,
+          socks: ?SOCKSOptions
         )
 
-        type ListenerKind (socks5, http)
+        # https: HTTP inside TLS. mixed: SOCKS5 or HTTP, told apart by the client's first byte.
+        type ListenerKind (socks5, http, https, mixed)
+
+        # What a listener that speaks SOCKS5 does beside CONNECT.
+        # advertisedAddress: what a reply to UDP ASSOCIATE names in place of the socket's own address.
+        # udpPorts, bindPorts: PORT or PORT-PORT; null: whichever the kernel gives.
+        type SOCKSOptions (
+          allowsVersion4: bool,
+          advertisedAddress: ?string,
+          udpPorts: ?string,
+          bindPorts: ?string
+        )
 
         # none: whoever can reach the port may use it. required: user and password.
         type Authentication (none, required)

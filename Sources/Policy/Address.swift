@@ -46,6 +46,21 @@ package struct Network: Hashable, Sendable {
     }
 }
 
+/// Ports from `lower` to `upper`, both included: `80`, `50000-50100`.
+package struct PortRange: Hashable, Sendable {
+    package let lower: UInt16
+    package let upper: UInt16
+
+    /// nil if `lower` is 0 or above `upper`.
+    package init?(_ lower: UInt16, _ upper: UInt16) {
+        guard lower > 0, lower <= upper else { return nil }
+        self.lower = lower
+        self.upper = upper
+    }
+
+    package func contains(_ port: UInt16) -> Bool { lower <= port && port <= upper }
+}
+
 extension IPAddress {
     package var isLoopback: Bool {
         switch self {

@@ -45,13 +45,13 @@ package struct DestinationGuard: Sendable {
         self.listeners = listeners
         let ordered = rules.sorted { $0.id < $1.id }
         rulesIPv4 = ordered.compactMap { rule in
-            guard case .v4(let base) = rule.destination.base else { return nil }
-            let mask = rule.destination.prefix == 0 ? 0 : UInt32.max << UInt32(32 - rule.destination.prefix)
+            guard let destination = rule.destination, case .v4(let base) = destination.base else { return nil }
+            let mask = destination.prefix == 0 ? 0 : UInt32.max << UInt32(32 - destination.prefix)
             return RuleIPv4(id: rule.id, action: rule.action, base: base, mask: mask)
         }
         rulesIPv6 = ordered.compactMap { rule in
-            guard case .v6(let base) = rule.destination.base else { return nil }
-            let mask = rule.destination.prefix == 0 ? 0 : UInt128.max << UInt128(128 - rule.destination.prefix)
+            guard let destination = rule.destination, case .v6(let base) = destination.base else { return nil }
+            let mask = destination.prefix == 0 ? 0 : UInt128.max << UInt128(128 - destination.prefix)
             return RuleIPv6(id: rule.id, action: rule.action, base: base, mask: mask)
         }
         let held = surroundings.interfaces.flatMap(\.addresses)

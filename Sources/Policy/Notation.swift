@@ -66,6 +66,52 @@ extension Network: CustomStringConvertible, LosslessStringConvertible {
     package var description: String { "\(base)/\(prefix)" }
 }
 
+extension PortRange: CustomStringConvertible, LosslessStringConvertible {
+    /// `PORT` or `PORT-PORT`.
+    package init?(_ description: String) {
+        let parts = description.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let lower = parsePort(parts[0]), let upper = parsePort(parts[parts.count - 1]) else { return nil }
+        self.init(lower, upper)
+    }
+
+    package var description: String { lower == upper ? "\(lower)" : "\(lower)-\(upper)" }
+}
+
+extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
+    /// `client`, `client NETWORK`, `user`, `user NAME`.
+    package init?(_ description: String) {
+        let parts = description.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        switch (parts[0], parts.count) {
+        case ("client", 1): self = .eachClient
+        case ("user", 1): self = .eachUser
+        case ("client", 2):
+            guard let network = Network(String(parts[1])) else { return nil }
+            self = .client(network)
+        case ("user", 2): self = .user(String(parts[1]))
+        default: return nil
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .eachClient: "client"
+        case .client(let network): "client \(network)"
+        case .eachUser: "user"
+        case .user(let name): "user \(name)"
+        }
+    }
+}
+
+extension PortRange: Codable {
+    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
+}
+
+extension Limit.Subject: Codable {
+    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
+}
+
 extension IPAddress: Codable {
     package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
     package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }

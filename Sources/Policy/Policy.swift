@@ -9,8 +9,12 @@ package struct Policy: Codable, Hashable, Sendable {
     package var listeners: [Listener]
     /// Users, by name.
     package var users: [User]
-    /// Destination rules; the first that matches decides.
+    /// Rules on who may go where; the first that matches decides.
     package var rules: [Rule]
+    /// What holds where no rule matches.
+    package var defaultAction: Rule.Action
+    /// What clients and users may use up.
+    package var limits: [Limit]
     /// Openings that the operator asked for beside those of the listeners (SSH, say).
     package var openings: [Opening]
     /// Whether the kernel holds the ruleset, or it is only shown.
@@ -21,12 +25,15 @@ package struct Policy: Codable, Hashable, Sendable {
     package var wan: [String]
 
     package init(
-        listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], openings: [Opening] = [],
-        firewall: FirewallMode = .observe, lan: [String] = [], wan: [String] = []
+        listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], defaultAction: Rule.Action = .allow,
+        limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe, lan: [String] = [],
+        wan: [String] = []
     ) {
         self.listeners = listeners
         self.users = users
         self.rules = rules
+        self.defaultAction = defaultAction
+        self.limits = limits
         self.openings = openings
         self.firewall = firewall
         self.lan = lan
@@ -45,6 +52,15 @@ package enum FirewallMode: String, Codable, Hashable, Sendable, CaseIterable {
 package struct Listener: Codable, Hashable, Sendable {
     package enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
         case socks5, http
+        /// The HTTP proxy, spoken to inside TLS (RFC 9110 §4.2.2).
+        case https
+        /// SOCKS5 or HTTP, told apart by the client's first byte.
+        case mixed
+
+        /// Whether clients may speak SOCKS5 to it.
+        package var speaksSOCKS: Bool { self == .socks5 || self == .mixed }
+        /// Whether clients may speak HTTP to it, inside TLS or not.
+        package var speaksHTTP: Bool { self != .socks5 }
     }
 
     package enum Authentication: String, Codable, Hashable, Sendable, CaseIterable {
@@ -59,12 +75,59 @@ package struct Listener: Codable, Hashable, Sendable {
     package var authentication: Authentication
     /// The interface that the socket is bound to (SO_BINDTODEVICE, socket(7)); nil: whichever holds the address.
     package var interface: String?
+    /// The networks from which clients are served; empty: every one.
+    package var clients: [Network]
+    /// The users who may use it, by name; empty: every user there is. Only where a password is asked for.
+    package var users: [String]
+    /// What a listener that speaks SOCKS5 does beside CONNECT.
+    package var socks: SOCKSOptions
 
-    package init(kind: Kind, endpoint: Endpoint, authentication: Authentication = .none, interface: String? = nil) {
+    package struct SOCKSOptions: Codable, Hashable, Sendable {
+        /// Whether SOCKS4 and SOCKS4a are spoken too, which know no password.
+        package var allowsVersion4: Bool
+        /// The address that a reply to UDP ASSOCIATE names (RFC 1928 §6, BND.ADDR) in place of the socket's own: for
+        /// clients that reach the gateway through NAT.
+        package var advertisedAddress: IPAddress?
+        /// The ports that UDP associations receive on; nil: whichever the kernel gives (ip_local_port_range, ip(7)).
+        package var udpPorts: PortRange?
+        /// The ports that BIND listens on, open to the outside while it does; nil: whichever the kernel gives, and the
+        /// firewall opens none of them.
+        package var bindPorts: PortRange?
+
+        package init(
+            allowsVersion4: Bool = false, advertisedAddress: IPAddress? = nil, udpPorts: PortRange? = nil,
+            bindPorts: PortRange? = nil
+        ) {
+            self.allowsVersion4 = allowsVersion4
+            self.advertisedAddress = advertisedAddress
+            self.udpPorts = udpPorts
+            self.bindPorts = bindPorts
+        }
+    }
+
+    package init(
+        kind: Kind, endpoint: Endpoint, authentication: Authentication = .none, interface: String? = nil,
+        clients: [Network] = [], users: [String] = [], socks: SOCKSOptions = SOCKSOptions()
+    ) {
         self.kind = kind
         self.endpoint = endpoint
         self.authentication = authentication
         self.interface = interface
+        self.clients = clients
+        self.users = users
+        self.socks = socks
+    }
+
+    /// What is left out is as `init` has it.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        kind = try container.decode(Kind.self, forKey: .kind)
+        endpoint = try container.decode(Endpoint.self, forKey: .endpoint)
+        authentication = try container.decode(Authentication.self, forKey: .authentication)
+        interface = try container.decodeIfPresent(String.self, forKey: .interface)
+        clients = try container.decodeIfPresent([Network].self, forKey: .clients) ?? []
+        users = try container.decodeIfPresent([String].self, forKey: .users) ?? []
+        socks = try container.decodeIfPresent(SOCKSOptions.self, forKey: .socks) ?? SOCKSOptions()
     }
 }
 
@@ -81,7 +144,8 @@ package struct User: Codable, Hashable, Sendable {
     }
 }
 
-/// Opens or shuts destinations, ahead of what `DestinationGuard` denies by itself.
+/// Says for whoever it is about whether they may go where it is about. What a rule does not name it does not ask for: one
+/// that names nothing is about everybody and everywhere.
 package struct Rule: Codable, Hashable, Sendable {
     package enum Action: String, Codable, Hashable, Sendable, CaseIterable {
         case allow, deny
@@ -90,12 +154,60 @@ package struct Rule: Codable, Hashable, Sendable {
     /// Unique; rules are tried in ascending order.
     package var id: Int
     package var action: Action
-    package var destination: Network
+    /// The user who asks, by name.
+    package var user: String?
+    /// The network from which the client comes.
+    package var client: Network?
+    /// The network in which the destination's address is. An `allow` that names one opens it, even where
+    /// `DestinationGuard` would deny it by itself; an `allow` that names none leaves the guard in force.
+    package var destination: Network?
+    /// The name that the client asked for, or a parent of it: `example.com` is about `www.example.com` too. Normalised as
+    /// by `Host`.
+    package var domain: String?
+    /// The destination's port.
+    package var ports: PortRange?
 
-    package init(id: Int, action: Action, destination: Network) {
+    package init(
+        id: Int, action: Action, user: String? = nil, client: Network? = nil, destination: Network? = nil,
+        domain: String? = nil, ports: PortRange? = nil
+    ) {
         self.id = id
         self.action = action
+        self.user = user
+        self.client = client
         self.destination = destination
+        self.domain = domain
+        self.ports = ports
+    }
+}
+
+/// What somebody may use up, over both proxies together. What is nil is not limited.
+package struct Limit: Codable, Hashable, Sendable {
+    /// Whom it holds for. One that names a user or a network goes before the one for each.
+    package enum Subject: Hashable, Sendable {
+        /// Each client address on its own.
+        case eachClient
+        /// Each client address of this network on its own.
+        case client(Network)
+        /// Each user on their own.
+        case eachUser
+        case user(String)
+    }
+
+    /// Unique.
+    package var subject: Subject
+    /// Sessions at once, from 1.
+    package var sessions: Int?
+    /// New sessions per second, from 1; a second's worth may come at once.
+    package var rate: Int?
+    /// Bytes per second, each way, from 1024.
+    package var bandwidth: Int?
+
+    package init(subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil) {
+        self.subject = subject
+        self.sessions = sessions
+        self.rate = rate
+        self.bandwidth = bandwidth
     }
 }
 

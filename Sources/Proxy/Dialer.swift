@@ -14,7 +14,7 @@ extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
     /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
     func dial(
-        _ host: Host, port: UInt16, on reactor: isolated Reactor
+        _ host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
     ) async throws(DialFailure) -> Dial.Connection {
         var timeout = limits.dial
         let candidates: [SocketAddress]

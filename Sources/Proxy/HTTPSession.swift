@@ -6,7 +6,7 @@ import Wire
 /// One client of an HTTP proxy listener, from its first request to its tunnel (RFC 9110 §9.3.6, RFC 9112).
 struct HTTPSession {
     let relay: Relay
-    let requiresPassword: Bool
+    let requester: Requester
 
     /// How a connection ends that becomes no tunnel: with this answer, or none.
     private struct Ending: Error {
@@ -58,7 +58,7 @@ struct HTTPSession {
         guard head.method == "CONNECT" else { throw Ending(answer: unserved(head)) }
         let (host, port) = try destination(head.target)
         do throws(DialFailure) {
-            return try await relay.dial(host, port: port, on: reactor).takeSocket()
+            return try await relay.dial(host, port: port, for: requester, on: reactor).takeSocket()
         } catch {
             relay.logger.debug("no connection", metadata: ["to": "\(host)", "why": "\(error)"])
             throw .answer(error.status, "\(head.target): \(error)")
@@ -94,11 +94,14 @@ struct HTTPSession {
     // MARK: credentials
 
     private func isAuthorized(_ head: HTTPRequestHead) async throws(Ending) -> Bool {
-        guard requiresPassword else { return true }
+        guard requester.needsPassword else { return true }
         let given = head.fields.values(of: "proxy-authorization")
         guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
-        if await relay.credentials.accept(login) { return true }
+        if await relay.credentials.accept(login) {
+            requester.user = String(decoding: login.name, as: UTF8.self)
+            return true
+        }
         relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
         return false
     }

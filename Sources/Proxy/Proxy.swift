@@ -59,15 +59,16 @@ package final class Relay: Sendable {
 
     /// What is to be done with each client of `listener`.
     package func session(for listener: Listener) -> SessionBody {
-        let requiresPassword = listener.authentication == .required
         switch listener.kind {
         case .socks5:
-            return { reactor, client, _ in
-                await SOCKS5Session(relay: self, requiresPassword: requiresPassword).run(client, on: reactor)
+            return { reactor, client, address in
+                let requester = Requester(listener: listener, client: address)
+                await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
             }
-        case .http:
-            return { reactor, client, _ in
-                await HTTPSession(relay: self, requiresPassword: requiresPassword).run(client, on: reactor)
+        case .http, .https, .mixed:
+            return { reactor, client, address in
+                let requester = Requester(listener: listener, client: address)
+                await HTTPSession(relay: self, requester: requester).run(client, on: reactor)
             }
         }
     }

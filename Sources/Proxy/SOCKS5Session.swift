@@ -6,7 +6,7 @@ import Wire
 /// One client of a SOCKS5 listener, from its greeting to its tunnel (RFC 1928, RFC 1929).
 struct SOCKS5Session {
     let relay: Relay
-    let requiresPassword: Bool
+    let requester: Requester
 
     /// How a session ends that gets no tunnel: with these last words, or none.
     private struct Ending: Error {
@@ -44,7 +44,7 @@ struct SOCKS5Session {
     /// The greeting and, if the listener asks for it, the login.
     private func authenticate(_ client: borrowing Socket, _ inbox: inout Inbox) async throws(Ending) {
         let greeting = try await next(from: client, &inbox, SOCKS5Greeting.parse)
-        guard requiresPassword else {
+        guard requester.needsPassword else {
             guard greeting.offersNone else { throw Ending(lastWords: SOCKS5Method.noneAcceptable.reply) }
             return try await send(SOCKS5Method.none.reply, to: client)
         }
@@ -55,6 +55,7 @@ struct SOCKS5Session {
             relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
             throw Ending(lastWords: SOCKS5Login.refused)
         }
+        requester.user = String(decoding: login.name, as: UTF8.self)
         try await send(SOCKS5Login.accepted, to: client)
     }
 
@@ -63,7 +64,7 @@ struct SOCKS5Session {
         // connect(2) to port 0 is refused by nobody but the peer's kernel; there is nothing to reach.
         guard request.port != 0, let host = Host(request.address) else { throw .reply(.generalFailure) }
         do throws(DialFailure) {
-            return try await relay.dial(host, port: request.port, on: reactor).takeSocket()
+            return try await relay.dial(host, port: request.port, for: requester, on: reactor).takeSocket()
         } catch {
             relay.logger.debug("no connection", metadata: ["to": "\(host)", "why": "\(error)"])
             throw .reply(error.replyCode)

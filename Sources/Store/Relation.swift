@@ -52,7 +52,7 @@ struct Relation: Sendable {
     private static let rule = Relation(
         name: "rule", columns: ["id", "action", "destination"],
         rows: { policy in
-            policy.rules.map { [.integer($0.id), .text($0.action.rawValue), .text($0.destination.description)] }
+            policy.rules.map { [.integer($0.id), .text($0.action.rawValue), .optional($0.destination?.description)] }
         },
         add: { row, policy in
             guard case .integer(let id) = row[0], let action = row[1].text.flatMap(Rule.Action.init),

@@ -406,7 +406,7 @@ extension Listener {
     var role: Role {
         switch kind {
         case .socks5: .socks5
-        case .http: .http
+        case .http, .https, .mixed: .http
         }
     }
 }

@@ -52,7 +52,7 @@ struct RuleVerb: ParsableCommand {
                 for rule in reply.rules {
                     table.add(
                         "\(rule.id)", .init(rule.action.rawValue, rule.action == .allow ? .good : .bad),
-                        "\(rule.destination)")
+                        rule.destination.map { "\($0)" } ?? "any")
                 }
                 table.show()
             }

@@ -76,6 +76,8 @@ extension Listener.Kind {
         switch self {
         case .socks5: "a SOCKS5 proxy"
         case .http: "an HTTP proxy"
+        case .https: "an HTTP proxy inside TLS"
+        case .mixed: "a SOCKS5 and HTTP proxy"
         }
     }
 }
