@@ -97,7 +97,7 @@ struct VerbTests {
             (["listener", "add", "socks5", "localhost:80"], "'localhost:80'", "ADDRESS:PORT"),
             (["listener", "add", "socks5", "192.0.2.1"], "'192.0.2.1'", "192.0.2.1:1080"),
             (["listener", "add", "socks5", "192.0.2.1:0"], "'192.0.2.1:0'", "1 to 65535"),
-            (["listener", "add", "socks4", "192.0.2.1:1"], "'socks4'", "'socks5', 'http', 'https' and 'mixed'"),
+            (["listener", "add", "socks4", "192.0.2.1:1"], "'socks4'", "'mixed'"),
             (["rule", "add", "allow", "--to", "10.0.0.1/8"], "'10.0.0.1/8'", "10.0.0.0/8 or 10.0.0.1"),
             (["rule", "add", "allow", "--to", "10.0.0.0/33"], "'10.0.0.0/33'", "too long"),
             (["rule", "add", "allow", "--to", "home.arpa"], "'home.arpa'", "ADDRESS/PREFIX"),
