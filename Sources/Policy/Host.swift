@@ -57,6 +57,15 @@ package enum Host: Hashable, Sendable {
     }
 }
 
+extension Host: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .address(let address): "\(address)"
+        case .name(let name): name
+        }
+    }
+}
+
 extension UInt8 {
     fileprivate var isHostNameByte: Bool {
         switch self {

@@ -159,7 +159,7 @@ package struct Rule: Codable, Hashable, Sendable {
     /// The network from which the client comes.
     package var client: Network?
     /// The network in which the destination's address is. An `allow` that names one opens it, even where
-    /// `DestinationGuard` would deny it by itself; an `allow` that names none leaves the guard in force.
+    /// the built-in guard (`DestinationGuard`) would deny it; an `allow` that names none leaves the guard in force.
     package var destination: Network?
     /// The name that the client asked for, or a parent of it: `example.com` is about `www.example.com` too. Normalised as
     /// by `Host`.

@@ -26,7 +26,7 @@ extension IPAddress {
     }
 
     /// Why nobody gets there without a rule; nil for an address of the internet.
-    package var special: DestinationGuard.Reason? {
+    package var special: Access.Reason? {
         switch self {
         case .v4(let bits): specialIPv4(bits)
         case .v6(let bits): specialIPv6(bits)
@@ -34,7 +34,7 @@ extension IPAddress {
     }
 }
 
-private func specialIPv4(_ bits: UInt32) -> DestinationGuard.Reason? {
+private func specialIPv4(_ bits: UInt32) -> Access.Reason? {
     switch bits >> 24 {
     // Linux takes 0.0.0.0 for the machine itself.
     case 0: .unspecified
@@ -52,7 +52,7 @@ private func specialIPv4(_ bits: UInt32) -> DestinationGuard.Reason? {
     }
 }
 
-private func specialIPv6(_ bits: UInt128) -> DestinationGuard.Reason? {
+private func specialIPv6(_ bits: UInt128) -> Access.Reason? {
     // 2000::/3 is all that is given out; most addresses end here.
     if bits >> 125 == 1 { return nil }
     switch bits >> 112 {

@@ -48,10 +48,13 @@ final class Credentials: Sendable {
         }
     }
 
-    func accept(_ login: Login) async -> Bool {
+    /// - Parameter listener: where the client came to. Whom it does not let in is refused like one whose password is wrong,
+    ///   and waits as long.
+    func accept(_ login: Login, on listener: Listener) async -> Bool {
         let digest = digest(login)
-        if isKnown(login, digest) { return true }
-        let accepted = try? await workers.run { [self] in derive(login, digest) }
+        let isPermitted = listener.permits(String(decoding: login.name, as: UTF8.self))
+        if isPermitted, isKnown(login, digest) { return true }
+        let accepted = try? await workers.run { [self] in derive(login, digest, isPermitted: isPermitted) }
         return accepted ?? false
     }
 
@@ -62,12 +65,14 @@ final class Credentials: Sendable {
         }
     }
 
-    private func derive(_ login: Login, _ digest: Digest) -> Bool {
+    private func derive(_ login: Login, _ digest: Digest, isPermitted: Bool) -> Bool {
         // Of a hundred connections that a client opens at once, only the first has to wait for a derivation of its own.
-        if isKnown(login, digest) { return true }
+        if isPermitted, isKnown(login, digest) { return true }
         // scrypt's HMAC pads its key with zeros, so that "x" and "x" with a NUL are one password to it: none has a NUL.
         let hash = login.password.contains(0) ? nil : state.withLock { $0.users[login.name] }
-        guard Password.verify(login.password, against: hash ?? Password.unmatchable), let hash else { return false }
+        guard Password.verify(login.password, against: hash ?? Password.unmatchable), let hash, isPermitted else {
+            return false
+        }
         state.withLock { state in
             if state.known.count >= Self.capacity, let victim = state.known.keys.first { state.known[victim] = nil }
             state.known[digest] = hash

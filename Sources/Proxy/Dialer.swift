@@ -5,35 +5,55 @@ import Wire
 
 /// Why a client gets no connection, as both protocols tell it.
 enum DialFailure: Error {
-    case notAllowed(IPAddress, DestinationGuard.Reason)
+    case notAllowed(Host, Access.Reason)
     case unresolved(Resolver.Failure)
     case unreachable(Errno)
 }
 
 extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
-    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
+    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305). What is refused by its name
+    /// alone is not looked up.
     func dial(
         _ host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
     ) async throws(DialFailure) -> Dial.Connection {
         var timeout = limits.dial
+        var access = self.access
+        let client = requester.identity
         let candidates: [SocketAddress]
         switch host {
         case .address(let address):
             let address = address.unmapped
-            if case .deny(let reason) = verdict(on: address, port: port) { throw .notAllowed(address, reason) }
+            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: client) {
+                throw .notAllowed(host, reason)
+            }
             candidates = [SocketAddress(address, port: port)]
         case .name(let name):
+            if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
             let start = ContinuousClock.now
-            candidates = try allowed(await addresses(of: name, on: reactor), port: port)
+            let addresses = try await addresses(of: name, on: reactor)
+            access = self.access
+            candidates = try allowed(addresses, of: host, port: port) { address in
+                access.verdict(on: address, of: host, port: port, for: client)
+            }
             timeout -= ContinuousClock.now - start
             guard timeout > .zero else { throw .unresolved(.timedOut) }
         }
+        let connection: Dial.Connection
         do {
-            return try await Dial.connect(to: candidates, timeout: timeout, on: reactor)
+            connection = try await Dial.connect(to: candidates, timeout: timeout, on: reactor)
         } catch {
             throw .unreachable(error.errno)
         }
+        // Another policy may hold by now, and nobody but this knows of the connection yet.
+        let now = self.access
+        if now !== access,
+            case .deny(let reason) = now.verdict(
+                on: connection.address.ipAddress, of: host, port: port, for: requester.identity)
+        {
+            throw .notAllowed(host, reason)
+        }
+        return connection
     }
 
     private func addresses(of name: String, on reactor: isolated Reactor) async throws(DialFailure) -> [IPAddress] {
@@ -45,14 +65,16 @@ extension Relay {
     }
 
     /// Those that may be dialled; not one is a refusal.
-    private func allowed(_ addresses: [IPAddress], port: UInt16) throws(DialFailure) -> [SocketAddress] {
+    private func allowed(
+        _ addresses: [IPAddress], of host: Host, port: UInt16, judge: (IPAddress) -> Access.Verdict
+    ) throws(DialFailure) -> [SocketAddress] {
         var candidates: [SocketAddress] = []
         var refusal: DialFailure?
         for address in addresses {
             let address = address.unmapped
-            switch verdict(on: address, port: port) {
+            switch judge(address) {
             case .allow: candidates.append(SocketAddress(address, port: port))
-            case .deny(let reason): refusal = refusal ?? .notAllowed(address, reason)
+            case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
             }
         }
         if candidates.isEmpty { throw refusal ?? .unresolved(.noSuchName) }
@@ -102,7 +124,7 @@ extension DialFailure: CustomStringConvertible {
     /// The end of a sentence that began with the destination.
     var description: String {
         switch self {
-        case .notAllowed(let address, let reason): "refused: \(address) is not allowed, \(reason)"
+        case .notAllowed(let host, let reason): "refused: \(host) is not allowed, \(reason)"
         case .unresolved(.noSuchName): "the name does not exist or has no address"
         case .unresolved(.timedOut): "the name servers do not answer"
         case .unresolved(.failed): "the name servers cannot tell its address"

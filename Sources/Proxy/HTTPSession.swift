@@ -98,7 +98,7 @@ struct HTTPSession {
         let given = head.fields.values(of: "proxy-authorization")
         guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
-        if await relay.credentials.accept(login) {
+        if await relay.credentials.accept(login, on: requester.listener) {
             requester.user = String(decoding: login.name, as: UTF8.self)
             return true
         }

@@ -8,6 +8,7 @@ package import Logging
 package import Policy
 package import Reactor
 import Synchronization
+import Wire
 
 /// Everything that the sessions of one relay process share.
 package final class Relay: Sendable {
@@ -30,7 +31,7 @@ package final class Relay: Sendable {
     let logger: Logger
     let credentials: Credentials
     private let resolvers: [Resolver]
-    private let destinations: Mutex<DestinationGuard>
+    private let currentAccess: Mutex<Access>
 
     /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
     ///
@@ -47,13 +48,13 @@ package final class Relay: Sendable {
         self.logger = logger
         credentials = Credentials()
         // Until a policy is applied, what no gateway reaches without a rule is shut.
-        destinations = Mutex(DestinationGuard(Policy(), surroundings: Surroundings()))
+        currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
     }
 
     /// From now on sessions are judged by this policy; tunnels that stand are left alone.
     package func apply(_ policy: Policy, in surroundings: Surroundings) {
-        let next = DestinationGuard(policy, surroundings: surroundings)
-        destinations.withLock { $0 = next }
+        let next = Access(policy, surroundings: surroundings)
+        currentAccess.withLock { $0 = next }
         credentials.replaceUsers(policy.users)
     }
 
@@ -63,19 +64,30 @@ package final class Relay: Sendable {
         case .socks5:
             return { reactor, client, address in
                 let requester = Requester(listener: listener, client: address)
+                // Not one of its clients: not a word, as from a port that is shut.
+                guard listener.admits(requester.identity.address) else { return }
                 await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
             }
         case .http, .https, .mixed:
             return { reactor, client, address in
                 let requester = Requester(listener: listener, client: address)
+                guard listener.admits(requester.identity.address) else {
+                    return await self.turnAway(client, from: listener)
+                }
                 await HTTPSession(relay: self, requester: requester).run(client, on: reactor)
             }
         }
     }
 
+    /// Tells a client from outside the listener's networks so, where that can be said before it has said anything.
+    private func turnAway(_ client: consuming Socket, from listener: Listener) async {
+        guard listener.kind == .http else { return }
+        let answer = HTTPResponse(.forbidden, reason: "this proxy does not serve clients from your network")
+        await client.close(saying: answer.encode(), within: limits.farewell)
+    }
+
     func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
 
-    func verdict(on address: IPAddress, port: UInt16) -> DestinationGuard.Verdict {
-        destinations.withLock { $0.verdict(on: address, port: port) }
-    }
+    /// What decides at present. Whoever asks it more than once for one thing keeps it meanwhile.
+    var access: Access { currentAccess.withLock { $0 } }
 }

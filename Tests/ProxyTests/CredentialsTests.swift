@@ -9,6 +9,9 @@ import Wire
         Login(name: Array(name.utf8), password: Array(password.utf8))
     }
 
+    private let anybody = Listener(
+        kind: .socks5, endpoint: Endpoint("127.0.0.1:1080")!, authentication: .required)
+
     @Test func `A password is the one that was hashed and no other`() {
         let hash = Password.hash(Array("secret".utf8))
         #expect(Password.verify(Array("secret".utf8), against: hash))
@@ -29,20 +32,34 @@ import Wire
 
     @Test func `Logins are accepted until their user is gone or has another password`() async {
         let credentials = Credentials()
-        #expect(await !credentials.accept(login("alice", "a")))
+        #expect(await !credentials.accept(login("alice", "a"), on: anybody))
         let alice = User(name: "alice", passwordHash: Password.hash([0x61]).description)
         let bob = User(name: "bob", passwordHash: Password.hash([0x62]).description)
         credentials.replaceUsers([alice, bob])
         for _ in 0..<2 {
-            #expect(await credentials.accept(login("alice", "a")))
-            #expect(await credentials.accept(login("bob", "b")))
-            #expect(await !credentials.accept(login("bob", "a")))
-            #expect(await !credentials.accept(login("", "a")))
+            #expect(await credentials.accept(login("alice", "a"), on: anybody))
+            #expect(await credentials.accept(login("bob", "b"), on: anybody))
+            #expect(await !credentials.accept(login("bob", "a"), on: anybody))
+            #expect(await !credentials.accept(login("", "a"), on: anybody))
         }
         credentials.replaceUsers([User(name: "bob", passwordHash: alice.passwordHash)])
-        #expect(await !credentials.accept(login("alice", "a")))
-        #expect(await !credentials.accept(login("bob", "b")))
-        #expect(await credentials.accept(login("bob", "a")))
+        #expect(await !credentials.accept(login("alice", "a"), on: anybody))
+        #expect(await !credentials.accept(login("bob", "b"), on: anybody))
+        #expect(await credentials.accept(login("bob", "a"), on: anybody))
+    }
+
+    @Test func `Whom the listener does not let in is refused, though the password is right and known`() async {
+        let credentials = Credentials()
+        let alice = User(name: "alice", passwordHash: Password.hash([0x61]).description)
+        let bob = User(name: "bob", passwordHash: Password.hash([0x62]).description)
+        credentials.replaceUsers([alice, bob])
+        var bobsOwn = anybody
+        bobsOwn.users = ["bob"]
+        for _ in 0..<2 {
+            #expect(await credentials.accept(login("alice", "a"), on: anybody))
+            #expect(await !credentials.accept(login("alice", "a"), on: bobsOwn))
+            #expect(await credentials.accept(login("bob", "b"), on: bobsOwn))
+        }
     }
 
     @Test func `A NUL belongs to no password, though scrypt takes it for padding`() async {
@@ -50,8 +67,8 @@ import Wire
         #expect(Password.verify(Array("secret\u{0}".utf8), against: hash), "RFC 2104 §2: keys are padded with zeros")
         let credentials = Credentials()
         credentials.replaceUsers([User(name: "alice", passwordHash: hash.description)])
-        #expect(await !credentials.accept(login("alice", "secret\u{0}")))
-        #expect(await credentials.accept(login("alice", "secret")))
-        #expect(await !credentials.accept(login("alice\u{0}", "secret")))
+        #expect(await !credentials.accept(login("alice", "secret\u{0}"), on: anybody))
+        #expect(await credentials.accept(login("alice", "secret"), on: anybody))
+        #expect(await !credentials.accept(login("alice\u{0}", "secret"), on: anybody))
     }
 }

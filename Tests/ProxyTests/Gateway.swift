@@ -19,10 +19,13 @@ final class Gateway: Sendable {
     private let policy: Policy
 
     /// - Parameters:
+    ///   - permitted: the users whom the listeners let in.
+    ///   - clients: the networks that they serve.
     ///   - rules: by default loopback is open, or there would be nothing to test with.
     ///   - network: where connections are made from; clients come to this process's own.
     init(
-        authentication: Listener.Authentication = .none, users: [User] = [], rules: [Rule] = [openLoopback],
+        authentication: Listener.Authentication = .none, users: [User] = [], permitted: [String] = [],
+        clients: [Network] = [], rules: [Rule] = [openLoopback], defaultAction: Rule.Action = .allow,
         limits: Relay.Limits = .init(), nameServer: NameServer? = nil, network: Namespace? = nil
     ) throws {
         let reactor = try Reactor(counters: Counters())
@@ -41,7 +44,8 @@ final class Gateway: Sendable {
             let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))
             let port = try ListeningSocket.address(of: socket).port
             let listener = Listener(
-                kind: kind, endpoint: Endpoint(address: .v4(loopback), port: port), authentication: authentication)
+                kind: kind, endpoint: Endpoint(address: .v4(loopback), port: port), authentication: authentication,
+                clients: clients, users: permitted)
             acceptors.append(
                 Acceptor(
                     listener: socket, account: UInt16(ports.count), reactors: [reactor], onPause: { _ in },
@@ -51,7 +55,7 @@ final class Gateway: Sendable {
         }
         self.acceptors = acceptors
         (socks5, http) = (ports[0], ports[1])
-        policy = Policy(listeners: listeners, users: users, rules: rules)
+        policy = Policy(listeners: listeners, users: users, rules: rules, defaultAction: defaultAction)
         relay.apply(policy, in: Surroundings())
     }
 
@@ -60,8 +64,13 @@ final class Gateway: Sendable {
     }
 
     func replaceUsers(_ users: [User]) {
+        change { $0.users = users }
+    }
+
+    /// Applies the policy of the beginning with this difference.
+    func change(_ edit: (inout Policy) -> Void) {
         var policy = policy
-        policy.users = users
+        edit(&policy)
         relay.apply(policy, in: Surroundings())
     }
 

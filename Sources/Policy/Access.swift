@@ -1,0 +1,138 @@
+/// Decides who is served and where they are taken. Made once for a policy and its surroundings, asked for every client, every
+/// dial and every datagram; it never changes, so whoever holds one decides consistently.
+///
+/// The order of judgement: whether the listener serves the client; our own listeners, which are always refused, because a
+/// proxy that dials itself goes round in circles; the operator's rules, the first that matches, or their default; and what
+/// these allow without naming its network has to be a place on the internet (`DestinationGuard`). An IPv6 address that
+/// stands for an IPv4 one (NAT64, 6to4) has to pass as both.
+package final class Access: Sendable {
+    /// Who asks.
+    package struct Client: Hashable, Sendable {
+        /// The listener that it came to.
+        package var listener: Endpoint
+        /// What that listener was when it came, or what it turned out to speak to one that is `mixed`.
+        package var kind: Listener.Kind
+        /// Where it came from; never v4-mapped.
+        package var address: IPAddress
+        /// Once it has given the right password.
+        package var user: String?
+
+        package init(listener: Endpoint, kind: Listener.Kind, address: IPAddress, user: String? = nil) {
+            self.listener = listener
+            self.kind = kind
+            self.address = address.unmapped
+            self.user = user
+        }
+    }
+
+    package enum Verdict: Hashable, Sendable {
+        case allow
+        case deny(Reason)
+    }
+
+    package enum Reason: Hashable, Sendable {
+        /// The listener is gone, or does not serve this client or this user, or not so.
+        case listener
+        case ownListener
+        case rule(id: Int)
+        /// No rule allows it and the default is to deny.
+        case noRule
+        case unspecified, loopback, linkLocal, multicast, broadcast, reserved
+        case privateRange
+        case ownAddress
+        case lan
+    }
+
+    private let listeners: [Listener]
+    private let users: Set<String>
+    private let rules: RuleTable
+    private let guarded: DestinationGuard
+
+    package init(_ policy: Policy, surroundings: Surroundings) {
+        listeners = policy.listeners
+        users = Set(policy.users.map(\.name))
+        rules = RuleTable(policy.rules, defaultAction: policy.defaultAction)
+        guarded = DestinationGuard(
+            listeners: policy.listeners.map(\.endpoint), lan: policy.lan, surroundings: surroundings)
+    }
+
+    /// Whether the client may be served at all: its listener is there, speaks to it as it did, serves its network, and asks
+    /// for no password or for that of this user.
+    package func admits(_ client: Client) -> Bool {
+        guard let listener = listeners.first(where: { $0.endpoint == client.listener }),
+            listener.kind.includes(client.kind), listener.admits(client.address)
+        else { return false }
+        guard listener.authentication == .required else { return true }
+        guard let user = client.user else { return false }
+        return users.contains(user) && listener.permits(user)
+    }
+
+    /// Whether the client may be connected to `address`, which `host` is or resolved to. A session that stands may go on as
+    /// long as this says so.
+    package func verdict(on address: IPAddress, of host: Host, port: UInt16, for client: Client) -> Verdict {
+        guard admits(client) else { return .deny(.listener) }
+        let address = address.unmapped
+        if let reason = objection(to: address, of: host, port: port, for: client) { return .deny(reason) }
+        if let embedded = address.embedded,
+            let reason = objection(to: .v4(embedded), of: host, port: port, for: client)
+        {
+            return .deny(reason)
+        }
+        return .allow
+    }
+
+    /// Why the client may not be connected to `host`, whatever its address: the name need not be looked up. nil: that
+    /// depends on the address.
+    package func refusal(of host: Host, port: UInt16, for client: Client) -> Reason? {
+        admits(client) ? rules.refusal(of: host, port: port, for: client) : .listener
+    }
+
+    private func objection(to address: IPAddress, of host: Host, port: UInt16, for client: Client) -> Reason? {
+        if guarded.isOwnListener(address, port: port) { return .ownListener }
+        return switch rules.decision(on: address, of: host, port: port, for: client) {
+        case .deny(let reason): reason
+        case .allow(opens: true): nil
+        case .allow(opens: false): guarded.objection(to: address)
+        }
+    }
+}
+
+extension Listener {
+    /// Whether it serves clients from `address` (never v4-mapped).
+    package func admits(_ address: IPAddress) -> Bool {
+        clients.isEmpty || clients.contains { $0.contains(address) }
+    }
+
+    /// Whether it serves this user, once the password was right.
+    package func permits(_ user: String) -> Bool {
+        users.isEmpty || users.contains(user)
+    }
+}
+
+extension Listener.Kind {
+    /// Whether a client that began under `earlier` would be served the same under this one.
+    fileprivate func includes(_ earlier: Listener.Kind) -> Bool {
+        self == earlier || self == .mixed && earlier != .https
+    }
+}
+
+extension Access.Reason: CustomStringConvertible {
+    /// The end of a sentence that began with the destination.
+    package var description: String {
+        switch self {
+        case .listener: "the listener does not serve this client any more"
+        case .ownListener: "it is a listener of this gateway"
+        case .rule(let id): "rule \(id) denies it"
+        case .noRule: "no rule allows it"
+        case .unspecified: "it is the unspecified address"
+        case .loopback: "it is a loopback address"
+        case .linkLocal: "it is a link-local address"
+        case .multicast: "it is a multicast address"
+        case .broadcast: "it is a broadcast address"
+        case .reserved: "it is a reserved address"
+        case .privateRange: "it is in a private range"
+        case .ownAddress: "it is an address of this gateway"
+        case .lan: "it is in the local network"
+        }
+    }
+}

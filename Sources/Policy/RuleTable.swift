@@ -1,0 +1,134 @@
+/// The operator's rules, made ready to be asked for every dial and every datagram: asking allocates nothing, and users and
+/// domains are compared only where all that is cheaper to compare has matched.
+struct RuleTable: Sendable {
+    enum Decision: Hashable {
+        /// `opens`: even what the guard would deny.
+        case allow(opens: Bool)
+        case deny(Access.Reason)
+    }
+
+    private struct Entry {
+        let id: Int
+        let action: Rule.Action
+        let ports: PortRange?
+        let destination: AddressBlock?
+        let client: AddressBlock?
+        /// Where in `users` and `domains` what the rule names is.
+        let user: Int?
+        let domain: Int?
+    }
+
+    private let entries: [Entry]
+    private let defaultAction: Rule.Action
+    private let users: [String: Int]
+    private let domains: [[UInt8]]
+
+    init(_ rules: [Rule], defaultAction: Rule.Action) {
+        var users: [String: Int] = [:]
+        var domains: [[UInt8]] = []
+        entries = rules.sorted { $0.id < $1.id }.map { rule in
+            Entry(
+                id: rule.id, action: rule.action, ports: rule.ports,
+                destination: rule.destination.map(AddressBlock.init),
+                client: rule.client.map(AddressBlock.init),
+                user: rule.user.map { name in
+                    if let known = users[name] { return known }
+                    let index = users.count
+                    users[name] = index
+                    return index
+                },
+                domain: rule.domain.map { domain in
+                    domains.append(Array(domain.utf8))
+                    return domains.count - 1
+                })
+        }
+        self.defaultAction = defaultAction
+        self.users = users
+        self.domains = domains
+    }
+
+    /// What the first rule says that is about this, or the default.
+    func decision(on address: IPAddress, of host: Host, port: UInt16, for client: Access.Client) -> Decision {
+        let bits = AddressBits(address)
+        let clientBits = AddressBits(client.address)
+        let user = index(of: client.user)
+        for entry in entries {
+            if let destination = entry.destination, !destination.contains(bits) { continue }
+            guard isAbout(entry, host, port, clientBits, user) else { continue }
+            return entry.action == .deny ? .deny(.rule(id: entry.id)) : .allow(opens: entry.destination != nil)
+        }
+        return defaultAction == .deny ? .deny(.noRule) : .allow(opens: false)
+    }
+
+    /// Why no address of `host` may be dialled, whichever it has; nil: that depends on the address.
+    func refusal(of host: Host, port: UInt16, for client: Access.Client) -> Access.Reason? {
+        let clientBits = AddressBits(client.address)
+        let user = index(of: client.user)
+        for entry in entries where isAbout(entry, host, port, clientBits, user) {
+            if entry.action == .allow { return nil }
+            // One that shuts a network only is passed over: it refuses, or it leaves the word to the next.
+            if entry.destination == nil { return .rule(id: entry.id) }
+        }
+        return defaultAction == .deny ? .noRule : nil
+    }
+
+    private func index(of user: String?) -> Int? {
+        guard let user, !users.isEmpty else { return nil }
+        return users[user]
+    }
+
+    /// Whether all matches that the rule names, apart from the destination's network.
+    private func isAbout(
+        _ entry: Entry, _ host: Host, _ port: UInt16, _ client: AddressBits, _ user: Int?
+    ) -> Bool {
+        if let ports = entry.ports, !ports.contains(port) { return false }
+        if let network = entry.client, !network.contains(client) { return false }
+        if let named = entry.user, named != user { return false }
+        if let domain = entry.domain { return host.isWithin(domains[domain]) }
+        return true
+    }
+}
+
+/// An address, unboxed.
+private struct AddressBits {
+    let isIPv6: Bool
+    let bits: UInt128
+
+    init(_ address: IPAddress) {
+        switch address {
+        case .v4(let bits): (isIPv6, self.bits) = (false, UInt128(bits))
+        case .v6(let bits): (isIPv6, self.bits) = (true, bits)
+        }
+    }
+}
+
+/// A network, as what there is to compare.
+private struct AddressBlock {
+    let base: AddressBits
+    let mask: UInt128
+
+    init(_ network: Network) {
+        base = AddressBits(network.base)
+        let width = base.isIPv6 ? 128 : 32
+        let low = network.prefix == width ? 0 : UInt128.max >> UInt128(128 - width + network.prefix)
+        mask = ~low
+    }
+
+    func contains(_ address: AddressBits) -> Bool {
+        address.isIPv6 == base.isIPv6 && address.bits & mask == base.bits
+    }
+}
+
+extension Host {
+    /// Whether this is the name `domain` or one below it. An address is below no name.
+    fileprivate func isWithin(_ domain: [UInt8]) -> Bool {
+        guard case .name(let name) = self else { return false }
+        let excess = name.utf8.count - domain.count
+        guard excess >= 0 else { return false }
+        // A name that did not come from a bridged string, and none does here, is contiguous.
+        return name.utf8.withContiguousStorageIfAvailable { bytes in
+            if excess > 0, bytes[excess - 1] != UInt8(ascii: ".") { return false }
+            return bytes[excess...].elementsEqual(domain)
+        } ?? false
+    }
+}
