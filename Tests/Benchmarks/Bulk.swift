@@ -13,6 +13,9 @@ struct Bulk: Sendable {
     let flows: Int
     let direction: Direction
 
+    /// The name of the measurement in a record.
+    static func measure(_ verb: String, flows: Int) -> String { "\(verb)-\(flows)" }
+
     func run(_ plan: Course.Plan) throws(Failure) -> Course.Result {
         try Course.run(plan) { index, course, tally throws(Failure) in
             try work(index, of: plan.threads, course, tally)

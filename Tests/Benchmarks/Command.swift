@@ -7,12 +7,13 @@ enum Command {
 
         gatehouse-load origin --port PORT [--threads N]
             The server of all measurements, on every loopback address.
-        gatehouse-load down|up|sessions|ping|idle --origin ADDRESS:PORT [--way direct|tcp|socks5|http]
+        gatehouse-load down|up|sessions|requests|ping|idle --origin ADDRESS:PORT [--way direct|tcp|socks5|http]
             [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
             down, up   N flows in bulk                                  (default 8)
             sessions   connect, one request, close, N at once           (default 32)
+            requests   N clients that ask over connections which are kept (default 32)
             ping       N flows of 64 bytes back and forth               (default 16)
-            idle       N tunnels that lie still                         (default 4000)
+            idle       N tunnels that lie still, and sessions beside them (default 8000)
             Prints one record. With --watch it holds the CPU time, or the memory, of that process and its descendants.
         gatehouse-load wait --proxy ADDRESS:PORT [--seconds S]
             Until something listens there.
@@ -27,7 +28,7 @@ enum Command {
         switch arguments.first {
         case "origin":
             try serve(rest)
-        case "down", "up", "sessions", "ping", "idle":
+        case "down", "up", "sessions", "requests", "ping", "idle":
             try measure(arguments[0], rest)
         case "wait":
             try wait(rest)
@@ -75,24 +76,22 @@ enum Command {
             let count = try options.number("count", default: 32, atLeast: 1)
             let result = try Sessions(route: route, origin: origin, atOnce: count).run(plan)
             report(verb, result)
+        case "requests":
+            let count = try options.number("count", default: 32, atLeast: 1)
+            report(verb, try Requests(route: route, origin: origin, clients: count).run(plan))
         case "ping":
             let count = try options.number("count", default: 16, atLeast: 1)
             report(verb, try PingPong(route: route, origin: origin, flows: count).run(plan))
         case "idle":
-            let count = try options.number("count", default: 4000, atLeast: 1)
-            let result = try Idle(route: route, origin: origin, tunnels: count, watched: watched).run()
-            Record.print(
-                verb,
-                [
-                    "tunnels": Double(result.tunnels), "bytes": result.bytesPerTunnel, "errors": Double(result.broken),
-                ])
+            let count = try options.number("count", default: 8000, atLeast: 1)
+            report(try Idle(route: route, origin: origin, tunnels: count, watched: watched).run(plan))
         default:
             let count = try options.number("count", default: 8, atLeast: 1)
             let direction: Bulk.Direction = verb == "up" ? .up : .down
             let result = try Bulk(route: route, origin: origin, flows: count, direction: direction).run(plan)
             guard result.units > 0 else { throw Failure("not a byte moved") }
             Record.print(
-                verb,
+                Bulk.measure(verb, flows: count),
                 [
                     "gbit": Double(result.units) * 8e-9 / result.seconds,
                     "cpu": result.cpu.map { $0 / (Double(result.units) * 1e-9) },
@@ -109,6 +108,22 @@ enum Command {
                 "errors": Double(result.errors),
                 "p50": Double(result.latencies.percentile(0.5)) * 1e-9,
                 "p99": Double(result.latencies.percentile(0.99)) * 1e-9,
+            ])
+    }
+
+    private static func report(_ result: Idle.Result) {
+        let (without, beside) = (result.without, result.beside)
+        var cpu: Double?
+        if let first = without.cpu, let second = beside.cpu, first > 0, beside.units > 0 {
+            cpu = second / Double(beside.units) / (first / Double(max(without.units, 1)))
+        }
+        let rate = Double(without.units) / without.seconds
+        Record.print(
+            "idle",
+            [
+                "tunnels": Double(result.tunnels), "bytes": result.bytesPerTunnel,
+                "beside": rate > 0 ? Double(beside.units) / beside.seconds / rate : nil, "besideCPU": cpu,
+                "errors": Double(result.broken + without.errors + beside.errors),
             ])
     }
 

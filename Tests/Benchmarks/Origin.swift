@@ -12,12 +12,17 @@ enum Service: UInt8 {
     case echo = 0x45
     /// `Exchange.request` bytes in, `Exchange.response` bytes out, over and over.
     case exchange = 0x52
+    /// HTTP/1.1 requests without a body in, `Exchange.page` out; the letter is that of GET.
+    case web = 0x47
 }
 
 /// One small request and its answer, the size of a short HTTP GET and a redirect.
 enum Exchange {
     static let request = 128
     static let response = 256
+    static let page: [UInt8] = Array(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 256\r\n\r\n\(String(repeating: "g", count: 256))"
+            .utf8)
 }
 
 /// The origin server of every measurement. It listens on all loopback addresses at once (0.0.0.0 covers 127.0.0.0/8).
@@ -110,6 +115,7 @@ private struct Desk {
             case .sink: discard(fd)
             case .echo: echo(fd)
             case .exchange: answer(fd, entry)
+            case .web: respond(fd, entry)
             case nil: begin(fd, entry)
             }
         if !stays { close(fd) }
@@ -123,6 +129,8 @@ private struct Desk {
         switch service {
         case .exchange:
             return answer(fd, entry)
+        case .web:
+            return respond(fd, entry)
         case .source:
             recv(fd, &first, 1, 0)
             poll.change(fd, tag: Int(fd), for: Epoll.output)
@@ -159,5 +167,26 @@ private struct Desk {
             }
         }
         return true
+    }
+
+    /// A page for each head that ends; `pending` is how much of the empty line that ends one has come.
+    private func respond(_ fd: Int32, _ entry: UnsafeMutablePointer<ConnectionTable.Entry>) -> Bool {
+        let got = recv(fd, buffer, 16 << 10, 0)
+        guard got > 0 else { return got < 0 && errno == EAGAIN }
+        for index in 0..<got {
+            let isExpected = buffer[index] == (entry.pointee.pending % 2 == 0 ? 13 : 10)
+            entry.pointee.pending = isExpected ? entry.pointee.pending + 1 : buffer[index] == 13 ? 1 : 0
+            guard entry.pointee.pending == 4 else { continue }
+            entry.pointee.pending = 0
+            guard send(fd, Exchange.page, Exchange.page.count, 0) == Exchange.page.count else { return false }
+        }
+        // A proxy that does not keep its connections says so, and waits for the end.
+        return !contains("onnection: close", got)
+    }
+
+    private func contains(_ text: StaticString, _ count: Int) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        return (0...count - length).contains { memcmp(buffer + $0, text.utf8Start, length) == 0 }
     }
 }

@@ -77,6 +77,22 @@ package struct Route: Sendable {
         return pen.length
     }
 
+    /// Writes a plain HTTP request for the origin's page and returns its length: absolute-form for a proxy (RFC 9112 §3.2.2).
+    package func writeRequest(target: Endpoint, into buffer: UnsafeMutablePointer<UInt8>) -> Int {
+        var pen = Pen(buffer)
+        pen.put("GET ")
+        if way == .http {
+            pen.put("http://")
+            pen.put(target)
+        }
+        pen.put("/page HTTP/1.1\r\nHost: ")
+        pen.put(target)
+        pen.put("\r\n")
+        if way == .http { pen.put(authorization) }
+        pen.put("Accept: */*\r\nUser-Agent: gatehouse-load\r\n\r\n")
+        return pen.length
+    }
+
     /// Judges what has arrived so far in answer to `step`. A reply with bytes behind it is refused: no origin here speaks first.
     package func judge(step: Int, reply: UnsafePointer<UInt8>, count: Int) -> Verdict {
         switch (way, step) {
@@ -110,7 +126,9 @@ package struct Route: Sendable {
     }
 
     /// Connects and shakes hands, blocking; at most ten seconds for each step.
-    func open(to target: Endpoint) throws(Failure) -> Int32 {
+    ///
+    /// - Parameter isTunnel: false for a connection to the proxy itself, for requests.
+    func open(to target: Endpoint, isTunnel: Bool = true) throws(Failure) -> Int32 {
         let fd = Socket.stream(blocking: true)
         guard fd >= 0 else { throw Failure(errno: "socket") }
         do throws(Failure) {
@@ -118,7 +136,7 @@ package struct Route: Sendable {
             guard firstHop(to: target).withSockaddr({ connect(fd, $0, $1) }) == 0 else {
                 throw Failure(errno: "connect")
             }
-            try shakeHands(fd, target)
+            if isTunnel { try shakeHands(fd, target) }
             return fd
         } catch {
             close(fd)

@@ -47,16 +47,38 @@ import Testing
         #expect(rounded(value) == text)
     }
 
-    @Test func `Gatehouse is held against the best peer, and plain TCP is none`() throws {
-        let lines = [
-            "gatehouse\tSOCKS5\tdown\tgbit=20\tcpu=0.2", "gatehouse\tSOCKS5\tdown\tgbit=24\tcpu=0.1",
-            "gatehouse\tSOCKS5\tdown\tgbit=30\tcpu=0.4",
-            "dante\tSOCKS5\tdown\tgbit=12\tcpu=0.5", "squid\tCONNECT\tdown\tgbit=8\tcpu=0.4",
-            "haproxy\tplain TCP\tdown\tgbit=48\tcpu=0.01",
-        ]
+    private func row(_ title: String, of lines: [String]) throws -> [String] {
         let table = Table(try lines.map { try #require(Record(line: $0)) }).lines()
-        let ratio = try #require(table.first { $0.contains("to the best peer") })
-        #expect(ratio.split(separator: " ").suffix(2) == ["×2.00", "×0.500"])
+        return try #require(table.last { $0.contains(title) }).split(separator: " ").map(String.init)
+    }
+
+    @Test func `Gatehouse is held against the best peer of its kind, and plain TCP is none`() throws {
+        let lines = [
+            "gatehouse\tSOCKS5\tdown-8\tgbit=20\tcpu=0.2", "gatehouse\tSOCKS5\tdown-8\tgbit=24\tcpu=0.1",
+            "gatehouse\tSOCKS5\tdown-8\tgbit=30\tcpu=0.4",
+            "dante\tSOCKS5\tdown-8\tgbit=12\tcpu=0.25", "microsocks\tSOCKS5\tdown-8\tgbit=10\tcpu=0.5",
+            "squid\tCONNECT\tdown-8\tgbit=36\tcpu=0.1", "haproxy\tplain TCP\tdown-8\tgbit=48\tcpu=0.01",
+        ]
+        #expect(
+            try row("download, 8 flows, Gbit/s", of: lines).suffix(7)
+                == ["dante", "12.0", "24.0", "×2.00", "≥", "×1.05", "met"])
+        #expect(
+            try row("download, 8 flows, CPU s/GB", of: lines).suffix(7)
+                == ["dante", "0.250", "0.200", "×0.800", "≤", "×0.600", "MISSED"])
+    }
+
+    @Test func `What is to be reached by itself is not divided by a peer's`() throws {
+        let lines = [
+            "gatehouse\tCONNECT\tidle\tbytes=400\tbeside=0.9", "squid\tCONNECT\tidle\tbytes=20000\tbeside=0.1",
+        ]
+        #expect(try row("kB per idle tunnel", of: lines).suffix(5) == ["0.400", "0.400", "≤", "0.500", "met"])
+        #expect(try row("beside them", of: lines).suffix(5) == ["0.900", "0.900", "≥", "0.950", "MISSED"])
+    }
+
+    @Test func `A bar for one kind is not asked of the other`() throws {
+        let lines = ["gatehouse\tCONNECT\tsessions\trate=9\tcpu=9e-5", "squid\tCONNECT\tsessions\trate=9\tcpu=9e-5"]
+        #expect(try row("sessions per s", of: lines).last == "MISSED")
+        #expect(try row("CPU µs each", of: lines).last == "90.0")
     }
 
     @Test func `A line that is no record is refused`() {

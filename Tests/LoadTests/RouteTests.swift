@@ -60,4 +60,27 @@ import Testing
         let bytes = Array(reply.utf8)
         #expect(route.judge(step: 0, reply: bytes, count: bytes.count) == verdict)
     }
+
+    @Test func `A proxy is asked in absolute form, an origin in origin-form`() {
+        func head(_ way: Route.Way) -> String {
+            var buffer = [UInt8](repeating: 0, count: Route.scratchSize)
+            let length = Route(way: way, proxy: Self.proxy).writeRequest(target: Self.target, into: &buffer)
+            return String(decoding: buffer[..<length].prefix { $0 != 13 }, as: UTF8.self)
+        }
+        #expect(head(.http) == "GET http://127.1.2.254:20800/page HTTP/1.1")
+        #expect(head(.direct) == "GET /page HTTP/1.1")
+    }
+
+    @Test(
+        arguments: [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", .incomplete),
+            ("HTTP/1.1 200 OK\r\nVia: x\r\nContent-Length: 3\r\n\r\nabc", .passed),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd", .refused),
+            ("HTTP/1.1 200 OK\r\n\r\n", .refused), ("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", .refused),
+            ("HTTP/1.1 200 OK\r\nContent-Le", .incomplete), ("\r\n", .refused),
+        ] as [(String, Route.Verdict)])
+    func `An answer is waited for whole and judged by its status and length`(answer: String, verdict: Route.Verdict) {
+        let bytes = Array(answer.utf8)
+        #expect(Answer.judge(bytes, bytes.count) == verdict)
+    }
 }
