@@ -42,6 +42,11 @@ int linux_connect(int fd, const struct sockaddr_storage *address, socklen_t leng
     return connect(fd, (const struct sockaddr *)address, length) < 0 ? -errno : 0;
 }
 
+void linux_abort(int fd) {
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    connect(fd, &nobody, sizeof nobody);
+}
+
 int linux_set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }

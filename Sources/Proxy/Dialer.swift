@@ -45,7 +45,9 @@ extension Relay {
         } catch {
             throw .unreachable(error.errno)
         }
-        // Another policy may hold by now, and nobody but this knows of the connection yet.
+        requester.didConnect(host, to: connection.address)
+        requester.take(connection.socket)
+        // Another policy may hold by now, and nobody but this knew of the connection.
         let now = self.access
         if now !== access,
             case .deny(let reason) = now.verdict(

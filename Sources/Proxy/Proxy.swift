@@ -30,6 +30,8 @@ package final class Relay: Sendable {
     let limits: Limits
     let logger: Logger
     let credentials: Credentials
+    /// By reactor.
+    package let sessions: [Sessions]
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
 
@@ -44,6 +46,8 @@ package final class Relay: Sendable {
         var resolvers: [Resolver] = []
         for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
         self.resolvers = resolvers
+        let numbers = SessionNumbers()
+        sessions = reactors.map { Sessions(on: $0, numbers: numbers) }
         self.limits = limits
         self.logger = logger
         credentials = Credentials()
@@ -60,17 +64,18 @@ package final class Relay: Sendable {
 
     /// What is to be done with each client of `listener`.
     package func session(for listener: Listener) -> SessionBody {
+        let entrance = Entrance(listener)
         switch listener.kind {
         case .socks5:
             return { reactor, client, address in
-                let requester = Requester(listener: listener, client: address)
+                let requester = Requester(client, from: address, by: entrance, in: self.sessions[reactor.index])
                 // Not one of its clients: not a word, as from a port that is shut.
                 guard listener.admits(requester.identity.address) else { return }
                 await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
             }
         case .http, .https, .mixed:
             return { reactor, client, address in
-                let requester = Requester(listener: listener, client: address)
+                let requester = Requester(client, from: address, by: entrance, in: self.sessions[reactor.index])
                 guard listener.admits(requester.identity.address) else {
                     return await self.turnAway(client, from: listener)
                 }

@@ -12,6 +12,7 @@ final class Loop {
     let limits: TunnelTicks
     var slots = SlotTable()
     var tunnels = TunnelTable()
+    var sessions = SessionTable()
     var pipes = PipePool()
     /// Where data passes through that is copied; never holds anything from one call to the next.
     let scratch: UnsafeMutableRawBufferPointer
@@ -119,7 +120,7 @@ final class Loop {
         }
     }
 
-    private func resume(_ slot: UnsafeMutablePointer<Slot>) {
+    func resume(_ slot: UnsafeMutablePointer<Slot>) {
         guard let waiter = slot.pointee.waiter else { return }
         slot.pointee.waiter = nil
         slot.pointee.awaited = []
@@ -201,6 +202,7 @@ final class Loop {
         slot.pointee.flags = .expired
         slot.pointee.watcher = nil
         slot.pointee.tunnel = Tunnel.none
+        if slot.pointee.session != Session.none { leave(index) }
         resume(slot)
         closed.append(index)
     }
@@ -214,7 +216,7 @@ final class Loop {
     /// Waits until the slot is ready for one of `flags`.
     func wait(_ index: Slot.Index, for flags: Slot.Flags) async throws(Errno) {
         let slot = slots[index]
-        if !slot.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw .timedOut }
+        if !slot.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw expiry(of: index) }
         if slot.pointee.flags.isDisjoint(with: flags) {
             await withUnsafeContinuation { continuation in
                 let slot = slots[index]
@@ -222,8 +224,13 @@ final class Loop {
                 slot.pointee.awaited = flags
                 slot.pointee.waiter = continuation
             }
-            if slots[index].pointee.flags.contains(.expired) { throw .timedOut }
+            if slots[index].pointee.flags.contains(.expired) { throw expiry(of: index) }
         }
+    }
+
+    /// Why a slot is of no use any more.
+    func expiry(of index: Slot.Index) -> Errno {
+        slots[index].pointee.flags.contains(.revoked) ? Errno(ECANCELED) : .timedOut
     }
 
     /// Makes an alarm ready.
@@ -233,12 +240,14 @@ final class Loop {
     }
 
     func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        guard !slots[index].pointee.flags.contains(.revoked) else { return }
         slots[index].pointee.flags.remove(.expired)
         // The clock is asked anew: counted from the start of a long turn a deadline would come early.
         wheel.arm(index, in: slots, at: TimerWheel.tick(of: monotonicMilliseconds()) &+ max(ticks, 1))
     }
 
     func clearDeadline(_ index: Slot.Index) {
+        guard !slots[index].pointee.flags.contains(.revoked) else { return }
         slots[index].pointee.flags.remove(.expired)
         wheel.disarm(index, in: slots)
     }
@@ -270,9 +279,13 @@ final class Loop {
     }
 }
 
-/// CLOCK_MONOTONIC in milliseconds; never goes back (clock_gettime(2)).
-func monotonicMilliseconds() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+/// CLOCK_MONOTONIC: never goes back, and is the same for every process (clock_gettime(2)).
+package enum MonotonicClock {
+    package static var nanoseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 }
+
+func monotonicMilliseconds() -> UInt64 { MonotonicClock.nanoseconds / 1_000_000 }

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 // How a tunnel's bytes move. Small amounts are copied through the loop's buffer: one read, one write. A direction whose
 // reads fill the buffer moves to splice(2) through a pooled pipe, and back when the flood is over.
@@ -27,18 +26,17 @@ extension Loop {
         let tunnel = tunnels[index]
         let client = slots[tunnel.pointee.client]
         let origin = slots[tunnel.pointee.origin]
-        let account = counters[client.pointee.account]
         hasMoved = false
         if !tunnel.pointee.up.isShut {
             var moved = 0
             let step = run(&tunnel.pointee.up, from: client, to: origin, moved: &moved)
-            if moved > 0 { account.pointee.sent.add(UInt64(moved), ordering: .relaxed) }
+            if moved > 0 { count(sent: moved, of: client) }
             settle(index, step, isUp: true)
         }
         if !tunnel.pointee.down.isShut {
             var moved = 0
             let step = run(&tunnel.pointee.down, from: origin, to: client, moved: &moved)
-            if moved > 0 { account.pointee.received.add(UInt64(moved), ordering: .relaxed) }
+            if moved > 0 { count(received: moved, of: client) }
             settle(index, step, isUp: false)
         }
         if hasMoved { tunnel.pointee.lastMoved = tick }

@@ -32,6 +32,8 @@ struct Slot {
         static let shared = Flags(rawValue: 1024)
         /// Its session has taken it from the budget already.
         static let prepaid = Flags(rawValue: 2048)
+        /// Its session was ended from outside: whoever waits here, now or later, is told so.
+        static let revoked = Flags(rawValue: 4096)
 
         /// What it takes from the budget of descriptors.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }
@@ -51,6 +53,8 @@ struct Slot {
     /// The task that waits here, and for which of `readable` and `writable`.
     var waiter: UnsafeContinuation<Void, Never>?
     var awaited: Flags = []
+    /// The session that it ends with.
+    var session: Session.Index = Session.none
     /// Called on every event, for descriptors that no task waits for.
     var watcher: Watcher?
 }

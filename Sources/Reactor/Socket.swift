@@ -60,7 +60,7 @@ package struct Socket: ~Copyable {
         var rest = bytes
         while !rest.isEmpty {
             let state = loop.slots[slot]
-            if !state.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw .timedOut }
+            if !state.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw loop.expiry(of: slot) }
             let count = linux_send(state.pointee.descriptor, rest.baseAddress, rest.count)
             if count >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])

@@ -7,7 +7,8 @@ extension Loop {
         let index = tunnels.insert(Tunnel(client: client, origin: origin, lastMoved: tick))
         slots[client].pointee.tunnel = index
         slots[origin].pointee.tunnel = index
-        guard !slots[client].pointee.flags.union(slots[origin].pointee.flags).contains(.deaf) else { return cut(index) }
+        let flags = slots[client].pointee.flags.union(slots[origin].pointee.flags)
+        guard flags.isDisjoint(with: [.deaf, .revoked]) else { return cut(index) }
         clearDeadline(origin)
         setDeadline(client, after: min(limits.idle, limits.youth))
         // What became readable before is not announced again.

@@ -1,0 +1,169 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Who keeps a session's record. It belongs to the session's reactor.
+package protocol SessionOwner: AnyObject {
+    /// The client's connection is closed, and with it the session is over. Called once, on the reactor's thread.
+    func sessionEnded(_ traffic: Traffic)
+}
+
+/// Bytes of one session, as its origin sees them: sent to it, and received from it.
+package struct Traffic: Hashable, Sendable {
+    package var sent: UInt64 = 0
+    package var received: UInt64 = 0
+
+    package init(sent: UInt64 = 0, received: UInt64 = 0) {
+        self.sent = sent
+        self.received = received
+    }
+}
+
+/// A session as its loop knows it, whoever carries it now: a task, or a tunnel.
+struct Session {
+    typealias Index = UInt32
+    static let none = Index.max
+
+    /// nil: the place is free.
+    var owner: (any SessionOwner)?
+    /// The session ends when this slot is closed.
+    var client = Slot.none
+    var traffic = Traffic()
+}
+
+/// Sessions by index; pages that never move.
+struct SessionTable: ~Copyable {
+    private static let pageSize = 64
+    private var pages: [UnsafeMutablePointer<Session>] = []
+    private var free: [Session.Index] = []
+
+    deinit {
+        for page in pages {
+            page.deinitialize(count: SessionTable.pageSize)
+            page.deallocate()
+        }
+    }
+
+    @inline(__always)
+    subscript(index: Session.Index) -> UnsafeMutablePointer<Session> {
+        pages[Int(index) / SessionTable.pageSize] + Int(index) % SessionTable.pageSize
+    }
+
+    var indices: Range<Session.Index> { 0..<Session.Index(pages.count * SessionTable.pageSize) }
+
+    mutating func insert(_ session: Session) -> Session.Index {
+        if free.isEmpty {
+            let page = UnsafeMutablePointer<Session>.allocate(capacity: SessionTable.pageSize)
+            page.initialize(repeating: Session(), count: SessionTable.pageSize)
+            let first = Session.Index(pages.count * SessionTable.pageSize)
+            pages.append(page)
+            free.append(contentsOf: (first..<first + UInt32(SessionTable.pageSize)).reversed())
+        }
+        let index = free.removeLast()
+        self[index].pointee = session
+        return index
+    }
+
+    mutating func remove(_ index: Session.Index) {
+        self[index].pointee = Session()
+        free.append(index)
+    }
+}
+
+/// A session from its owner's side. Of use until `sessionEnded`.
+package struct SessionHandle {
+    fileprivate unowned(unsafe) let loop: Loop
+    fileprivate let index: Session.Index
+
+    /// What has moved so far.
+    package var traffic: Traffic { loop.sessions[index].pointee.traffic }
+
+    /// Counts what a task moved itself; a tunnel's bytes are counted by its loop.
+    package func count(sent: Int = 0, received: Int = 0) {
+        let client = loop.slots[loop.sessions[index].pointee.client]
+        if sent > 0 { loop.count(sent: sent, of: client) }
+        if received > 0 { loop.count(received: received, of: client) }
+    }
+
+    /// Ends the session now: a RST to its client and, of a tunnel, to its origin. A task that carries it finds its waits
+    /// over (`ECANCELED`) and its client gone, and is to return.
+    package func end() {
+        loop.endSession(index)
+    }
+}
+
+extension Socket {
+    /// Makes this a session's client.
+    package borrowing func beginSession(of owner: any SessionOwner) -> SessionHandle {
+        let index = loop.sessions.insert(Session(owner: owner, client: slot))
+        loop.slots[slot].pointee.session = index
+        return SessionHandle(loop: loop, index: index)
+    }
+
+    /// Makes a task's waits for this socket end with the session: an origin's, or that of an association.
+    package borrowing func join(_ session: SessionHandle) {
+        loop.slots[slot].pointee.session = session.index
+    }
+
+    /// Undoes `join`: the socket outlives the session, for others to use.
+    package borrowing func leaveSession() {
+        loop.slots[slot].pointee.session = Session.none
+    }
+}
+
+extension Reactor {
+    /// Calls `body` with the owner of each session that is open. On the reactor's thread, from whichever actor; `body` may end
+    /// sessions.
+    package nonisolated func forEachSession(_ body: (any SessionOwner) -> Void) {
+        let loop = currentLoop
+        for index in loop.sessions.indices {
+            if let owner = loop.sessions[index].pointee.owner { body(owner) }
+        }
+    }
+}
+
+extension Loop {
+    @inline(__always)
+    func count(sent bytes: Int, of client: UnsafeMutablePointer<Slot>) {
+        counters[client.pointee.account].pointee.sent.add(UInt64(bytes), ordering: .relaxed)
+        if client.pointee.session != Session.none {
+            sessions[client.pointee.session].pointee.traffic.sent &+= UInt64(bytes)
+        }
+    }
+
+    @inline(__always)
+    func count(received bytes: Int, of client: UnsafeMutablePointer<Slot>) {
+        counters[client.pointee.account].pointee.received.add(UInt64(bytes), ordering: .relaxed)
+        if client.pointee.session != Session.none {
+            sessions[client.pointee.session].pointee.traffic.received &+= UInt64(bytes)
+        }
+    }
+
+    func endSession(_ index: Session.Index) {
+        let client = sessions[index].pointee.client
+        guard client != Slot.none else { return }
+        if slots[client].pointee.tunnel != Tunnel.none { return cut(slots[client].pointee.tunnel) }
+        // Rare, and a task may wait for any of its sockets: looking at all of them costs no other session anything.
+        for slot in slots.indices where slots[slot].pointee.session == index { revoke(slot) }
+    }
+
+    /// Takes a slot away from the task that has it, which still owns it and closes it when it returns.
+    private func revoke(_ index: Slot.Index) {
+        let slot = slots[index]
+        guard slot.pointee.flags.contains(.open), slot.pointee.flags.isDisjoint(with: .revoked) else { return }
+        clearDeadline(index)
+        slot.pointee.flags.formUnion([.expired, .revoked])
+        linux_abort(slot.pointee.descriptor)
+        resume(slot)
+    }
+
+    /// A slot is closed; if it was a session's client the session is over.
+    func leave(_ slot: Slot.Index) {
+        let index = slots[slot].pointee.session
+        slots[slot].pointee.session = Session.none
+        let session = sessions[index].pointee
+        guard session.client == slot, let owner = session.owner else { return }
+        sessions.remove(index)
+        owner.sessionEnded(session.traffic)
+    }
+}
