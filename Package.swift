@@ -69,7 +69,7 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Reactor", "Policy", "CLinux", "gatehoused", "gatehousectl", "TestProcess", logging]),
         tests("AdminTests", ["Admin", "Reactor", "Policy", logging, "TestProcess"]),
-        tests("WireTests", ["Wire"]),
+        tests("WireTests", ["Wire", "TestProcess"]),
         tests("PolicyTests", ["Policy"]),
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),

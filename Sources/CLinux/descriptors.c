@@ -28,6 +28,8 @@ long linux_read(int fd, void *buffer, size_t length) { return RETRY(read(fd, buf
 
 long linux_write(int fd, const void *buffer, size_t length) { return RETRY(write(fd, buffer, length)); }
 
+long linux_peek(int fd, void *buffer, size_t length) { return RETRY(recv(fd, buffer, length, MSG_PEEK)); }
+
 long linux_send(int fd, const void *buffer, size_t length) { return RETRY(send(fd, buffer, length, MSG_NOSIGNAL)); }
 
 // Not retried on EINTR: Linux has released the descriptor by then (close(2)).

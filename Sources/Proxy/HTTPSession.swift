@@ -18,6 +18,7 @@ struct HTTPSession {
         }
     }
 
+    /// - Parameter client: with a deadline for its first head, the whole of it and not each read.
     func run(_ client: consuming Socket, on reactor: isolated Reactor) async {
         var limits = HTTPHeadParser.Limits()
         limits.head = relay.limits.head
@@ -27,15 +28,17 @@ struct HTTPSession {
         var challenges = 0
         do throws(Ending) {
             while true {
-                // One deadline for the whole head, not one for each read.
-                client.setDeadline(after: relay.limits.handshake)
                 let head = try await next(from: client, &inbox, &parser)
+                if let answer = relay.ownAnswer(to: head, from: client, for: requester) {
+                    throw Ending(answer: answer)
+                }
                 guard try await isAuthorized(head) else {
                     challenges += 1
                     let closes = challenges > relay.limits.challenges || !canContinue(after: head, inbox.isEmpty)
                     let answer = challenge(head, closes: closes)
                     if closes { throw Ending(answer: answer) }
                     try await send(answer.encode(), to: client)
+                    client.setDeadline(after: relay.limits.handshake)
                     continue
                 }
                 client.clearDeadline()
@@ -81,12 +84,9 @@ struct HTTPSession {
         }
     }
 
-    /// What this proxy does not do, told apart so that a person can tell what to change.
+    /// What this proxy does not do.
     private func unserved(_ head: HTTPRequestHead) -> HTTPResponse {
-        var answer =
-            head.target.hasPrefix("/")
-            ? HTTPResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
-            : HTTPResponse(.notImplemented, reason: "this proxy carries tunnels (CONNECT) only; use https")
+        var answer = HTTPResponse(.notImplemented, reason: "this proxy carries tunnels (CONNECT) only; use https")
         answer.omitsBody = head.method == "HEAD"
         return answer
     }

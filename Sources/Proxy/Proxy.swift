@@ -34,6 +34,7 @@ package final class Relay: Sendable {
     package let sessions: [Sessions]
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
+    private let currentPremises: Mutex<Premises>
 
     /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
     ///
@@ -53,46 +54,60 @@ package final class Relay: Sendable {
         credentials = Credentials()
         // Until a policy is applied, what no gateway reaches without a rule is shut.
         currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
+        currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
     }
 
     /// From now on sessions are judged by this policy; tunnels that stand are left alone.
     package func apply(_ policy: Policy, in surroundings: Surroundings) {
         let next = Access(policy, surroundings: surroundings)
         currentAccess.withLock { $0 = next }
+        currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
         credentials.replaceUsers(policy.users)
     }
 
     /// What is to be done with each client of `listener`.
     package func session(for listener: Listener) -> SessionBody {
         let entrance = Entrance(listener)
-        switch listener.kind {
-        case .socks5:
-            return { reactor, client, address in
-                let requester = Requester(client, from: address, by: entrance, in: self.sessions[reactor.index])
-                // Not one of its clients: not a word, as from a port that is shut.
-                guard listener.admits(requester.identity.address) else { return }
-                await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
+        return { [self] reactor, client, address in
+            let requester = Requester(client, from: address, by: entrance, in: sessions[reactor.index])
+            guard listener.admits(requester.identity.address) else { return await turnAway(client, from: listener) }
+            // One deadline for all that the client has to say first, however many steps that takes.
+            client.setDeadline(after: limits.handshake)
+            if listener.kind == .mixed {
+                requester.kind = await beginsAsSOCKS(client, on: listener) ? .socks5 : .http
             }
-        case .http, .https, .mixed:
-            return { reactor, client, address in
-                let requester = Requester(client, from: address, by: entrance, in: self.sessions[reactor.index])
-                guard listener.admits(requester.identity.address) else {
-                    return await self.turnAway(client, from: listener)
-                }
+            if requester.kind == .socks5 {
+                await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
+            } else {
                 await HTTPSession(relay: self, requester: requester).run(client, on: reactor)
             }
         }
     }
 
-    /// Tells a client from outside the listener's networks so, where that can be said before it has said anything.
+    /// Tells a client from outside the listener's networks so, where that can be said before it has said anything. Else not a
+    /// word, as from a port that is shut.
     private func turnAway(_ client: consuming Socket, from listener: Listener) async {
         guard listener.kind == .http else { return }
         let answer = HTTPResponse(.forbidden, reason: "this proxy does not serve clients from your network")
         await client.close(saying: answer.encode(), within: limits.farewell)
     }
 
+    /// Which of the two protocols of a mixed listener it is. A SOCKS greeting begins with its version (RFC 1928 §3), a
+    /// request of HTTP with a letter. The byte stays where it is: whoever reads it next takes it for the first.
+    private func beginsAsSOCKS(_ client: borrowing Socket, on listener: Listener) async -> Bool {
+        switch try? await client.peek() {
+        case 5: true
+        case 4: listener.socks.allowsVersion4
+        // Whoever leaves, or says nothing in time, is answered in neither protocol.
+        default: false
+        }
+    }
+
     func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
 
     /// What decides at present. Whoever asks it more than once for one thing keeps it meanwhile.
     var access: Access { currentAccess.withLock { $0 } }
+
+    /// What a client is told of the gateway at present.
+    var premises: Premises { currentPremises.withLock { $0 } }
 }

@@ -19,9 +19,8 @@ struct SOCKS5Session {
     /// The longest message is a login of 513 bytes.
     private static let longestMessage = 1536
 
+    /// - Parameter client: with a deadline for all that it has to say, not one for each message.
     func run(_ client: consuming Socket, on reactor: isolated Reactor) async {
-        // One deadline for all that the client has to say, not one for each message.
-        client.setDeadline(after: relay.limits.handshake)
         var inbox = Inbox(limit: Self.longestMessage)
         do throws(Ending) {
             try await authenticate(client, &inbox)

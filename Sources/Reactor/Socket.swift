@@ -55,6 +55,21 @@ package struct Socket: ~Copyable {
         }
     }
 
+    /// The byte that the next read will begin with; waits if there is none. nil at the end of the stream.
+    ///
+    /// - Throws: `ETIMEDOUT` past the deadline; whatever recv(2) says.
+    package borrowing func peek() async throws(Errno) -> UInt8? {
+        while true {
+            try await loop.wait(slot, for: .readable)
+            let state = loop.slots[slot]
+            var byte: UInt8 = 0
+            let count = linux_peek(state.pointee.descriptor, &byte, 1)
+            if count >= 0 { return count == 1 ? byte : nil }
+            if count != -Int(EAGAIN) { throw Errno(Int32(-count)) }
+            state.pointee.flags.subtract([.readable, .urgent])
+        }
+    }
+
     /// Writes all of it, waiting as often as the peer makes us.
     package borrowing func write(_ bytes: UnsafeRawBufferPointer) async throws(Errno) {
         var rest = bytes

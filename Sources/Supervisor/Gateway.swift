@@ -272,11 +272,13 @@ actor Gateway {
 
     private func assignment(of target: Policy, revision: Int, to role: Role) -> Assignment {
         var share = target
-        // An opening without a listener behind it is a door that stands open: only listeners with a socket have one.
+        // An opening without a listener behind it is a door that stands open, and a PAC file that names one leads nowhere:
+        // only those with a socket count.
         let live = target.listeners.filter { sockets[$0] != nil }
         let own = live.filter { $0.role == role }
+        share.listeners = live
         if role == .firewall {
-            share.listeners = isStopping ? [] : live
+            if isStopping { share.listeners = [] }
             share.users = []
             share.rules = []
         } else {

@@ -37,13 +37,16 @@ package enum HTTPStatus: Int, Sendable, CaseIterable {
     }
 }
 
-/// A short answer of the proxy's own: a reason in plain text, always delimited by Content-Length.
+/// A short answer of the proxy's own, always delimited by Content-Length.
 package struct HTTPResponse: Hashable, Sendable {
     package var status: HTTPStatus
     /// The value of Proxy-Authenticate.
     package var challenge: String?
-    /// One sentence, sent with a line feed after it.
+    /// The body: one sentence, sent with a line feed after it.
     package var reason: String
+    package var mediaType = "text/plain; charset=utf-8"
+    /// For how many seconds the client, and nobody on the way, may keep it (RFC 9111 §5.2.2); nil: not said.
+    package var freshness: Int?
     /// Whether the connection ends with this answer.
     package var closes: Bool
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
@@ -69,7 +72,8 @@ package struct HTTPResponse: Hashable, Sendable {
         let body = reason + "\n"
         var head = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\n"
         if let challenge { head += "Proxy-Authenticate: \(challenge)\r\n" }
-        head += "Content-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
+        head += "Content-Type: \(mediaType)\r\nContent-Length: \(body.utf8.count)\r\n"
+        if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
         // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"
         return Array((omitsBody ? head : head + body).utf8)

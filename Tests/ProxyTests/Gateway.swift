@@ -12,9 +12,10 @@ let loopback: UInt32 = 0x7f00_0001
 final class Gateway: Sendable {
     let reactor: Reactor
     let relay: Relay
-    /// Of the SOCKS5 and the HTTP listener.
+    /// Of the SOCKS5 listener, the HTTP one and the one that is both.
     let socks5: UInt16
     let http: UInt16
+    let mixed: UInt16
     private let acceptors: [Acceptor]
     private let policy: Policy
 
@@ -40,7 +41,7 @@ final class Gateway: Sendable {
         var listeners: [Listener] = []
         var acceptors: [Acceptor] = []
         var ports: [UInt16] = []
-        for kind in [Listener.Kind.socks5, .http] {
+        for kind in [Listener.Kind.socks5, .http, .mixed] {
             let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))
             let port = try ListeningSocket.address(of: socket).port
             let listener = Listener(
@@ -54,7 +55,7 @@ final class Gateway: Sendable {
             ports.append(port)
         }
         self.acceptors = acceptors
-        (socks5, http) = (ports[0], ports[1])
+        (socks5, http, mixed) = (ports[0], ports[1], ports[2])
         policy = Policy(listeners: listeners, users: users, rules: rules, defaultAction: defaultAction)
         relay.apply(policy, in: Surroundings())
     }

@@ -17,6 +17,23 @@ import Wire
                 """)
     }
 
+    @Test func `A script says what it is, and that it may be kept for a while by its browser`() {
+        var response = HTTPResponse(.ok, reason: "1;")
+        response.mediaType = "application/x-ns-proxy-autoconfig"
+        response.freshness = 60
+        #expect(
+            text(response) == """
+                HTTP/1.1 200 OK\r
+                Content-Type: application/x-ns-proxy-autoconfig\r
+                Content-Length: 3\r
+                Cache-Control: private, max-age=60\r
+                Connection: close\r
+                \r
+                1;
+
+                """)
+    }
+
     @Test func `A 407 has its challenge and keeps the connection`() {
         #expect(
             text(.authenticationRequired(reason: "grün", closes: false)) == """

@@ -1,0 +1,96 @@
+/// What a client has to know of the gateway to use it: which listeners there are for it, and which networks it reaches
+/// without. The PAC file and `client-setup` are made of this.
+package struct Premises: Sendable {
+    /// A listener as a client writes it down.
+    package struct Offer: Codable, Hashable, Sendable {
+        package var kind: Listener.Kind
+        /// Never 0.0.0.0 or ::.
+        package var endpoint: Endpoint
+        package var authentication: Listener.Authentication
+
+        package init(kind: Listener.Kind, endpoint: Endpoint, authentication: Listener.Authentication) {
+            self.kind = kind
+            self.endpoint = endpoint
+            self.authentication = authentication
+        }
+    }
+
+    private let listeners: [Listener]
+    private let lan: [String]
+    private let wan: [String]
+    private let surroundings: Surroundings
+
+    /// - Parameter policy: with the listeners that are open.
+    package init(_ policy: Policy, surroundings: Surroundings) {
+        listeners = policy.listeners
+        lan = policy.lan
+        wan = policy.wan
+        self.surroundings = surroundings
+    }
+
+    /// The listeners that `client` can use, which has reached the gateway at `address`: those on that address, and those on
+    /// its interface's others of the same family. Beyond that nobody knows whether it has a route.
+    package func offers(to client: IPAddress, at address: IPAddress) -> [Offer] {
+        let (client, address) = (client.unmapped, address.unmapped)
+        let holder = surroundings.interface(holding: address)
+        return listeners.compactMap { listener in
+            guard let place = listener.endpoint.address.unmapped.place(of: address, on: holder),
+                listener.interface == nil || listener.interface == holder?.name,
+                listener.admits(client)
+            else { return nil }
+            return Offer(listener, at: place)
+        }
+    }
+
+    /// The listeners that the home's devices can use, each on every address at which they reach it. Where no LAN is known yet
+    /// these are all that there are.
+    package func offers() -> [Offer] {
+        let interfaces = surroundings.interfaces.filter { lan.isEmpty || lan.contains($0.name) }
+        return listeners.flatMap { listener -> [Offer] in
+            let own = interfaces.filter { listener.interface == nil || listener.interface == $0.name }
+            let address = listener.endpoint.address.unmapped
+            let places = own.flatMap(\.addresses).map(\.address).filter {
+                $0 == address || address.covers($0) && $0.special != .linkLocal && (!lan.isEmpty || !$0.isLoopback)
+            }
+            return places.map { Offer(listener, at: $0) }
+        }
+    }
+
+    /// The networks that a client which has reached the gateway at `address` shares with it, so that it needs no proxy to get
+    /// there: those of that interface, if the home is behind it. Before anybody has told where the home is, private networks
+    /// count as it.
+    package func networks(around address: IPAddress) -> [Network] {
+        guard let holder = surroundings.interface(holding: address.unmapped), !wan.contains(holder.name) else {
+            return []
+        }
+        return surroundings.networks(of: [holder.name]).filter { lan.contains(holder.name) || $0.base.special != nil }
+    }
+}
+
+extension Premises.Offer {
+    fileprivate init(_ listener: Listener, at address: IPAddress) {
+        self.init(
+            kind: listener.kind, endpoint: Endpoint(address: address, port: listener.endpoint.port),
+            authentication: listener.authentication)
+    }
+}
+
+extension IPAddress {
+    /// Whether this is the unspecified address of the other one's family, at which a listener hears all of that family.
+    fileprivate func covers(_ other: IPAddress) -> Bool {
+        switch (self, other) {
+        case (.v4(0), .v4): true
+        case (.v6(let bits), .v6): bits == 0
+        default: false
+        }
+    }
+
+    /// The address at which a listener on this one is reached by those who come to `address`; nil: they cannot tell.
+    fileprivate func place(of address: IPAddress, on holder: Surroundings.Interface?) -> IPAddress? {
+        if self == address || covers(address) { return address }
+        switch (self, address) {
+        case (.v4, .v4), (.v6, .v6): return holder?.holds(self) == true ? self : nil
+        default: return nil
+        }
+    }
+}

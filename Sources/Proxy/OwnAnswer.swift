@@ -1,0 +1,78 @@
+import Policy
+import Reactor
+import Wire
+
+// What the gateway answers for itself and not for an origin: to a request in origin-form, which asks the proxy as if it were
+// a server (RFC 9112 §3.2.1). That is the PAC file and nothing else.
+
+extension Relay {
+    /// For how many seconds a browser may go by the PAC file that it has. Listeners change seldom, and a browser that finds
+    /// its proxy gone asks again by itself.
+    private static let freshness = 60
+
+    /// nil: the request is for an origin. No password is asked for, since devices fetch the file before they have one; who is
+    /// served at all has been decided.
+    func ownAnswer(
+        to head: HTTPRequestHead, from client: borrowing Socket, for requester: Requester
+    ) -> HTTPResponse? {
+        guard head.method != "CONNECT", head.target.hasPrefix("/") else { return nil }
+        var answer = HTTPResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
+        let path = head.target.prefix { $0 != "?" }
+        if head.method == "GET" || head.method == "HEAD", path == "/proxy.pac" || path == "/wpad.dat",
+            let script = autoConfiguration(for: requester, at: client)
+        {
+            answer = HTTPResponse(.ok, reason: script.text)
+            answer.mediaType = ProxyAutoConfiguration.mediaType
+            answer.freshness = Self.freshness
+        }
+        answer.omitsBody = head.method == "HEAD"
+        return answer
+    }
+
+    private func autoConfiguration(for requester: Requester, at client: borrowing Socket) -> ProxyAutoConfiguration? {
+        guard let address = (try? client.localAddress)?.ipAddress else { return nil }
+        let premises = self.premises
+        let offers = premises.offers(to: requester.client.ipAddress, at: address)
+        let asked = offers.first {
+            $0.endpoint.port == requester.listener.endpoint.port && $0.endpoint.address == address.unmapped
+        }
+        guard let first = asked.flatMap(ProxyAutoConfiguration.Proxy.init) else { return nil }
+        // What the client has reached already, then the other HTTP proxies, then SOCKS5.
+        let others = offers.compactMap(ProxyAutoConfiguration.Proxy.init).filter { $0 != first }
+        return ProxyAutoConfiguration(
+            proxies: [first] + others.filter { $0.scheme != .socks5 } + others.filter { $0.scheme == .socks5 },
+            networks: (Self.everybodysOwn + premises.networks(around: address)).map(ProxyAutoConfiguration.Network.init)
+        )
+    }
+
+    /// Loopback and link-local: each host's and each link's own, so that no gateway could lead there.
+    private static let everybodysOwn = ["127.0.0.0/8", "169.254.0.0/16", "::1", "fe80::/10"].map { Network($0)! }
+}
+
+extension ProxyAutoConfiguration.Proxy {
+    /// nil: browsers cannot use it. They have no password for SOCKS5.
+    init?(_ offer: Premises.Offer) {
+        let scheme: ProxyAutoConfiguration.Scheme
+        switch offer.kind {
+        case .socks5 where offer.authentication == .required: return nil
+        case .socks5: scheme = .socks5
+        case .http, .mixed: scheme = .http
+        case .https: scheme = .https
+        }
+        let host =
+            if case .v6 = offer.endpoint.address { "[\(offer.endpoint.address)]" } else { "\(offer.endpoint.address)" }
+        self.init(scheme, host: host, port: offer.endpoint.port)
+    }
+}
+
+extension ProxyAutoConfiguration.Network {
+    init(_ network: Network) {
+        switch network.base {
+        case .v4(let bits):
+            self.init((0..<4).map { UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0)) }, prefix: network.prefix)
+        case .v6(let bits):
+            self.init(
+                (0..<16).map { UInt8(truncatingIfNeeded: bits >> (120 - 8 * UInt128($0))) }, prefix: network.prefix)
+        }
+    }
+}
