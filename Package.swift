@@ -71,7 +71,7 @@ let package = Package(
         tests("AdminTests", ["Admin", "Reactor", "Policy", logging, "TestProcess"]),
         tests("WireTests", ["Wire", "TestProcess"]),
         tests("PolicyTests", ["Policy"]),
-        tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "TestNetwork", logging]),
+        tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "COpenSSL", "TestNetwork", "TestProcess", logging]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
         tests("GatewayTests", ["TestNetwork", "gatehoused", "gatehousectl"]),

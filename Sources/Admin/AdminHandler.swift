@@ -8,7 +8,7 @@ package import Policy
 ///
 /// An actor's method that throws has to be declared `async` itself: Swift 6.3.1 loses a typed error on its way out of a
 /// synchronous one and dereferences NULL.
-package protocol AdminHandler: AnyObject, Sendable {
+package protocol AdminHandler: CertificateHandler, AnyObject, Sendable {
     func status() async throws(AdminError) -> Status
 
     func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied

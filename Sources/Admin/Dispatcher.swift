@@ -134,6 +134,18 @@ struct Dispatcher: Sendable {
             return try await answer(GetRevision.self) { try await handler.revision($0.id) }
         case .rollback:
             return try await answer(Rollback.self) { try await handler.rollback(to: $0.id, by: author) }
+        case .getCertificate:
+            return try await answer(GetCertificate.self) { _ in try await handler.certificate() }
+        case .getAuthority:
+            return try await answer(GetAuthority.self) { _ in .init(certificate: try await handler.authority()) }
+        case .useCertificate:
+            return try await answer(UseCertificate.self) {
+                try await handler.useCertificate($0.certificate, key: $0.key, by: author)
+            }
+        case .renewCertificate:
+            return try await answer(RenewCertificate.self) {
+                try await handler.renewCertificate(authority: $0.authority, by: author)
+            }
         }
     }
 }

@@ -81,6 +81,17 @@ enum Interface {
         # enforce: the kernel holds the ruleset. observe: it is computed and shown, the kernel is not touched.
         type FirewallMode (enforce, observe)
 
+        # notBefore, notAfter: seconds since 1970, UTC. fingerprint: SHA-256 over the whole certificate.
+        type Certificate (
+          subject: string,
+          issuer: string,
+          names: []string,
+          addresses: []string,
+          notBefore: int,
+          notAfter: int,
+          fingerprint: string
+        )
+
         type Author (uid: int, name: string)
 
         # A numbered change of the policy. time: seconds since 1970, UTC.
@@ -194,6 +205,28 @@ enum Interface {
 
         # Makes the policy of an older revision the policy again, as a new revision.
         method Rollback(id: int) -> (revision: int, changes: []string, warnings: []string)
+
+        # What the https listeners show their clients; null: nothing yet. isOwn: issued by the gateway's own authority.
+        # authority: the certificate of that; null: there is none yet.
+        method GetCertificate() -> (certificate: ?Certificate, isOwn: bool, authority: ?Certificate)
+
+        # The certificate of the gateway's own authority as PEM, for devices that are to trust it. Made if there is none.
+        method GetAuthority() -> (certificate: string)
+
+        # What the https listeners are to show from now on, as PEM: the certificate with those that vouch for it, and its
+        # key. Both null: the gateway's own again.
+        method UseCertificate(certificate: ?string, key: ?string) -> (
+          certificate: ?Certificate,
+          isOwn: bool,
+          authority: ?Certificate
+        )
+
+        # A new certificate and a new key, by the gateway's own authority; and, if authority is true, another authority.
+        method RenewCertificate(authority: bool) -> (
+          certificate: ?Certificate,
+          isOwn: bool,
+          authority: ?Certificate
+        )
 
         # The policy or the kernel does not allow it; nothing was changed.
         error Refused (reason: string)

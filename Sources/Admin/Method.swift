@@ -21,6 +21,10 @@ package enum Method: String, CaseIterable, Sendable {
     case listRevisions = "ListRevisions"
     case getRevision = "GetRevision"
     case rollback = "Rollback"
+    case getCertificate = "GetCertificate"
+    case getAuthority = "GetAuthority"
+    case useCertificate = "UseCertificate"
+    case renewCertificate = "RenewCertificate"
 
     package enum Permission: Sendable {
         case anyone
@@ -34,7 +38,7 @@ package enum Method: String, CaseIterable, Sendable {
             .anyone
         case .setup, .listListeners, .addListener, .removeListener, .listUsers, .addUser, .setPassword, .removeUser,
             .listRules, .addRule, .removeRule, .getFirewall, .setFirewallMode, .open, .close, .listRevisions,
-            .getRevision, .rollback:
+            .getRevision, .rollback, .getCertificate, .getAuthority, .useCertificate, .renewCertificate:
             .operator
         }
     }

@@ -71,6 +71,15 @@ int linux_unsent(int fd) {
     return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
+int linux_has_kernel_tls(void) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return 0;
+    // tls_init(): a socket that is not connected is refused with ENOTCONN; a kernel without TLS says ENOENT before that.
+    int is_there = setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") == 0 || errno == ENOTCONN;
+    close(fd);
+    return is_there;
+}
+
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;

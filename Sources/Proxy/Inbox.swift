@@ -82,7 +82,7 @@ extension Socket {
         guard !lastWords.isEmpty else { return }
         setDeadline(after: limit)
         guard (try? await write(lastWords)) != nil else { return }
-        finish()
+        await finish()
         await drain(atMost: 1 << 20)
     }
 

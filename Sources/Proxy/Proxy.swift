@@ -35,6 +35,10 @@ package final class Relay: Sendable {
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
     private let currentPremises: Mutex<Premises>
+    /// What https listeners show new clients.
+    let tls = Mutex<TLSServer?>(nil)
+    /// One for each reactor.
+    let outboxes: [Outbox]
 
     /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
     ///
@@ -49,6 +53,7 @@ package final class Relay: Sendable {
         self.resolvers = resolvers
         let numbers = SessionNumbers()
         sessions = reactors.map { Sessions(on: $0, numbers: numbers) }
+        outboxes = reactors.map { _ in Outbox() }
         self.limits = limits
         self.logger = logger
         credentials = Credentials()
@@ -75,6 +80,9 @@ package final class Relay: Sendable {
             client.setDeadline(after: limits.handshake)
             if listener.kind == .mixed {
                 requester.kind = await beginsAsSOCKS(client, on: listener) ? .socks5 : .http
+            }
+            if listener.kind == .https {
+                guard await secure(client, on: reactor) else { return }
             }
             if requester.kind == .socks5 {
                 await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)

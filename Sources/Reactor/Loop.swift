@@ -201,6 +201,7 @@ final class Loop {
         }
         slot.pointee.flags = .expired
         slot.pointee.watcher = nil
+        slot.pointee.channel = nil
         slot.pointee.tunnel = Tunnel.none
         if slot.pointee.session != Session.none { leave(index) }
         resume(slot)

@@ -76,16 +76,14 @@ extension Loop {
         _ direction: inout Tunnel.Direction, from source: UnsafeMutablePointer<Slot>,
         to sink: UnsafeMutablePointer<Slot>, moved: inout Int
     ) -> Step {
-        let count = linux_read(source.pointee.descriptor, scratch.baseAddress, Loop.scratchSize)
-        if count < Loop.scratchSize { noteShortRead(source, count) }
+        let count = receive(scratch, from: source)
         guard count > 0 else { return endOrFailure(&direction, count, of: source) }
         moved += count
         hasMoved = true
-        if count == Loop.scratchSize { direction.isBulk = limits.splice }
-        let written = linux_send(sink.pointee.descriptor, scratch.baseAddress, count)
+        if count == Loop.scratchSize { direction.isBulk = canSplice(from: source, to: sink) }
+        let written = send(UnsafeRawBufferPointer(rebasing: scratch[..<count]), to: sink)
         if written == count { return .moved }
         guard written >= 0 || written == -Int(EAGAIN) else { return .broken(bySource: false) }
-        sink.pointee.flags.remove(.writable)
         keep(count - max(0, written), at: max(0, written), in: &direction)
         return .waiting
     }
@@ -132,11 +130,12 @@ extension Loop {
         }
         if let stuck = direction.stuck {
             let length = Int(direction.stuckEnd - direction.stuckStart)
-            let count = linux_send(sink.pointee.descriptor, stuck + Int(direction.stuckStart), length)
-            guard count >= 0 else { return refused(count, by: sink) }
+            let rest = UnsafeRawBufferPointer(start: stuck + Int(direction.stuckStart), count: length)
+            let count = send(rest, to: sink)
+            guard count >= 0 else { return count == -Int(EAGAIN) ? .waiting : .broken(bySource: false) }
             hasMoved = true
             direction.stuckStart += UInt32(count)
-            if count < length { return refused(-Int(EAGAIN), by: sink) }
+            if count < length { return .waiting }
             dropStuck(&direction)
         }
         return .moved

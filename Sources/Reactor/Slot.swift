@@ -34,6 +34,8 @@ struct Slot {
         static let prepaid = Flags(rawValue: 2048)
         /// Its session was ended from outside: whoever waits here, now or later, is told so.
         static let revoked = Flags(rawValue: 4096)
+        /// Its bytes pass through `channel`.
+        static let secure = Flags(rawValue: 8192)
 
         /// What it takes from the budget of descriptors.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }
@@ -57,6 +59,8 @@ struct Slot {
     var session: Session.Index = Session.none
     /// Called on every event, for descriptors that no task waits for.
     var watcher: Watcher?
+    /// What encrypts its bytes, if anything does.
+    var channel: (any SecureChannel)?
 }
 
 /// Slots by index: pages that never move, so that growing neither copies nor doubles.

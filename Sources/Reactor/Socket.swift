@@ -45,6 +45,7 @@ package struct Socket: ~Copyable {
     /// - Returns: how many bytes; 0 at the end of the stream.
     /// - Throws: `ETIMEDOUT` past the deadline; whatever read(2) says.
     package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) async throws(Errno) -> Int {
+        if isSecure { return try await through { $0.read(into: buffer) } }
         while true {
             try await loop.wait(slot, for: .readable)
             let state = loop.slots[slot]
@@ -74,6 +75,11 @@ package struct Socket: ~Copyable {
     package borrowing func write(_ bytes: UnsafeRawBufferPointer) async throws(Errno) {
         var rest = bytes
         while !rest.isEmpty {
+            if isSecure {
+                let count = try await through { $0.write(rest) }
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                continue
+            }
             let state = loop.slots[slot]
             if !state.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw loop.expiry(of: slot) }
             let count = linux_send(state.pointee.descriptor, rest.baseAddress, rest.count)
@@ -90,8 +96,8 @@ package struct Socket: ~Copyable {
 
     package borrowing func write(_ bytes: [UInt8]) async throws(Errno) {
         // The array's storage cannot be lent across an `await`; what does not fit at once is rare and copied.
-        let descriptor = self.descriptor
-        let count = bytes.withUnsafeBytes { linux_send(descriptor, $0.baseAddress, $0.count) }
+        let state = loop.slots[slot]
+        let count = bytes.withUnsafeBytes { loop.send($0, to: state) }
         if count == bytes.count { return }
         guard count >= 0 || count == -Int(EAGAIN) else { throw Errno(Int32(-count)) }
         let rest = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count - max(0, count), alignment: 1)
@@ -100,8 +106,10 @@ package struct Socket: ~Copyable {
         try await write(UnsafeRawBufferPointer(rest))
     }
 
-    /// The FIN: tells the peer that nothing more will come (shutdown(2), SHUT_WR).
-    package borrowing func finish() {
+    /// The FIN: tells the peer that nothing more will come (shutdown(2), SHUT_WR). Waits only where a channel has to say so
+    /// too and the peer takes nothing.
+    package borrowing func finish() async {
+        if isSecure { _ = try? await through { $0.sendClose() } }
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 

@@ -31,10 +31,15 @@ extension Loop {
         // A broken source has no FIN to pass on; it ends in `continueReset`.
         guard tunnel.pointee.broken == .none else { return }
         let isFirst = !tunnel.pointee.isHalfOpen
+        let sink = slots[isUp ? tunnel.pointee.origin : tunnel.pointee.client]
+        // The second FIN is said by the close to come, but what a channel says before it is not.
+        if isFirst || sink.pointee.flags.contains(.secure), let failure = sendFin(to: sink) {
+            // Room for it is an event like room for bytes.
+            if failure != .wouldBlock { markBroken(index, isClient: !isUp) }
+            return
+        }
         if isUp { tunnel.pointee.up.isShut = true } else { tunnel.pointee.down.isShut = true }
-        // The second FIN is said by the close to come.
         guard isFirst else { return }
-        _ = shutdown(slots[isUp ? tunnel.pointee.origin : tunnel.pointee.client].pointee.descriptor, Int32(SHUT_WR))
         tunnel.pointee.lastMoved = tick
         setDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
     }

@@ -13,9 +13,11 @@ package enum Daemon {
 
     /// Never returns.
     ///
-    /// - Parameter hashPassword: derives what is stored of a password; takes long and runs elsewhere.
+    /// - Parameters:
+    ///   - hashPassword: derives what is stored of a password; takes long and runs elsewhere.
+    ///   - issuer: knows X.509.
     package static func run(
-        _ options: Options, hashPassword: @escaping PasswordHasher
+        _ options: Options, hashPassword: @escaping PasswordHasher, issuer: any CertificateIssuer
     ) -> Never {
         let log = Log.start(label: "supervisor", level: options.logLevel)
         do {
@@ -26,7 +28,8 @@ package enum Daemon {
             let store = try Store(directory: options.state)
             let reactor = try Reactor(counters: Counters())
             let gateway = try Gateway(
-                options: options, store: store, reactor: reactor, log: log, hashPassword: hashPassword)
+                options: options, store: store, reactor: reactor, log: log, hashPassword: hashPassword,
+                issuer: issuer)
             let server = try Server(path: options.socket, handler: gateway, on: reactor, log: log)
             linux_set_title(CommandLine.argc, CommandLine.unsafeArgv, "gatehoused: supervisor")
             let number = signals.release()

@@ -16,6 +16,7 @@ actor Gateway {
     let store: Store
     let log: Logger
     let hashPassword: PasswordHasher
+    let certificates: CertificateStore
     private let turnstile: Turnstile
     private(set) var policy: Policy
     private(set) var revision: Revision
@@ -28,6 +29,10 @@ actor Gateway {
     private(set) var firewallFailure: Refusal?
     /// What the last reload failed with.
     private(set) var complaint: Refusal?
+    /// What the https listeners show, once there has to be something.
+    var identity: ServerIdentity?
+    /// Why there is none, or no new one.
+    var identityFailure: Refusal?
     private var isDoorKept = false
     /// The kernel holds a ruleset of ours, or may: it was asked to, and nobody has told how that ended.
     private var isHeld = false
@@ -37,13 +42,14 @@ actor Gateway {
 
     init(
         options: Options, store: Store, reactor: Reactor, log: Logger,
-        hashPassword: @escaping PasswordHasher
+        hashPassword: @escaping PasswordHasher, issuer: any CertificateIssuer
     ) throws {
         self.options = options
         self.store = store
         self.reactor = reactor
         self.log = log
         self.hashPassword = hashPassword
+        certificates = CertificateStore(directory: options.state + "/tls", issuer: issuer)
         turnstile = Turnstile(reactor: reactor)
         policy = try store.policy()
         revision = try store.current()
@@ -84,6 +90,12 @@ actor Gateway {
         try check(target)
         if let failed = sockets.open(target.listeners.filter { !policy.listeners.contains($0) }).first {
             throw failed.reason
+        }
+        refreshIdentity(for: target)
+        if let identityFailure,
+            target.listeners.contains(where: { $0.kind == .https && !policy.listeners.contains($0) })
+        {
+            throw identityFailure
         }
         let pending = try prepare(target, by: author, summary)
         guard pending.isChange else { return pending.revision }
@@ -143,6 +155,7 @@ actor Gateway {
         defer { turnstile.leave() }
         lookAround()
         openSockets()
+        refreshIdentity(for: policy)
         do throws(Refusal) {
             try await stage(policy, revision: revision.id)
             await switchOver()
@@ -160,7 +173,8 @@ actor Gateway {
     func reloadIfNeeded() async {
         let current = (try? Surroundings.current()) ?? surroundings
         let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
-        guard surroundings != current || !isComplete || firewallFailure != nil || complaint != nil else { return }
+        let isAsBefore = surroundings == current && isComplete && firewallFailure == nil && complaint == nil
+        guard !isAsBefore || isIdentityStale() else { return }
         await reload()
     }
 
@@ -288,6 +302,7 @@ actor Gateway {
         let accounts = own.map { Assignment.Account(listener: $0, number: sockets[$0]!.account) }
         return Assignment(
             revision: revision, policy: share, surroundings: surroundings, accounts: accounts,
+            identity: own.contains { $0.kind == .https } ? identity : nil,
             isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe)
     }
 
@@ -297,6 +312,7 @@ actor Gateway {
     /// the relays then wait for it, and the operator is to find a daemon that answers.
     func start() async {
         openSockets()
+        refreshIdentity(for: policy)
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }

@@ -71,6 +71,8 @@ package struct Assignment: Codable, Sendable {
     package var surroundings: Surroundings
     /// Listeners that have a socket, with the account in which their sessions are counted.
     package var accounts: [Account]
+    /// What its https listeners show. No other role ever sees the key, and none that has no such listener.
+    package var identity: ServerIdentity?
     /// Firewall: the kernel is to hold the ruleset.
     package var isEnforced: Bool
     /// Firewall: the kernel holds a table of ours and is to hold it no longer. Without this, one that was there before is

@@ -47,7 +47,7 @@ extension Gateway: AdminHandler {
         if policy.users.isEmpty, policy.listeners.contains(where: { $0.authentication == .required }) {
             warnings.append("a listener asks for a password and nobody has one; `gatehousectl user add NAME`")
         }
-        return warnings
+        return warnings + certificateWarnings
     }
 
     // MARK: changes

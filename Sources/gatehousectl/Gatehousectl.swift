@@ -36,8 +36,8 @@ struct Gatehousectl: ParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            StatusVerb.self, SetupVerb.self, ListenerVerb.self, UserVerb.self, RuleVerb.self, FirewallVerb.self,
-            RevisionVerb.self, VersionVerb.self,
+            StatusVerb.self, SetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self, RuleVerb.self,
+            FirewallVerb.self, RevisionVerb.self, VersionVerb.self,
         ])
 
     /// Here too, so that they may stand before the verb.

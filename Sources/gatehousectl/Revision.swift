@@ -82,13 +82,3 @@ struct RevisionVerb: ParsableCommand {
         var id: Int
     }
 }
-
-/// By the clock on the wall: `2026-11-23 22:05:17`.
-private func localTime(_ seconds: Int) -> String {
-    var time = time_t(seconds)
-    var parts = tm()
-    localtime_r(&time, &parts)
-    var text = [CChar](repeating: 0, count: 64)
-    strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
-    return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-}

@@ -1,5 +1,7 @@
 // Numbers as a person reads them.
 
+import Glibc
+
 /// `0 B`, `999 B`, `1.2 kB`, `34 MB`: decimal units, two digits at least where there are.
 func humanBytes(_ bytes: Int) -> String {
     guard bytes >= 1000 else { return "\(bytes) B" }
@@ -27,4 +29,14 @@ func humanDuration(seconds: Int) -> String {
 
 func counted(_ count: Int, _ noun: String) -> String {
     "\(count) \(noun)\(count == 1 ? "" : "s")"
+}
+
+/// By the clock on the wall: `2026-11-23 22:05:17`.
+func localTime(_ seconds: Int) -> String {
+    var time = time_t(seconds)
+    var parts = tm()
+    localtime_r(&time, &parts)
+    var text = [CChar](repeating: 0, count: 64)
+    strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
+    return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
 }

@@ -16,6 +16,14 @@ actor RelayRole: RoleService {
     private var offered: [Endpoint: ListeningSocketBox] = [:]
     private var acceptors: [Listener: Acceptor] = [:]
     private var staged: Assignment?
+    /// What the https listeners show, and what they are to show once the assignment is in force.
+    private var shown: Certificate?
+    private var nextShown: Certificate?
+
+    private struct Certificate {
+        let chain: String
+        let server: TLSServer
+    }
 
     /// A socket with several owners: the acceptor of today, and that of tomorrow.
     private final class ListeningSocketBox: Sendable {
@@ -51,13 +59,28 @@ actor RelayRole: RoleService {
                 throw Refusal("there is no socket for \(endpoint)")
             }
         }
+        nextShown = certificate(assignment.identity)
         staged = assignment
+    }
+
+    /// The supervisor has checked it. Should it be of no use here all the same, the other listeners go on without it.
+    private func certificate(_ identity: ServerIdentity?) -> Certificate? {
+        guard let identity else { return nil }
+        if let shown, shown.chain == identity.chain { return shown }
+        do throws(Refusal) {
+            return Certificate(chain: identity.chain, server: try TLSServer(identity))
+        } catch {
+            log.error("https listeners have nothing to show: \(error)")
+            return nil
+        }
     }
 
     func commit() async throws(Refusal) {
         guard let assignment = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         relay.apply(assignment.policy, in: assignment.surroundings)
+        shown = nextShown
+        relay.show(shown?.server)
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
         for (listener, acceptor) in acceptors where accounts[listener] == nil || offered[listener.endpoint] != nil {
             acceptor.close()
@@ -75,6 +98,7 @@ actor RelayRole: RoleService {
 
     func abort() {
         staged = nil
+        nextShown = nil
         offered = [:]
     }
 

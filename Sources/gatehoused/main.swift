@@ -22,6 +22,22 @@ enum PasswordWorkers {
     static let shared = Workers(count: 1, capacity: 16)
 }
 
+/// What the supervisor has done about certificates, by the one module that knows X.509.
+struct OpenSSLIssuer: CertificateIssuer {
+    func makeAuthority(host: String, at now: Int) throws(Refusal) -> ServerIdentity {
+        try CertificateAuthority.make(host: host, at: now)
+    }
+
+    func issue(for names: CertificateNames, by authority: ServerIdentity, at now: Int) throws(Refusal) -> ServerIdentity
+    {
+        try CertificateAuthority.issue(for: names, by: authority, at: now)
+    }
+
+    func check(_ identity: ServerIdentity, at now: Int) throws(Refusal) { try identity.check(at: now) }
+
+    func facts(of pem: String) throws(Refusal) -> CertificateFacts { try CertificateFacts(pem: pem) }
+}
+
 do {
     switch try Options.parse(Array(CommandLine.arguments.dropFirst())) {
     case .showUsage:
@@ -29,13 +45,14 @@ do {
     case .showVersion:
         print("gatehoused \(gatehouseVersion)")
     case .run(let options):
-        Daemon.run(options) { password throws(Refusal) in
+        let hashPassword: PasswordHasher = { password throws(Refusal) in
             do throws(Errno) {
                 return try await PasswordWorkers.shared.run { Password.hash(Array(password.utf8)).description }
             } catch {
                 throw Refusal("too many passwords are being set at once; try again")
             }
         }
+        Daemon.run(options, hashPassword: hashPassword, issuer: OpenSSLIssuer())
     }
 } catch {
     let line = Array("gatehoused: \(error)\n".utf8)

@@ -132,6 +132,19 @@ actor Gateway: AdminHandler {
     func rollback(to id: Int, by author: Author) async throws(AdminError) -> Applied {
         try apply("rollback to \(id)", by: author) { _ in }
     }
+
+    func certificate() -> CertificateReport { CertificateReport(certificate: nil, isOwn: true, authority: nil) }
+
+    func authority() -> String { "-----BEGIN CERTIFICATE-----\n" }
+
+    func useCertificate(_ certificate: String?, key: String?, by author: Author) async throws(AdminError)
+        -> CertificateReport
+    {
+        guard (certificate == nil) == (key == nil) else { throw .refused("half of a pair") }
+        return CertificateReport(certificate: nil, isOwn: certificate == nil, authority: nil)
+    }
+
+    func renewCertificate(authority: Bool, by author: Author) -> CertificateReport { certificate() }
 }
 
 /// The real server at a path of its own, on a reactor of its own.

@@ -95,7 +95,7 @@ struct SocketTests {
         let received = Outcome<Ending>()
         try withSocket({ received.set($0.readToEnd()) }) { socket, _ in
             try await socket.write(bytes)
-            socket.finish()
+            await socket.finish()
         }
         #expect(try received.get() == .whole(bytes))
     }
@@ -123,7 +123,7 @@ struct SocketTests {
         }) { socket, _ in
             socket.setDeadline(after: .seconds(5))
             try await socket.write(Array("the answer".utf8))
-            socket.finish()
+            await socket.finish()
             await socket.drain(atMost: 1 << 20)
         }
         #expect(try received.get() == .whole(Array("the answer".utf8)))

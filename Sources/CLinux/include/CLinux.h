@@ -65,6 +65,8 @@ int linux_bind_to_device(int fd, const char *interface);
 int linux_set_reset_on_close(int fd);
 /// SIOCOUTQ (tcp(7)): bytes that the peer has not acknowledged yet.
 int linux_unsent(int fd);
+/// Whether the kernel can encrypt TLS (TCP_ULP "tls"). With CAP_NET_ADMIN the question itself loads the module.
+int linux_has_kernel_tls(void);
 /// SO_PEERCRED (unix(7)).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 /// SO_PEERGROUPS: how many supplementary groups the peer has; at most `capacity` are written.

@@ -1,0 +1,124 @@
+import Admin
+import CLinux
+import Glibc
+import Logging
+import Policy
+
+// What the https listeners show: when there has to be something new, and what the operator can ask for.
+
+extension Gateway {
+    private var now: Int { time(nil) }
+
+    private func names(for policy: Policy) -> CertificateNames? {
+        policy.certificateNames(in: surroundings, host: hostName())
+    }
+
+    /// Sees to it that there is something to show for the https listeners of `target`. What stands in the way is noted and
+    /// said once; every other listener goes on without it.
+    func refreshIdentity(for target: Policy) {
+        guard let names = names(for: target) else { return noteIdentity(failure: nil) }
+        // The http role has no right to load the module, and will find it there.
+        _ = linux_has_kernel_tls()
+        do throws(Refusal) {
+            identity = try certificates.identity(for: names, at: now)
+            noteIdentity(failure: nil)
+        } catch {
+            noteIdentity(failure: error)
+        }
+    }
+
+    private func noteIdentity(failure: Refusal?) {
+        if let failure, failure != identityFailure { log.error("https listeners have nothing to show: \(failure)") }
+        identityFailure = failure
+    }
+
+    /// Whether the http role is to be given something else than it has. A failure is looked at again each time, since its
+    /// remedy may be a file that was put back.
+    func isIdentityStale() -> Bool {
+        guard let names = names(for: policy) else { return false }
+        guard identityFailure == nil else {
+            refreshIdentity(for: policy)
+            return identityFailure == nil
+        }
+        return certificates.isDue(for: names, at: now)
+    }
+
+    /// What the operator should know of it.
+    var certificateWarnings: [String] {
+        guard names(for: policy) != nil else { return [] }
+        if let identityFailure { return ["https listeners have no new certificate: \(identityFailure)"] }
+        guard !certificates.isOwn, let facts = certificates.facts, facts.notAfter - now < 21 * 86_400 else { return [] }
+        let days = max(0, (facts.notAfter - now) / 86_400)
+        return [
+            "the certificate of the https listeners ends in \(days) day\(days == 1 ? "" : "s"); bring the next one with "
+                + "`gatehousectl tls use`"
+        ]
+    }
+}
+
+extension Gateway: CertificateHandler {
+    func certificate() async throws(AdminError) -> CertificateReport {
+        refreshIdentity(for: policy)
+        return try report()
+    }
+
+    func authority() async throws(AdminError) -> String {
+        try carryOut { () throws(Refusal) in try certificates.exportAuthority(at: now) }
+    }
+
+    func useCertificate(
+        _ certificate: String?, key: String?, by author: Author
+    ) async throws(AdminError) -> CertificateReport {
+        switch (certificate, key) {
+        case (let certificate?, let key?):
+            let given = ServerIdentity(certificates: certificate, key: key)
+            try carryOut { () throws(Refusal) in try certificates.use(given, at: now) }
+        case (nil, nil):
+            try carryOut { () throws(Refusal) in try certificates.useOwn() }
+        default:
+            throw .refused("a certificate comes with its key; give both, or neither to go back to the gateway's own")
+        }
+        await show(by: author, certificate == nil ? "the gateway's own certificate" : "another certificate")
+        return try report()
+    }
+
+    func renewCertificate(authority: Bool, by author: Author) async throws(AdminError) -> CertificateReport {
+        if certificates.facts != nil, !certificates.isOwn {
+            throw .refused(
+                "the certificate in force was brought with `tls use` and is nobody's here to renew; bring the next one, "
+                    + "or go back to the gateway's own with `gatehousectl tls use --own`")
+        }
+        guard let names = names(for: policy) else {
+            throw .refused("there is no https listener to renew a certificate for; `gatehousectl listener add https`")
+        }
+        try carryOut { () throws(Refusal) in
+            if authority { try certificates.replaceAuthority(at: now) }
+            try certificates.renew(for: names, at: now)
+        }
+        await show(by: author, authority ? "another authority and a new certificate" : "a new certificate")
+        return try report()
+    }
+
+    /// Hands it to the http role. Sessions that are open go on with what they began with.
+    private func show(by author: Author, _ what: String) async {
+        log.notice("https listeners show \(what)", metadata: ["author": "\(author.name)"])
+        await reload()
+    }
+
+    private func report() throws(AdminError) -> CertificateReport {
+        try carryOut { () throws(Refusal) in
+            if let identityFailure { throw identityFailure }
+            return CertificateReport(
+                certificate: certificates.facts, isOwn: certificates.isOwn, authority: try certificates.authorityFacts()
+            )
+        }
+    }
+
+    private func carryOut<Value>(_ body: () throws(Refusal) -> Value) throws(AdminError) -> Value {
+        do throws(Refusal) {
+            return try body()
+        } catch {
+            throw .refused(error.description)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Foundation
+import Glibc
+import Policy
+import Testing
+
+@testable import Proxy
+
+/// Points 1 to 4 where the client speaks TLS: what is a FIN to others is close_notify here. Each runs with and without
+/// splicing, which no direction may do that has TLS at an end; and the long ones with TLS 1.2 too.
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+    private static let versions: [Int32] = [0x0303, 0x0304]
+
+    @Test(arguments: [true, false])
+    func `1 After the client's close_notify the origin goes on`(splices: Bool) async throws {
+        let gateway = try SecureGateway(splices: splices)
+        let (client, origin) = try await gateway.tunnel()
+        try await client.send("request")
+        client.finish()
+        #expect(try await origin.receiveAll() == (Array("request".utf8), .fin))
+        let answer = noise(3_000_001)
+        let sent = Task {
+            try await origin.send(answer)
+            origin.finish()
+        }
+        let received = try await client.receiveAll()
+        try await sent.value
+        #expect(received.end == .closed && received.bytes == answer)
+    }
+
+    @Test(arguments: [true, false])
+    func `1 The origin's FIN is close_notify, and the client may go on`(splices: Bool) async throws {
+        let gateway = try SecureGateway(splices: splices)
+        let (client, origin) = try await gateway.tunnel()
+        try await origin.send(Array("greeting".utf8))
+        origin.finish()
+        let greeting = try await client.receiveAll()
+        #expect(greeting.end == .closed && greeting.bytes == Array("greeting".utf8))
+        let upload = noise(3_000_001)
+        let sent = Task { try await client.converse(sending: upload, receiving: 0, finishes: true) }
+        let received = try await origin.receiveAll()
+        _ = try await sent.value
+        #expect(received.end == .fin && received.bytes == upload)
+    }
+
+    @Test(arguments: versions)
+    func `2 A client's FIN without close_notify is a reset, after all that came before it`(version: Int32) async throws
+    {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel(version: version)
+        try await client.send("half a mess")
+        client.truncate()
+        #expect(try await origin.receive(11) == Array("half a mess".utf8))
+        #expect(try await origin.receiveAll().end == .reset)
+    }
+
+    @Test func `2 A client's RST is a reset`() async throws {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel()
+        try await client.send("half a mess")
+        #expect(try await origin.receive(11) == Array("half a mess".utf8))
+        client.reset()
+        #expect(try await origin.receiveAll().end == .reset)
+    }
+
+    @Test(arguments: [true, false])
+    func `2 An origin's RST is no close_notify`(splices: Bool) async throws {
+        let gateway = try SecureGateway(splices: splices)
+        let (client, origin) = try await gateway.tunnel()
+        let half = noise(300_000)
+        try await origin.send(half)
+        #expect(try await client.receive(half.count) == half)
+        origin.resetOnClose()
+        let end = try await client.receiveAll()
+        #expect(end.bytes.isEmpty && end.end == .reset)
+    }
+
+    @Test func `3 What follows the head in the same record is tunnel data`() async throws {
+        let gateway = try SecureGateway()
+        let origin = try Origin()
+        let client = try await TLSPeer.connect(to: gateway.port)
+        let early = String(repeating: "early ", count: 1000)
+        try await client.send(connectRequest("127.0.0.1:\(origin.port)") + early)
+        client.finish()
+        let (server, _) = try await origin.accept()
+        #expect(try await server.receiveAll() == (Array(early.utf8), .fin))
+    }
+
+    @Test(arguments: versions, [true, false])
+    func `4 Both ways at once everything arrives`(version: Int32, splices: Bool) async throws {
+        let gateway = try SecureGateway(splices: splices)
+        let (client, origin) = try await gateway.tunnel(version: version)
+        let (up, down) = (noise(6_000_003), noise(9_000_017))
+        let sent = Task {
+            try await origin.send(down)
+            origin.finish()
+        }
+        let received = Task { try await origin.receiveAll() }
+        let atClient = try await client.converse(sending: up, receiving: .max, finishes: true)
+        try await sent.value
+        let atOrigin = try await received.value
+        #expect(atClient.end == .closed && atClient.bytes == down)
+        #expect(atOrigin.end == .fin && atOrigin.bytes == up)
+    }
+
+    /// A change of keys makes the reader of records write one (RFC 8446 §4.6.3).
+    @Test func `4 Keys may change on the way`() async throws {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel()
+        let (up, down) = (noise(8_000_003), noise(8_000_017))
+        let sent = Task {
+            try await origin.send(down)
+            origin.finish()
+        }
+        let received = Task { try await origin.receiveAll() }
+        let atClient = try await client.converse(
+            sending: up, receiving: .max, finishes: true, rekeysEvery: 200_000)
+        try await sent.value
+        #expect(atClient.end == .closed && atClient.bytes == down)
+        #expect(try await received.value.bytes == up)
+    }
+
+    @Test func `4 A slow reader gets everything, and only then the end`() async throws {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel()
+        let down = noise(9_000_017)
+        let sent = Task {
+            try await origin.send(down)
+            origin.finish()
+        }
+        var all: [UInt8] = []
+        while all.count < down.count {
+            all += try await client.receive(min(100_003, down.count - all.count))
+            usleep(1000)
+        }
+        try await sent.value
+        #expect(all == down)
+        #expect(try await client.receiveAll().end == .closed)
+    }
+
+    @Test func `Whoever speaks HTTP in the clear is told to speak TLS`() async throws {
+        let gateway = try SecureGateway()
+        for request in [
+            connectRequest("example.org:443"), "GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n",
+        ] {
+            let client = try await Peer.connect(to: gateway.port)
+            try await client.send(request)
+            let (head, body) = try await client.receiveAnswer()
+            #expect(head.hasPrefix("HTTP/1.1 400 ") && body.contains("https://"))
+            #expect(try await client.receiveAll().end == .fin)
+        }
+    }
+
+    @Test func `Whoever speaks something else, or nothing, is let go of in time`() async throws {
+        var limits = Relay.Limits()
+        limits.handshake = .milliseconds(300)
+        limits.farewell = .milliseconds(300)
+        let gateway = try SecureGateway(limits: limits)
+        // A ClientHello that is announced and never comes; SOCKS5; silence.
+        for bytes in [[0x16, 3, 1, 2, 0, 1] as [UInt8], [5, 1, 0], []] {
+            let client = try await Peer.connect(to: gateway.port)
+            if !bytes.isEmpty { try await client.send(bytes) }
+            let rest = try await client.receiveAll()
+            #expect(rest.bytes.count < 16, "\(bytes)")
+        }
+    }
+
+    @Test func `A listener that has nothing to show turns clients away, and takes them once it has`() async throws {
+        let gateway = try SecureGateway(hasCertificate: false)
+        let early = try await Peer.connect(to: gateway.port)
+        #expect(try await early.receiveAll().end == .reset)
+        try gateway.renew()
+        let (client, origin) = try await gateway.tunnel()
+        try await client.send("hello")
+        #expect(try await origin.receive(5) == Array("hello".utf8))
+    }
+
+    @Test func `A session goes on while the certificate is replaced under it`() async throws {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel()
+        for round in 0..<20 {
+            try gateway.renew()
+            try await client.send("\(round % 10)")
+            #expect(try await origin.receive(1) == Array("\(round % 10)".utf8))
+        }
+    }
+}
+
+/// Bytes without a pattern that a mistake of position could hide in.
+private func noise(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+}
+
+extension Peer {
+    func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), descriptor)
+    }
+}
