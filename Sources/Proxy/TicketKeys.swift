@@ -1,5 +1,4 @@
 import COpenSSL
-import Glibc
 import Synchronization
 
 /// The keys of session tickets (RFC 8446 §4.6.1, RFC 5077): with a ticket a client is spared a signature the next time.
@@ -48,13 +47,11 @@ struct TicketKeys {
 }
 
 extension TicketKeys {
-    private static let shared = Mutex(TicketKeys(at: seconds()))
+    private static let start = ContinuousClock.now
+    private static let shared = Mutex(TicketKeys(at: 0))
 
-    private static func seconds() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return time.tv_sec
-    }
+    /// Goes on while the machine sleeps.
+    private static func seconds() -> Int { Int((ContinuousClock.now - start).components.seconds) }
 
     /// SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 0: no such key, which makes a full handshake; 2: a new ticket is due.
     static let callback: openssl_ticket_callback = { _, name, iv, cipher, authentication, isNew in
