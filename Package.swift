@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
         .systemLibrary(name: "CAres", pkgConfig: "libcares"),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode"),
 
         module("Reactor", ["CLinux"]),
         module("Wire", []),
@@ -53,7 +54,7 @@ let package = Package(
         module("Supervisor", ["Reactor", "Policy", "Admin", "Store", "CLinux", logging]),
 
         program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Admin", "Reactor", "Policy", "CLinux", logging]),
-        program("gatehousectl", ["Admin", "Policy", arguments]),
+        program("gatehousectl", ["Admin", "Policy", "CQREncode", arguments]),
 
         .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
         .executableTarget(

@@ -10,6 +10,8 @@ package import Policy
 /// synchronous one and dereferences NULL.
 package protocol AdminHandler: CertificateHandler, AnyObject, Sendable {
     func status() async throws(AdminError) -> Status
+    /// The listeners as the home's devices reach them.
+    func offers() async throws(AdminError) -> [Premises.Offer]
 
     func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied
 

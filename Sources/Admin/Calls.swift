@@ -20,6 +20,26 @@ package struct GetStatus: Call {
     package init() {}
 }
 
+package struct GetClientSetup: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var offers: [Premises.Offer]
+        /// The URL of the PAC file, if one is served.
+        package var autoConfiguration: String?
+
+        package init(offers: [Premises.Offer]) {
+            self.offers = offers
+            // A device trusts no CA of ours before somebody has seen to it, and more networks have IPv4.
+            let order: [(Premises.Offer) -> Bool] = [
+                { $0.kind != .https && $0.isIPv4 }, { $0.kind != .https }, { $0.isIPv4 }, { _ in true },
+            ]
+            let served = offers.filter { $0.autoConfiguration != nil }
+            autoConfiguration = order.lazy.compactMap { served.first(where: $0) }.first?.autoConfiguration
+        }
+    }
+    package static let method = Method.getClientSetup
+    package init() {}
+}
+
 package struct Setup: Call {
     package typealias Reply = Applied
     package static let method = Method.setup

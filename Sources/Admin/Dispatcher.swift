@@ -86,6 +86,8 @@ struct Dispatcher: Sendable {
             return try await answer(GetVersion.self) { _ in GetVersion.Reply(version: gatehouseVersion) }
         case .getStatus:
             return try await answer(GetStatus.self) { _ in try await handler.status() }
+        case .getClientSetup:
+            return try await answer(GetClientSetup.self) { _ in .init(offers: try await handler.offers()) }
         case .setup:
             return try await answer(Setup.self) { try await handler.setup($0, by: author) }
         case .listListeners:

@@ -16,8 +16,8 @@ enum Interface {
     private static let adminText = """
         # The administration of a Gatehouse gateway.
         #
-        # Everybody may call GetVersion and GetStatus. All else needs an operator: root, the daemon's own user,
-        # and the members of the socket's group.
+        # Everybody may call GetVersion, GetStatus and GetClientSetup. All else needs an operator: root, the daemon's
+        # own user, and the members of the socket's group.
         #
         # Every change is one revision of the policy: it takes effect as a whole, in the proxies and in the kernel,
         # or not at all.
@@ -123,6 +123,13 @@ enum Interface {
           bytesOut: int
         )
 
+        # An open listener as a device writes it down. endpoint: never 0.0.0.0 or [::].
+        type Offer (
+          kind: ListenerKind,
+          endpoint: string,
+          authentication: Authentication
+        )
+
         # state: one word for what the kernel holds, detail: the sentence behind it.
         type FirewallStatus (
           mode: FirewallMode,
@@ -144,6 +151,9 @@ enum Interface {
           users: int,
           warnings: []string
         )
+
+        # How the home's devices are set up. autoConfiguration: the URL of the PAC file; null: no listener serves it.
+        method GetClientSetup() -> (offers: []Offer, autoConfiguration: ?string)
 
         # Makes the machine a gateway: both proxies on the address of the interface lan, everything else shut.
         # wan: the interface that leads to the internet; null: as before. allowSSH also opens TCP port 22 on lan.

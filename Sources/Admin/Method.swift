@@ -3,6 +3,7 @@
 package enum Method: String, CaseIterable, Sendable {
     case getVersion = "GetVersion"
     case getStatus = "GetStatus"
+    case getClientSetup = "GetClientSetup"
     case setup = "Setup"
     case listListeners = "ListListeners"
     case addListener = "AddListener"
@@ -34,7 +35,7 @@ package enum Method: String, CaseIterable, Sendable {
 
     package var permission: Permission {
         switch self {
-        case .getVersion, .getStatus:
+        case .getVersion, .getStatus, .getClientSetup:
             .anyone
         case .setup, .listListeners, .addListener, .removeListener, .listUsers, .addUser, .setPassword, .removeUser,
             .listRules, .addRule, .removeRule, .getFirewall, .setFirewallMode, .open, .close, .listRevisions,

@@ -68,6 +68,13 @@ package struct Premises: Sendable {
 }
 
 extension Premises.Offer {
+    package var isIPv4: Bool { if case .v4 = endpoint.address { true } else { false } }
+
+    /// Where the PAC file is to be had; nil where no HTTP is spoken.
+    package var autoConfiguration: String? {
+        kind.speaksHTTP ? "\(kind == .https ? "https" : "http")://\(endpoint)/proxy.pac" : nil
+    }
+
     fileprivate init(_ listener: Listener, at address: IPAddress) {
         self.init(
             kind: listener.kind, endpoint: Endpoint(address: address, port: listener.endpoint.port),

@@ -16,6 +16,12 @@ extension Gateway: AdminHandler {
             warnings: warnings)
     }
 
+    func offers() async throws(AdminError) -> [Premises.Offer] {
+        var open = policy
+        open.listeners = policy.listeners.filter { sockets[$0] != nil }
+        return Premises(open, surroundings: surroundings).offers()
+    }
+
     private func status(of listener: Listener) -> ListenerStatus {
         guard let entry = sockets[listener],
             let process = processes.first(where: { $0.role == listener.role })

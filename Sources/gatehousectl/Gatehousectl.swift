@@ -13,6 +13,7 @@ struct Gatehousectl: ParsableCommand {
             EXAMPLES:
               A gateway between eth1, the home, and eth0, the internet:
                 gatehousectl setup --lan eth1 --wan eth0 --allow-ssh
+                gatehousectl client-setup
                 gatehousectl status
 
               A proxy that asks for a password:
@@ -36,8 +37,8 @@ struct Gatehousectl: ParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            StatusVerb.self, SetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self, RuleVerb.self,
-            FirewallVerb.self, RevisionVerb.self, VersionVerb.self,
+            StatusVerb.self, SetupVerb.self, ClientSetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self,
+            RuleVerb.self, FirewallVerb.self, RevisionVerb.self, VersionVerb.self,
         ])
 
     /// Here too, so that they may stand before the verb.

@@ -15,11 +15,13 @@ struct Output {
     static let errors = Output(descriptor: STDERR_FILENO)
 
     private let descriptor: Int32
-    private let isColoured: Bool
+    let isTerminal: Bool
+    let isColoured: Bool
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
-        isColoured = isatty(descriptor) == 1 && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
+        isTerminal = isatty(descriptor) == 1
+        isColoured = isTerminal && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
     }
 
     func styled(_ text: String, _ style: Style) -> String {

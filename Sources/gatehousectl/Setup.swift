@@ -41,6 +41,10 @@ struct SetupVerb: ParsableCommand {
             let offers = own.map { "\($0.kind.title) at \($0.endpoint)" }
             print()
             print("Behind \(lan) there is now \(offers.joined(separator: " and ")).")
+            if let script = try daemon.ask(GetClientSetup()).autoConfiguration {
+                print("Devices set themselves up from \(printable(script));")
+                print("`gatehousectl client-setup` tells where to enter that, or what else.")
+            }
             print("`gatehousectl status` shows how they are doing.")
         }
     }

@@ -44,6 +44,10 @@ actor Gateway: AdminHandler {
             users: policy.users.count, warnings: ["the sky is falling"])
     }
 
+    func offers() -> [Premises.Offer] {
+        policy.listeners.map { .init(kind: $0.kind, endpoint: $0.endpoint, authentication: $0.authentication) }
+    }
+
     func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied {
         try apply("setup \(request.lan)", by: author) { policy in
             policy.lan = [request.lan]

@@ -16,7 +16,7 @@ private let allowed: [String: Set<String>] = [
         "Wire", "Policy", "Reactor", "Store", "Proxy", "Firewall", "Admin", "Supervisor", "CLinux", "COpenSSL", "CAres",
         "CNetfilter", "CSQLite",
     ],
-    "gatehousectl": ["Admin", "Policy"],
+    "gatehousectl": ["Admin", "Policy", "CQREncode"],
 ]
 
 /// What comes from outside, and who may have it. Each of these costs size, or lets a module do what is not its business.

@@ -72,6 +72,13 @@ struct MixedTests {
         try home.ctl("listener", "add", "http", "[fd77::1]:3128", "--interface", "lan0")
         #expect(try route(url) == #"var route = "PROXY 192.168.77.1:3128; PROXY 192.168.77.1:8080";"#)
         #expect(try route("http://[fd77::1]:3128/wpad.dat") == #"var route = "PROXY [fd77::1]:3128";"#)
+        try home.ctl("listener", "add", "https", "192.168.77.1:3129", "--interface", "lan0")
+        try home.ctl("tls", "export-ca").write(toFile: home.directory + "/ca.pem", atomically: true, encoding: .utf8)
+        let secure = try home.lan.run(
+            "curl", "-sf", "--cacert", home.directory + "/ca.pem", "https://192.168.77.1:3129/proxy.pac")
+        #expect(
+            secure.contains(
+                #"var route = "HTTPS 192.168.77.1:3129; PROXY 192.168.77.1:3128; PROXY 192.168.77.1:8080";"#))
         // The LAN's networks go straight, the WAN's do not.
         let script = try home.lan.run("curl", "-sf", url)
         func isNear(_ address: [UInt8], _ prefix: Int) -> Bool {
@@ -79,5 +86,52 @@ struct MixedTests {
             return script.contains("\"4\(bits.prefix(prefix))\"")
         }
         #expect(isNear([192, 168, 77, 0], 24) && !isNear([203, 0, 113, 0], 24))
+    }
+}
+
+@Suite("What client-setup prints, as it is printed", .enabled(if: isRoot, "needs root: network namespaces"))
+struct ClientSetupTests {
+    /// The lines of a verb's output that are to be copied: those that stand in by four.
+    private func lines(_ output: String) -> [String] {
+        output.split(separator: "\n").filter { $0.hasPrefix("    ") }.map { String($0.dropFirst(4)) }
+    }
+
+    @Test("Each command works on the LAN host, by either proxy")
+    func commands() throws {
+        let home = try Home.ready()
+        let origin = try Origin(in: home.wan, Home.wanHost) { peer in
+            _ = try peer.receiveHead()
+            try peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        }
+        let commands = lines(try home.ctl("client-setup", "curl"))
+        #expect(commands.count == 2)
+        for command in commands {
+            let here = command.replacing("https://example.org/", with: "-sf -p http://\(Home.wanHost):\(origin.port)/")
+            #expect(try home.lan.run("sh", "-c", here) == "hello", "\(command)")
+        }
+        let exports = lines(try home.ctl("client-setup", "linux")).filter { $0.hasPrefix("export ") }
+        #expect(exports.count == 5)
+        let script = exports.joined(separator: "\n") + "\ncurl -sf -p http://\(Home.wanHost):\(origin.port)/"
+        #expect(try home.lan.run("sh", "-c", script) == "hello")
+        // apt and git say what they understood.
+        let file = home.directory + "/apt.conf"
+        try lines(try home.ctl("client-setup", "apt")).joined(separator: "\n").write(
+            toFile: file, atomically: true, encoding: .utf8)
+        let understood = try home.lan.run("apt-config", "-c", file, "dump", "Acquire::https::Proxy")
+        #expect(understood == "Acquire::https::Proxy \"http://192.168.77.1:3128\";\n")
+        let git = try #require(lines(try home.ctl("client-setup", "git")).first)
+        let asked = "export HOME=\(home.directory)\n\(git)\ngit config --global http.proxy"
+        #expect(try home.lan.run("sh", "-c", asked) == "http://192.168.77.1:3128\n")
+        withExtendedLifetime(origin) {}
+    }
+
+    @Test("setup ends with the address from which devices set themselves up, and it answers there")
+    func ending() throws {
+        let home = try Home()
+        try home.start()
+        let output = try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        let url = "http://192.168.77.1:3128/proxy.pac"
+        #expect(output.contains(url) && output.contains("gatehousectl client-setup"))
+        #expect(try home.lan.run("curl", "-sf", url).contains("FindProxyForURL"))
     }
 }

@@ -1,0 +1,75 @@
+import Admin
+import Policy
+
+/// What a device of the home has to know.
+struct ClientSettings {
+    let offers: [Premises.Offer]
+    /// Where the PAC file is.
+    let script: String?
+    /// The best of those that speak HTTP outside TLS, inside TLS, and SOCKS5.
+    let http: Premises.Offer?
+    let https: Premises.Offer?
+    let socks: Premises.Offer?
+
+    init(_ reply: GetClientSetup.Reply) {
+        offers = reply.offers
+        script = reply.autoConfiguration
+        func best(_ isFit: (Premises.Offer) -> Bool) -> Premises.Offer? {
+            let fit = reply.offers.filter(isFit)
+            return fit.first { $0.isIPv4 && !$0.needsPassword } ?? fit.first { !$0.needsPassword } ?? fit.first(
+                where: \.isIPv4)
+                ?? fit.first
+        }
+        http = best { $0.kind == .http || $0.kind == .mixed }
+        https = best { $0.kind == .https }
+        socks = best { $0.kind.speaksSOCKS }
+    }
+
+    var isEmpty: Bool { offers.isEmpty }
+
+    /// What a program is to be given that takes the URL of any HTTP proxy.
+    var anyHTTP: Premises.Offer? { http ?? https }
+
+    /// What else is good to know.
+    func hints(for device: ClientDevice?) -> [String] {
+        var hints: [String] = []
+        if offers.contains(where: \.needsPassword) {
+            hints.append(
+                "Where a password is asked for, any of `gatehousectl user list` will do; `gatehousectl user add NAME`.")
+        }
+        if let https, http == nil || device == nil {
+            hints.append(
+                "The HTTPS proxy, port \(https.endpoint.port), is for devices that trust the gateway's own authority: "
+                    + "`gatehousectl tls export-ca`.")
+        }
+        if offers.allSatisfy(\.endpoint.address.isLoopback) {
+            hints.append("127.0.0.1 is this machine alone: `gatehousectl setup --lan IF` opens it to the home.")
+        }
+        return hints
+    }
+}
+
+extension Premises.Offer {
+    var needsPassword: Bool { authentication == .required }
+
+    /// For programs that take a URL; names are left to the proxy.
+    var url: String { "\(scheme)://\(endpoint)" }
+
+    /// The same with a place for the login, where one is needed.
+    var urlWithLogin: String { needsPassword ? "\(scheme)://USER:PASSWORD@\(endpoint)" : url }
+
+    private var scheme: String {
+        switch kind {
+        case .socks5: "socks5h"
+        case .http, .mixed: "http"
+        case .https: "https"
+        }
+    }
+
+    /// The same as SOCKS5, if it speaks that.
+    var asSOCKS: Premises.Offer {
+        var offer = self
+        if kind == .mixed { offer.kind = .socks5 }
+        return offer
+    }
+}
