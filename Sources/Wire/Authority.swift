@@ -1,4 +1,5 @@
-/// The target of CONNECT, `host:port` and nothing else (RFC 9110 §9.3.6, RFC 9112 §3.2.3).
+/// Host and port: the target of CONNECT, `host:port` and nothing else (RFC 9110 §9.3.6, RFC 9112 §3.2.3), or where an http URI
+/// leads, whose port may be left out (RFC 3986 §3.2, RFC 9110 §4.2.1).
 package struct Authority: Hashable, Sendable {
     /// A name or an IPv4 address as written; or what stood between brackets.
     package let host: String
@@ -7,11 +8,27 @@ package struct Authority: Hashable, Sendable {
     /// 1…65535.
     package let port: UInt16
 
-    /// User information, zone ids (RFC 6874), percent-encoding and ports with a sign or a leading zero are refused.
+    /// The target of CONNECT.
     package init(_ text: String) throws(HTTPError) {
-        let bytes = Array(text.utf8)
-        guard let colon = bytes.lastIndex(of: ASCII.colon), let port = Self.port(bytes[(colon + 1)...]) else {
-            throw .malformed("the target of CONNECT is to be host:port with a port from 1 to 65535")
+        try self.init(Array(text.utf8)[...], defaultPort: nil)
+    }
+
+    /// User information, zone ids (RFC 6874), percent-encoding and ports with a sign or a leading zero are refused.
+    ///
+    /// - Parameter defaultPort: that of a URI without one; nil: there has to be one.
+    init(_ bytes: ArraySlice<UInt8>, defaultPort: UInt16?) throws(HTTPError) {
+        var colon = bytes.lastIndex(of: ASCII.colon) ?? bytes.endIndex
+        // Colons within brackets are the address's.
+        if let bracket = bytes.lastIndex(of: UInt8(ascii: "]")), bracket > colon { colon = bytes.endIndex }
+        if let defaultPort, bytes.endIndex - colon <= 1 {
+            port = defaultPort
+        } else if colon < bytes.endIndex, let port = Self.port(bytes[(colon + 1)...]) {
+            self.port = port
+        } else {
+            throw .malformed(
+                defaultPort == nil
+                    ? "the target of CONNECT is to be host:port with a port from 1 to 65535"
+                    : "the port in the target is not a number from 1 to 65535")
         }
         var host = bytes[..<colon]
         isBracketed = host.first == UInt8(ascii: "[")
@@ -28,11 +45,10 @@ package struct Authority: Hashable, Sendable {
             }
         } else {
             guard !host.isEmpty, host.allSatisfy(\.isNameByte) else {
-                throw .malformed("the target of CONNECT is to be host:port, an IPv6 address in brackets")
+                throw .malformed("the target is to name a host, and an IPv6 address in brackets")
             }
         }
         self.host = String(decoding: host, as: UTF8.self)
-        self.port = port
     }
 
     private static func port(_ digits: ArraySlice<UInt8>) -> UInt16? {

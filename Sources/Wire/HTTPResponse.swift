@@ -42,8 +42,9 @@ package struct HTTPResponse: Hashable, Sendable {
     package var status: HTTPStatus
     /// The value of Proxy-Authenticate.
     package var challenge: String?
-    /// The body: one sentence, sent with a line feed after it.
-    package var reason: String
+    /// The value of Allow: the methods that are (RFC 9110 §10.2.1).
+    package var allow: String?
+    package var body: String
     package var mediaType = "text/plain; charset=utf-8"
     /// For how many seconds the client, and nobody on the way, may keep it (RFC 9111 §5.2.2); nil: not said.
     package var freshness: Int?
@@ -52,10 +53,19 @@ package struct HTTPResponse: Hashable, Sendable {
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
     package var omitsBody = false
 
+    /// - Parameter reason: one or two sentences, what is wrong and what to do; sent with a line feed after them.
     package init(_ status: HTTPStatus, reason: String, closes: Bool = true) {
         self.status = status
-        self.reason = reason
         self.closes = closes
+        body = reason + "\n"
+    }
+
+    /// 200 with a document.
+    package init(_ body: String, mediaType: String) {
+        status = .ok
+        closes = false
+        self.body = body
+        self.mediaType = mediaType
     }
 
     /// 407 with the challenge that RFC 9110 §11.7.1 asks for; names and passwords are taken as UTF-8 (RFC 7617 §2.1).
@@ -69,10 +79,11 @@ package struct HTTPResponse: Hashable, Sendable {
     package static let tunnelOpened = Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)
 
     package func encode() -> [UInt8] {
-        let body = reason + "\n"
         var head = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\n"
         if let challenge { head += "Proxy-Authenticate: \(challenge)\r\n" }
-        head += "Content-Type: \(mediaType)\r\nContent-Length: \(body.utf8.count)\r\n"
+        if let allow { head += "Allow: \(allow)\r\n" }
+        if !body.isEmpty { head += "Content-Type: \(mediaType)\r\n" }
+        head += "Content-Length: \(body.utf8.count)\r\n"
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
         // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"

@@ -11,7 +11,9 @@ import Wire
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "Authority": fuzzAuthority,
     "BasicCredentials": fuzzBasicCredentials,
+    "HTTPBody": fuzzHTTPBody,
     "HTTPRequestHead": fuzzHTTPRequestHead,
+    "HTTPResponseHead": fuzzHTTPResponseHead,
     "PolicyNotation": fuzzPolicyNotation,
     "SOCKS5Greeting": fuzzSOCKS5Greeting,
     "SOCKS5Login": fuzzSOCKS5Login,

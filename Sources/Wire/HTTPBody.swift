@@ -1,0 +1,66 @@
+/// The content of one message as it goes by: where it ends, and whether it came whole.
+package struct HTTPBody: Sendable {
+    private enum State {
+        case length(left: Int)
+        case chunked(ChunkedFilter)
+        case untilClose
+    }
+
+    /// What `take` made of some bytes.
+    package struct Portion: Hashable, Sendable {
+        /// So many, at the front, are to be passed on.
+        package let kept: Int
+        /// So many belonged to this content; the rest did not, or not yet.
+        package let taken: Int
+    }
+
+    private var state: State
+
+    /// - Parameter keepsCoding: chunked content stays chunked.
+    package init(_ framing: HTTPFraming, keepsCoding: Bool = true) {
+        state =
+            switch framing {
+            case .none: .length(left: 0)
+            case .length(let length): .length(left: length)
+            case .chunked: .chunked(ChunkedFilter(keepsCoding: keepsCoding))
+            case .untilClose: .untilClose
+            }
+    }
+
+    /// All of it has been taken. What ends with the connection is never known to be complete before.
+    package var isComplete: Bool {
+        switch state {
+        case .length(let left): left == 0
+        case .chunked(let filter): filter.hasEnded
+        case .untilClose: false
+        }
+    }
+
+    /// Whether it was complete if the connection ends here.
+    package var mayEndHere: Bool {
+        if case .untilClose = state { return true }
+        return isComplete
+    }
+
+    /// How many bytes may be read without reading into the next message, if that is known.
+    package var left: Int? {
+        if case .length(let left) = state { return left }
+        return nil
+    }
+
+    /// Takes from the front of `bytes` what belongs to this content; it may be edited in place.
+    package mutating func take(_ bytes: inout MutableSpan<UInt8>) throws(HTTPError) -> Portion {
+        switch state {
+        case .length(let left):
+            let count = min(left, bytes.count)
+            state = .length(left: left - count)
+            return Portion(kept: count, taken: count)
+        case .chunked(var filter):
+            let portion = try filter.take(&bytes)
+            state = .chunked(filter)
+            return portion
+        case .untilClose:
+            return Portion(kept: bytes.count, taken: bytes.count)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// Where a request in absolute-form leads (RFC 9112 §3.2.2): `http://host[:port][/path][?query]`.
+package struct HTTPTarget: Hashable, Sendable {
+    package let authority: Authority
+    /// Host and port as written, which is what Host has to say.
+    let hostRange: Range<Int>
+    /// Path and query as written: may be empty, or begin with the query.
+    let pathRange: Range<Int>
+}
+
+extension HTTPRequestHead {
+    /// The target, which is to be in absolute-form. Only http can be forwarded; what is in a URI beside that has no meaning
+    /// here (RFC 9110 §4.2.4: user information; RFC 3986 §3.5: the fragment).
+    package func absoluteTarget() throws(HTTPError) -> HTTPTarget {
+        let target = fields.bytes[targetRange]
+        guard let colon = target.firstIndex(of: ASCII.colon), target[colon...].starts(with: "://".utf8) else {
+            throw .malformed(
+                "the target is not a whole URI, as a proxy has to be given; set this as a proxy, not as a server")
+        }
+        let scheme = target[..<colon]
+        guard equalsIgnoringCase(scheme, "http".utf8) else {
+            throw .unsupported(
+                equalsIgnoringCase(scheme, "https".utf8)
+                    ? "https goes through a tunnel: set this proxy for https as well, so that CONNECT is used"
+                    : "this proxy fetches http only; anything else goes through a tunnel (CONNECT) or SOCKS5")
+        }
+        let rest = target[(colon + 3)...]
+        guard !rest.contains(UInt8(ascii: "#")) else { throw .malformed("the target has a fragment") }
+        let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
+        let host = rest[..<end]
+        guard !host.contains(UInt8(ascii: "@")) else {
+            throw .malformed("the target has a user in it; send Authorization in its place")
+        }
+        let authority = try Authority(host, defaultPort: 80)
+        let written = host.last == ASCII.colon ? host.dropLast() : host
+        return HTTPTarget(
+            authority: authority, hostRange: written.startIndex..<written.endIndex, pathRange: end..<rest.endIndex)
+    }
+}

@@ -1,0 +1,44 @@
+import Wire
+
+/// RFC 9112 §7.1: chunked content. The first byte says in what pieces the rest comes.
+func fuzzHTTPBody(_ input: [UInt8]) {
+    guard let size = input.first else { return }
+    let content = Array(input.dropFirst())
+    let whole = pass(content, pieces: max(content.count, 1), keepsCoding: true)
+    hold(whole == pass(content, pieces: Int(size) % 7 + 1, keepsCoding: true), "cut into pieces it is another content")
+    guard let whole else { return }
+    // What comes out is chunked content again, of which nothing more is to be taken out.
+    guard let again = pass(whole.output, pieces: max(whole.output.count, 1), keepsCoding: true) else {
+        fatalError("passed on it is refused")
+    }
+    hold(again.output == whole.output && again.hasEnded == whole.hasEnded, "passed on it is another content")
+    guard let bare = pass(content, pieces: Int(size) % 5 + 1, keepsCoding: false) else {
+        fatalError("bare it is refused")
+    }
+    hold(bare.hasEnded == whole.hasEnded && bare.output.count <= whole.output.count, "bare it ends elsewhere")
+}
+
+private struct Passed: Equatable {
+    var output: [UInt8] = []
+    var hasEnded = false
+}
+
+/// nil if it is refused.
+private func pass(_ content: [UInt8], pieces size: Int, keepsCoding: Bool) -> Passed? {
+    var body = HTTPBody(.chunked, keepsCoding: keepsCoding)
+    var passed = Passed()
+    var buffer: [UInt8] = []
+    var next = 0
+    while next < content.count, !body.isComplete {
+        let end = min(content.count, next + size)
+        buffer += content[next..<end]
+        next = end
+        var span = buffer.mutableSpan
+        guard let portion = try? body.take(&span) else { return nil }
+        hold(portion.kept <= portion.taken && portion.taken <= buffer.count, "\(portion) of \(buffer.count)")
+        passed.output += buffer[..<portion.kept]
+        buffer.removeFirst(portion.taken)
+    }
+    passed.hasEnded = body.isComplete
+    return passed
+}

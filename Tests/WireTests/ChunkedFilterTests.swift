@@ -1,0 +1,98 @@
+import Testing
+import Wire
+
+/// What a filter lets through of `input`, which comes in pieces of `size` bytes; and whether all of it was the content.
+private func pass(
+    _ input: [UInt8], pieces size: Int = .max, keepsCoding: Bool = true
+) throws -> (output: [UInt8], hasEnded: Bool, rest: [UInt8]) {
+    var filter = ChunkedFilter(keepsCoding: keepsCoding)
+    var (buffer, output): ([UInt8], [UInt8]) = ([], [])
+    var next = 0
+    while next < input.count, !filter.hasEnded {
+        let end = min(input.count, next.addingReportingOverflow(size).overflow ? input.count : next + size)
+        buffer += input[next..<end]
+        next = end
+        var span = buffer.mutableSpan
+        let portion = try filter.take(&span)
+        #expect(portion.kept <= portion.taken && portion.taken <= buffer.count)
+        output += buffer[..<portion.kept]
+        buffer.removeFirst(portion.taken)
+    }
+    return (output, filter.hasEnded, buffer + input[next...])
+}
+
+private func pass(_ text: String, keepsCoding: Bool = true) throws -> String {
+    String(decoding: try pass(bytes(text), keepsCoding: keepsCoding).output, as: UTF8.self)
+}
+
+@Suite struct ChunkedFilterTests {
+    private let plain = "5\r\nhello\r\nA\r\n, world!!\n\r\n0\r\n\r\n"
+
+    @Test func `Chunks pass as they came, and what follows is left alone`() throws {
+        let (output, hasEnded, rest) = try pass(bytes(plain + "GET /"))
+        #expect(output == bytes(plain) && hasEnded && rest == bytes("GET /"))
+        #expect(try pass("0\r\n\r\n") == "0\r\n\r\n")
+        #expect(try pass("000\r\n\r\n") == "000\r\n\r\n")
+    }
+
+    @Test func `For a client that does not know chunks the content is what comes out`() throws {
+        #expect(try pass(plain, keepsCoding: false) == "hello, world!!\n")
+        #expect(try pass("1;a=b\r\nx\r\n0\r\nX: y\r\n\r\n", keepsCoding: false) == "x")
+    }
+
+    @Test func `Extensions are taken out`() throws {
+        #expect(try pass("5;a=b;c=\"d;e\"\r\nhello\r\n0 ; x\r\n\r\n") == "5\r\nhello\r\n0\r\n\r\n")
+    }
+
+    @Test func `Trailers pass, but for those that say how the message was to be read`() throws {
+        let trailers = [
+            "Content-Length: 5", "Transfer-Encoding: chunked", "Host: b", "Connection: x", "Trailer: x", "TE: x",
+            "Proxy-Authorization: x", "Proxy-Anything: x", "Set-Cookie: x", "Content-Type: x", "If-Match: x",
+            "authorization: x", "Cache-Control: x", "Keep-Alive: x", "Upgrade: x",
+        ]
+        #expect(
+            try pass("0\r\nX-Sum: abc\r\n" + trailers.joined(separator: "\r\n") + "\r\nGrpc-Status: 0\r\n\r\n")
+                == "0\r\nX-Sum: abc\r\nGrpc-Status: 0\r\n\r\n")
+    }
+
+    @Test(arguments: [
+        "g\r\n", "\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "+5\r\nhello\r\n", "-5\r\nhello\r\n", "0x5\r\nhello\r\n",
+        "5\nhello\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello0\r\n\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "5\rhello\r\n",
+        "ffffffffffffffff\r\n", "10000000000000000\r\n", "0000000000000000005\r\nhello\r\n", "5;a\nb\r\nhello\r\n",
+        "5;a\u{0}\r\nhello\r\n", "5;\r\r\nhello\r\n", "5,3\r\nhello\r\n", "0\r\nno colon\r\n\r\n", "0\r\nX : y\r\n\r\n",
+        "0\r\n folded\r\n\r\n", "0\r\nX: y\n\r\n", "0\r\nX: \u{0}\r\n\r\n", "0\r\n: y\r\n\r\n",
+    ])
+    func `Anything but the grammar is refused`(_ text: String) {
+        #expect(throws: HTTPError.self) { try pass(text) }
+        #expect(throws: HTTPError.self) { try pass(bytes(text), pieces: 1) }
+    }
+
+    @Test func `Sizes, extensions and trailers are bounded`() throws {
+        let long = String(repeating: "a", count: 300)
+        #expect(throws: HTTPError.self) { try pass("5;" + long) }
+        #expect(throws: HTTPError.self) { try pass("0\r\n" + String(repeating: "X: \(long)\r\n", count: 30)) }
+        #expect(throws: HTTPError.self) { try pass("0\r\n" + String(repeating: "X: y\r\n", count: 65)) }
+        #expect(throws: HTTPError.self) { try pass("0\r\nX: " + String(repeating: long, count: 30)) }
+        #expect(try pass("fffffffffffffff\r\nabc") == "fffffffffffffff\r\nabc")
+    }
+
+    @Test func `However it is cut, what comes out is the same`() throws {
+        var noise = Noise(state: 24)
+        let pieces = [
+            "5\r\nhello\r\n", "1;x=y\r\na\r\n", "0\r\n", "\r\n", "X: y\r\n", "Content-Length: 3\r\n", "a", "\r", "\n",
+            "5",
+            "3\r\nabc\r\n", ";", " ", "\u{0}",
+        ]
+        for _ in 0..<5000 {
+            var input: [UInt8] = []
+            for _ in 0..<Int.random(in: 0...9, using: &noise) { input += bytes(pieces.randomElement(using: &noise)!) }
+            for keepsCoding in [true, false] {
+                let whole = try? pass(input, keepsCoding: keepsCoding)
+                for size in [1, 2, 5] {
+                    let torn = try? pass(input, pieces: size, keepsCoding: keepsCoding)
+                    #expect(torn?.output == whole?.output && torn?.hasEnded == whole?.hasEnded, "\(input)")
+                }
+            }
+        }
+    }
+}
