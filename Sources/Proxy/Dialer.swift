@@ -10,50 +10,74 @@ enum DialFailure: Error {
     case unreachable(Errno)
 }
 
+/// Where a connection to a host may lead, as decided a moment ago.
+struct Route {
+    let host: Host
+    let port: UInt16
+    /// In the order of preference, at least one.
+    let candidates: [SocketAddress]
+    fileprivate let access: Access
+    /// What is left of the time for connecting.
+    fileprivate let timeout: Duration
+}
+
 extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
-    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305). What is refused by its name
-    /// alone is not looked up.
+    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
     func dial(
         _ host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
     ) async throws(DialFailure) -> Dial.Connection {
-        var timeout = limits.dial
+        let route = try await route(to: host, port: port, for: requester, on: reactor)
+        return try await dial(route, for: requester, as: .tunnel, on: reactor)
+    }
+
+    /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
+    func route(
+        to host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
+    ) async throws(DialFailure) -> Route {
         var access = self.access
         let client = requester.identity
-        let candidates: [SocketAddress]
         switch host {
         case .address(let address):
             let address = address.unmapped
             if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: client) {
                 throw .notAllowed(host, reason)
             }
-            candidates = [SocketAddress(address, port: port)]
+            return Route(
+                host: host, port: port, candidates: [SocketAddress(address, port: port)], access: access,
+                timeout: limits.dial)
         case .name(let name):
             if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
             let start = ContinuousClock.now
             let addresses = try await addresses(of: name, on: reactor)
             access = self.access
-            candidates = try allowed(addresses, of: host, port: port) { address in
+            let candidates = try allowed(addresses, of: host, port: port) { address in
                 access.verdict(on: address, of: host, port: port, for: client)
             }
-            timeout -= ContinuousClock.now - start
+            let timeout = limits.dial - (ContinuousClock.now - start)
             guard timeout > .zero else { throw .unresolved(.timedOut) }
+            return Route(host: host, port: port, candidates: candidates, access: access, timeout: timeout)
         }
+    }
+
+    func dial(
+        _ route: Route, for requester: Requester, as activity: SessionRecord.Activity, on reactor: isolated Reactor
+    ) async throws(DialFailure) -> Dial.Connection {
         let connection: Dial.Connection
         do {
-            connection = try await Dial.connect(to: candidates, timeout: timeout, on: reactor)
+            connection = try await Dial.connect(to: route.candidates, timeout: route.timeout, on: reactor)
         } catch {
             throw .unreachable(error.errno)
         }
-        requester.didConnect(host, to: connection.address)
+        requester.didConnect(route.host, to: connection.address, as: activity)
         requester.take(connection.socket)
         // Another policy may hold by now, and nobody but this knew of the connection.
         let now = self.access
-        if now !== access,
+        if now !== route.access,
             case .deny(let reason) = now.verdict(
-                on: connection.address.ipAddress, of: host, port: port, for: requester.identity)
+                on: connection.address.ipAddress, of: route.host, port: route.port, for: requester.identity)
         {
-            throw .notAllowed(host, reason)
+            throw .notAllowed(route.host, reason)
         }
         return connection
     }
@@ -132,6 +156,26 @@ extension DialFailure: CustomStringConvertible {
         case .unresolved(.failed): "the name servers cannot tell its address"
         case .unresolved(.overloaded): "too many names are being looked up"
         case .unreachable(let errno): "\(errno)"
+        }
+    }
+}
+
+extension DialFailure {
+    /// What a person can do about it.
+    var advice: String {
+        switch self {
+        case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
+        case .unresolved(.noSuchName): "Check how the name is spelled."
+        case .unresolved(.timedOut), .unresolved(.failed):
+            "Try again later; the gateway asks the servers of its resolv.conf."
+        case .unresolved(.overloaded): "Try again in a moment."
+        case .unreachable(let errno):
+            switch errno.code {
+            case ECONNREFUSED: "Nothing listens there now: check the address and the port, or try again later."
+            case ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN: "Nobody answers there now: check the address, or try again later."
+            case ENETUNREACH, ENETDOWN: "Check the gateway's connection to the internet."
+            default: "Try again in a moment."
+            }
         }
     }
 }

@@ -8,18 +8,24 @@ enum Interruption<Malformation: Error>: Error {
     case lost(Errno?, hasBegun: Bool)
 }
 
-/// What a client has sent and nobody has taken yet. It reads as much as there is, so several messages may wait in it, and
-/// what is left when the tunnel begins belongs to the origin.
+/// What has come over a connection and nobody has taken yet. It reads as much as there is, so several messages may wait in
+/// it, and what is left when a tunnel begins belongs to the other end.
 struct Inbox: ~Copyable {
     private var storage: UnsafeMutableRawBufferPointer
     private var start = 0
     private var end = 0
+    private let size: Int
     private let limit: Int
+    /// The last read left no room: there is more where that came from.
+    private var wasFilled = false
 
-    /// - Parameter limit: the longest message; memory grows up to it as it is needed.
-    init(limit: Int) {
+    /// - Parameters:
+    ///   - limit: the longest message; memory grows up to it as it is needed.
+    ///   - size: what it has from the first read on.
+    init(limit: Int, size: Int = 1536) {
         self.limit = limit
-        storage = .allocate(byteCount: min(limit, 1536), alignment: 1)
+        self.size = min(limit, size)
+        storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
 
     deinit {
@@ -36,42 +42,77 @@ struct Inbox: ~Copyable {
         _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
     ) async throws(Interruption<Malformation>) -> Value {
         while true {
-            let parsed: Parsed<Value>
-            do throws(Malformation) {
-                let bytes = unread.bindMemory(to: UInt8.self)
-                parsed = try parse(bytes.span)
-            } catch {
-                throw .malformed(error)
-            }
-            if case .done(let value, let consumed) = parsed {
-                start += consumed
-                if isEmpty { (start, end) = (0, 0) }
-                return value
-            }
-            let isMore: Bool
-            do throws(Errno) { isMore = try await fill(from: socket) } catch {
+            let value: Value?
+            do throws(Malformation) { value = try next(parse) } catch { throw .malformed(error) }
+            if let value { return value }
+            // A message longer than any may be counts as lost.
+            guard let room = room() else { throw .lost(nil, hasBegun: true) }
+            let count: Int
+            do throws(Errno) { count = try await socket.read(into: room) } catch {
                 throw .lost(error, hasBegun: !isEmpty)
             }
-            guard isMore else { throw .lost(nil, hasBegun: !isEmpty) }
+            guard count > 0 else { throw .lost(nil, hasBegun: !isEmpty) }
+            received(count)
         }
     }
 
-    /// False at the end of the stream, and when a message is longer than any may be.
-    private mutating func fill(from socket: borrowing Socket) async throws(Errno) -> Bool {
-        if end == storage.count { makeRoom() }
-        guard end < storage.count else { return false }
-        let count = try await socket.read(into: UnsafeMutableRawBufferPointer(rebasing: storage[end...]))
+    /// The next message, if all of it has come.
+    mutating func next<Value: Sendable, Malformation: Error>(
+        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
+    ) throws(Malformation) -> Value? {
+        let bytes = unread.bindMemory(to: UInt8.self)
+        guard case .done(let value, let consumed) = try parse(bytes.span) else { return nil }
+        drop(consumed)
+        return value
+    }
+
+    /// What of the unread bytes is `body`'s, edited in place: the bytes that are to be passed on, which stay where they are until
+    /// so many as were taken are dropped.
+    mutating func take(
+        _ body: inout HTTPBody
+    ) throws(HTTPError) -> (kept: UnsafeRawBufferPointer, taken: Int) {
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: storage[start..<end]).bindMemory(to: UInt8.self)
+        var span = bytes.mutableSpan
+        let portion = try body.take(&span)
+        return (UnsafeRawBufferPointer(rebasing: unread[..<portion.kept]), portion.taken)
+    }
+
+    mutating func drop(_ count: Int) {
+        start += count
+        if isEmpty { (start, end) = (0, 0) }
+    }
+
+    // MARK: room
+
+    /// Where the next bytes go, to be followed by `received`; nil if there are as many unread as there may be.
+    mutating func room() -> UnsafeMutableRawBufferPointer? {
+        // Whoever sends faster than this is read gets larger reads.
+        if end == storage.count || wasFilled && isEmpty && storage.count < limit { makeRoom() }
+        guard end < storage.count else { return nil }
+        return UnsafeMutableRawBufferPointer(rebasing: storage[end...])
+    }
+
+    mutating func received(_ count: Int) {
         end += count
-        return count > 0
+        wasFilled = end == storage.count
+    }
+
+    /// Gives back what it has grown by; nothing may be unread.
+    mutating func shrink() {
+        wasFilled = false
+        guard isEmpty, storage.count > size else { return }
+        storage.deallocate()
+        storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
 
     private mutating func makeRoom() {
-        let size = start > 0 ? storage.count : min(limit, storage.count * 4)
+        let size = start > 0 ? storage.count : min(limit, max(self.size, storage.count * 4))
         let roomier = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
         roomier.copyMemory(from: unread)
         storage.deallocate()
         storage = roomier
         (start, end) = (0, end - start)
+        wasFilled = false
     }
 }
 
@@ -82,6 +123,12 @@ extension Socket {
         guard !lastWords.isEmpty else { return }
         setDeadline(after: limit)
         guard (try? await write(lastWords)) != nil else { return }
+        await finishAndDrain(within: limit)
+    }
+
+    /// As `close(saying:within:)`, once the last words have been written.
+    borrowing func finishAndDrain(within limit: Duration) async {
+        setDeadline(after: limit)
         await finish()
         await drain(atMost: 1 << 20)
     }

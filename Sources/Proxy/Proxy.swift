@@ -19,6 +19,16 @@ package final class Relay: Sendable {
         package var dial: Duration = .seconds(10)
         /// How long a refused client may take to read why (RFC 1928 §6 allows 10 s).
         package var farewell: Duration = .seconds(3)
+        /// How long an HTTP client may take until its next request.
+        package var keepAlive: Duration = .seconds(75)
+        /// How long nothing may move between a request and the end of its response.
+        package var exchange: Duration = .seconds(300)
+        /// The same, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
+        package var halfOpen: Duration = .seconds(30)
+        /// How long a connection to an origin is kept for the next request. Many servers close after 5 s or 60 s.
+        package var upstream: Duration = .seconds(30)
+        /// Content of a request that is read over, so that its connection can go on after an answer of the proxy's own.
+        package var discard = 256 * 1024
         /// Head of an HTTP request, in bytes.
         package var head = 16 * 1024
         /// Requests without valid credentials that an HTTP connection survives.
@@ -33,6 +43,7 @@ package final class Relay: Sendable {
     /// By reactor.
     package let sessions: [Sessions]
     private let resolvers: [Resolver]
+    private let upstreams: [UpstreamPool]
     private let currentAccess: Mutex<Access>
     private let currentPremises: Mutex<Premises>
     /// What https listeners show new clients.
@@ -51,6 +62,7 @@ package final class Relay: Sendable {
         var resolvers: [Resolver] = []
         for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
         self.resolvers = resolvers
+        upstreams = reactors.map { UpstreamPool(on: $0, life: limits.upstream) }
         let numbers = SessionNumbers()
         sessions = reactors.map { Sessions(on: $0, numbers: numbers) }
         outboxes = reactors.map { _ in Outbox() }
@@ -112,6 +124,8 @@ package final class Relay: Sendable {
     }
 
     func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
+
+    func upstreams(on reactor: Reactor) -> UpstreamPool { upstreams[reactor.index] }
 
     /// What decides at present. Whoever asks it more than once for one thing keeps it meanwhile.
     var access: Access { currentAccess.withLock { $0 } }

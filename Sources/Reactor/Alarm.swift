@@ -3,8 +3,12 @@ package final class Alarm {
     let slot: Slot.Index
     let loop: Loop
 
-    package init(on reactor: Reactor) {
-        loop = reactor.currentLoop
+    package convenience init(on reactor: Reactor) {
+        self.init(on: reactor.currentLoop)
+    }
+
+    init(on loop: Loop) {
+        self.loop = loop
         slot = loop.openAlarm()
     }
 

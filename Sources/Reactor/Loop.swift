@@ -23,6 +23,8 @@ final class Loop {
     /// Tunnels that used up their turn and are not done; and those of the turn before, while they are pumped.
     private var unfinished: [Tunnel.Index] = []
     private var resumed: [Tunnel.Index] = []
+    /// Tasks that have used up their turn, and wait for the next.
+    private var resting: [UnsafeContinuation<Void, Never>] = []
     private var wheel: TimerWheel
     private var closed: [Slot.Index] = []
     private var events: UnsafeMutableBufferPointer<linux_event>
@@ -51,7 +53,8 @@ final class Loop {
 
     /// Waits for events. True if one was the wake-up of another thread.
     func poll(mayBlock: Bool) -> Bool {
-        let timeout = mayBlock && unfinished.isEmpty ? wheel.timeout(now: monotonicMilliseconds()) : 0
+        let timeout =
+            mayBlock && unfinished.isEmpty && resting.isEmpty ? wheel.timeout(now: monotonicMilliseconds()) : 0
         let count = linux_epoll_wait(epoll.number, events.baseAddress, 256, timeout)
         precondition(count >= 0, "epoll_wait: \(Errno(-count))")
         now = monotonicMilliseconds()
@@ -75,7 +78,16 @@ final class Loop {
         eventCount = 0
         for tunnel in resumed { pumpAgain(tunnel) }
         resumed.removeAll(keepingCapacity: true)
+        resumeResting()
         for slot in wheel.advance(to: now, in: slots) { expire(slot) }
+    }
+
+    private func resumeResting() {
+        guard !resting.isEmpty else { return }
+        // One that rests again waits for the turn after.
+        let rested = resting
+        resting.removeAll()
+        for task in rested { task.resume() }
     }
 
     private func deliver(_ event: linux_event) {
@@ -90,10 +102,9 @@ final class Loop {
             if !tunnels[slot.pointee.tunnel].pointee.isQueued { pump(slot.pointee.tunnel) }
         } else if let watcher = slot.pointee.watcher {
             watcher(slot.pointee.flags)
-        } else if slot.pointee.proxy != Slot.none {
-            wake(slot.pointee.proxy)
-        } else if !slot.pointee.flags.isDisjoint(with: slot.pointee.awaited) {
-            resume(slot)
+        } else {
+            if slot.pointee.proxy != Slot.none { wake(slot.pointee.proxy) }
+            resume(slot, slot.pointee.flags)
         }
     }
 
@@ -120,11 +131,16 @@ final class Loop {
         }
     }
 
-    func resume(_ slot: UnsafeMutablePointer<Slot>) {
-        guard let waiter = slot.pointee.waiter else { return }
-        slot.pointee.waiter = nil
-        slot.pointee.awaited = []
-        waiter.resume()
+    /// Resumes who waits for any of `flags`.
+    func resume(_ slot: UnsafeMutablePointer<Slot>, _ flags: Slot.Flags = [.readable, .writable]) {
+        if flags.contains(.readable), let reader = slot.pointee.reader {
+            slot.pointee.reader = nil
+            reader.resume()
+        }
+        if flags.contains(.writable), let writer = slot.pointee.writer {
+            slot.pointee.writer = nil
+            writer.resume()
+        }
     }
 
     /// Frees what was closed in this turn: no event of the turn can meet a successor in its slot.
@@ -214,19 +230,28 @@ final class Loop {
 
     // MARK: waiting
 
-    /// Waits until the slot is ready for one of `flags`.
-    func wait(_ index: Slot.Index, for flags: Slot.Flags) async throws(Errno) {
+    /// Waits until the slot is ready for `readiness`, which is `readable` or `writable`: one task for each.
+    func wait(_ index: Slot.Index, for readiness: Slot.Flags) async throws(Errno) {
         let slot = slots[index]
         if !slot.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw expiry(of: index) }
-        if slot.pointee.flags.isDisjoint(with: flags) {
+        if slot.pointee.flags.isDisjoint(with: readiness) {
             await withUnsafeContinuation { continuation in
                 let slot = slots[index]
-                precondition(slot.pointee.waiter == nil, "two tasks wait for one descriptor")
-                slot.pointee.awaited = flags
-                slot.pointee.waiter = continuation
+                if readiness == .readable {
+                    precondition(slot.pointee.reader == nil, "two tasks wait to read from one descriptor")
+                    slot.pointee.reader = continuation
+                } else {
+                    precondition(slot.pointee.writer == nil, "two tasks wait to write to one descriptor")
+                    slot.pointee.writer = continuation
+                }
             }
             if slots[index].pointee.flags.contains(.expired) { throw expiry(of: index) }
         }
+    }
+
+    /// Whether a task waits for the slot to be `readable` or `writable`.
+    func isAwaited(_ index: Slot.Index, _ readiness: Slot.Flags) -> Bool {
+        readiness == .readable ? slots[index].pointee.reader != nil : slots[index].pointee.writer != nil
     }
 
     /// Why a slot is of no use any more.
@@ -237,7 +262,18 @@ final class Loop {
     /// Makes an alarm ready.
     func wake(_ index: Slot.Index) {
         slots[index].pointee.flags.insert(.readable)
+        resume(slots[index], .readable)
+    }
+
+    /// Ends every wait at the slot, now and to come, as a deadline that passes does.
+    func interrupt(_ index: Slot.Index) {
+        slots[index].pointee.flags.insert(.expired)
         resume(slots[index])
+    }
+
+    /// Waits until every descriptor has had its turn.
+    func rest() async {
+        await withUnsafeContinuation { resting.append($0) }
     }
 
     func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
@@ -276,6 +312,7 @@ final class Loop {
                 close(index)
             }
         }
+        resumeResting()
         pipes = PipePool()
     }
 }

@@ -82,6 +82,12 @@ package actor Reactor {
         }
     }
 
+    /// Lets every other connection have its turn. For a task whose own descriptors may always be ready, since waiting for one
+    /// that is ready does not suspend.
+    package func rest() async {
+        await loop.rest()
+    }
+
     /// Waits for at least `duration` (resolution: 16 ms).
     package func sleep(for duration: Duration) async {
         let alarm = Alarm(on: self)

@@ -71,7 +71,13 @@ extension Socket {
             loop.note(step, of: state)
             if step.count >= 0 { return step.count }
             guard step.count == -Int(EAGAIN) else { throw Errno(Int32(-step.count)) }
-            try await loop.wait(slot, for: step.want == .writing ? .writable : .readable)
+            let readiness: Slot.Flags = step.want == .writing ? .writable : .readable
+            if loop.isAwaited(slot, readiness) {
+                // A read that takes a write first, while another task waits to write: rare, and no event is only for it.
+                await Alarm(on: loop).wait(atMost: 1)
+            } else {
+                try await loop.wait(slot, for: readiness)
+            }
         }
     }
 }

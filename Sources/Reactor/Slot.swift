@@ -47,14 +47,14 @@ struct Slot {
     var account: UInt16 = 0
     /// The tunnel that owns the descriptor, once one does.
     var tunnel: Tunnel.Index = Tunnel.none
-    /// The slot to wake in place of this one: a race of connects waits on one alarm.
+    /// The slot to wake as well: a race of connects waits on one alarm, who waits for an origin wants to hear of the client.
     var proxy: Index = Slot.none
     var deadline: UInt32 = 0
     var previous: Index = Slot.none
     var next: Index = Slot.none
-    /// The task that waits here, and for which of `readable` and `writable`.
-    var waiter: UnsafeContinuation<Void, Never>?
-    var awaited: Flags = []
+    /// The task that waits until it is readable, and the one that waits until it is writable.
+    var reader: UnsafeContinuation<Void, Never>?
+    var writer: UnsafeContinuation<Void, Never>?
     /// The session that it ends with.
     var session: Session.Index = Session.none
     /// Called on every event, for descriptors that no task waits for.

@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 
-/// A connected stream socket that belongs to a reactor. Reads and writes wait without blocking the thread; one task at a
-/// time may wait on it. Letting go of it closes it.
+/// A connected stream socket that belongs to a reactor. Reads and writes wait without blocking the thread; one task may read
+/// while another writes. Letting go of it closes it.
 package struct Socket: ~Copyable {
-    let slot: Slot.Index
+    /// `Slot.none` once `take()` has handed it on.
+    private(set) var slot: Slot.Index
     unowned(unsafe) let loop: Loop
 
     init(slot: Slot.Index, loop: Loop) {
@@ -19,7 +20,13 @@ package struct Socket: ~Copyable {
     }
 
     deinit {
-        loop.close(slot)
+        if slot != Slot.none { loop.close(slot) }
+    }
+
+    /// The socket, out of a place that cannot be left without one; what stays behind must not be used any more.
+    package mutating func take() -> Socket {
+        defer { slot = Slot.none }
+        return Socket(slot: slot, loop: loop)
     }
 
     /// The slot, no longer owned by this value.

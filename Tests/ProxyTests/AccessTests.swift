@@ -66,7 +66,7 @@ private func authorization(_ name: String, _ password: String = "secret") -> Str
         try await browser.send(connectRequest(target, authorization("kid")))
         let (head, body) = try await browser.receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 403 "))
-        #expect(body == "\(target): refused: 127.0.0.1 is not allowed, rule 3 denies it\n")
+        #expect(body.hasPrefix("\(target): refused: 127.0.0.1 is not allowed, rule 3 denies it\n"))
         let other = try await Peer.connect(to: gateway.http)
         try await other.send(connectRequest(target, authorization("alice")))
         #expect(try await other.receiveAnswer().head.hasPrefix("HTTP/1.1 200 "))

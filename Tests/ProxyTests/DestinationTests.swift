@@ -71,7 +71,7 @@ import class TestNetwork.Namespace
         try await browser.send(connectRequest("nowhere.example:443"))
         let (head, body) = try await browser.receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 502 "))
-        #expect(body == "nowhere.example:443: the name does not exist or has no address\n")
+        #expect(body.hasPrefix("nowhere.example:443: the name does not exist or has no address\n"))
         #expect(names.questions.count == 2, "the second answer comes from the cache")
     }
 
@@ -102,7 +102,7 @@ import class TestNetwork.Namespace
         }
         let browser = try await Peer.connect(to: gateway.http)
         try await browser.send(connectRequest("192.0.2.1:443"))
-        #expect(try await browser.receiveAnswer().body == "192.0.2.1:443: Network is unreachable\n")
+        #expect(try await browser.receiveAnswer().body.hasPrefix("192.0.2.1:443: Network is unreachable\n"))
     }
 
     @Test(.enabled(if: getuid() == 0, "needs root: a network namespace in which IPv6 goes nowhere"))

@@ -63,7 +63,7 @@ import Testing
         try await client.send(connectRequest("[2001:DB8::7]:443"))
         let (head, body) = try await client.receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 403 Forbidden\r\n"))
-        #expect(body == "[2001:DB8::7]:443: refused: 2001:db8::7 is not allowed, rule 1 denies it\n")
+        #expect(body.hasPrefix("[2001:DB8::7]:443: refused: 2001:db8::7 is not allowed, rule 1 denies it\n"))
     }
 
     @Test func `21 After a refused CONNECT nothing is read as a request`() async throws {
@@ -125,9 +125,12 @@ import Testing
     @Test(arguments: [
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"), ("GET / HTTP/1.1\nHost: a\n\n", "400"),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", "400"), ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "400"),
-        ("CONNECT a:1 HTTP/2.0\r\nHost: a\r\n\r\n", "505"), ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
-        ("GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n", "501"),
-        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "501"),
+        ("CONNECT a:1 HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
+        ("GET https://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n", "501"),
+        ("GET ftp://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n", "501"),
+        ("GET example.org HTTP/1.1\r\nHost: example.org\r\n\r\n", "400"),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 5\r\n\r\nGET /", "400"),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
     ])
     func `25 and 32 What cannot be served is answered with a reason and closed`(
         _ request: String, _ status: String
@@ -190,13 +193,14 @@ import Testing
         try await client.send(connectRequest("127.0.0.1:\(dead.port)"))
         let (head, body) = try await client.receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
-        #expect(body == "127.0.0.1:\(dead.port): Connection refused\n")
+        #expect(
+            body.hasPrefix("127.0.0.1:\(dead.port): Connection refused\n") && body.hasSuffix(", or try again later.\n"))
     }
 
     @Test func `The answer to HEAD has no body`() async throws {
         let gateway = try Gateway()
         let client = try await Peer.connect(to: gateway.http)
-        try await client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        try await client.send("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         #expect(String(decoding: try await client.receiveAll().bytes, as: UTF8.self).hasSuffix("\r\n\r\n"))
     }
 

