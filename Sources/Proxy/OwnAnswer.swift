@@ -19,30 +19,44 @@ extension Relay {
         var answer = HTTPResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
         let path = head.target.prefix { $0 != "?" }
         if head.method == "GET" || head.method == "HEAD", path == "/proxy.pac" || path == "/wpad.dat",
-            let script = autoConfiguration(for: requester, at: client)
+            let script = autoConfiguration(for: requester, at: client, head)
         {
-            answer = HTTPResponse(.ok, reason: script.text)
-            answer.mediaType = ProxyAutoConfiguration.mediaType
+            answer = HTTPResponse(script.text + "\n", mediaType: ProxyAutoConfiguration.mediaType)
             answer.freshness = Self.freshness
         }
         answer.omitsBody = head.method == "HEAD"
         return answer
     }
 
-    private func autoConfiguration(for requester: Requester, at client: borrowing Socket) -> ProxyAutoConfiguration? {
+    private func autoConfiguration(
+        for requester: Requester, at client: borrowing Socket, _ head: HTTPRequestHead
+    ) -> ProxyAutoConfiguration? {
         guard let address = (try? client.localAddress)?.ipAddress else { return nil }
         let premises = self.premises
         let offers = premises.offers(to: requester.client.ipAddress, at: address)
         let asked = offers.first {
             $0.endpoint.port == requester.listener.endpoint.port && $0.endpoint.address == address.unmapped
         }
-        guard let first = asked.flatMap(ProxyAutoConfiguration.Proxy.init) else { return nil }
+        guard let asked, var first = ProxyAutoConfiguration.Proxy(asked) else { return nil }
         // What the client has reached already, then the other HTTP proxies, then SOCKS5.
         let others = offers.compactMap(ProxyAutoConfiguration.Proxy.init).filter { $0 != first }
+        // A certificate of the operator's own is most often for a name; the client has just come by one that it trusts.
+        if asked.kind == .https, let name = name(in: head, port: asked.endpoint.port) {
+            first = ProxyAutoConfiguration.Proxy(.https, host: name, port: asked.endpoint.port)
+        }
         return ProxyAutoConfiguration(
             proxies: [first] + others.filter { $0.scheme != .socks5 } + others.filter { $0.scheme == .socks5 },
             networks: (Self.everybodysOwn + premises.networks(around: address)).map(ProxyAutoConfiguration.Network.init)
         )
+    }
+
+    /// The name by which the client knows the server on `port` (RFC 9110 §7.2).
+    private func name(in head: HTTPRequestHead, port: UInt16) -> String? {
+        guard let value = head.fields.values(of: "host").first,
+            let authority = try? Authority(String(decoding: value, as: UTF8.self)),
+            !authority.isBracketed, authority.port == port, case .name(let name)? = try? Host(authority.host)
+        else { return nil }
+        return name
     }
 
     /// Loopback and link-local: each host's and each link's own, so that no gateway could lead there.

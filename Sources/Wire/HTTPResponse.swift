@@ -45,13 +45,15 @@ package struct HTTPResponse: Hashable, Sendable {
     /// The value of Allow: the methods that are (RFC 9110 §10.2.1).
     package var allow: String?
     package var body: String
-    package var mediaType = "text/plain; charset=utf-8"
+    package var mediaType = Self.plainText
     /// For how many seconds the client, and nobody on the way, may keep it (RFC 9111 §5.2.2); nil: not said.
     package var freshness: Int?
     /// Whether the connection ends with this answer.
     package var closes: Bool
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
     package var omitsBody = false
+
+    private static let plainText = "text/plain; charset=utf-8"
 
     /// - Parameter reason: one or two sentences, what is wrong and what to do; sent with a line feed after them.
     package init(_ status: HTTPStatus, reason: String, closes: Bool = true) {
@@ -82,7 +84,11 @@ package struct HTTPResponse: Hashable, Sendable {
         var head = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\n"
         if let challenge { head += "Proxy-Authenticate: \(challenge)\r\n" }
         if let allow { head += "Allow: \(allow)\r\n" }
-        if !body.isEmpty { head += "Content-Type: \(mediaType)\r\n" }
+        if !body.isEmpty {
+            head += "Content-Type: \(mediaType)\r\n"
+            // A script is for who asks for it, and not to be run by a page that includes it from elsewhere (fetch.spec.whatwg.org).
+            if mediaType != Self.plainText { head += "X-Content-Type-Options: nosniff\r\n" }
+        }
         head += "Content-Length: \(body.utf8.count)\r\n"
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
         // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).

@@ -248,6 +248,9 @@ extension ClientDevice {
             Way(
                 title: "Repositories over HTTPS:", commands: ["git config --global http.proxy '\(offer.urlWithLogin)'"])
         ]
+        if offer.kind == .https {
+            ways[0].commands.append("git config --global http.proxySSLCAInfo \"$PWD/gatehouse-ca.pem\"")
+        }
         // nc(1) of OpenBSD and Debian; it has no password.
         var ssh: (protocol: String, offer: Premises.Offer)?
         if let socks = settings.socks, !socks.needsPassword { ssh = ("5", socks) }

@@ -32,15 +32,21 @@ struct ClientSettings {
 
     /// What else is good to know.
     func hints(for device: ClientDevice?) -> [String] {
+        let named = device == nil ? offers : [http ?? https, socks].compactMap(\.self)
         var hints: [String] = []
-        if offers.contains(where: \.needsPassword) {
+        if named.contains(where: \.needsPassword) {
             hints.append(
-                "Where a password is asked for, any of `gatehousectl user list` will do; `gatehousectl user add NAME`.")
+                "User and password are those of a user of the gateway: `gatehousectl user list` shows who there is, "
+                    + "`gatehousectl user add NAME` makes one.")
         }
-        if let https, http == nil || device == nil {
+        if let https, http == nil || device == nil || device == .curl {
             hints.append(
                 "The HTTPS proxy, port \(https.endpoint.port), is for devices that trust the gateway's own authority: "
-                    + "`gatehousectl tls export-ca`.")
+                    + "`gatehousectl tls export-ca > gatehouse-ca.pem`.")
+        }
+        if device?.hasCamera == true {
+            hints.append(
+                "Apps that do not go by the setting reach nothing beyond the home: the gateway forwards no packets.")
         }
         if offers.allSatisfy(\.endpoint.address.isLoopback) {
             hints.append("127.0.0.1 is this machine alone: `gatehousectl setup --lan IF` opens it to the home.")

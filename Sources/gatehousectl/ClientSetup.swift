@@ -11,9 +11,6 @@ struct ClientSetupVerb: ParsableCommand {
             the proxies, and the PAC file that sets up most devices by itself; on a terminal its address is also a QR code \
             for the camera of a phone.
 
-            DEVICES:
-              windows  macos  ios  android  linux  firefox  curl  apt  git
-
             EXAMPLES:
               gatehousectl client-setup
               gatehousectl client-setup ios
@@ -73,6 +70,7 @@ struct ClientSetupVerb: ParsableCommand {
         print()
         print("Most devices set themselves up from this address, as `automatic proxy configuration`:")
         print("  \(Output.standard.styled(printable(script), .bold))")
+        print("A DHCP server can tell it to Windows as option 252.")
         print()
         let devices = ClientDevice.allCases.map(\.rawValue).joined(separator: "|")
         print("Where to enter it: `gatehousectl client-setup \(devices)`")

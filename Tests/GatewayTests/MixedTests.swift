@@ -79,6 +79,17 @@ struct MixedTests {
         #expect(
             secure.contains(
                 #"var route = "HTTPS 192.168.77.1:3129; PROXY 192.168.77.1:3128; PROXY 192.168.77.1:8080";"#))
+        // With a certificate of one's own it is the name that counts.
+        try home.gateway.run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-keyout", home.directory + "/key.pem", "-out", home.directory + "/own.pem", "-subj", "/CN=proxy.example",
+            "-addext", "subjectAltName=DNS:proxy.example")
+        try home.ctl(
+            "tls", "use", "--cert", home.directory + "/own.pem", "--key", home.directory + "/key.pem")
+        let named = try home.lan.run(
+            "curl", "-sf", "--cacert", home.directory + "/own.pem", "--resolve", "proxy.example:3129:192.168.77.1",
+            "https://proxy.example:3129/proxy.pac")
+        #expect(named.contains(#"var route = "HTTPS proxy.example:3129; PROXY 192.168.77.1:3128;"#))
         // The LAN's networks go straight, the WAN's do not.
         let script = try home.lan.run("curl", "-sf", url)
         func isNear(_ address: [UInt8], _ prefix: Int) -> Bool {

@@ -25,6 +25,7 @@ import Wire
             text(response) == """
                 HTTP/1.1 200 OK\r
                 Content-Type: application/x-ns-proxy-autoconfig\r
+                X-Content-Type-Options: nosniff\r
                 Content-Length: 3\r
                 Cache-Control: private, max-age=60\r
                 Connection: close\r
