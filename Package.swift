@@ -58,7 +58,8 @@ let package = Package(
 
         .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
         .executableTarget(
-            name: "gatehouse-load", dependencies: ["CEpoll"], path: "Tests/Benchmarks", exclude: ["CEpoll", "peers"],
+            name: "gatehouse-load", dependencies: ["CEpoll", "COpenSSL"], path: "Tests/Benchmarks",
+            exclude: ["CEpoll", "peers"],
             swiftSettings: strict),
 
         tests("ApplianceTests", ["TestProcess"]),
@@ -75,7 +76,7 @@ let package = Package(
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "COpenSSL", "TestNetwork", "TestProcess", logging]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
-        tests("GatewayTests", ["TestNetwork", "gatehoused", "gatehousectl"]),
+        tests("GatewayTests", ["TestNetwork", "Proxy", "Policy", "gatehoused", "gatehousectl"]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
         .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]

@@ -49,6 +49,8 @@ struct TicketKeys {
 extension TicketKeys {
     private static let start = ContinuousClock.now
     private static let shared = Mutex(TicketKeys(at: 0))
+    /// Looked up once: by name, as EVP_aes_256_cbc() has it, it would be searched for each time (crypto(7), fetching).
+    private nonisolated(unsafe) static let cipher = EVP_CIPHER_fetch(nil, "AES-256-CBC", nil)
 
     /// Goes on while the machine sleeps.
     private static func seconds() -> Int { Int((ContinuousClock.now - start).components.seconds) }
@@ -60,8 +62,8 @@ extension TicketKeys {
         if isNew != 0 {
             let key = shared.withLock { $0.sealing(at: now) }
             name.update(from: key.name, count: key.name.count)
-            guard RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1,
-                EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipher, iv) == 1,
+            guard RAND_bytes(iv, EVP_CIPHER_get_iv_length(Self.cipher)) == 1,
+                EVP_EncryptInit_ex(cipher, Self.cipher, nil, key.cipher, iv) == 1,
                 openssl_key_ticket_mac(authentication, key.authentication, key.authentication.count) == 1
             else { return -1 }
             return 1
@@ -69,7 +71,7 @@ extension TicketKeys {
         let given = UnsafeBufferPointer(start: name, count: 16)
         guard let (key, isFormer) = shared.withLock({ $0.opening(given, at: now) }) else { return 0 }
         guard openssl_key_ticket_mac(authentication, key.authentication, key.authentication.count) == 1,
-            EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipher, iv) == 1
+            EVP_DecryptInit_ex(cipher, Self.cipher, nil, key.cipher, iv) == 1
         else { return -1 }
         return isFormer ? 2 : 1
     }

@@ -7,13 +7,15 @@ enum Command {
 
         gatehouse-load origin --port PORT [--threads N]
             The server of all measurements, on every loopback address.
-        gatehouse-load down|up|sessions|requests|ping|idle --origin ADDRESS:PORT [--way direct|tcp|socks5|http]
-            [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
+        gatehouse-load down|up|sessions|requests|ping|idle|handshakes|encrypted --origin ADDRESS:PORT
+            [--way direct|tcp|socks5|http] [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
             down, up   N flows in bulk                                  (default 8)
             sessions   connect, one request, close, N at once           (default 32)
             requests   N clients that ask over connections which are kept (default 32)
             ping       N flows of 64 bytes back and forth               (default 16)
             idle       N tunnels that lie still, and sessions beside them (default 8000)
+            handshakes  connect, TLS handshake, close, N at once        (default 32)
+            encrypted   N flows in bulk from the origin, inside TLS to the proxy (default 8)
             Prints one record. With --watch it holds the CPU time, or the memory, of that process and its descendants.
         gatehouse-load wait --proxy ADDRESS:PORT [--seconds S]
             Until something listens there.
@@ -28,7 +30,7 @@ enum Command {
         switch arguments.first {
         case "origin":
             try serve(rest)
-        case "down", "up", "sessions", "requests", "ping", "idle":
+        case "down", "up", "sessions", "requests", "ping", "idle", "handshakes", "encrypted":
             try measure(arguments[0], rest)
         case "wait":
             try wait(rest)
@@ -85,18 +87,28 @@ enum Command {
         case "idle":
             let count = try options.number("count", default: 8000, atLeast: 1)
             report(try Idle(route: route, origin: origin, tunnels: count, watched: watched).run(plan))
+        case "handshakes":
+            let count = try options.number("count", default: 32, atLeast: 1)
+            report(verb, try Handshakes(route: route, origin: origin, atOnce: count).run(plan))
+        case "encrypted":
+            let count = try options.number("count", default: 8, atLeast: 1)
+            try report(verb, bulk: EncryptedBulk(route: route, origin: origin, flows: count).run(plan))
         default:
             let count = try options.number("count", default: 8, atLeast: 1)
             let direction: Bulk.Direction = verb == "up" ? .up : .down
             let result = try Bulk(route: route, origin: origin, flows: count, direction: direction).run(plan)
-            guard result.units > 0 else { throw Failure("not a byte moved") }
-            Record.print(
-                Bulk.measure(verb, flows: count),
-                [
-                    "gbit": Double(result.units) * 8e-9 / result.seconds,
-                    "cpu": result.cpu.map { $0 / (Double(result.units) * 1e-9) },
-                ])
+            try report(Bulk.measure(verb, flows: count), bulk: result)
         }
+    }
+
+    private static func report(_ measure: String, bulk result: Course.Result) throws(Failure) {
+        guard result.units > 0 else { throw Failure("not a byte moved") }
+        Record.print(
+            measure,
+            [
+                "gbit": Double(result.units) * 8e-9 / result.seconds,
+                "cpu": result.cpu.map { $0 / (Double(result.units) * 1e-9) },
+            ])
     }
 
     private static func report(_ verb: String, _ result: Course.Result) {

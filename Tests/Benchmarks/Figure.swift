@@ -65,6 +65,14 @@ struct Figure: Sendable {
                 bar: Bar(limit: .atLeast(1.2))),
             Figure(title: "  CPU µs each", measure: "requests", value: "cpu", scale: 1e6),
             Figure(title: "  failed", measure: "requests", value: "errors"),
+            Figure(
+                title: "TLS handshakes per s", measure: "handshakes", value: "rate", moreIsBetter: true,
+                bar: Bar(limit: .atLeast(1))),
+            Figure(title: "  CPU µs each", measure: "handshakes", value: "cpu", scale: 1e6),
+            Figure(title: "  failed", measure: "handshakes", value: "errors"),
+            Figure(
+                title: "download inside TLS, 8 flows, Gbit/s", measure: "encrypted", value: "gbit", moreIsBetter: true),
+            Figure(title: "  CPU s/GB", measure: "encrypted", value: "cpu", bar: Bar(limit: .atMost(1))),
         ]
 
     /// One direction with 1, 8 and 64 flows.

@@ -75,6 +75,9 @@ final class Home: @unchecked Sendable {
 
     // MARK: The daemon
 
+    /// Ends the daemon; `start` makes another one on the same state.
+    func stop() { daemon = nil }
+
     var socket: String { directory + "/admin.sock" }
     var state: String { directory + "/state" }
 
