@@ -142,13 +142,21 @@ struct HTTPSTests {
         func text(_ file: String) throws -> String {
             try String(contentsOfFile: "\(directory)/\(file)", encoding: .utf8)
         }
-        // Issued 300 days ago, it is still good for 97.
+        func write(_ text: String, to file: String) throws {
+            try text.write(toFile: "\(directory)/\(file)", atomically: false, encoding: .utf8)
+        }
+        // A gateway of 300 days; its certificate is still good for 97.
+        let then = time(nil) - 300 * 86_400
+        let root = try CertificateAuthority.make(host: "box", at: then)
         let old = try CertificateAuthority.issue(
-            for: CertificateNames(names: ["gateway"], addresses: [IPAddress("192.168.77.1")!]),
-            by: ServerIdentity(chain: text("ca.pem"), key: text("ca.key")), at: time(nil) - 300 * 86_400)
+            for: CertificateNames(names: ["gateway"], addresses: [IPAddress("192.168.77.1")!]), by: root, at: then)
+        home.stop()
+        try write(root.chain, to: "ca.pem")
+        try write(root.key, to: "ca.key")
+        try root.chain.write(toFile: authority, atomically: false, encoding: .utf8)
         for content in [old.pem, "nonsense"] {
             home.stop()
-            try content.write(toFile: directory + "/leaf.pem", atomically: false, encoding: .utf8)
+            try write(content, to: "leaf.pem")
             try home.start()
             let origin = try page("hello")
             #expect(try curl("http://\(Home.wanHost):\(origin.port)/").output == "hello")
