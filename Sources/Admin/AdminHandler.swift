@@ -17,6 +17,7 @@ package protocol AdminHandler: CertificateHandler, AnyObject, Sendable {
 
     func listeners() async throws(AdminError) -> [Listener]
     func addListener(_ listener: Listener, by author: Author) async throws(AdminError) -> Applied
+    func changeListener(_ change: ChangeListener, by author: Author) async throws(AdminError) -> Applied
     func removeListener(at endpoint: Endpoint, by author: Author) async throws(AdminError) -> Applied
 
     /// The users' names.
@@ -25,10 +26,14 @@ package protocol AdminHandler: CertificateHandler, AnyObject, Sendable {
     func setPassword(of name: String, to password: String, by author: Author) async throws(AdminError) -> Applied
     func removeUser(_ name: String, by author: Author) async throws(AdminError) -> Applied
 
-    func rules() async throws(AdminError) -> [Rule]
-    func addRule(_ action: Rule.Action, to destination: Network, by author: Author) async throws(AdminError)
-        -> AppliedRule
+    func rules() async throws(AdminError) -> ListRules.Reply
+    func addRule(_ request: AddRule, by author: Author) async throws(AdminError) -> AppliedRule
     func removeRule(_ id: Int, by author: Author) async throws(AdminError) -> Applied
+    func setDefault(_ action: Rule.Action, by author: Author) async throws(AdminError) -> Applied
+
+    func limits() async throws(AdminError) -> [Limit]
+    func setLimit(_ limit: Limit, by author: Author) async throws(AdminError) -> Applied
+    func removeLimit(for subject: Limit.Subject, by author: Author) async throws(AdminError) -> Applied
 
     func firewall() async throws(AdminError) -> FirewallReport
     func setFirewallMode(_ mode: FirewallMode, by author: Author) async throws(AdminError) -> Applied

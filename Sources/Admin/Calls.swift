@@ -72,6 +72,28 @@ package struct AddListener: Call {
     package init(listener: Listener) { self.listener = listener }
 }
 
+/// What is nil stays as it is. The socket stays, and so does every session that is still allowed.
+package struct ChangeListener: Call {
+    package typealias Reply = Applied
+    package static let method = Method.changeListener
+    package var endpoint: Endpoint
+    package var authentication: Listener.Authentication?
+    package var clients: [Network]?
+    package var users: [String]?
+    package var socks: Listener.SOCKSOptions?
+
+    package init(
+        endpoint: Endpoint, authentication: Listener.Authentication? = nil, clients: [Network]? = nil,
+        users: [String]? = nil, socks: Listener.SOCKSOptions? = nil
+    ) {
+        self.endpoint = endpoint
+        self.authentication = authentication
+        self.clients = clients
+        self.users = users
+        self.socks = socks
+    }
+}
+
 package struct RemoveListener: Call {
     package typealias Reply = Applied
     package static let method = Method.removeListener
@@ -124,6 +146,13 @@ package struct RemoveUser: Call {
 package struct ListRules: Call {
     package struct Reply: Codable, Hashable, Sendable {
         package var rules: [Rule]
+        /// What holds where no rule matches.
+        package var defaultAction: Rule.Action
+
+        package init(rules: [Rule], defaultAction: Rule.Action) {
+            self.rules = rules
+            self.defaultAction = defaultAction
+        }
     }
     package static let method = Method.listRules
     package init() {}
@@ -133,11 +162,27 @@ package struct AddRule: Call {
     package typealias Reply = AppliedRule
     package static let method = Method.addRule
     package var action: Rule.Action
-    package var destination: Network
+    package var user: String?
+    package var client: Network?
+    package var destination: Network?
+    package var domain: String?
+    package var ports: PortRange?
 
-    package init(action: Rule.Action, destination: Network) {
+    package init(
+        action: Rule.Action, user: String? = nil, client: Network? = nil, destination: Network? = nil,
+        domain: String? = nil, ports: PortRange? = nil
+    ) {
         self.action = action
+        self.user = user
+        self.client = client
         self.destination = destination
+        self.domain = domain
+        self.ports = ports
+    }
+
+    package func rule(id: Int) -> Rule {
+        Rule(
+            id: id, action: action, user: user, client: client, destination: destination, domain: domain, ports: ports)
     }
 }
 
@@ -146,6 +191,35 @@ package struct RemoveRule: Call {
     package static let method = Method.removeRule
     package var id: Int
     package init(id: Int) { self.id = id }
+}
+
+package struct SetDefault: Call {
+    package typealias Reply = Applied
+    package static let method = Method.setDefault
+    package var action: Rule.Action
+    package init(action: Rule.Action) { self.action = action }
+}
+
+package struct ListLimits: Call {
+    package struct Reply: Codable, Hashable, Sendable {
+        package var limits: [Limit]
+    }
+    package static let method = Method.listLimits
+    package init() {}
+}
+
+package struct SetLimit: Call {
+    package typealias Reply = Applied
+    package static let method = Method.setLimit
+    package var limit: Limit
+    package init(limit: Limit) { self.limit = limit }
+}
+
+package struct RemoveLimit: Call {
+    package typealias Reply = Applied
+    package static let method = Method.removeLimit
+    package var subject: Limit.Subject
+    package init(subject: Limit.Subject) { self.subject = subject }
 }
 
 package struct GetFirewall: Call {

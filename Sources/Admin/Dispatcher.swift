@@ -94,6 +94,8 @@ struct Dispatcher: Sendable {
             return try await answer(ListListeners.self) { _ in .init(listeners: try await handler.listeners()) }
         case .addListener:
             return try await answer(AddListener.self) { try await handler.addListener($0.listener, by: author) }
+        case .changeListener:
+            return try await answer(ChangeListener.self) { try await handler.changeListener($0, by: author) }
         case .removeListener:
             return try await answer(RemoveListener.self) {
                 try await handler.removeListener(at: $0.endpoint, by: author)
@@ -113,13 +115,19 @@ struct Dispatcher: Sendable {
         case .removeUser:
             return try await answer(RemoveUser.self) { try await handler.removeUser($0.name, by: author) }
         case .listRules:
-            return try await answer(ListRules.self) { _ in .init(rules: try await handler.rules()) }
+            return try await answer(ListRules.self) { _ in try await handler.rules() }
         case .addRule:
-            return try await answer(AddRule.self) {
-                try await handler.addRule($0.action, to: $0.destination, by: author)
-            }
+            return try await answer(AddRule.self) { try await handler.addRule($0, by: author) }
         case .removeRule:
             return try await answer(RemoveRule.self) { try await handler.removeRule($0.id, by: author) }
+        case .setDefault:
+            return try await answer(SetDefault.self) { try await handler.setDefault($0.action, by: author) }
+        case .listLimits:
+            return try await answer(ListLimits.self) { _ in .init(limits: try await handler.limits()) }
+        case .setLimit:
+            return try await answer(SetLimit.self) { try await handler.setLimit($0.limit, by: author) }
+        case .removeLimit:
+            return try await answer(RemoveLimit.self) { try await handler.removeLimit(for: $0.subject, by: author) }
         case .getFirewall:
             return try await answer(GetFirewall.self) { _ in try await handler.firewall() }
         case .setFirewallMode:

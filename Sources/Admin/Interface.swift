@@ -56,15 +56,34 @@ enum Interface {
 
         type User (name: string)
 
-        # Opens or shuts destinations (ADDRESS or ADDRESS/PREFIX) for the proxies, ahead of the built-in guard.
-        # Rules are tried in ascending order of their numbers; the first that matches decides.
+        # Says who may go where through the proxies. Rules are tried in ascending order of their numbers; the first
+        # of which everything matches that it names decides, then the default. null is not asked for.
+        # user: who asks. client: the network (ADDRESS or ADDRESS/PREFIX) from which they do.
+        # destination: the network to which they want. An allow that names one opens it even where the built-in guard
+        # denies it; one that names none, and the default allow, leave the guard in force.
+        # domain: the name asked for, or a parent of it. ports: PORT or PORT-PORT.
         type Rule (
           id: int,
           action: RuleAction,
-          destination: string
+          user: ?string,
+          client: ?string,
+          destination: ?string,
+          domain: ?string,
+          ports: ?string
         )
 
         type RuleAction (allow, deny)
+
+        # What somebody may use up, over both proxies together; what is null is not limited.
+        # subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME;
+        # one that names somebody goes before the one for each.
+        # sessions: at once. rate: new ones per second. bandwidth: bytes per second, each way.
+        type Limit (
+          subject: string,
+          sessions: ?int,
+          rate: ?int,
+          bandwidth: ?int
+        )
 
         # A port of the gateway itself that is reachable though no listener is behind it.
         # interface: null: every interface. source: the network that may come in; null: everybody.
@@ -168,6 +187,15 @@ enum Interface {
         # A listener's port is opened in the firewall in the same revision.
         method AddListener(listener: Listener) -> (revision: int, changes: []string, warnings: []string)
 
+        # What is null stays as it is. The listener's socket stays, and so does every session that is still allowed.
+        method ChangeListener(
+          endpoint: string,
+          authentication: ?Authentication,
+          clients: ?[]string,
+          users: ?[]string,
+          socks: ?SOCKSOptions
+        ) -> (revision: int, changes: []string, warnings: []string)
+
         method RemoveListener(endpoint: string) -> (revision: int, changes: []string, warnings: []string)
 
         method ListUsers() -> (users: []User)
@@ -179,17 +207,30 @@ enum Interface {
 
         method RemoveUser(name: string) -> (revision: int, changes: []string, warnings: []string)
 
-        method ListRules() -> (rules: []Rule)
+        # defaultAction: what holds where no rule matches.
+        method ListRules() -> (rules: []Rule, defaultAction: RuleAction)
 
-        # id: the new rule's number, which is never given again.
-        method AddRule(action: RuleAction, destination: string) -> (
-          id: int,
-          revision: int,
-          changes: []string,
-          warnings: []string
-        )
+        # The rule is tried after those that there are. id: its number, which is never given again.
+        method AddRule(
+          action: RuleAction,
+          user: ?string,
+          client: ?string,
+          destination: ?string,
+          domain: ?string,
+          ports: ?string
+        ) -> (id: int, revision: int, changes: []string, warnings: []string)
 
         method RemoveRule(id: int) -> (revision: int, changes: []string, warnings: []string)
+
+        # What holds where no rule matches. In the beginning it is allow.
+        method SetDefault(action: RuleAction) -> (revision: int, changes: []string, warnings: []string)
+
+        method ListLimits() -> (limits: []Limit)
+
+        # In place of the limit for the same subject, if there is one.
+        method SetLimit(limit: Limit) -> (revision: int, changes: []string, warnings: []string)
+
+        method RemoveLimit(subject: string) -> (revision: int, changes: []string, warnings: []string)
 
         # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does.
         method GetFirewall() -> (

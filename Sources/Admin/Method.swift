@@ -7,6 +7,7 @@ package enum Method: String, CaseIterable, Sendable {
     case setup = "Setup"
     case listListeners = "ListListeners"
     case addListener = "AddListener"
+    case changeListener = "ChangeListener"
     case removeListener = "RemoveListener"
     case listUsers = "ListUsers"
     case addUser = "AddUser"
@@ -15,6 +16,10 @@ package enum Method: String, CaseIterable, Sendable {
     case listRules = "ListRules"
     case addRule = "AddRule"
     case removeRule = "RemoveRule"
+    case setDefault = "SetDefault"
+    case listLimits = "ListLimits"
+    case setLimit = "SetLimit"
+    case removeLimit = "RemoveLimit"
     case getFirewall = "GetFirewall"
     case setFirewallMode = "SetFirewallMode"
     case open = "Open"
@@ -37,9 +42,10 @@ package enum Method: String, CaseIterable, Sendable {
         switch self {
         case .getVersion, .getStatus, .getClientSetup:
             .anyone
-        case .setup, .listListeners, .addListener, .removeListener, .listUsers, .addUser, .setPassword, .removeUser,
-            .listRules, .addRule, .removeRule, .getFirewall, .setFirewallMode, .open, .close, .listRevisions,
-            .getRevision, .rollback, .getCertificate, .getAuthority, .useCertificate, .renewCertificate:
+        case .setup, .listListeners, .addListener, .changeListener, .removeListener, .listUsers, .addUser, .setPassword,
+            .removeUser, .listRules, .addRule, .removeRule, .setDefault, .listLimits, .setLimit, .removeLimit,
+            .getFirewall, .setFirewallMode, .open, .close, .listRevisions, .getRevision, .rollback,
+            .getCertificate, .getAuthority, .useCertificate, .renewCertificate:
             .operator
         }
     }

@@ -7,10 +7,10 @@ extension Ruleset {
     /// The ruleset for `policy` on a machine with these interfaces. Whether it is enforced (`policy.firewall`) changes
     /// nothing here: what is shown and what is enforced are the same.
     package init(policy: Policy, surroundings: Surroundings) {
-        let openings =
-            policy.listeners.compactMap { opening(for: $0, in: surroundings) } + policy.openings.map(opening(for:))
+        let doors =
+            policy.listeners.flatMap { openings(for: $0, in: surroundings) } + policy.openings.map(opening(for:))
         chains = [
-            Chain(name: "input", hook: .input, policy: .drop, rules: foundation(lan: policy.lan) + openings),
+            Chain(name: "input", hook: .input, policy: .drop, rules: foundation(lan: policy.lan) + doors),
             // Nothing passes through the gateway except by way of a proxy, which is input and output.
             Chain(name: "forward", hook: .forward, policy: .drop),
         ]
@@ -53,10 +53,11 @@ private func foundation(lan: [String]) -> [Ruleset.Rule] {
 
 private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
 
-/// nil: the listener needs none (loopback), or cannot exist because no interface holds its address.
-private func opening(for listener: Listener, in surroundings: Surroundings) -> Ruleset.Rule? {
+/// One for each network of clients. None if the listener needs none (loopback), or cannot exist because no interface holds
+/// its address.
+private func openings(for listener: Listener, in surroundings: Surroundings) -> [Ruleset.Rule] {
     let address = listener.endpoint.address.unmapped
-    if address.isLoopback || listener.interface == "lo" { return nil }
+    if address.isLoopback || listener.interface == "lo" { return [] }
     var matches: [Match] = []
     if let interface = listener.interface {
         matches.append(.inputInterface([interface]))
@@ -64,15 +65,25 @@ private func opening(for listener: Listener, in surroundings: Surroundings) -> R
         // Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so without the
         // interface a LAN address would be reachable from the WAN's own segment.
         let holders = surroundings.interfaces.filter { $0.holds(address) }.map(\.name)
-        if holders.isEmpty { return nil }
+        if holders.isEmpty { return [] }
         matches.append(.inputInterface(holders))
     }
+    let everybody: Network
     switch address {
-    case .v4: matches.append(address.isUnspecified ? .family(.ipv4) : .destination(Network(address, prefix: 32)))
-    case .v6: matches.append(address.isUnspecified ? .family(.ipv6) : .destination(Network(address, prefix: 128)))
+    case .v4: everybody = Network(.v4(0), prefix: 0)
+    case .v6: everybody = Network(.v6(0), prefix: 0)
     }
-    matches.append(.destinationPort(.tcp, listener.endpoint.port))
-    return Ruleset.Rule(matches, isCounted: true, .accept, comment: "\(listener.kind) \(listener.endpoint)")
+    return (listener.clients.isEmpty ? [everybody] : listener.clients).map { network in
+        var matches = matches
+        if network.prefix > 0 {
+            matches.append(.source(network))
+        } else if address.isUnspecified, let family = network.isWholeFamily {
+            matches.append(family)
+        }
+        if !address.isUnspecified { matches.append(.destination(Network(address, prefix: 128))) }
+        matches.append(.destinationPort(.tcp, listener.endpoint.port))
+        return Ruleset.Rule(matches, isCounted: true, .accept, comment: "\(listener.kind) \(listener.endpoint)")
+    }
 }
 
 private func opening(for opening: Opening) -> Ruleset.Rule {

@@ -10,12 +10,28 @@ extension Policy {
         listeners.append(listener)
     }
 
+    /// Does what `edit` does to the listener there, which stays where it is.
+    package mutating func changeListener(
+        on endpoint: Endpoint, in surroundings: Surroundings, _ edit: (inout Listener) -> Void
+    ) throws(Refusal) {
+        let index = try indexOfListener(on: endpoint)
+        var listener = listeners[index]
+        edit(&listener)
+        listener.endpoint = endpoint
+        try check(listener, in: surroundings)
+        listeners[index] = listener
+    }
+
     @discardableResult
     package mutating func removeListener(on endpoint: Endpoint) throws(Refusal) -> Listener {
+        listeners.remove(at: try indexOfListener(on: endpoint))
+    }
+
+    private func indexOfListener(on endpoint: Endpoint) throws(Refusal) -> Int {
         guard let index = listeners.firstIndex(where: { $0.endpoint == endpoint }) else {
             throw Refusal("no listener on \(endpoint); `gatehousectl listener list` shows what there is")
         }
-        return listeners.remove(at: index)
+        return index
     }
 
     package mutating func add(_ user: User) throws(Refusal) {
@@ -28,7 +44,9 @@ extension Policy {
     }
 
     package mutating func removeUser(named name: String) throws(Refusal) {
-        users.remove(at: try indexOfUser(name))
+        let index = try indexOfUser(name)
+        try checkIsUnnamed(name)
+        users.remove(at: index)
     }
 
     package mutating func setPasswordHash(_ hash: String, ofUser name: String) throws(Refusal) {
@@ -42,17 +60,11 @@ extension Policy {
         return index
     }
 
-    /// The rule gets the number after the highest, so it is tried last.
-    @discardableResult
-    package mutating func addRule(_ action: Rule.Action, to destination: Network) throws(Refusal) -> Rule {
-        if let same = rules.first(where: { $0.destination == destination }) {
-            throw Refusal(
-                "rule \(same.id) decides about \(destination) already (\(same.action.rawValue)); "
-                    + "`gatehousectl rule remove \(same.id)` first")
-        }
-        let rule = Rule(id: (rules.map(\.id).max() ?? 0) + 1, action: action, destination: destination)
+    /// Rules are tried in the order of their numbers, and a new one has the highest, so it is tried last.
+    package mutating func add(_ rule: Rule) throws(Refusal) {
+        try check(rule)
+        try checkCanDecide(rule)
         rules.append(rule)
-        return rule
     }
 
     @discardableResult
@@ -61,6 +73,24 @@ extension Policy {
             throw Refusal("no rule \(id); `gatehousectl rule list` shows what there is")
         }
         return rules.remove(at: index)
+    }
+
+    /// In place of the limit for the same ones, if there is one.
+    package mutating func set(_ limit: Limit) throws(Refusal) {
+        try check(limit)
+        if let index = limits.firstIndex(where: { $0.subject == limit.subject }) {
+            limits[index] = limit
+        } else {
+            limits.append(limit)
+        }
+    }
+
+    @discardableResult
+    package mutating func removeLimit(for subject: Limit.Subject) throws(Refusal) -> Limit {
+        guard let index = limits.firstIndex(where: { $0.subject == subject }) else {
+            throw Refusal("no limit for \(subject); `gatehousectl limit list` shows what there is")
+        }
+        return limits.remove(at: index)
     }
 
     package mutating func open(_ opening: Opening, in surroundings: Surroundings) throws(Refusal) {

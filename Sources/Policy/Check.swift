@@ -21,8 +21,20 @@ extension Policy {
                     "user \(user.name) exists twice; `gatehousectl user remove \(user.name)` and add it again")
             }
         }
-        for (index, rule) in rules.enumerated() where rules[..<index].contains(where: { $0.id == rule.id }) {
-            throw Refusal("two rules have the number \(rule.id); remove one with `gatehousectl rule remove \(rule.id)`")
+        for (index, rule) in rules.enumerated() {
+            if rules[..<index].contains(where: { $0.id == rule.id }) {
+                throw Refusal(
+                    "two rules have the number \(rule.id); remove one with `gatehousectl rule remove \(rule.id)`")
+            }
+            try check(rule)
+        }
+        for (index, limit) in limits.enumerated() {
+            if limits[..<index].contains(where: { $0.subject == limit.subject }) {
+                throw Refusal(
+                    "there are two limits for \(limit.subject); remove one with `gatehousectl limit remove "
+                        + "\(limit.subject)`")
+            }
+            try check(limit)
         }
         for (index, opening) in openings.enumerated() {
             if openings[..<index].contains(where: { $0.name == opening.name }) { throw Self.nameTaken(opening) }
@@ -45,6 +57,8 @@ extension Policy {
         }
         if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
         try Self.checkHeld(endpoint.address.unmapped, by: listener.interface, in: surroundings)
+        try checkClients(of: listener)
+        // Networks that it serves are no confinement: a source address is easily forged.
         if listener.authentication == .none, !isConfinedToLAN(listener, in: surroundings) {
             throw Refusal(
                 "\(listener.kind.rawValue) on \(endpoint) without a password could be used by anybody on the internet; "

@@ -26,7 +26,7 @@ package enum Host: Hashable, Sendable {
         }
         let labels = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard labels.allSatisfy({ (1...63).contains($0.count) }) else {
-            throw Self.malformed(text, "has a label that is empty or longer than 63 bytes")
+            throw Self.malformed(text, "no name: a part between dots is empty or longer than 63 bytes")
         }
         let normal = String(decoding: name, as: UTF8.self)
         if Self.isNumber(labels[labels.count - 1]) {

@@ -102,6 +102,28 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
     }
 }
 
+extension Rule: CustomStringConvertible {
+    /// `deny user kid domain example.com port 443`.
+    package var description: String {
+        let conditions = [
+            user.map { "user \($0)" }, client.map { "from \($0)" }, destination.map { "to \($0)" },
+            domain.map { "domain \($0)" }, ports.map { "port \($0)" },
+        ]
+        return ([action.rawValue] + conditions.compactMap(\.self)).joined(separator: " ")
+    }
+}
+
+extension Limit: CustomStringConvertible {
+    /// `user kid: 10 sessions, 5 new sessions per second, 1000000 bytes per second`.
+    package var description: String {
+        let amounts = [
+            sessions.map { "\($0) sessions" }, rate.map { "\($0) new sessions per second" },
+            bandwidth.map { "\($0) bytes per second" },
+        ]
+        return "\(subject): \(amounts.compactMap(\.self).joined(separator: ", "))"
+    }
+}
+
 extension PortRange: Codable {
     package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
     package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }

@@ -13,31 +13,48 @@ struct Relation: Sendable {
     let add: @Sendable (Row, inout Policy) -> Bool
     let describe: @Sendable (Row) -> String
 
-    static let all = [listener, user, rule, opening, setting]
+    static let all = [listener, user, rule, limit, opening, setting]
 
+    /// Networks have no blank in them, and users' names no colon (RFC 7617 §2), so a list is one text.
     private static let listener = Relation(
-        name: "listener", columns: ["endpoint", "kind", "authentication", "interface"],
+        name: "listener",
+        columns: [
+            "endpoint", "kind", "authentication", "interface", "clients", "users", "allows_socks4",
+            "advertised_address",
+            "udp_ports", "bind_ports",
+        ],
         rows: { policy in
             policy.listeners.map { listener in
                 [
                     .text(listener.endpoint.description), .text(listener.kind.rawValue),
                     .text(listener.authentication.rawValue), .optional(listener.interface),
+                    .text(listener.clients.map(\.description).joined(separator: " ")),
+                    .text(listener.users.joined(separator: ":")), .integer(listener.socks.allowsVersion4 ? 1 : 0),
+                    .optional(listener.socks.advertisedAddress?.description),
+                    .optional(listener.socks.udpPorts?.description), .optional(listener.socks.bindPorts?.description),
                 ]
             }
         },
         add: { row, policy in
-            guard let endpoint = row[0].text.flatMap({ Endpoint($0) }),
-                let kind = row[1].text.flatMap(Listener.Kind.init),
-                let authentication = row[2].text.flatMap(Listener.Authentication.init)
-            else { return false }
-            policy.listeners.append(
-                Listener(kind: kind, endpoint: endpoint, authentication: authentication, interface: row[3].text))
+            guard let listener = Listener(row) else { return false }
+            policy.listeners.append(listener)
             return true
         },
-        describe: { row in
-            let password = row[2].text == Listener.Authentication.none.rawValue ? "no password" : "with password"
-            return "listener \(row[1].plain) \(row[0].plain), \(password)" + place(interface: row[3].text)
-        })
+        describe: { row in Listener(row).map(describe) ?? "listener \(row[0].plain)" })
+
+    private static func describe(_ listener: Listener) -> String {
+        let socks = listener.socks
+        let parts = [
+            "listener \(listener.kind.rawValue) \(listener.endpoint)",
+            listener.authentication == .none ? "no password" : "with password",
+            listener.interface.map { "on \($0)" },
+            listener.clients.isEmpty ? nil : "from \(listener.clients.map(\.description).joined(separator: " "))",
+            listener.users.isEmpty ? nil : "users \(listener.users.joined(separator: " "))",
+            socks.allowsVersion4 ? "SOCKS4 too" : nil, socks.advertisedAddress.map { "advertises \($0)" },
+            socks.udpPorts.map { "UDP ports \($0)" }, socks.bindPorts.map { "BIND ports \($0)" },
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ")
+    }
 
     private static let user = Relation(
         name: "user", columns: ["name", "password_hash"],
@@ -49,19 +66,40 @@ struct Relation: Sendable {
         },
         describe: { "user \($0[0].plain)" })
 
-    private static let rule = Relation(
-        name: "rule", columns: ["id", "action", "destination"],
+    static let rule = Relation(
+        name: "rule", columns: ["id", "action", "user", "client", "destination", "domain", "ports"],
         rows: { policy in
-            policy.rules.map { [.integer($0.id), .text($0.action.rawValue), .optional($0.destination?.description)] }
+            policy.rules.map { rule in
+                [
+                    .integer(rule.id), .text(rule.action.rawValue), .optional(rule.user),
+                    .optional(rule.client?.description), .optional(rule.destination?.description),
+                    .optional(rule.domain), .optional(rule.ports?.description),
+                ]
+            }
         },
         add: { row, policy in
-            guard case .integer(let id) = row[0], let action = row[1].text.flatMap(Rule.Action.init),
-                let destination = row[2].text.flatMap({ Network($0) })
-            else { return false }
-            policy.rules.append(Rule(id: id, action: action, destination: destination))
+            guard let rule = Rule(row) else { return false }
+            policy.rules.append(rule)
             return true
         },
-        describe: { "rule \($0[0].plain) \($0[1].plain) \($0[2].plain)" })
+        describe: { row in "rule \(row[0].plain)" + (Rule(row).map { " \($0)" } ?? "") })
+
+    private static let limit = Relation(
+        name: "usage_limit", columns: ["subject", "sessions", "rate", "bandwidth"],
+        rows: { policy in
+            policy.limits.map { limit in
+                [
+                    .text(limit.subject.description), .optional(limit.sessions), .optional(limit.rate),
+                    .optional(limit.bandwidth),
+                ]
+            }
+        },
+        add: { row, policy in
+            guard let limit = Limit(row) else { return false }
+            policy.limits.append(limit)
+            return true
+        },
+        describe: { row in "limit " + (Limit(row)?.description ?? row[0].plain) })
 
     private static let opening = Relation(
         name: "opening", columns: ["name", "transport", "port", "interface", "source"],
@@ -100,6 +138,7 @@ struct Relation: Sendable {
                 [.text("firewall"), .text(policy.firewall.rawValue)],
                 [.text("lan"), .text(policy.lan.joined(separator: " "))],
                 [.text("wan"), .text(policy.wan.joined(separator: " "))],
+                [.text("rule default"), .text(policy.defaultAction.rawValue)],
             ]
         },
         add: { row, policy in
@@ -110,6 +149,9 @@ struct Relation: Sendable {
                 policy.firewall = mode
             case "lan": policy.lan = value.split(separator: " ").map(String.init)
             case "wan": policy.wan = value.split(separator: " ").map(String.init)
+            case "rule default":
+                guard let action = Rule.Action(rawValue: value) else { return false }
+                policy.defaultAction = action
             default: return false
             }
             return true
@@ -121,10 +163,63 @@ struct Relation: Sendable {
     }
 }
 
+// What cannot be read is no value: a condition or a network that got lost would make a rule or a listener everybody's.
+
+extension Listener {
+    fileprivate init?(_ row: Relation.Row) {
+        guard let endpoint = row[0].text.flatMap({ Endpoint($0) }), let kind = row[1].text.flatMap(Kind.init),
+            let authentication = row[2].text.flatMap(Authentication.init),
+            let networks = row[4].text?.split(separator: " "), let users = row[5].text?.split(separator: ":"),
+            case .integer(let allowsVersion4) = row[6], let advertisedAddress = row[7].notation(IPAddress.self),
+            let udpPorts = row[8].notation(PortRange.self), let bindPorts = row[9].notation(PortRange.self)
+        else { return nil }
+        let clients = networks.compactMap { Network(String($0)) }
+        guard clients.count == networks.count else { return nil }
+        self.init(
+            kind: kind, endpoint: endpoint, authentication: authentication, interface: row[3].text, clients: clients,
+            users: users.map(String.init),
+            socks: SOCKSOptions(
+                allowsVersion4: allowsVersion4 != 0, advertisedAddress: advertisedAddress, udpPorts: udpPorts,
+                bindPorts: bindPorts))
+    }
+}
+
+extension Rule {
+    fileprivate init?(_ row: Relation.Row) {
+        guard case .integer(let id) = row[0], let action = row[1].text.flatMap(Action.init),
+            let client = row[3].notation(Network.self), let destination = row[4].notation(Network.self),
+            let ports = row[6].notation(PortRange.self)
+        else { return nil }
+        self.init(
+            id: id, action: action, user: row[2].text, client: client, destination: destination, domain: row[5].text,
+            ports: ports)
+    }
+}
+
+extension Limit {
+    fileprivate init?(_ row: Relation.Row) {
+        guard let subject = row[0].text.flatMap({ Subject($0) }) else { return nil }
+        self.init(subject: subject, sessions: row[1].number, rate: row[2].number, bandwidth: row[3].number)
+    }
+}
+
 extension Database.Value {
+    static func optional(_ number: Int?) -> Self { number.map { .integer($0) } ?? .null }
+
     static func optional(_ text: String?) -> Self { text.map { .text($0) } ?? .null }
 
     var text: String? { if case .text(let text) = self { text } else { nil } }
+
+    var number: Int? { if case .integer(let number) = self { number } else { nil } }
+
+    /// NULL is a value that is not there; nil: there is one and it cannot be read.
+    func notation<Value: LosslessStringConvertible>(_ type: Value.Type) -> Value?? {
+        switch self {
+        case .null: .some(nil)
+        case .text(let text): Value(text).map { .some($0) }
+        case .integer: nil
+        }
+    }
 
     var plain: String {
         switch self {

@@ -66,7 +66,49 @@ enum Schema {
             until INTEGER REFERENCES revision(id) CHECK (until > since)
         ) STRICT;
         CREATE UNIQUE INDEX setting_in_force ON setting(name) WHERE until IS NULL;
+        """,
+        // Who may use a listener, rules about more than networks, limits. A rule's destination may be left out now, and
+        // SQLite can only make a table anew for that (lang_altertable.html §7).
         """
+        ALTER TABLE listener ADD COLUMN clients TEXT NOT NULL DEFAULT '';
+        ALTER TABLE listener ADD COLUMN users TEXT NOT NULL DEFAULT '';
+        ALTER TABLE listener ADD COLUMN allows_socks4 INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE listener ADD COLUMN advertised_address TEXT;
+        ALTER TABLE listener ADD COLUMN udp_ports TEXT;
+        ALTER TABLE listener ADD COLUMN bind_ports TEXT;
+
+        DROP INDEX rule_in_force;
+        ALTER TABLE rule RENAME TO former_rule;
+        CREATE TABLE rule (
+            id INTEGER NOT NULL CHECK (id > 0),
+            action TEXT NOT NULL,
+            user TEXT,
+            client TEXT,
+            destination TEXT,
+            domain TEXT,
+            ports TEXT,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX rule_in_force ON rule(id) WHERE until IS NULL;
+        INSERT INTO rule (id, action, destination, since, until)
+            SELECT id, action, destination, since, until FROM former_rule;
+        DROP TABLE former_rule;
+
+        -- LIMIT is a word of SQL's own.
+        CREATE TABLE usage_limit (
+            subject TEXT NOT NULL,
+            sessions INTEGER,
+            rate INTEGER,
+            bandwidth INTEGER,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX usage_limit_in_force ON usage_limit(subject) WHERE until IS NULL;
+
+        INSERT INTO setting (name, value, since)
+            SELECT 'rule default', 'allow', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'rule default');
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

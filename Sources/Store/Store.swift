@@ -71,7 +71,7 @@ package final class Store {
     }
 
     /// The policy as it was at `revision` (nil: the newest): listeners by endpoint, users and openings by name, rules by
-    /// number. Committing what an older revision returns is a rollback.
+    /// number, limits by whom they are for. Committing what an older revision returns is a rollback.
     package func policy(at revision: Int? = nil) throws(StoreError) -> Policy {
         let id = if let revision { try self.revision(revision).id } else { try current().id }
         var policy = Policy()
@@ -86,7 +86,7 @@ package final class Store {
         return policy
     }
 
-    /// What a revision changed, a line for each thing: `+ rule 3 allow 127.0.0.0/8`, `- user alice`,
+    /// What a revision changed, a line for each thing: `+ rule 3 allow to 127.0.0.0/8`, `- user alice`,
     /// `~ user bob, new password`.
     package func changes(of revision: Int) throws(StoreError) -> [String] {
         _ = try self.revision(revision)
@@ -186,8 +186,8 @@ package final class Store {
     }
 
     private func refuseReuse(of rule: Relation.Row) throws(StoreError) {
-        let others = try writer.integer(
-            "SELECT count(*) FROM rule WHERE id = ? AND (action <> ? OR destination <> ?)", rule)
+        let differences = Relation.rule.columns.dropFirst().map { "\($0) IS NOT ?" }.joined(separator: " OR ")
+        let others = try writer.integer("SELECT count(*) FROM rule WHERE id = ? AND (\(differences))", rule)
         if others != 0, case .integer(let id) = rule[0] { throw .ruleNumberReused(id) }
     }
 }

@@ -295,6 +295,7 @@ actor Gateway {
             if isStopping { share.listeners = [] }
             share.users = []
             share.rules = []
+            share.limits = []
         } else {
             share.openings = []
             if !own.contains(where: { $0.authentication == .required }) { share.users = [] }

@@ -76,6 +76,17 @@ extension Gateway: AdminHandler {
         }
     }
 
+    func changeListener(_ change: ChangeListener, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "listener set \(change.endpoint)") { [self] policy throws(Refusal) in
+            try policy.changeListener(on: change.endpoint, in: surroundings) { listener in
+                listener.authentication = change.authentication ?? listener.authentication
+                listener.clients = change.clients ?? listener.clients
+                listener.users = change.users ?? listener.users
+                listener.socks = change.socks ?? listener.socks
+            }
+        }
+    }
+
     func removeListener(at endpoint: Endpoint, by author: Author) async throws(AdminError) -> Applied {
         try await apply(by: author, "listener remove \(endpoint)") { policy throws(Refusal) in
             _ = try policy.removeListener(on: endpoint)
@@ -108,26 +119,21 @@ extension Gateway: AdminHandler {
         }
     }
 
-    func rules() async throws(AdminError) -> [Rule] {
-        policy.rules
+    func rules() async throws(AdminError) -> ListRules.Reply {
+        ListRules.Reply(rules: policy.rules, defaultAction: policy.defaultAction)
     }
 
-    func addRule(
-        _ action: Rule.Action, to destination: Network, by author: Author
-    ) async throws(AdminError) -> AppliedRule {
+    func addRule(_ request: AddRule, by author: Author) async throws(AdminError) -> AppliedRule {
         var id = 0
-        let applied = try await apply(by: author, "rule add \(action) --to \(destination)") {
-            [self] policy throws(Refusal) in
-            // Asked for when it is this change's turn: two at once must not get the same.
+        let applied = try await apply(by: author, "rule add \(request.rule(id: id))") { [self] policy throws(Refusal) in
+            // The store's number: the policy alone does not know which ones removed rules had. Asked for when it is this
+            // change's turn: two at once must not get the same.
             do throws(StoreError) {
                 id = try store.nextRuleID()
             } catch {
                 throw Refusal("\(error)")
             }
-            let rule = try policy.addRule(action, to: destination)
-            // The store's number: the policy alone does not know which ones removed rules had.
-            policy.rules.removeAll { $0 == rule }
-            policy.rules.append(Rule(id: id, action: action, destination: destination))
+            try policy.add(request.rule(id: id))
         }
         return AppliedRule(id: id, applied)
     }
@@ -135,6 +141,28 @@ extension Gateway: AdminHandler {
     func removeRule(_ id: Int, by author: Author) async throws(AdminError) -> Applied {
         try await apply(by: author, "rule remove \(id)") { policy throws(Refusal) in
             _ = try policy.removeRule(id)
+        }
+    }
+
+    func setDefault(_ action: Rule.Action, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "rule default \(action)") { policy throws(Refusal) in
+            policy.defaultAction = action
+        }
+    }
+
+    func limits() async throws(AdminError) -> [Limit] {
+        policy.limits
+    }
+
+    func setLimit(_ limit: Limit, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "limit set \(limit)") { policy throws(Refusal) in
+            try policy.set(limit)
+        }
+    }
+
+    func removeLimit(for subject: Limit.Subject, by author: Author) async throws(AdminError) -> Applied {
+        try await apply(by: author, "limit remove \(subject)") { policy throws(Refusal) in
+            _ = try policy.removeLimit(for: subject)
         }
     }
 

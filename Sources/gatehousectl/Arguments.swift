@@ -37,6 +37,80 @@ extension Network {
     }
 }
 
+extension IPAddress {
+    @Sendable static func parse(argument text: String) throws -> IPAddress {
+        guard let address = IPAddress(text) else {
+            throw Refusal("write a numeric address, like 203.0.113.7 or 2001:db8::7")
+        }
+        return address
+    }
+}
+
+extension PortRange {
+    @Sendable static func parse(argument text: String) throws -> PortRange {
+        guard let ports = PortRange(text) else {
+            throw Refusal("write PORT or PORT-PORT, numbers from 1 to 65535, the lower one first")
+        }
+        return ports
+    }
+}
+
+/// A value, or the word `any` for none in particular.
+enum Choice<Value: Sendable>: Sendable {
+    case any
+    case one(Value)
+
+    var value: Value? { if case .one(let value) = self { value } else { nil } }
+
+    static func parse(_ value: @escaping @Sendable (String) throws -> Value) -> @Sendable (String) throws -> Self {
+        { text in text == "any" ? .any : .one(try value(text)) }
+    }
+}
+
+/// A domain, normalised as the names are that clients ask for.
+struct Domain: Sendable {
+    let name: String
+
+    @Sendable static func parse(argument text: String) throws -> Domain {
+        if text.hasPrefix("*.") || text.hasPrefix(".") {
+            let name = text.drop { $0 == "*" || $0 == "." }
+            throw Refusal("a domain stands for all that is below it; write \(name)")
+        }
+        switch try Host(text) {
+        case .name(let name): return Domain(name: name)
+        case .address: throw Refusal("an address is no domain; give it to --to")
+        }
+    }
+}
+
+/// Bytes per second. A type of its own, as is the next: the error is to name the unit.
+struct Bandwidth: Sendable {
+    let bytes: Int
+
+    @Sendable static func parse(argument text: String) throws -> Bandwidth {
+        let units = ["K": 1000, "M": 1_000_000, "G": 1_000_000_000]
+        let unit = text.last.flatMap { units[$0.uppercased()] }
+        let digits = unit == nil ? text : String(text.dropLast())
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits),
+            case (let bytes, false) = number.multipliedReportingOverflow(by: unit ?? 1)
+        else { throw Refusal("write bytes per second, like 500K, 10M or 1G (thousands, millions, thousand millions)") }
+        return Bandwidth(bytes: bytes)
+    }
+}
+
+/// New sessions per second.
+struct Rate: Sendable {
+    let perSecond: Int
+
+    @Sendable static func parse(argument text: String) throws -> Rate {
+        let digits = text.hasSuffix("/s") ? String(text.dropLast(2)) : text
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
+            throw Refusal("write new sessions per second, like 20/s")
+        }
+        return Rate(perSecond: number)
+    }
+}
+
 /// A type of its own: as a bare UInt16 the error would not name the range.
 struct Port: Hashable, Sendable {
     let number: UInt16

@@ -11,21 +11,24 @@ struct ListenerVerb: ParsableCommand {
             EXAMPLES:
               gatehousectl listener add socks5 192.168.1.1:1080 --interface eth1
               gatehousectl listener add http '[::1]:3128'
+              gatehousectl listener set 192.168.1.1:1080 --from 192.168.1.0/25
               gatehousectl listener remove 192.168.1.1:1080
             """,
-        subcommands: [Add.self, List.self, Remove.self])
+        subcommands: [Add.self, Set.self, List.self, Remove.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Accept clients on another port.",
             discussion: """
                 Without --auth required everybody who can reach the port may use the proxy; a port that the internet \
-                could reach is refused then. 0.0.0.0 or [::] is every address of this machine.
+                could reach is refused then. 0.0.0.0 or [::] is every address of this machine. The firewall lets in \
+                whom --from names, and the proxy turns away everybody else.
 
                 EXAMPLES:
                   gatehousectl listener add socks5 127.0.0.1:1080
                   gatehousectl listener add socks5 192.168.1.1:1080 --interface eth1
-                  gatehousectl listener add http 203.0.113.7:3128 --auth required
+                  gatehousectl listener add http 203.0.113.7:3128 --auth required --user alice --user bob
+                  gatehousectl listener add http 192.168.1.1:3129 --from 192.168.1.128/25
                 """)
 
         @Argument(help: ArgumentHelp("The proxy.", valueName: "kind"))
@@ -36,9 +39,6 @@ struct ListenerVerb: ParsableCommand {
             transform: Endpoint.parse)
         var endpoint: Endpoint
 
-        @Option(name: .customLong("auth"), help: ArgumentHelp("Whether clients need a password.", valueName: "auth"))
-        var authentication = Listener.Authentication.none
-
         @Option(
             help: ArgumentHelp(
                 "Accept only what comes in here (default: whichever interface holds the address).",
@@ -46,13 +46,65 @@ struct ListenerVerb: ParsableCommand {
             completion: .interface)
         var interface: String?
 
+        @OptionGroup var options: ListenerOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(
-                AddListener(
-                    listener: Listener(
-                        kind: kind, endpoint: endpoint, authentication: authentication, interface: interface)))
+            var listener = Listener(
+                kind: kind, endpoint: endpoint, authentication: options.authentication ?? .none, interface: interface,
+                clients: options.networks ?? [], users: options.users)
+            options.apply(to: &listener.socks)
+            try Daemon(global).change(AddListener(listener: listener))
+        }
+    }
+
+    struct Set: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change whom a listener serves, and how.",
+            discussion: """
+                What is not given stays as it is; --from and --user replace those that were named before. The port stays \
+                open meanwhile, and so does every session that is still allowed; those that are not are ended.
+
+                EXAMPLES:
+                  gatehousectl listener set 192.168.1.1:1080 --auth required --user alice
+                  gatehousectl listener set 192.168.1.1:1080 --all-users --from any
+                """)
+
+        @Argument(
+            help: ArgumentHelp("As `listener list` shows it.", valueName: "endpoint"),
+            completion: .column(2, ofVerb: "listener"), transform: Endpoint.parse)
+        var endpoint: Endpoint
+
+        @OptionGroup var options: ListenerOptions
+
+        @Flag(help: "Let every user in.")
+        var allUsers = false
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            guard !allUsers || options.users.isEmpty else {
+                throw ValidationError("Either --all-users or --user NAME, not both.")
+            }
+            guard
+                allUsers || !options.users.isEmpty || options.networks != nil || options.authentication != nil
+                    || options.isAboutSOCKS
+            else { throw ValidationError("Nothing to change: give at least one option.") }
+        }
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            var change = ChangeListener(
+                endpoint: endpoint, authentication: options.authentication, clients: options.networks,
+                users: allUsers ? [] : options.users.isEmpty ? nil : options.users)
+            if options.isAboutSOCKS {
+                // Nothing if there is no such listener: the daemon then says so.
+                let listeners = try daemon.ask(ListListeners()).listeners
+                var socks = listeners.first { $0.endpoint == endpoint }?.socks ?? Listener.SOCKSOptions()
+                options.apply(to: &socks)
+                change.socks = socks
+            }
+            try daemon.change(change)
         }
     }
 
@@ -66,11 +118,16 @@ struct ListenerVerb: ParsableCommand {
                 guard !reply.listeners.isEmpty else {
                     return print("No listener yet: `gatehousectl listener add socks5|http ADDRESS:PORT`.")
                 }
-                var table = Table(.text("KIND"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"))
+                var table = Table(
+                    .text("KIND"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .text("FROM"),
+                    .text("USERS"))
                 for listener in reply.listeners {
+                    let networks = listener.clients.map(\.description).joined(separator: " ")
+                    let users = listener.users.joined(separator: " ")
                     table.add(
                         "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),
-                        "\(listener.authentication)")
+                        "\(listener.authentication)", .init(networks.isEmpty ? "any" : networks),
+                        .init(users.isEmpty ? "any" : users))
                 }
                 table.show()
             }
@@ -79,7 +136,7 @@ struct ListenerVerb: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Accept no more clients there.", discussion: "Sessions that are open go on.")
+            abstract: "Accept no more clients there.", discussion: "Its sessions are ended.")
 
         @Argument(
             help: ArgumentHelp("As `listener list` shows it.", valueName: "endpoint"),

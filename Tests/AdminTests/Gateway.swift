@@ -66,6 +66,15 @@ actor Gateway: AdminHandler {
         }
     }
 
+    func changeListener(_ change: ChangeListener, by author: Author) async throws(AdminError) -> Applied {
+        try apply("listener set \(change.endpoint)", by: author) { policy in
+            for index in policy.listeners.indices where policy.listeners[index].endpoint == change.endpoint {
+                policy.listeners[index].clients = change.clients ?? policy.listeners[index].clients
+                policy.listeners[index].authentication = change.authentication ?? policy.listeners[index].authentication
+            }
+        }
+    }
+
     func removeListener(at endpoint: Endpoint, by author: Author) async throws(AdminError) -> Applied {
         try apply("no listener \(endpoint)", by: author) { policy throws(AdminError) in
             guard let index = policy.listeners.firstIndex(where: { $0.endpoint == endpoint }) else {
@@ -94,17 +103,29 @@ actor Gateway: AdminHandler {
         try apply("no user \(name)", by: author) { $0.users.removeAll { $0.name == name } }
     }
 
-    func rules() -> [Rule] { policy.rules }
+    func rules() -> ListRules.Reply { ListRules.Reply(rules: policy.rules, defaultAction: policy.defaultAction) }
 
-    func addRule(_ action: Rule.Action, to destination: Network, by author: Author) async throws(AdminError)
-        -> AppliedRule
-    {
-        let rule = Rule(id: 1 + (policy.rules.map(\.id).max() ?? 0), action: action, destination: destination)
+    func addRule(_ request: AddRule, by author: Author) async throws(AdminError) -> AppliedRule {
+        let rule = request.rule(id: 1 + (policy.rules.map(\.id).max() ?? 0))
         return AppliedRule(id: rule.id, try apply("rule \(rule.id)", by: author) { $0.rules.append(rule) })
     }
 
     func removeRule(_ id: Int, by author: Author) async throws(AdminError) -> Applied {
         try apply("no rule \(id)", by: author) { $0.rules.removeAll { $0.id == id } }
+    }
+
+    func setDefault(_ action: Rule.Action, by author: Author) async throws(AdminError) -> Applied {
+        try apply("rule default \(action)", by: author) { $0.defaultAction = action }
+    }
+
+    func limits() -> [Limit] { policy.limits }
+
+    func setLimit(_ limit: Limit, by author: Author) async throws(AdminError) -> Applied {
+        try apply("limit \(limit)", by: author) { $0.limits.append(limit) }
+    }
+
+    func removeLimit(for subject: Limit.Subject, by author: Author) async throws(AdminError) -> Applied {
+        try apply("no limit \(subject)", by: author) { $0.limits.removeAll { $0.subject == subject } }
     }
 
     func firewall() -> FirewallReport {

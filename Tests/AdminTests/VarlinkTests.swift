@@ -27,8 +27,22 @@ import Testing
                         {"kind": "http", "endpoint": "127.0.0.1:3128", "authentication": "required", "interface": "lo"})
                     assert added.revision == 2, added
                     assert [l.endpoint for l in admin.ListListeners().listeners] == ["127.0.0.1:1080", "127.0.0.1:3128"]
-                    assert admin.AddRule("deny", "10.0.0.0/8").id == 2
-                    assert [r.id for r in admin.ListRevisions(1).revisions] == [3]
+                    assert admin.AddRule(action="deny", destination="10.0.0.0/8").id == 2
+                    assert admin.AddRule(action="allow", user="kid", domain="school.example", ports="80-443").id == 3
+                    assert [r.id for r in admin.ListRevisions(1).revisions] == [4]
+                    admin.SetDefault("deny")
+                    rules = admin.ListRules()
+                    assert rules.defaultAction == "deny", rules
+                    kid, = [rule for rule in rules.rules if getattr(rule, "user", None) == "kid"]
+                    assert (kid.domain, kid.ports) == ("school.example", "80-443"), rules
+                    admin.SetLimit({"subject": "user kid", "sessions": 10, "bandwidth": 1000000})
+                    limit, = admin.ListLimits().limits
+                    assert (limit.subject, limit.sessions, limit.bandwidth) == ("user kid", 10, 1000000), limit
+                    admin.RemoveLimit("user kid")
+                    assert admin.ListLimits().limits == []
+                    admin.ChangeListener(endpoint="127.0.0.1:3128", clients=["127.0.0.0/8"])
+                    changed = admin.ListListeners().listeners[1]
+                    assert (changed.clients, changed.authentication) == (["127.0.0.0/8"], "required"), changed
                 # The client cannot read errors when it makes namespaces of objects (varlink/error.py, line 117).
                 with client.open("org.gatehouse.Admin") as admin:
                     try:

@@ -8,7 +8,7 @@ import Testing
 /// nft(8), which shares no line of code with the ruleset's compiler, as the judge of it.
 @Suite("nft reads the ruleset as it was meant", .enabled(if: isRoot, "needs root: network namespaces"))
 struct JudgeTests {
-    static let rulesets = [Ruleset.closed, home, everything]
+    static let rulesets = [Ruleset.closed, home, chosen, everything]
 
     @Test("nft accepts the text", arguments: rulesets)
     func accepted(ruleset: Ruleset) throws {
@@ -60,6 +60,21 @@ struct JudgeTests {
 extension Ruleset: CustomTestStringConvertible {
     package var testDescription: String { "\(chains.map { "\($0.name) with \($0.rules.count) rules" })" }
 }
+
+/// Listeners that serve some networks only.
+private let chosen = Ruleset(
+    policy: Policy(
+        listeners: [
+            Listener(
+                kind: .socks5, endpoint: Endpoint("192.168.77.1:1080")!,
+                clients: ["192.168.77.0/25", "10.1.2.3", "0.0.0.0/0"].map { Network($0)! }),
+            Listener(
+                kind: .http, endpoint: Endpoint("0.0.0.0:3128")!, authentication: .required,
+                clients: ["192.168.77.0/24", "0.0.0.0/0"].map { Network($0)! }),
+            Listener(
+                kind: .http, endpoint: Endpoint("[::]:3128")!, authentication: .required, interface: "eth1",
+                clients: ["fd00:77::/64", "2001:db8::1"].map { Network($0)! }),
+        ]), surroundings: surroundings)
 
 /// Everything that the vocabulary has, and the corners of it.
 private let everything = Ruleset(chains: [

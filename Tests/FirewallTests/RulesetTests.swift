@@ -55,6 +55,36 @@ struct RulesetTests {
         #expect(openings == (expected.map { [$0 + " counter accept comment \"socks5 \(endpoint)\""] } ?? []))
     }
 
+    @Test(
+        "a listener's opening is for the networks that it serves, one rule each",
+        arguments: [
+            (
+                "192.168.77.1:1080", ["192.168.77.0/25"],
+                [#"iifname "eth1" ip saddr 192.168.77.0/25 ip daddr 192.168.77.1"#]
+            ),
+            (
+                "192.168.77.1:1080", ["192.168.77.5/32", "10.0.0.0/8"],
+                [
+                    #"iifname "eth1" ip saddr 192.168.77.5 ip daddr 192.168.77.1"#,
+                    #"iifname "eth1" ip saddr 10.0.0.0/8 ip daddr 192.168.77.1"#,
+                ]
+            ),
+            (
+                "[fd00:77::1]:1080", ["fd00:77::/64"], [#"iifname "eth1" ip6 saddr fd00:77::/64 ip6 daddr fd00:77::1"#]
+            ),
+            ("0.0.0.0:1080", ["10.0.0.0/8"], ["ip saddr 10.0.0.0/8"]),
+            ("0.0.0.0:1080", ["0.0.0.0/0"], ["meta nfproto ipv4"]),
+            ("[::]:1080", ["2001:db8::/32"], ["ip6 saddr 2001:db8::/32"]),
+            ("192.168.77.1:1080", ["0.0.0.0/0"], [#"iifname "eth1" ip daddr 192.168.77.1"#]),
+            ("127.0.0.1:1080", ["127.0.0.0/8"], []),
+        ] as [(String, [String], [String])])
+    func clients(endpoint: String, clients: [String], expected: [String]) throws {
+        let listener = Listener(kind: .socks5, endpoint: Endpoint(endpoint)!, clients: clients.map { Network($0)! })
+        let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
+        let openings = rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
+        #expect(openings == expected.map { $0 + " tcp dport 1080 counter accept comment \"socks5 \(endpoint)\"" })
+    }
+
     @Test func `an opening for everybody of one family asks for no address`() throws {
         let opening = Opening(name: "web", transport: .udp, port: 443, source: Network(.v6(0), prefix: 0))
         let rules = Ruleset(policy: Policy(openings: [opening]), surroundings: surroundings).chains[0].rules

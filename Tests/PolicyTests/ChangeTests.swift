@@ -1,6 +1,9 @@
 import Policy
 import Testing
 
+private func network(_ text: String) -> Network { Network(text)! }
+private let web = PortRange("80-443")
+
 @Suite struct ChangeTests {
     @Test func `A listener is added once, found by its endpoint, and removed`() throws {
         var policy = Policy(lan: ["eth1"])
@@ -45,19 +48,155 @@ import Testing
         #expect(policy.users.isEmpty)
     }
 
-    @Test func `Rules are numbered upwards and one network has one rule`() throws {
-        var policy = Policy()
-        #expect(try policy.addRule(.allow, to: Network("10.0.0.0/8")!).id == 1)
-        #expect(try policy.addRule(.deny, to: Network("1.1.1.1")!).id == 2)
-        try policy.removeRule(1)
-        #expect(try policy.addRule(.allow, to: Network("10.0.0.0/8")!).id == 3)
+    @Test func `A listener is changed where it stands, or not at all`() throws {
+        var policy = Policy(
+            listeners: [Listener(kind: .http, endpoint: endpoint("127.0.0.1:3128"))],
+            users: [User(name: "alice", passwordHash: hash)], lan: ["eth1"])
+        let lan = Network("127.1.0.0/16")!
+        try policy.changeListener(on: endpoint("127.0.0.1:3128"), in: home) { listener in
+            listener.clients = [lan]
+            listener.authentication = .required
+            listener.users = ["alice"]
+            listener.endpoint = endpoint("127.0.0.1:1")
+        }
+        let changed = Listener(
+            kind: .http, endpoint: endpoint("127.0.0.1:3128"), authentication: .required, clients: [lan],
+            users: ["alice"])
+        #expect(policy.listeners == [changed])
         #expect(
-            refusal { () throws(Refusal) in try policy.addRule(.deny, to: Network("10.0.0.0/8")!) }
-                == "rule 3 decides about 10.0.0.0/8 already (allow); `gatehousectl rule remove 3` first")
+            refusal { () throws(Refusal) in
+                try policy.changeListener(on: endpoint("127.0.0.1:3128"), in: home) { $0.users = ["bob"] }
+            } == "there is no user bob; `gatehousectl user add bob` first")
+        #expect(
+            refusal { () throws(Refusal) in try policy.changeListener(on: endpoint("127.0.0.1:1"), in: home) { _ in } }
+                == "no listener on 127.0.0.1:1; `gatehousectl listener list` shows what there is")
+        #expect(policy.listeners == [changed])
+    }
+
+    @Test func `Whom a listener, a rule or a limit names cannot be removed`() throws {
+        let alice = User(name: "alice", passwordHash: hash)
+        let named = [
+            Policy(
+                listeners: [
+                    Listener(
+                        kind: .http, endpoint: endpoint("127.0.0.1:3128"), authentication: .required, users: ["alice"])
+                ], users: [alice]),
+            Policy(users: [alice], rules: [Rule(id: 3, action: .deny, user: "alice")]),
+            Policy(users: [alice], limits: [Limit(subject: .user("alice"), sessions: 1)]),
+        ]
+        let texts = [
+            "the listener on 127.0.0.1:3128 names user alice; `gatehousectl listener set 127.0.0.1:3128` with other "
+                + "users first",
+            "rule 3 names user alice; `gatehousectl rule remove 3` first",
+            "there is a limit for user alice; `gatehousectl limit remove user alice` first",
+        ]
+        for (policy, text) in zip(named, texts) {
+            var policy = policy
+            #expect(refusal { () throws(Refusal) in try policy.removeUser(named: "alice") } == text)
+            #expect(policy.users == [alice])
+        }
+    }
+
+    @Test(
+        arguments: [
+            (Rule(id: 2, action: .deny, destination: network("10.0.0.0/8")), "(allow to 10.0.0.0/8) is about the same"),
+            (Rule(id: 2, action: .deny, destination: network("10.1.0.0/16")), "(allow to 10.0.0.0/8) comes first and"),
+            (
+                Rule(id: 2, action: .deny, user: "kid", destination: network("10.1.0.0/16"), domain: "x", ports: web),
+                "(allow to 10.0.0.0/8) comes first and covers it"
+            ),
+            (Rule(id: 2, action: .deny, destination: network("0.0.0.0/0")), nil),
+            (Rule(id: 2, action: .deny, destination: network("2001:db8::/32")), nil),
+            (
+                Rule(id: 2, action: .deny, user: "kid", domain: "a.example.com"),
+                "(deny user kid domain example.com) com"
+            ),
+            (Rule(id: 2, action: .deny, user: "kid", domain: "anexample.com"), nil),
+            (Rule(id: 2, action: .deny, domain: "example.com"), nil),
+            (Rule(id: 2, action: .deny, ports: PortRange("6881-6889")), "(deny port 6881-6889) is about the same"),
+            (Rule(id: 2, action: .deny, ports: PortRange("6885")), "(deny port 6881-6889) comes first"),
+            (Rule(id: 2, action: .deny, ports: PortRange("6880-6885")), nil),
+            (Rule(id: 2, action: .deny, client: network("192.168.1.7")), "(deny from 192.168.1.0/29) comes first"),
+            (Rule(id: 2, action: .deny, client: network("192.168.1.8")), nil),
+            (Rule(id: 2, action: .deny), "a rule names a user, a network, a domain or a port; `gatehousectl rule def"),
+            (Rule(id: 2, action: .deny, user: "bob"), "there is no user bob; `gatehousectl user add bob` first"),
+            (Rule(id: 2, action: .deny, domain: "Example.org"), "Example.org is not how a domain is written here"),
+            (Rule(id: 2, action: .deny, domain: "example.org."), "example.org. is not how a domain is written here"),
+            (Rule(id: 2, action: .deny, domain: "1.2.3.4"), "1.2.3.4 is not how a domain is written here"),
+            (Rule(id: 2, action: .deny, domain: "a..b"), "the host \"a..b\" is no name"),
+            (
+                Rule(id: 2, action: .deny, destination: network("::ffff:1.2.3.0/120")),
+                "::ffff:1.2.3.0/120 is IPv4; write 1.2.3.0/24"
+            ),
+            (Rule(id: 2, action: .deny, client: network("::ffff:1.2.3.4")), "is IPv4; write 1.2.3.4/32"),
+        ] as [(Rule, String?)])
+    func `A rule that would never decide is refused, and so is what is no rule`(_ rule: Rule, _ text: String?) throws {
+        let there = [
+            Rule(id: 1, action: .allow, destination: network("10.0.0.0/8")),
+            Rule(id: 7, action: .deny, user: "kid", domain: "example.com"),
+            Rule(id: 8, action: .deny, ports: PortRange("6881-6889")),
+            Rule(id: 9, action: .deny, client: network("192.168.1.0/29")),
+        ]
+        var policy = Policy(users: [User(name: "kid", passwordHash: hash)], rules: there)
+        let told = refusal { () throws(Refusal) in try policy.add(rule) }
+        if let text {
+            #expect(told?.contains(text) == true, "\(told ?? "no refusal")")
+            #expect(policy.rules == there)
+        } else {
+            #expect(told == nil)
+            #expect(policy.rules == there + [rule])
+        }
+    }
+
+    @Test func `A rule is removed by its number`() throws {
+        var policy = Policy(rules: [Rule(id: 2, action: .deny, domain: "example.com")])
         #expect(
             refusal { () throws(Refusal) in try policy.removeRule(1) }
                 == "no rule 1; `gatehousectl rule list` shows what there is")
-        #expect(policy.rules.map(\.id) == [2, 3])
+        #expect(try policy.removeRule(2).domain == "example.com")
+        #expect(policy.rules.isEmpty)
+    }
+
+    @Test func `A limit takes the place of the one for the same, and is removed`() throws {
+        var policy = Policy(users: [User(name: "kid", passwordHash: hash)])
+        try policy.set(Limit(subject: .eachClient, sessions: 500))
+        try policy.set(Limit(subject: .user("kid"), sessions: 10, rate: 5))
+        try policy.set(Limit(subject: .user("kid"), bandwidth: 1024))
+        #expect(
+            policy.limits == [
+                Limit(subject: .eachClient, sessions: 500), Limit(subject: .user("kid"), bandwidth: 1024),
+            ])
+        #expect(
+            refusal { () throws(Refusal) in try policy.removeLimit(for: .eachUser) }
+                == "no limit for user; `gatehousectl limit list` shows what there is")
+        try policy.removeLimit(for: .user("kid"))
+        #expect(policy.limits == [Limit(subject: .eachClient, sessions: 500)])
+    }
+
+    @Test(
+        arguments: [
+            (Limit(subject: .user("bob"), sessions: 1), "there is no user bob; `gatehousectl user add bob` first"),
+            (
+                Limit(subject: .eachUser),
+                "a limit has `--sessions`, `--rate` or `--bandwidth`; `gatehousectl limit remove user` takes one away"
+            ),
+            (Limit(subject: .eachUser, sessions: 0), "0 sessions is out of range; give 1 to 1000000"),
+            (Limit(subject: .eachUser, rate: -1), "-1 new sessions per second is out of range; give 1 to 1000000"),
+            (
+                Limit(subject: .eachUser, bandwidth: 1023),
+                "1023 bytes per second is out of range; give 1024 to 1000000000000"
+            ),
+            (
+                Limit(subject: .client(network("::ffff:10.0.0.0/104")), sessions: 1),
+                "::ffff:10.0.0.0/104 is IPv4; write 10.0.0.0/8"
+            ),
+        ] as [(Limit, String)])
+    func `A limit that limits nobody or nothing is refused`(_ limit: Limit, _ text: String) {
+        var policy = Policy()
+        #expect(refusal { () throws(Refusal) in try policy.set(limit) } == text)
+        #expect(policy.limits.isEmpty)
+        policy.limits = [limit]
+        #expect(refusal { () throws(Refusal) in try policy.check(in: home) } == text)
     }
 
     @Test func `An opening is opened and closed by its name`() throws {

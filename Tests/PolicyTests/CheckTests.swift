@@ -9,6 +9,15 @@ private func listener(
     Listener(kind: .socks5, endpoint: endpoint(text), authentication: authentication, interface: interface)
 }
 
+/// A listener on the LAN that asks for a password, changed.
+private func serving(_ edit: (inout Listener) -> Void) -> Listener {
+    var listener = listener("192.168.1.1:1080", .required, on: "eth1")
+    edit(&listener)
+    return listener
+}
+
+private func network(_ text: String) -> Network { Network(text)! }
+
 @Suite struct CheckTests {
     @Test func `An empty policy and a sensible one hold`() {
         #expect(check(Policy()) == nil)
@@ -89,6 +98,57 @@ private func listener(
         #expect(check(Policy(openings: [Opening(name: "x", transport: .udp, port: 0)]))?.contains("the port 0") == true)
     }
 
+    @Test(
+        arguments: [
+            (serving { $0.users = ["alice"] }, nil),
+            (serving { $0.users = ["alice", "bob"] }, "there is no user bob; `gatehousectl user add bob` first"),
+            (serving { $0.users = ["alice", "alice"] }, "user alice is named twice"),
+            (
+                serving {
+                    $0.users = ["alice"]
+                    $0.authentication = .none
+                },
+                "192.168.1.1:1080 asks for no password, so it cannot know whether it is alice; add `--auth required`"
+            ),
+            (serving { $0.clients = [network("192.168.1.0/25"), network("10.0.0.0/8")] }, nil),
+            (serving { $0.clients = [network("10.0.0.0/8"), network("10.0.0.0/8")] }, "10.0.0.0/8 is named twice"),
+            (
+                serving { $0.clients = [network("2001:db8::/32")] },
+                "nobody from 2001:db8::/32 can connect to 192.168.1.1:1080, which is of the other IP version"
+            ),
+            (serving { $0.clients = [network("::ffff:1.2.3.4")] }, "::ffff:1.2.3.4/128 is IPv4; write 1.2.3.4/32"),
+            (
+                serving { $0.socks.allowsVersion4 = true },
+                "SOCKS4 knows no password, so 192.168.1.1:1080 cannot ask for one and"
+            ),
+            (
+                serving {
+                    $0.socks.allowsVersion4 = true
+                    $0.authentication = .none
+                }, nil
+            ),
+            (
+                serving {
+                    $0.kind = .http
+                    $0.socks.udpPorts = PortRange("50000-50100")
+                }, "http on 192.168.1.1:1080 does not speak SOCKS; leave the options for it out"
+            ),
+        ] as [(Listener, String?)])
+    func `What a listener says about its clients makes sense`(_ listener: Listener, _ text: String?) {
+        let policy = Policy(
+            listeners: [listener], users: [User(name: "alice", passwordHash: hash)], lan: ["eth1"], wan: ["eth0"])
+        let told = check(policy)
+        #expect(text.map { told?.hasPrefix($0) == true } ?? (told == nil), "\(told ?? "no refusal")")
+    }
+
+    @Test func `36 Networks of clients are no confinement, since a source address is easily forged`() {
+        var open = listener("203.0.113.5:1080")
+        open.clients = [network("192.168.1.0/24")]
+        #expect(
+            check(Policy(listeners: [open], lan: ["eth1"], wan: ["eth0"]))?.contains("could be used by anybody") == true
+        )
+    }
+
     @Test func `A user's name fits both protocols`() {
         for name in ["", String(repeating: "a", count: 256), "a:b", "a\nb", "a\u{7f}", "\u{0}"] {
             #expect(check(Policy(users: [User(name: name, passwordHash: hash)])) != nil, "\(name.debugDescription)")
@@ -102,6 +162,13 @@ private func listener(
     @Test func `Rules and openings have numbers and names of their own`() {
         let rule = Rule(id: 3, action: .deny, destination: Network("1.0.0.0/8")!)
         #expect(check(Policy(rules: [rule, rule]))?.hasPrefix("two rules have the number 3") == true)
+        #expect(
+            check(Policy(rules: [Rule(id: 1, action: .deny, user: "bob")]))
+                == "there is no user bob; `gatehousectl user add bob` first")
+        let limit = Limit(subject: .eachUser, sessions: 1)
+        #expect(
+            check(Policy(limits: [limit, limit]))
+                == "there are two limits for user; remove one with `gatehousectl limit remove user`")
         let ssh = Opening(name: "ssh", transport: .tcp, port: 22)
         #expect(check(Policy(openings: [ssh, ssh]))?.hasPrefix("there is an opening ssh already") == true)
         #expect(check(Policy(openings: [Opening(name: "a b", transport: .tcp, port: 1)])) != nil)

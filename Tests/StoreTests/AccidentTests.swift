@@ -102,6 +102,7 @@ private func numbered(_ id: Int) -> Policy {
             Listener(kind: .socks5, endpoint: Endpoint(address: .v4(UInt32(0x0a00_0000 + id)), port: 1080))
         ],
         users: [User(name: "user", passwordHash: "\(id)"), User(name: "user\(id)", passwordHash: "x")],
-        rules: [Rule(id: id, action: .allow, destination: Network(.v4(UInt32(id)), prefix: 32))],
+        rules: [Rule(id: id + 10, action: .allow, destination: Network(.v4(UInt32(id)), prefix: 32))],
+        limits: [Limit(subject: .eachClient, sessions: id)],
         openings: [Opening(name: "opening\(id)", transport: .tcp, port: 22)], lan: ["lan\(id)"])
 }

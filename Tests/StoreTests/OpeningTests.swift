@@ -53,11 +53,46 @@ import Testing
         let store = try Store(directory: directory.path, migrations: migrations)
         #expect(try store.policy() == .example)
         let now = try Database(path: directory.database)
-        #expect(try now.integer("PRAGMA user_version") == 2)
-        let copy = try Database(path: directory.database + ".format-1")
-        #expect(try copy.integer("PRAGMA user_version") == 1)
+        #expect(try now.integer("PRAGMA user_version") == 3)
+        let copy = try Database(path: directory.database + ".format-2")
+        #expect(try copy.integer("PRAGMA user_version") == 2)
         #expect(try copy.integer("PRAGMA application_id") == Schema.applicationID)
         #expect(try copy.integer("SELECT count(*) FROM revision") == 2)
+    }
+
+    /// Format 1 as the first release wrote it: rules about networks alone, listeners for everybody.
+    @Test func `a store of format 1 keeps its policy, its history and its numbers`() throws {
+        do { _ = try Store(directory: directory.path, migrations: Array(Schema.migrations.prefix(1))) }
+        try directory.sql(
+            """
+            DELETE FROM setting WHERE name = 'rule default';
+            INSERT INTO revision VALUES (2, 1700000000, 0, 'root', 'setup'), (3, 1700000001, 0, 'root', 'rule remove 1');
+            INSERT INTO listener VALUES ('127.0.0.1:1080', 'socks5', 'none', NULL, 2, NULL);
+            INSERT INTO user VALUES ('anna', 'scrypt$1', 2, NULL);
+            INSERT INTO rule VALUES (1, 'allow', '127.0.0.0/8', 2, 3), (2, 'deny', '2001:db8::/32', 2, NULL);
+            """)
+        let store = try Store(directory: directory.path)
+        let rules = [
+            Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!),
+            Rule(id: 2, action: .deny, destination: Network("2001:db8::/32")!),
+        ]
+        var policy = Policy(
+            listeners: [Listener(kind: .socks5, endpoint: Endpoint("127.0.0.1:1080")!)],
+            users: [User(name: "anna", passwordHash: "scrypt$1")], rules: [rules[1]])
+        #expect(try store.policy() == policy)
+        policy.rules = rules
+        #expect(try store.policy(at: 2) == policy)
+        #expect(try store.changes(of: 3) == ["- rule 1 allow to 127.0.0.0/8"])
+        #expect(try store.nextRuleID() == 3)
+        policy.defaultAction = .deny
+        try store.commit(policy, author: alice, summary: "rule default deny")
+        #expect(
+            try store.changes(of: 4) == [
+                "+ rule 1 allow to 127.0.0.0/8", "- rule default allow", "+ rule default deny",
+            ])
+        #expect(throws: StoreError.ruleNumberReused(1)) {
+            try store.commit(Policy(rules: [Rule(id: 1, action: .deny, domain: "x")]), author: alice, summary: "reuse")
+        }
     }
 
     @Test func `a migration that fails half-way changes nothing`() throws {
@@ -108,10 +143,16 @@ import Testing
             let store = try Store(directory: directory.path)
             try store.commit(.example, author: alice, summary: "everything")
         }
-        try directory.sql("UPDATE opening SET source = 'everywhere' WHERE source IS NOT NULL")
-        let store = try Store(directory: directory.path)
-        let refusal = #expect(throws: StoreError.self) { try store.policy() }
-        #expect("\(try #require(refusal))".contains("opening: dns, udp, 53, eth1, everywhere"))
+        for (damage, text) in [
+            ("opening SET source = 'everywhere' WHERE source IS NOT NULL", "opening: dns, udp, 53, eth1, everywhere"),
+            ("rule SET client = 'x' WHERE client IS NOT NULL", "rule: 3, deny, anna, x, -, example.com, 80-443"),
+            ("listener SET clients = 'fd00::/64 x' WHERE clients <> ''", "fd00::/64 x, anna:berta, 1, 2001:db8::5"),
+        ] {
+            try directory.sql("UPDATE \(damage)")
+            let store = try Store(directory: directory.path)
+            let refusal = #expect(throws: StoreError.self) { try store.policy() }
+            #expect("\(try #require(refusal))".contains(text), "\(refusal!)")
+        }
     }
 
     @Test func `a directory that cannot be made is named`() {

@@ -43,7 +43,12 @@ import Testing
         var changed = Policy.example
         changed.listeners[0].authentication = .required
         changed.users.removeFirst()
-        changed.rules[1] = Rule(id: 3, action: .allow, destination: Network("10.0.0.0/8")!)
+        changed.rules[1] = Rule(id: 4, action: .allow, destination: Network("10.0.0.0/8")!)
+        changed.rules.swapAt(1, 2)
+        changed.listeners[2].clients.removeLast()
+        changed.limits[0].rate = nil
+        changed.limits.removeLast()
+        changed.defaultAction = .allow
         changed.openings[1].port = 2222
         changed.firewall = .observe
         changed.wan = []
@@ -56,7 +61,7 @@ import Testing
         #expect(try store.policy() == .example)
         #expect(try store.policy(at: 3) == changed)
         #expect(try store.current().id == 4)
-        #expect(try store.changes(of: 4).contains("- rule 3 allow 10.0.0.0/8"))
+        #expect(try store.changes(of: 4).contains("- rule 4 allow to 10.0.0.0/8"))
     }
 
     @Test func `a revision tells what it changed`() throws {
@@ -66,16 +71,23 @@ import Testing
             try store.changes(of: 2) == [
                 "+ listener socks5 127.0.0.1:1080, no password",
                 "+ listener http [fd00::1]:3128, with password, on eth1",
+                "+ listener mixed [fd00::1]:8080, with password, from fd00::/64 fd01::7/128, users anna berta, "
+                    + "SOCKS4 too, advertises 2001:db8::5, UDP ports 5000-5100, BIND ports 6000",
                 "+ user anna",
                 "+ user berta",
-                "+ rule 1 allow 127.0.0.0/8",
-                "+ rule 2 deny 2001:db8::/32",
+                "+ rule 1 allow to 127.0.0.0/8",
+                "+ rule 2 deny to 2001:db8::/32",
+                "+ rule 3 deny user anna from 10.0.0.0/8 domain example.com port 80-443",
+                "+ limit client: 100 sessions, 20 new sessions per second, 1000000 bytes per second",
+                "+ limit user anna: 10 sessions",
                 "+ opening dns udp 53, on eth1, from 10.0.0.0/8",
                 "+ opening ssh tcp 22",
                 "- firewall observe",
                 "+ firewall enforce",
                 "- lan none",
                 "+ lan eth1 wlan0",
+                "- rule default allow",
+                "+ rule default deny",
                 "- wan none",
                 "+ wan eth0",
             ])
@@ -87,7 +99,7 @@ import Testing
         #expect(
             try store.changes(of: 3) == [
                 "~ user anna, new password",
-                "- rule 1 allow 127.0.0.0/8",
+                "- rule 1 allow to 127.0.0.0/8",
                 "- opening ssh tcp 22",
                 "+ opening ssh tcp 22, from 192.0.2.0/24",
             ])
@@ -98,12 +110,16 @@ import Testing
         #expect(try store.nextRuleID() == 1)
         try store.commit(.example, author: alice, summary: "two rules")
         try store.commit(Policy(), author: alice, summary: "none")
-        #expect(try store.nextRuleID() == 3)
-        let reused = Policy(rules: [Rule(id: 2, action: .allow, destination: Network("0.0.0.0/0")!)])
-        #expect(throws: StoreError.ruleNumberReused(2)) {
-            try store.commit(reused, author: alice, summary: "reuse")
+        #expect(try store.nextRuleID() == 4)
+        var other = Policy.example.rules[2]
+        other.user = nil
+        for reused in [Rule(id: 2, action: .allow, destination: Network("0.0.0.0/0")!), other] {
+            #expect(throws: StoreError.ruleNumberReused(reused.id)) {
+                try store.commit(Policy(rules: [reused]), author: alice, summary: "reuse")
+            }
         }
         #expect(try store.policy() == Policy())
+        try store.commit(Policy(rules: [Policy.example.rules[2]]), author: alice, summary: "the very same rule")
     }
 
     @Test func `a revision that does not exist is named`() throws {

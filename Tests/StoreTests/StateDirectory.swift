@@ -47,11 +47,26 @@ extension Policy {
             Listener(kind: .socks5, endpoint: Endpoint("127.0.0.1:1080")!),
             Listener(
                 kind: .http, endpoint: Endpoint("[fd00::1]:3128")!, authentication: .required, interface: "eth1"),
+            Listener(
+                kind: .mixed, endpoint: Endpoint("[fd00::1]:8080")!, authentication: .required,
+                clients: [Network("fd00::/64")!, Network("fd01::7")!], users: ["anna", "berta"],
+                socks: .init(
+                    allowsVersion4: true, advertisedAddress: IPAddress("2001:db8::5")!,
+                    udpPorts: PortRange("5000-5100"),
+                    bindPorts: PortRange("6000"))),
         ],
         users: [User(name: "anna", passwordHash: "scrypt$1"), User(name: "berta", passwordHash: "scrypt$2")],
         rules: [
             Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!),
             Rule(id: 2, action: .deny, destination: Network("2001:db8::/32")!),
+            Rule(
+                id: 3, action: .deny, user: "anna", client: Network("10.0.0.0/8")!, domain: "example.com",
+                ports: PortRange("80-443")),
+        ],
+        defaultAction: .deny,
+        limits: [
+            Limit(subject: .eachClient, sessions: 100, rate: 20, bandwidth: 1_000_000),
+            Limit(subject: .user("anna"), sessions: 10),
         ],
         openings: [
             Opening(name: "dns", transport: .udp, port: 53, interface: "eth1", source: Network("10.0.0.0/8")!),

@@ -15,8 +15,17 @@ package final class Peer: Sendable {
     }
 
     /// Connects from inside `namespace`.
-    package convenience init(to host: String, _ port: UInt16, from namespace: Namespace) throws {
+    ///
+    /// - Parameter source: the address to connect from, if not the one that the kernel chooses.
+    package convenience init(
+        to host: String, _ port: UInt16, from namespace: Namespace, source: String? = nil
+    ) throws {
         self.init(adopting: try namespace.enter { try stream(host) })
+        if let source {
+            try withAddress(source, 0) { address, length in
+                guard bind(descriptor, address, length) == 0 else { throw SocketFailure("bind to \(source)") }
+            }
+        }
         try withAddress(host, port) { address, length in
             guard connect(descriptor, address, length) == 0 else { throw SocketFailure("connect to \(host):\(port)") }
         }

@@ -25,6 +25,7 @@ struct VerbTests {
         for _ in 0..<3 {
             for arguments in [
                 ("listener", "192.0.2.1:5"), ("listener", "[2001:db8::1]:5"), ("user", "x"), ("rule", "7"),
+                ("limit", "user"),
             ] {
                 let outcome = try home.ctl(arguments.0, "remove", arguments.1)
                 #expect(outcome.status == 1 && outcome.errors.contains("list` shows"), "\(outcome)")
@@ -51,7 +52,7 @@ struct VerbTests {
         let home = try Home()
         let rule = try home.json("rule", "add", "allow", "--to", "192.168.1.0/24")
         #expect(Set(rule.keys) == ["id", "revision", "changes", "warnings"])
-        #expect(rule["changes"] as? [String] == ["+ rule 1 allow 192.168.1.0/24"])
+        #expect(rule["changes"] as? [String] == ["+ rule 1 allow to 192.168.1.0/24"])
         let status = try home.json("status")
         #expect(
             Set(status.keys) == [
@@ -101,6 +102,17 @@ struct VerbTests {
             (["rule", "add", "allow", "--to", "10.0.0.1/8"], "'10.0.0.1/8'", "10.0.0.0/8 or 10.0.0.1"),
             (["rule", "add", "allow", "--to", "10.0.0.0/33"], "'10.0.0.0/33'", "too long"),
             (["rule", "add", "allow", "--to", "home.arpa"], "'home.arpa'", "ADDRESS/PREFIX"),
+            (["rule", "add", "deny", "--domain", "*.example.com"], "'*.example.com'", "write example.com"),
+            (["rule", "add", "deny", "--domain", "10.0.0.1"], "'10.0.0.1'", "--to"),
+            (["rule", "add", "deny", "--port", "443-80"], "'443-80'", "the lower one first"),
+            (["rule", "add", "deny"], "--domain", "gatehousectl rule default deny"),
+            (["limit", "set", "user", "--bandwidth", "10Mbit"], "'10Mbit'", "bytes per second"),
+            (["limit", "set", "user", "--rate", "5/min"], "'5/min'", "20/s"),
+            (["limit", "set", "user"], "--sessions", "--rate"),
+            (["limit", "set", "client", "kid", "--sessions", "1"], "'kid'", "ADDRESS/PREFIX"),
+            (["limit", "remove", "kid"], "'kid'", "client NETWORK"),
+            (["listener", "add", "http", "127.0.0.1:1", "--from", "all"], "'all'", "ADDRESS/PREFIX"),
+            (["listener", "set", "127.0.0.1:1"], "Nothing to change", "option"),
             (["firewall", "open", "ssh", "--tcp", "65536"], "'65536'", "1 to 65535"),
             (["firewall", "open", "ssh"], "--tcp", "--udp"),
             (["user", "add", "a:b"], "'a:b'", "no colon"),
@@ -109,6 +121,67 @@ struct VerbTests {
         // No daemon: what makes no sense needs none to say so.
         let outcome = try run([Home.ctl, "--socket", "/nonexistent"] + arguments, environment: [:])
         #expect(outcome.status == 2 && outcome.errors.contains(value) && outcome.errors.contains(form), "\(outcome)")
+    }
+
+    @Test("Rules by all that there is, their default, and what is refused")
+    func rules() throws {
+        let home = try Home()
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        let added = try home.ctl(
+            "rule", "add", "deny", "--user", "kid", "--domain", "Example.COM.", "--port", "443", "--from", "10.0.0.0/8")
+        #expect(
+            added.output
+                == "+ rule 1 deny user kid from 10.0.0.0/8 domain example.com port 443\nrevision 3 is in force\n",
+            "\(added)")
+        #expect(try home.ctl("rule", "default", "deny").output.hasPrefix("- rule default allow\n+ rule default deny\n"))
+        let lines = try home.ctl("rule", "list").output.split(separator: "\n").map {
+            $0.split(separator: " ").prefix(7).joined(separator: " ")
+        }
+        #expect(lines[1] == "1 deny kid 10.0.0.0/8 any example.com 443")
+        #expect(lines[2] == "default deny any any everything else any")
+        #expect(lines[3].hasPrefix("built-in deny any any loopback,"))
+        let again = try home.ctl("rule", "add", "allow", "--user", "kid", "--domain", "www.example.com")
+        #expect(again.status == 0, "\(again)")
+        let covered = try home.ctl("rule", "add", "allow", "--user", "kid", "--domain", "a.www.example.com")
+        #expect(covered.status == 1 && covered.errors.contains("rule 2 (allow user kid domain www.example.com)"))
+        #expect(try home.ctl("user", "remove", "kid").errors.contains("rule 1 names user kid"))
+        #expect(try home.ctl("rule", "add", "deny", "--user", "bob").errors.contains("there is no user bob"))
+    }
+
+    @Test("Limits are set, shown and removed")
+    func limits() throws {
+        let home = try Home()
+        #expect(try home.ctl("limit", "list").output.hasPrefix("No limit"))
+        let each = try home.ctl("limit", "set", "client", "--sessions", "500", "--rate", "50/s")
+        #expect(each.output.hasPrefix("+ limit client: 500 sessions, 50 new sessions per second\n"), "\(each)")
+        let some = try home.ctl("limit", "set", "client 10.0.0.0/8", "--bandwidth", "1M")
+        #expect(some.output.hasPrefix("+ limit client 10.0.0.0/8: 1000000 bytes per second\n"), "\(some)")
+        #expect(try home.ctl("limit", "list").output.contains("client 10.0.0.0/8       any             any"))
+        let gone = try home.ctl("limit", "remove", "client", "10.0.0.0/8")
+        #expect(gone.output.hasPrefix("- limit client 10.0.0.0/8: 1000000 bytes per second\n"), "\(gone)")
+        #expect(try home.ctl("limit", "set", "user", "kid", "--sessions", "1").errors.contains("there is no user kid"))
+        #expect(try home.ctl("limit", "set", "client", "--sessions", "0").errors.contains("give 1 to 1000000"))
+    }
+
+    @Test("A listener is changed, and what is not named stays")
+    func changedListener() throws {
+        let home = try Home()
+        let endpoint = "127.0.0.1:\(try freePort())"
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("listener", "add", "socks5", endpoint, "--from", "127.0.0.0/8", "--socks4").status == 0)
+        let refused = try home.ctl("listener", "set", endpoint, "--auth", "required")
+        #expect(refused.status == 1 && refused.errors.contains("SOCKS4 knows no password"), "\(refused)")
+        let changed = try home.ctl(
+            "listener", "set", endpoint, "--auth", "required", "--user", "kid", "--no-socks4", "--udp-ports",
+            "5000-5009")
+        #expect(
+            changed.output.contains(
+                "+ listener socks5 \(endpoint), with password, from 127.0.0.0/8, users kid, UDP ports 5000-5009\n"),
+            "\(changed)")
+        let opened = try home.ctl(
+            "listener", "set", endpoint, "--from", "any", "--all-users", "--udp-ports", "any")
+        #expect(opened.output.contains("+ listener socks5 \(endpoint), with password\n"), "\(opened)")
+        #expect(try home.ctl("listener", "set", "127.0.0.1:9", "--from", "any").errors.contains("no listener on"))
     }
 
     @Test("A rollback undoes what came since, and says so")

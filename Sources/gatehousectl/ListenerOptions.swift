@@ -1,0 +1,62 @@
+import ArgumentParser
+import Policy
+
+/// Whom a listener serves and how, as `listener add` and `listener set` take it. What is not given is nil.
+struct ListenerOptions: ParsableArguments {
+    @Option(
+        name: .customLong("auth"),
+        help: ArgumentHelp("Whether clients need a password: none or required.", valueName: "auth"))
+    var authentication: Listener.Authentication?
+
+    @Option(
+        name: .customLong("from"),
+        help: ArgumentHelp(
+            "Serve these addresses only: ADDRESS, ADDRESS/PREFIX, or any. May be given several times.",
+            valueName: "network"), transform: Choice.parse(Network.parse))
+    var clients: [Choice<Network>] = []
+
+    @Option(
+        name: .customLong("user"),
+        help: ArgumentHelp("Let only this user in. May be given several times.", valueName: "name"),
+        completion: .column(1, ofVerb: "user"))
+    var users: [String] = []
+
+    @Flag(inversion: .prefixedNo, help: "Speak SOCKS4 and SOCKS4a too, which know no password.")
+    var socks4: Bool?
+
+    @Option(
+        help: ArgumentHelp(
+            "What UDP clients are told to send to, for a gateway behind NAT; any: the socket's own address.",
+            valueName: "address"), transform: Choice.parse(IPAddress.parse))
+    var advertise: Choice<IPAddress>?
+
+    @Option(
+        help: ArgumentHelp(
+            "Receive the datagrams of UDP clients here: PORT, PORT-PORT, or any.", valueName: "ports"),
+        transform: Choice.parse(PortRange.parse))
+    var udpPorts: Choice<PortRange>?
+
+    @Option(
+        help: ArgumentHelp(
+            "Accept for BIND here, open to the outside meanwhile: PORT, PORT-PORT, or any.", valueName: "ports"),
+        transform: Choice.parse(PortRange.parse))
+    var bindPorts: Choice<PortRange>?
+
+    /// nil: not given; empty: everybody.
+    var networks: [Network]? { clients.isEmpty ? nil : clients.compactMap(\.value) }
+
+    var isAboutSOCKS: Bool { socks4 != nil || advertise != nil || udpPorts != nil || bindPorts != nil }
+
+    func validate() throws {
+        guard clients.count < 2 || networks?.count == clients.count else {
+            throw ValidationError("`--from any` is everybody; no other network can stand beside it.")
+        }
+    }
+
+    func apply(to socks: inout Listener.SOCKSOptions) {
+        if let socks4 { socks.allowsVersion4 = socks4 }
+        if let advertise { socks.advertisedAddress = advertise.value }
+        if let udpPorts { socks.udpPorts = udpPorts.value }
+        if let bindPorts { socks.bindPorts = bindPorts.value }
+    }
+}
