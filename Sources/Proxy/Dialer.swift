@@ -164,6 +164,7 @@ extension DialFailure {
     /// What a person can do about it.
     var advice: String {
         switch self {
+        case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
         case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
         case .unresolved(.noSuchName): "Check how the name is spelled."
         case .unresolved(.timedOut), .unresolved(.failed):

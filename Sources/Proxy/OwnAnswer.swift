@@ -81,12 +81,11 @@ extension ProxyAutoConfiguration.Proxy {
 
 extension ProxyAutoConfiguration.Network {
     init(_ network: Network) {
+        let bytes: [UInt8]
         switch network.base {
-        case .v4(let bits):
-            self.init((0..<4).map { UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0)) }, prefix: network.prefix)
-        case .v6(let bits):
-            self.init(
-                (0..<16).map { UInt8(truncatingIfNeeded: bits >> (120 - 8 * UInt128($0))) }, prefix: network.prefix)
+        case .v4(let bits): bytes = (0..<4).map { UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0)) }
+        case .v6(let bits): bytes = (0..<16).map { UInt8(truncatingIfNeeded: bits >> (120 - 8 * UInt128($0))) }
         }
+        self.init(bytes, prefix: network.prefix, name: "\(network)")
     }
 }

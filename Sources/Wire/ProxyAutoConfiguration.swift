@@ -28,11 +28,14 @@ package struct ProxyAutoConfiguration: Hashable, Sendable {
     /// A network that is reached without a proxy: the bits that its addresses begin with.
     package struct Network: Hashable, Sendable {
         let bits: String
+        /// For people who read the script.
+        let name: String
 
         /// - Parameters:
         ///   - address: 4 or 16 bytes.
         ///   - prefix: at most as many bits as there are.
-        package init(_ address: [UInt8], prefix: Int) {
+        package init(_ address: [UInt8], prefix: Int, name: String) {
+            self.name = name
             let bits = address.map { byte in
                 String((0..<8).map { byte & 0x80 >> UInt8($0) == 0 ? "0" : "1" })
             }
@@ -55,18 +58,20 @@ package struct ProxyAutoConfiguration: Hashable, Sendable {
     /// The script.
     package var text: String {
         let route = proxies.map { "\($0.scheme.rawValue) \($0.host):\($0.port)" }.joined(separator: "; ")
-        let direct = networks.map { quoted($0.bits) }.joined(separator: ", ")
+        let direct = networks.map { "  [\(quoted($0.name)), \(quoted($0.bits))]" }.joined(separator: ",\n")
         return """
             // Written by Gatehouse for the client that asked, from the listeners that there are now.
             var route = \(quoted(route));
-            // Networks that need no proxy: the IP version, then the bits that their addresses begin with.
-            var near = [\(direct)];
+            // Networks that need no proxy, each with its IP version and the bits that its addresses begin with.
+            var near = [
+            \(direct)
+            ];
 
             function FindProxyForURL(url, host) {
               host = host.toLowerCase().replace(/^\\[|\\]$/g, "");
               var bits = bitsOf(host), i;
               if (bits) {
-                for (i = 0; i < near.length; i++) if (bits.indexOf(near[i]) === 0) return "DIRECT";
+                for (i = 0; i < near.length; i++) if (bits.indexOf(near[i][1]) === 0) return "DIRECT";
                 return route;
               }
               // Names that mean something on the LAN only: without a dot, RFC 6761, RFC 6762, RFC 8375.

@@ -11,10 +11,11 @@ import Wire
             .init(.socks5, host: "[fd77::1]", port: 1080),
         ],
         networks: [
-            .init([127, 0, 0, 0], prefix: 8), .init([192, 168, 1, 0], prefix: 24), .init([10, 64, 0, 0], prefix: 10),
-            .init([0xfd, 0x77] + [UInt8](repeating: 0, count: 14), prefix: 64),
-            .init([0xfe, 0x80] + [UInt8](repeating: 0, count: 14), prefix: 10),
-            .init([UInt8](repeating: 0, count: 15) + [1], prefix: 128),
+            .init([127, 0, 0, 0], prefix: 8, name: "near"), .init([192, 168, 1, 0], prefix: 24, name: "near"),
+            .init([10, 64, 0, 0], prefix: 10, name: "near"),
+            .init([0xfd, 0x77] + [UInt8](repeating: 0, count: 14), prefix: 64, name: "near"),
+            .init([0xfe, 0x80] + [UInt8](repeating: 0, count: 14), prefix: 10, name: "near"),
+            .init([UInt8](repeating: 0, count: 15) + [1], prefix: 128, name: "near"),
         ])
 
     /// What the script answers for each URL.
