@@ -44,4 +44,8 @@ package protocol AdminHandler: CertificateHandler, AnyObject, Sendable {
     func revisions(limit: Int) async throws(AdminError) -> [Revision]
     func revision(_ id: Int) async throws(AdminError) -> RevisionChanges
     func rollback(to id: Int, by author: Author) async throws(AdminError) -> Applied
+
+    func sessions(_ request: ListSessions) async throws(AdminError) -> ListSessions.Reply
+    /// Ends the sessions that are meant; tells how many they were.
+    func endSessions(_ selection: SessionSelection, by author: Author) async throws(AdminError) -> Int
 }

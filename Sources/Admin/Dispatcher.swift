@@ -156,6 +156,12 @@ struct Dispatcher: Sendable {
             return try await answer(RenewCertificate.self) {
                 try await handler.renewCertificate(authority: $0.authority, by: author)
             }
+        case .listSessions:
+            return try await answer(ListSessions.self) { try await handler.sessions($0) }
+        case .endSessions:
+            return try await answer(EndSessions.self) {
+                .init(ended: try await handler.endSessions($0.selection, by: author))
+            }
         }
     }
 }

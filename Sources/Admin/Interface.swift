@@ -156,6 +156,33 @@ enum Interface {
           detail: string
         )
 
+        # What somebody does through the gateway, from the client's connection to its end.
+        # kind: what the client speaks. user: once it has given the right password. host: the name that it asked for.
+        # origin: where it leads now, or led last. sent, received: bytes to origins and from them. sentRate,
+        # receivedRate: bytes per second, if they are measured. age: milliseconds.
+        type Session (
+          id: int,
+          kind: ListenerKind,
+          listener: string,
+          client: string,
+          user: ?string,
+          activity: SessionActivity,
+          host: ?string,
+          origin: ?string,
+          sent: int,
+          received: int,
+          sentRate: ?int,
+          receivedRate: ?int,
+          age: int
+        )
+
+        # handshake: the client has not said yet what it wants, or waits for its origin. requests: HTTP requests, each
+        # to an origin of its own. udp, bind: SOCKS5's UDP ASSOCIATE and BIND.
+        type SessionActivity (handshake, tunnel, requests, udp, bind)
+
+        # age: oldest first. bytes, rate: most first, both ways together.
+        type SessionOrder (age, bytes, rate)
+
         # The daemon's version.
         method GetVersion() -> (version: string)
 
@@ -278,6 +305,23 @@ enum Interface {
           isOwn: bool,
           authority: ?Certificate
         )
+
+        # The sessions that are open: those of a user, of clients in a network (ADDRESS or ADDRESS/PREFIX), or all.
+        # rates: measures bytes per second from one call to the next. endedAfter: the time of an earlier reply; the
+        # sessions that ended since are told too, as far back as the daemon remembers. total: how many are open, those
+        # beyond limit included. time: microseconds.
+        method ListSessions(
+          user: ?string,
+          client: ?string,
+          order: ?SessionOrder,
+          limit: ?int,
+          rates: ?bool,
+          endedAfter: ?int
+        ) -> (sessions: []Session, ended: []Session, total: int, time: int)
+
+        # Ends the sessions that have all of what is named, at once, with a reset; something has to be named.
+        # ended: how many they were.
+        method EndSessions(ids: ?[]int, user: ?string, client: ?string) -> (ended: int)
 
         # The policy or the kernel does not allow it; nothing was changed.
         error Refused (reason: string)

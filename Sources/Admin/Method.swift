@@ -31,6 +31,8 @@ package enum Method: String, CaseIterable, Sendable {
     case getAuthority = "GetAuthority"
     case useCertificate = "UseCertificate"
     case renewCertificate = "RenewCertificate"
+    case listSessions = "ListSessions"
+    case endSessions = "EndSessions"
 
     package enum Permission: Sendable {
         case anyone
@@ -45,7 +47,8 @@ package enum Method: String, CaseIterable, Sendable {
         case .setup, .listListeners, .addListener, .changeListener, .removeListener, .listUsers, .addUser, .setPassword,
             .removeUser, .listRules, .addRule, .removeRule, .setDefault, .listLimits, .setLimit, .removeLimit,
             .getFirewall, .setFirewallMode, .open, .close, .listRevisions, .getRevision, .rollback,
-            .getCertificate, .getAuthority, .useCertificate, .renewCertificate:
+            .getCertificate, .getAuthority, .useCertificate, .renewCertificate,
+            .listSessions, .endSessions:
             .operator
         }
     }

@@ -43,17 +43,27 @@ package final class Access: Sendable {
         case lan
     }
 
+    package let limits: LimitTable
     private let listeners: [Listener]
     private let users: Set<String>
     private let rules: RuleTable
     private let guarded: DestinationGuard
 
     package init(_ policy: Policy, surroundings: Surroundings) {
+        limits = LimitTable(policy.limits)
         listeners = policy.listeners
         users = Set(policy.users.map(\.name))
         rules = RuleTable(policy.rules, defaultAction: policy.defaultAction)
         guarded = DestinationGuard(
             listeners: policy.listeners.map(\.endpoint), lan: policy.lan, surroundings: surroundings)
+    }
+
+    /// Whether a client that has not said who it is may go on: its listener is there, speaks to it as it did, and serves its
+    /// network.
+    package func receives(_ client: Client) -> Bool {
+        listeners.contains {
+            $0.endpoint == client.listener && $0.kind.includes(client.kind) && $0.admits(client.address)
+        }
     }
 
     /// Whether the client may be served at all: its listener is there, speaks to it as it did, serves its network, and asks

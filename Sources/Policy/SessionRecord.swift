@@ -29,6 +29,9 @@ package struct SessionRecord: Codable, Hashable, Sendable {
     package var sent: Int
     /// Bytes from origins.
     package var received: Int
+    /// Bytes per second at present, each way; nil if nobody watches.
+    package var sentRate: Int?
+    package var receivedRate: Int?
     /// Milliseconds since its client came; of one that has ended, until it ended.
     package var age: Int
 
@@ -63,8 +66,83 @@ package struct SessionSelection: Codable, Hashable, Sendable {
         self.client = client
     }
 
+    /// Whether nothing is named, which means all of them.
+    package var isEverything: Bool { ids == nil && user == nil && client == nil }
+
     package func contains(_ session: SessionRecord) -> Bool {
         (ids.map { $0.contains(session.id) } ?? true) && (user.map { $0 == session.user } ?? true)
-            && (client.map { $0.contains(session.client.address.unmapped) } ?? true)
+            && (client.map { $0.contains(session.client.address) } ?? true)
+    }
+}
+
+/// What is asked about sessions.
+package struct SessionQuery: Codable, Hashable, Sendable {
+    package enum Order: String, Codable, Hashable, Sendable, CaseIterable {
+        /// Oldest first.
+        case age
+        /// Most bytes first, both ways together.
+        case bytes
+        /// Most bytes per second first.
+        case rate
+    }
+
+    package var selection: SessionSelection
+    package var order: Order
+    /// At most so many; nil: all of them.
+    package var limit: Int?
+    /// Whether rates are to be measured, from one question to the next.
+    package var measuresRates: Bool
+    /// Also those that ended after this and not after `now` (microseconds of CLOCK_MONOTONIC); nil: none.
+    package var endedAfter: Int?
+    package var now: Int
+
+    package init(
+        _ selection: SessionSelection = SessionSelection(), order: Order = .age, limit: Int? = nil,
+        measuresRates: Bool = false, endedAfter: Int? = nil, now: Int
+    ) {
+        self.selection = selection
+        self.order = order
+        self.limit = limit
+        self.measuresRates = measuresRates
+        self.endedAfter = endedAfter
+        self.now = now
+    }
+}
+
+/// The answer, from one of those who know some sessions or from all of them.
+package struct SessionList: Codable, Hashable, Sendable {
+    package var sessions: [SessionRecord]
+    /// Those that have ended, as far back as anybody remembers; oldest first.
+    package var ended: [SessionRecord]
+    /// How many are open that are meant, listed or not.
+    package var total: Int
+
+    package init(sessions: [SessionRecord] = [], ended: [SessionRecord] = [], total: Int = 0) {
+        self.sessions = sessions
+        self.ended = ended
+        self.total = total
+    }
+
+    /// All that the parts say, in order and no longer than was asked for.
+    package init(merging parts: [SessionList], for query: SessionQuery) {
+        let all = parts.flatMap(\.sessions).sorted { query.order.places($0, before: $1) }
+        sessions = query.limit.map { Array(all.prefix(max(0, $0))) } ?? all
+        ended = parts.flatMap(\.ended)
+        total = parts.reduce(0) { $0 + $1.total }
+    }
+}
+
+extension SessionQuery.Order {
+    package func places(_ first: SessionRecord, before second: SessionRecord) -> Bool {
+        let (left, right) = (weight(of: first), weight(of: second))
+        return left == right ? first.id < second.id : left > right
+    }
+
+    private func weight(of session: SessionRecord) -> Int {
+        switch self {
+        case .age: 0
+        case .bytes: session.sent &+ session.received
+        case .rate: (session.sentRate ?? 0) &+ (session.receivedRate ?? 0)
+        }
     }
 }

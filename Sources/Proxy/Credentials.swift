@@ -24,7 +24,7 @@ final class Credentials: Sendable {
     }
 
     private struct State {
-        var users: [[UInt8]: PasswordHash] = [:]
+        var accounts: [[UInt8]: Account] = [:]
         /// Logins that were right, with the hash that said so: when a user's hash changes they count no more.
         var known: [Digest: PasswordHash] = [:]
     }
@@ -37,47 +37,59 @@ final class Credentials: Sendable {
     /// length logins are refused at once.
     private let workers = Workers(count: 1, capacity: 64)
 
+    /// Whoever has the name and the password hash of before stays the same account.
     func replaceUsers(_ users: [User]) {
-        let hashes = Dictionary(
-            users.map { (Array($0.name.utf8), PasswordHash($0.passwordHash) ?? Password.unmatchable) },
-            uniquingKeysWith: { first, _ in first })
         state.withLock { state in
-            state.users = hashes
-            let valid = Set(hashes.values)
+            let before = state.accounts
+            state.accounts = Dictionary(
+                users.map { user in
+                    let name = Array(user.name.utf8)
+                    let hash = PasswordHash(user.passwordHash) ?? Password.unmatchable
+                    let same = before[name].flatMap { $0.hash == hash ? $0 : nil }
+                    return (name, same ?? Account(name: user.name, hash: hash))
+                }, uniquingKeysWith: { first, _ in first })
+            let valid = Set(state.accounts.values.map(\.hash))
             state.known = state.known.filter { valid.contains($0.value) }
         }
     }
 
+    /// Whether a login that was right still would be.
+    func holds(_ account: Account) -> Bool {
+        state.withLock { $0.accounts[Array(account.name.utf8)] === account }
+    }
+
     /// - Parameter listener: where the client came to. Whom it does not let in is refused like one whose password is wrong,
     ///   and waits as long.
-    func accept(_ login: Login, on listener: Listener) async -> Bool {
+    /// - Returns: whose login it is; nil if it is not right.
+    func accept(_ login: Login, on listener: Listener) async -> Account? {
         let digest = digest(login)
         let isPermitted = listener.permits(String(decoding: login.name, as: UTF8.self))
-        if isPermitted, isKnown(login, digest) { return true }
-        let accepted = try? await workers.run { [self] in derive(login, digest, isPermitted: isPermitted) }
-        return accepted ?? false
+        if isPermitted, let account = known(login, digest) { return account }
+        let account = try? await workers.run { [self] in derive(login, digest, isPermitted: isPermitted) }
+        // The password may have been changed meanwhile, and nobody knew yet that this session was to be ended for it.
+        guard let account, holds(account) else { return nil }
+        return account
     }
 
-    private func isKnown(_ login: Login, _ digest: Digest) -> Bool {
+    private func known(_ login: Login, _ digest: Digest) -> Account? {
         state.withLock { state in
-            guard let hash = state.known[digest] else { return false }
-            return state.users[login.name] == hash
+            guard let hash = state.known[digest], let account = state.accounts[login.name] else { return nil }
+            return account.hash == hash ? account : nil
         }
     }
 
-    private func derive(_ login: Login, _ digest: Digest, isPermitted: Bool) -> Bool {
+    private func derive(_ login: Login, _ digest: Digest, isPermitted: Bool) -> Account? {
         // Of a hundred connections that a client opens at once, only the first has to wait for a derivation of its own.
-        if isPermitted, isKnown(login, digest) { return true }
+        if isPermitted, let account = known(login, digest) { return account }
         // scrypt's HMAC pads its key with zeros, so that "x" and "x" with a NUL are one password to it: none has a NUL.
-        let hash = login.password.contains(0) ? nil : state.withLock { $0.users[login.name] }
-        guard Password.verify(login.password, against: hash ?? Password.unmatchable), let hash, isPermitted else {
-            return false
-        }
+        let account = login.password.contains(0) ? nil : state.withLock { $0.accounts[login.name] }
+        guard Password.verify(login.password, against: account?.hash ?? Password.unmatchable), let account, isPermitted
+        else { return nil }
         state.withLock { state in
             if state.known.count >= Self.capacity, let victim = state.known.keys.first { state.known[victim] = nil }
-            state.known[digest] = hash
+            state.known[digest] = account.hash
         }
-        return true
+        return account
     }
 
     private func digest(_ login: Login) -> Digest {
@@ -92,6 +104,17 @@ final class Credentials: Sendable {
             precondition(result != nil && length == 32, "HMAC-SHA256 failed")
         }
         return Digest(words: words)
+    }
+}
+
+/// A user as of a password: another password makes another account.
+final class Account: Sendable {
+    let name: String
+    let hash: PasswordHash
+
+    init(name: String, hash: PasswordHash) {
+        self.name = name
+        self.hash = hash
     }
 }
 

@@ -6,6 +6,7 @@ import Wire
 /// Why a client gets no connection, as both protocols tell it.
 enum DialFailure: Error {
     case notAllowed(Host, Access.Reason)
+    case overLimit(LimitRefusal)
     case unresolved(Resolver.Failure)
     case unreachable(Errno)
 }
@@ -35,6 +36,7 @@ extension Relay {
     func route(
         to host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
     ) async throws(DialFailure) -> Route {
+        if let refusal = requester.refusal { throw .overLimit(refusal) }
         var access = self.access
         let client = requester.identity
         switch host {
@@ -112,7 +114,7 @@ extension DialFailure {
     /// RFC 1928 §6. ETIMEDOUT is what remains of an expired TTL, and of silence, by the time connect(2) tells.
     var replyCode: SOCKS5ReplyCode {
         switch self {
-        case .notAllowed: .notAllowed
+        case .notAllowed, .overLimit: .notAllowed
         case .unresolved(.noSuchName): .hostUnreachable
         case .unresolved(.timedOut), .unresolved(.failed): .hostUnreachable
         case .unresolved(.overloaded): .generalFailure
@@ -132,6 +134,7 @@ extension DialFailure {
     var status: HTTPStatus {
         switch self {
         case .notAllowed: .forbidden
+        case .overLimit: .tooManyRequests
         case .unresolved(.noSuchName), .unresolved(.failed): .badGateway
         case .unresolved(.timedOut): .gatewayTimeout
         case .unresolved(.overloaded): .serviceUnavailable
@@ -151,6 +154,7 @@ extension DialFailure: CustomStringConvertible {
     var description: String {
         switch self {
         case .notAllowed(let host, let reason): "refused: \(host) is not allowed, \(reason)"
+        case .overLimit(let refusal): "refused: \(refusal)"
         case .unresolved(.noSuchName): "the name does not exist or has no address"
         case .unresolved(.timedOut): "the name servers do not answer"
         case .unresolved(.failed): "the name servers cannot tell its address"
@@ -166,6 +170,7 @@ extension DialFailure {
         switch self {
         case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
         case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
+        case .overLimit: "Whoever runs this gateway can raise the limit: gatehousectl limit --help"
         case .unresolved(.noSuchName): "Check how the name is spelled."
         case .unresolved(.timedOut), .unresolved(.failed):
             "Try again later; the gateway asks the servers of its resolv.conf."

@@ -76,10 +76,10 @@ final class HTTPTransfer {
     ///
     /// - Parameters:
     ///   - reader: for whom the source is read, as in `HTTPConnection.fill`.
-    ///   - count: is told of all bytes that were written.
+    ///   - count: is told of all bytes that were written, and takes its time if they were too many.
     func run(
         for reader: HTTPConnection? = nil, patience: Duration = .zero, on reactor: isolated Reactor,
-        _ count: (Int) -> Void
+        _ count: (Int) async -> Void
     ) async throws(Failure) {
         var moved = 0
         while true {
@@ -105,14 +105,15 @@ final class HTTPTransfer {
         }
     }
 
-    private func passUnread(_ count: (Int) -> Void) async throws(Failure) -> Int {
+    private func passUnread(_ count: (Int) async -> Void) async throws(Failure) -> Int {
         let (kept, taken): (UnsafeRawBufferPointer, Int)
         do throws(HTTPError) { (kept, taken) = try source.inbox.take(&body) } catch { throw .malformed(error) }
         if !kept.isEmpty {
             do throws(Errno) { try await sink.socket.write(kept) } catch { throw .sink(error) }
-            count(kept.count)
         }
+        let moved = kept.count
         source.inbox.drop(taken)
-        return kept.count
+        if moved > 0 { await count(moved) }
+        return moved
     }
 }

@@ -231,7 +231,7 @@ final class HTTPExchange {
 
         func run(for requester: Requester, on reactor: isolated Reactor) async {
             do throws(HTTPTransfer.Failure) {
-                try await transfer.run(on: reactor) { requester.count(sent: $0) }
+                try await transfer.run(on: reactor) { await requester.didMove(sent: $0, on: reactor) }
             } catch {
                 failure = error
             }
@@ -327,7 +327,7 @@ final class HTTPExchange {
         do throws(HTTPTransfer.Failure) {
             let requester = self.requester
             try await transfer.run(for: client, patience: relay.limits.exchange, on: reactor) {
-                requester.count(received: $0)
+                await requester.didMove(received: $0, on: reactor)
             }
         } catch {
             if case .sink = error { throw .clientIsGone }

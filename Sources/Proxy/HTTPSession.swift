@@ -129,10 +129,15 @@ struct HTTPSession {
         let exchange = HTTPExchange(
             head, to: target, framing: framing, forwardsLeft: left.map { $0 - 1 }, from: client, for: requester,
             relay: relay)
-        switch await exchange.run(on: reactor) {
-        case .persists: break
+        let ending = await exchange.run(on: reactor)
+        if case .tunnel(let origin) = ending { return origin }
+        requester.didDisconnect()
+        await requester.waitForTurn(on: reactor)
+        switch ending {
+        case .persists, .tunnel: break
         case .closes: throw .finished
-        case .tunnel(let origin): return origin
+        // It is not counted, so it is not to stay.
+        case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .close(response)
         case .failed(.answer(let response)):
             try await answer(response, to: head, from: client, rest: exchange.content)
         case .failed(.isCutShort): throw .reset
@@ -190,8 +195,8 @@ struct HTTPSession {
         let given = head.fields.values(of: "proxy-authorization")
         guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
-        if await relay.credentials.accept(login, on: requester.listener) {
-            requester.user = String(decoding: login.name, as: UTF8.self)
+        if let account = await relay.credentials.accept(login, on: requester.listener) {
+            requester.logIn(account, relay.limitTable)
             return true
         }
         relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])

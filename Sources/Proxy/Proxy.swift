@@ -45,6 +45,8 @@ package final class Relay: Sendable {
     private let resolvers: [Resolver]
     private let upstreams: [UpstreamPool]
     private let currentAccess: Mutex<Access>
+    /// Whether there is any limit, so that without one a session costs none of it.
+    private let hasLimits = Atomic<Bool>(false)
     private let currentPremises: Mutex<Premises>
     /// What https listeners show new clients.
     let tls = Mutex<TLSServer?>(nil)
@@ -55,17 +57,17 @@ package final class Relay: Sendable {
     ///
     /// - Parameters:
     ///   - reactors: all that will run sessions, each at the place of its `index`.
+    ///   - ledger: where limits are held, over all processes that have it.
     ///   - nameServers: `HOST:PORT,…` in place of those of resolv.conf.
     package init(
-        reactors: [Reactor], limits: Limits = Limits(), nameServers: String? = nil, logger: Logger
+        reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: String? = nil, logger: Logger
     ) throws(Resolver.Unavailable) {
         var resolvers: [Resolver] = []
         for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
         self.resolvers = resolvers
         upstreams = reactors.map { UpstreamPool(on: $0, life: limits.upstream) }
-        let numbers = SessionNumbers()
-        sessions = reactors.map { Sessions(on: $0, numbers: numbers) }
         outboxes = reactors.map { _ in Outbox() }
+        sessions = reactors.map { Sessions(on: $0, ledger: ledger) }
         self.limits = limits
         self.logger = logger
         credentials = Credentials()
@@ -74,12 +76,21 @@ package final class Relay: Sendable {
         currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
     }
 
-    /// From now on sessions are judged by this policy; tunnels that stand are left alone.
+    /// From now on sessions are judged by this policy; those that are open are `review`'s to judge.
     package func apply(_ policy: Policy, in surroundings: Surroundings) {
         let next = Access(policy, surroundings: surroundings)
         currentAccess.withLock { $0 = next }
+        hasLimits.store(!next.limits.isEmpty, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
         credentials.replaceUsers(policy.users)
+    }
+
+    /// Ends the sessions that the policy in force does not allow any more, and no other.
+    package func review() async {
+        let access = self.access
+        var count = 0
+        for sessions in sessions { count += await sessions.review(access, credentials) }
+        if count > 0 { logger.notice("\(count) sessions ended: the policy allows them no more") }
     }
 
     /// What is to be done with each client of `listener`.
@@ -87,6 +98,7 @@ package final class Relay: Sendable {
         let entrance = Entrance(listener)
         return { [self] reactor, client, address in
             let requester = Requester(client, from: address, by: entrance, in: sessions[reactor.index])
+            if let table = limitTable { requester.enter(table) }
             guard listener.admits(requester.identity.address) else { return await turnAway(client, from: listener) }
             // One deadline for all that the client has to say first, however many steps that takes.
             client.setDeadline(after: limits.handshake)
@@ -129,6 +141,9 @@ package final class Relay: Sendable {
 
     /// What decides at present. Whoever asks it more than once for one thing keeps it meanwhile.
     var access: Access { currentAccess.withLock { $0 } }
+
+    /// The limits in force; nil: there is none.
+    var limitTable: LimitTable? { hasLimits.load(ordering: .relaxed) ? access.limits : nil }
 
     /// What a client is told of the gateway at present.
     var premises: Premises { currentPremises.withLock { $0 } }

@@ -9,27 +9,30 @@ final class Requester: SessionOwner {
     private let entrance: Entrance
     private let sessions: Sessions
     let id: Int
-    /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
-    var kind: Listener.Kind
-    /// Once the client has given the right password.
-    var user: String?
-    /// The name that the client asked for; nil if it asked for an address.
-    private(set) var name: String?
-    private(set) var activity = SessionRecord.Activity.handshake
+    /// When the client came (`MonotonicClock`).
+    let began: UInt64
     /// Where the client connected from.
     let client: SocketAddress
     /// Where the session leads now, or led last.
     private(set) var origin: SocketAddress?
-    /// When the client came (`MonotonicClock`).
-    let began: UInt64
-    /// nil before and after.
+    /// Once the client has given the right password.
+    private(set) var account: Account?
+    /// The name that the client asked for; nil if it asked for an address.
+    private(set) var name: String?
+    /// nil when the session is over.
     private var handle: SessionHandle?
+    private var allowance = Allowance()
+    /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
+    var kind: Listener.Kind
+    private(set) var activity = SessionRecord.Activity.handshake
+    /// Whether bytes may go between the client and `origin`, so that rules have a say about it.
+    private var isConnected = false
 
     /// Begins the session of a client that was accepted. It ends when `client` is closed, by its task or by its tunnel.
     init(_ client: borrowing Socket, from address: SocketAddress, by entrance: Entrance, in sessions: Sessions) {
         self.entrance = entrance
         self.sessions = sessions
-        id = sessions.numbers.next()
+        id = sessions.ledger.nextSession()
         kind = entrance.listener.kind
         self.client = address
         began = MonotonicClock.nanoseconds
@@ -39,12 +42,51 @@ final class Requester: SessionOwner {
     /// The listener as it was when the client came.
     var listener: Listener { entrance.listener }
 
+    var user: String? { account?.name }
+
     /// Who it is, as decisions are asked for.
     var identity: Access.Client {
         Access.Client(listener: entrance.listener.endpoint, kind: kind, address: client.ipAddress, user: user)
     }
 
     var needsPassword: Bool { entrance.listener.authentication == .required }
+
+    // MARK: limits
+
+    /// Why it is to get no connection.
+    var refusal: LimitRefusal? { allowance.refusal }
+
+    /// Counts it for its client. To be called before anything is read.
+    func enter(_ limits: LimitTable) {
+        allowance.enter(address, limits.limit(forClient: address), in: sessions.ledger)
+        throttle(limits)
+    }
+
+    /// The client has given the right password.
+    func logIn(_ account: Account, _ limits: LimitTable?) {
+        guard account !== self.account else { return }
+        self.account = account
+        guard let limits else { return }
+        allowance.logIn(account.name, limits.limit(forUser: account.name), in: sessions.ledger)
+        throttle(limits)
+    }
+
+    /// Other limits are in force.
+    func change(to limits: LimitTable) {
+        allowance.change(
+            client: (address, limits.limit(forClient: address)), user: user.map { ($0, limits.limit(forUser: $0)) },
+            in: sessions.ledger)
+        throttle(limits)
+    }
+
+    private func throttle(_ limits: LimitTable) {
+        handle?.hold(
+            to: allowance.throttle(
+                client: limits.limit(forClient: address), user: user.flatMap(limits.limit(forUser:)),
+                in: sessions.ledger))
+    }
+
+    private var address: IPAddress { client.ipAddress.unmapped }
 
     // MARK: what becomes of it
 
@@ -53,6 +95,12 @@ final class Requester: SessionOwner {
         if case .name(let name) = host { self.name = name } else { name = nil }
         origin = address
         self.activity = activity
+        isConnected = true
+    }
+
+    /// It leads nowhere at present: the exchange with its origin is over.
+    func didDisconnect() {
+        isConnected = false
     }
 
     /// It does something that leads to no single origin.
@@ -60,10 +108,42 @@ final class Requester: SessionOwner {
         self.activity = activity
     }
 
+    /// Whether it may go on as it is.
+    func isAllowed(by access: Access, _ credentials: Credentials) -> Bool {
+        if let account, !credentials.holds(account) { return false }
+        let client = identity
+        if isConnected, let origin {
+            let host = name.map(Host.name) ?? .address(origin.ipAddress)
+            return access.verdict(on: origin.ipAddress, of: host, port: origin.port, for: client) == .allow
+        }
+        // Who has not given a password yet has not been refused for it.
+        return activity == .handshake && account == nil ? access.receives(client) : access.admits(client)
+    }
+
     /// Counts what a task moved itself; a tunnel counts what it moves.
     func count(sent: Int = 0, received: Int = 0) {
         handle?.count(sent: sent, received: received)
     }
+
+    /// Counts what a task moved itself, and waits if that was more than limits allow. A tunnel waits by itself.
+    func didMove(sent: Int = 0, received: Int = 0, on reactor: isolated Reactor) async {
+        count(sent: sent, received: received)
+        if sent > 0 { await waitForTurn(isUp: true, on: reactor) }
+        if received > 0 { await waitForTurn(isUp: false, on: reactor) }
+    }
+
+    /// Waits until a task may move more, either way.
+    func waitForTurn(on reactor: isolated Reactor) async {
+        await waitForTurn(isUp: true, on: reactor)
+        await waitForTurn(isUp: false, on: reactor)
+    }
+
+    private func waitForTurn(isUp: Bool, on reactor: isolated Reactor) async {
+        while let pause = handle?.pause(isUp: isUp) { await reactor.sleep(for: pause) }
+    }
+
+    /// Whether something may move now, for what can be dropped instead of waiting.
+    func mayMove(isUp: Bool) -> Bool { handle?.pause(isUp: isUp) == nil }
 
     /// Makes a task's waits for `socket` end when the session is ended from outside.
     func take(_ socket: borrowing Socket) {
@@ -79,6 +159,7 @@ final class Requester: SessionOwner {
 
     func sessionEnded(_ traffic: Traffic) {
         handle = nil
+        allowance.leave(in: sessions.ledger)
         // Both belong to the reactor's thread, which the compiler cannot know of `self`.
         nonisolated(unsafe) let requester = self
         sessions.assumeIsolated { $0.note(requester, ended: traffic) }

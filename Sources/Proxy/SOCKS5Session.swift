@@ -50,11 +50,11 @@ struct SOCKS5Session {
         guard greeting.offersPassword else { throw Ending(lastWords: SOCKS5Method.noneAcceptable.reply) }
         try await send(SOCKS5Method.password.reply, to: client)
         let login = try await next(from: client, &inbox, SOCKS5Login.parse)
-        guard await relay.credentials.accept(login, on: requester.listener) else {
+        guard let account = await relay.credentials.accept(login, on: requester.listener) else {
             relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
             throw Ending(lastWords: SOCKS5Login.refused)
         }
-        requester.user = String(decoding: login.name, as: UTF8.self)
+        requester.logIn(account, relay.limitTable)
         try await send(SOCKS5Login.accepted, to: client)
     }
 

@@ -1,11 +1,10 @@
 package import Policy
 import Reactor
-import Synchronization
 
 /// The sessions of one reactor, on whose thread it runs: those that are open, and those that ended last.
 package actor Sessions {
-    /// Numbers for the sessions of a process, or of several.
-    package nonisolated let numbers: SessionNumbers
+    /// What limits are held against, and where sessions get their numbers.
+    nonisolated let ledger: Ledger
     private nonisolated let reactor: Reactor
     /// Those that ended last, oldest first from `oldest` on: short sessions are over before anybody asks.
     private var ended: [Ended] = []
@@ -17,13 +16,26 @@ package actor Sessions {
         let time: UInt64
     }
 
+    /// What had moved when rates were measured last; kept only while somebody watches.
+    private var sample = Sample()
+
+    private struct Sample {
+        var time: UInt64 = 0
+        var traffic: [Int: Traffic] = [:]
+        /// Bytes per second since the sample before.
+        var rates: [Int: Traffic] = [:]
+    }
+
     private static let journal = 1024
+    /// Nanoseconds. Several who watch share a sample that is younger.
+    private static let youngest: UInt64 = 300_000_000
+    private static let watched = Duration.seconds(10)
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
 
-    init(on reactor: Reactor, numbers: SessionNumbers) {
+    init(on reactor: Reactor, ledger: Ledger) {
         self.reactor = reactor
-        self.numbers = numbers
+        self.ledger = ledger
     }
 
     func note(_ requester: Requester, ended traffic: Traffic) {
@@ -36,20 +48,27 @@ package actor Sessions {
         }
     }
 
-    /// The sessions that are open.
-    package func open(_ selection: SessionSelection) -> [SessionRecord] {
+    package func list(_ query: SessionQuery) -> SessionList {
         let now = MonotonicClock.nanoseconds
-        var records: [SessionRecord] = []
+        let rates = query.measuresRates ? measure(at: now) : [:]
+        var list = SessionList()
         forEach { requester in
-            let record = requester.record(requester.traffic, at: now)
-            if selection.contains(record) { records.append(record) }
+            var record = requester.record(requester.traffic, at: now)
+            guard query.selection.contains(record) else { return }
+            if let rate = rates[requester.id] {
+                (record.sentRate, record.receivedRate) = (Int(clamping: rate.sent), Int(clamping: rate.received))
+            }
+            list.sessions.append(record)
         }
-        return records
+        list.total = list.sessions.count
+        if let start = query.endedAfter { list.ended = ended(query.selection, after: start, until: query.now) }
+        return SessionList(merging: [list], for: query)
     }
 
-    /// Those that ended after `start` and not after `end`, as far back as anybody remembers.
-    package func ended(_ selection: SessionSelection, after start: UInt64, until end: UInt64) -> [SessionRecord] {
-        (ended[oldest...] + ended[..<oldest]).lazy.filter { $0.time > start && $0.time <= end }
+    /// Those that ended after `start` and not after `end` (microseconds), as far back as anybody remembers.
+    private func ended(_ selection: SessionSelection, after start: Int, until end: Int) -> [SessionRecord] {
+        (ended[oldest...] + ended[..<oldest]).lazy
+            .filter { Int($0.time / 1000) > start && Int($0.time / 1000) <= end }
             .map { $0.requester.record($0.traffic, at: $0.time) }.filter(selection.contains)
     }
 
@@ -58,13 +77,54 @@ package actor Sessions {
     /// - Returns: how many.
     package func end(_ selection: SessionSelection) -> Int {
         let now = MonotonicClock.nanoseconds
+        return end { selection.contains($0.record($0.traffic, at: now)) }
+    }
+
+    /// Ends those that are not allowed any more, and holds the others to the limits in force.
+    ///
+    /// - Returns: how many were ended.
+    func review(_ access: Access, _ credentials: Credentials) -> Int {
+        let count = end { !$0.isAllowed(by: access, credentials) }
+        forEach { $0.change(to: access.limits) }
+        return count
+    }
+
+    private func end(where isMeant: (Requester) -> Bool) -> Int {
         var count = 0
         forEach { requester in
-            guard selection.contains(requester.record(requester.traffic, at: now)) else { return }
+            guard isMeant(requester) else { return }
             requester.end()
             count += 1
         }
         return count
+    }
+
+    // MARK: rates
+
+    private func measure(at now: UInt64) -> [Int: Traffic] {
+        let passed = now - sample.time
+        guard passed >= Self.youngest else { return sample.rates }
+        var next = Sample(time: now)
+        forEach { requester in
+            let traffic = requester.traffic
+            next.traffic[requester.id] = traffic
+            // Of one that began since, all that it moved.
+            guard sample.time > 0 else { return }
+            let before = sample.traffic[requester.id] ?? Traffic()
+            next.rates[requester.id] = Traffic(
+                sent: (traffic.sent - before.sent) * 1000 / (passed / 1_000_000),
+                received: (traffic.received - before.received) * 1000 / (passed / 1_000_000))
+        }
+        if sample.time == 0 { reactor.spawn { _ in await self.forgetSample() } }
+        sample = next
+        return next.rates
+    }
+
+    private func forgetSample() async {
+        repeat {
+            await reactor.sleep(for: Self.watched)
+        } while MonotonicClock.nanoseconds - sample.time < UInt64(Self.watched / .nanoseconds(1))
+        sample = Sample()
     }
 
     private func forEach(_ body: (Requester) -> Void) {
@@ -74,22 +134,14 @@ package actor Sessions {
     }
 }
 
-/// Numbers that are given once.
-package final class SessionNumbers: Sendable {
-    private let last = Atomic<Int>(0)
-
-    package init() {}
-
-    func next() -> Int { last.add(1, ordering: .relaxed).newValue }
-}
-
 extension Requester {
     fileprivate func record(_ traffic: Traffic, at now: UInt64) -> SessionRecord {
         SessionRecord(
             id: id, kind: kind, listener: listener.endpoint,
             client: Endpoint(address: client.ipAddress.unmapped, port: client.port), user: user, activity: activity,
             host: name, origin: origin.map { Endpoint(address: $0.ipAddress, port: $0.port) },
-            sent: Int(clamping: traffic.sent), received: Int(clamping: traffic.received),
+            sent: Int(clamping: traffic.sent),
+            received: Int(clamping: traffic.received),
             age: Int(clamping: (now - min(began, now)) / 1_000_000))
     }
 }

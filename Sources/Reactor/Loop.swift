@@ -123,7 +123,13 @@ final class Loop {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.open) else { return }
         if slot.pointee.tunnel != Tunnel.none {
-            expire(tunnel: slot.pointee.tunnel)
+            let tunnel = tunnels[slot.pointee.tunnel]
+            if index == tunnel.pointee.client {
+                expire(tunnel: slot.pointee.tunnel)
+            } else if !tunnel.pointee.isQueued {
+                // The origin's deadline is when a tunnel that has to wait for tokens may go on.
+                pump(slot.pointee.tunnel)
+            }
         } else {
             slot.pointee.flags.insert(.expired)
             if let watcher = slot.pointee.watcher { watcher(slot.pointee.flags) }
@@ -281,6 +287,15 @@ final class Loop {
         slots[index].pointee.flags.remove(.expired)
         // The clock is asked anew: counted from the start of a long turn a deadline would come early.
         wheel.arm(index, in: slots, at: TimerWheel.tick(of: monotonicMilliseconds()) &+ max(ticks, 1))
+    }
+
+    /// As `setDeadline`, unless there is one that comes earlier.
+    func hastenDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        let slot = slots[index]
+        if slot.pointee.flags.contains(.armed), Int32(bitPattern: slot.pointee.deadline &- tick) <= Int32(ticks) {
+            return
+        }
+        setDeadline(index, after: ticks)
     }
 
     func clearDeadline(_ index: Slot.Index) {

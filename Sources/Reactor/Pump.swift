@@ -8,7 +8,7 @@ import Glibc
 // stands at urgent data, which is then read over) and EAGAIN from one *out of* it "the other end is full".
 extension Loop {
     /// Bytes that one direction may move before others get their turn.
-    private static let turnBytes = 2 << 20
+    static let turnBytes = 2 << 20
 
     enum Step {
         /// Bytes were moved; there may be more.
@@ -29,13 +29,15 @@ extension Loop {
         hasMoved = false
         if !tunnel.pointee.up.isShut {
             var moved = 0
-            let step = run(&tunnel.pointee.up, from: client, to: origin, moved: &moved)
+            let budget = budget(of: client, isUp: true)
+            let step = run(&tunnel.pointee.up, from: client, to: origin, budget, moved: &moved)
             if moved > 0 { count(sent: moved, of: client) }
             settle(index, step, isUp: true)
         }
         if !tunnel.pointee.down.isShut {
             var moved = 0
-            let step = run(&tunnel.pointee.down, from: origin, to: client, moved: &moved)
+            let budget = budget(of: client, isUp: false)
+            let step = run(&tunnel.pointee.down, from: origin, to: client, budget, moved: &moved)
             if moved > 0 { count(received: moved, of: client) }
             settle(index, step, isUp: false)
         }
@@ -52,10 +54,10 @@ extension Loop {
 
     private func run(
         _ direction: inout Tunnel.Direction, from source: UnsafeMutablePointer<Slot>,
-        to sink: UnsafeMutablePointer<Slot>, moved: inout Int
+        to sink: UnsafeMutablePointer<Slot>, _ budget: Int, moved: inout Int
     ) -> Step {
         defer { releasePipe(&direction) }
-        while moved < Loop.turnBytes {
+        while true {
             if direction.hasStuckBytes {
                 guard sink.pointee.flags.contains(.writable) else { return .waiting }
                 let step = flush(&direction, to: sink)
@@ -63,20 +65,21 @@ extension Loop {
             }
             if direction.hasEnded { return .finished }
             guard source.pointee.flags.contains(.readable) else { return .waiting }
+            guard moved < budget else { return .moved }
             let step =
                 direction.isBulk
-                ? splice(&direction, from: source, to: sink, moved: &moved)
-                : copy(&direction, from: source, to: sink, moved: &moved)
+                ? splice(&direction, from: source, to: sink, atMost: budget - moved, moved: &moved)
+                : copy(&direction, from: source, to: sink, atMost: budget - moved, moved: &moved)
             guard case .moved = step else { return step }
         }
-        return .moved
     }
 
     private func copy(
         _ direction: inout Tunnel.Direction, from source: UnsafeMutablePointer<Slot>,
-        to sink: UnsafeMutablePointer<Slot>, moved: inout Int
+        to sink: UnsafeMutablePointer<Slot>, atMost limit: Int, moved: inout Int
     ) -> Step {
-        let count = receive(scratch, from: source)
+        let room = UnsafeMutableRawBufferPointer(rebasing: scratch[..<min(Loop.scratchSize, limit)])
+        let count = receive(room, from: source)
         guard count > 0 else { return endOrFailure(&direction, count, of: source) }
         moved += count
         hasMoved = true
@@ -90,14 +93,14 @@ extension Loop {
 
     private func splice(
         _ direction: inout Tunnel.Direction, from source: UnsafeMutablePointer<Slot>,
-        to sink: UnsafeMutablePointer<Slot>, moved: inout Int
+        to sink: UnsafeMutablePointer<Slot>, atMost limit: Int, moved: inout Int
     ) -> Step {
         if direction.pipe == PipePool.none { direction.pipe = pipes.take() }
         guard direction.pipe != PipePool.none, !source.pointee.flags.contains(.urgent) else {
-            return copy(&direction, from: source, to: sink, moved: &moved)
+            return copy(&direction, from: source, to: sink, atMost: limit, moved: &moved)
         }
         let pipe = pipes[direction.pipe]
-        let count = linux_splice(source.pointee.descriptor, pipe.writing, Int(pipe.size))
+        let count = linux_splice(source.pointee.descriptor, pipe.writing, min(Int(pipe.size), limit))
         if count > 0 {
             moved += count
             direction.piped = Int32(count)
@@ -111,7 +114,7 @@ extension Loop {
         }
         if count == -Int(EINVAL) {
             direction.isBulk = false
-            return copy(&direction, from: source, to: sink, moved: &moved)
+            return copy(&direction, from: source, to: sink, atMost: limit, moved: &moved)
         }
         return endOrFailure(&direction, count, of: source)
     }

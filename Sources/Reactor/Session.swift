@@ -29,6 +29,8 @@ struct Session {
     /// The session ends when this slot is closed.
     var client = Slot.none
     var traffic = Traffic()
+    /// What its bytes are held to, if to anything.
+    var throttle: Throttle?
 }
 
 /// Sessions by index; pages that never move.
@@ -85,6 +87,24 @@ package struct SessionHandle {
         if received > 0 { loop.count(received: received, of: client) }
     }
 
+    /// Holds what moves from now on to `throttle`; nil: to nothing.
+    package func hold(to throttle: Throttle?) {
+        guard throttle != nil || loop.sessions[index].pointee.throttle != nil else { return }
+        loop.sessions[index].pointee.throttle = throttle
+        let client = loop.sessions[index].pointee.client
+        // A tunnel may wait for what it need not wait for any more.
+        if loop.slots[client].pointee.tunnel != Tunnel.none { loop.pumpLater(loop.slots[client].pointee.tunnel) }
+    }
+
+    /// How long a task has to wait before it may move more bytes; nil: not at all.
+    package func pause(isUp: Bool) -> Duration? {
+        let client = loop.slots[loop.sessions[index].pointee.client]
+        guard client.pointee.flags.isDisjoint(with: .revoked),
+            let delay = loop.sessions[index].pointee.throttle?.delay(isUp: isUp), delay > 0
+        else { return nil }
+        return .nanoseconds(Int64(delay))
+    }
+
     /// Ends the session now: a RST to its client and, of a tunnel, to its origin. A task that carries it finds its waits
     /// over (`ECANCELED`) and its client gone, and is to return.
     package func end() {
@@ -126,17 +146,19 @@ extension Loop {
     @inline(__always)
     func count(sent bytes: Int, of client: UnsafeMutablePointer<Slot>) {
         counters[client.pointee.account].pointee.sent.add(UInt64(bytes), ordering: .relaxed)
-        if client.pointee.session != Session.none {
-            sessions[client.pointee.session].pointee.traffic.sent &+= UInt64(bytes)
-        }
+        guard client.pointee.session != Session.none else { return }
+        let session = sessions[client.pointee.session]
+        session.pointee.traffic.sent &+= UInt64(bytes)
+        if session.pointee.throttle != nil { session.pointee.throttle?.charge(bytes, isUp: true) }
     }
 
     @inline(__always)
     func count(received bytes: Int, of client: UnsafeMutablePointer<Slot>) {
         counters[client.pointee.account].pointee.received.add(UInt64(bytes), ordering: .relaxed)
-        if client.pointee.session != Session.none {
-            sessions[client.pointee.session].pointee.traffic.received &+= UInt64(bytes)
-        }
+        guard client.pointee.session != Session.none else { return }
+        let session = sessions[client.pointee.session]
+        session.pointee.traffic.received &+= UInt64(bytes)
+        if session.pointee.throttle != nil { session.pointee.throttle?.charge(bytes, isUp: false) }
     }
 
     func endSession(_ index: Session.Index) {

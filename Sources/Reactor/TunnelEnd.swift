@@ -19,7 +19,7 @@ extension Loop {
     func settle(_ index: Tunnel.Index, _ step: Step, isUp: Bool) {
         switch step {
         case .waiting: break
-        case .moved: pumpLater(index)
+        case .moved: pumpLater(index, isUp: isUp)
         case .finished: passFin(index, isUp: isUp)
         case .broken(let bySource): markBroken(index, isClient: bySource == isUp)
         }
@@ -105,6 +105,8 @@ extension Loop {
             tunnel.pointee.unsent = unsent
             tunnel.pointee.lastMoved = tick
         }
+        // Whoever waits for tokens is not idle, however long that takes.
+        if slots[tunnel.pointee.origin].pointee.flags.contains(.armed) { tunnel.pointee.lastMoved = tick }
         let isBroken = tunnel.pointee.broken != .none
         let limit = isBroken ? limits.resetDrain : tunnel.pointee.isHalfOpen ? limits.halfOpen : limits.idle
         let idle = tick &- tunnel.pointee.lastMoved

@@ -17,6 +17,8 @@ actor Gateway {
     let log: Logger
     let hashPassword: PasswordHasher
     let certificates: CertificateStore
+    /// What clients and users take up, over all relays.
+    let ledger: Ledger
     private let turnstile: Turnstile
     private(set) var policy: Policy
     private(set) var revision: Revision
@@ -50,6 +52,7 @@ actor Gateway {
         self.log = log
         self.hashPassword = hashPassword
         certificates = CertificateStore(directory: options.state + "/tls", issuer: issuer)
+        ledger = try Ledger()
         turnstile = Turnstile(reactor: reactor)
         policy = try store.policy()
         revision = try store.current()
@@ -335,6 +338,7 @@ actor Gateway {
                 await process.receiveAnswers()
                 await process.finish()
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
+                if role != .firewall { ledger.forget(party: role.party) }
                 if isStopping { return }
                 log.error("the \(process.role.rawValue) role \(process.lastEnd); restarting it")
             } catch {
@@ -351,7 +355,9 @@ actor Gateway {
     private func bringUp(_ role: Role, _ generation: Int) async {
         guard let process = processes.first(where: { $0.role == role }) else { return }
         do throws(Refusal) {
-            try await process.order(.begin(Beginning(user: user, logLevel: options.logLevel)))
+            try await process.order(
+                .begin(Beginning(user: user, logLevel: options.logLevel)),
+                descriptors: role == .firewall ? [] : [ledger.memory.number])
             process.didAnswerBegin(generation)
             if process.role != .firewall { await waitForDoor() }
             await turnstile.enter()

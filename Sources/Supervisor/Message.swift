@@ -24,6 +24,10 @@ struct Order: Codable {
         case drain(milliseconds: Int)
         /// Tell how things stand.
         case report
+        /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).
+        case sessions(SessionQuery)
+        /// End these sessions; the answer says how many they were.
+        case endSessions(SessionSelection)
     }
 }
 
@@ -46,6 +50,7 @@ struct Answer: Codable {
     /// Why the order was not carried out.
     var refusal: String?
     var report: Report?
+    var count: Int?
 }
 
 /// What a role has to say for itself.

@@ -47,6 +47,11 @@ extension Gateway: AdminHandler {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
+        if ledger.overflows > 0 {
+            warnings.append(
+                "limits did not hold for \(ledger.overflows) sessions: there were too many clients at once to count them"
+            )
+        }
         for process in processes where process.isCrashLooping {
             warnings.append("the \(process.role.rawValue) role keeps failing: it \(process.lastEnd)")
         }

@@ -2,6 +2,9 @@
 package enum Role: String, Codable, CaseIterable, Sendable {
     case socks5, http, firewall
 
+    /// Which of those it is who count in the ledger.
+    var party: Int { self == .http ? 1 : 0 }
+
     package var title: String { "gatehoused: \(rawValue)" }
 
     package init?(title: String) {

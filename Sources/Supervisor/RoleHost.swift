@@ -17,6 +17,9 @@ package protocol RoleService: Sendable {
     /// Accepts nothing more and waits for the sessions to end, `limit` at most.
     func drain(for limit: Duration) async
     func report() async -> Report
+    func sessions(_ query: SessionQuery) async -> SessionList
+    /// Ends these sessions and tells how many they were.
+    func endSessions(_ selection: SessionSelection) async -> Int
 }
 
 /// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
@@ -29,12 +32,12 @@ package enum RoleHost {
 
     /// Never returns. `compose` makes the role's service on its main reactor, after privileges were dropped.
     package static func run(
-        _ role: Role, compose: (Reactor, Counters, Logger) throws -> any RoleService
+        _ role: Role, compose: (Reactor, Counters, Ledger?, Logger) throws -> any RoleService
     ) -> Never {
         do {
             // A write to a connection that was reset is an error to handle and not a reason to die.
             signal(SIGPIPE, SIG_IGN)
-            let first = try firstOrder()
+            let (first, memory) = try firstOrder()
             guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
             let log = Log.start(label: role.rawValue, level: beginning.logLevel)
             try Privileges.drop(to: beginning.user, keepingNetAdmin: role == .firewall)
@@ -42,7 +45,8 @@ package enum RoleHost {
             linux_name_thread(role.rawValue)
             let counters = try Counters(memory: Descriptor(adopting: pageNumber))
             let reactor = try Reactor(counters: counters)
-            let service = try compose(reactor, counters, log)
+            let ledger = try memory.map { try Ledger(memory: Descriptor(adopting: $0), party: role.party) }
+            let service = try compose(reactor, counters, ledger, log)
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
                 await serve(service, on: channel, begun: first.serial, log: log)
@@ -60,8 +64,9 @@ package enum RoleHost {
         exit(EX_OSERR)
     }
 
-    /// Waits for `begin` without a reactor: while there is one thread, dropping privileges drops them for all.
-    private static func firstOrder() throws -> Order {
+    /// Waits for `begin` without a reactor: while there is one thread, dropping privileges drops them for all. With it a relay
+    /// gets its ledger.
+    private static func firstOrder() throws -> (Order, memory: Int32?) {
         var poll = pollfd(fd: channelNumber, events: Int16(POLLIN), revents: 0)
         while Glibc.poll(&poll, 1, -1) < 0 && errno == EINTR {}
         var bytes = [UInt8](repeating: 0, count: Channel.packetLimit)
@@ -71,7 +76,7 @@ package enum RoleHost {
         guard length > 0, let order = Message.decode(Order.self, from: Array(bytes[..<length])) else {
             throw Refusal("the supervisor sent something that is no order")
         }
-        return order
+        return (order, count > 0 ? descriptors[0] : nil)
     }
 
     private static func serve(
@@ -84,8 +89,13 @@ package enum RoleHost {
                     log.critical("the supervisor sent something that is no order")
                     exit(EX_PROTOCOL)
                 }
-                let answer = await carryOut(order, with: &packet, service)
-                try channel.send(Message.encode(answer))
+                var memory: Descriptor?
+                let answer = await carryOut(order, with: &packet, service, &memory)
+                if let memory = memory.take() {
+                    try channel.send(Message.encode(answer), descriptors: [memory.number])
+                } else {
+                    try channel.send(Message.encode(answer))
+                }
             }
         } catch {
             log.debug("the channel to the supervisor is gone: \(error)")
@@ -93,7 +103,7 @@ package enum RoleHost {
     }
 
     private static func carryOut(
-        _ order: Order, with packet: inout Channel.Packet, _ service: any RoleService
+        _ order: Order, with packet: inout Channel.Packet, _ service: any RoleService, _ memory: inout Descriptor?
     ) async -> Answer {
         var answer = Answer(serial: order.serial)
         do throws(Refusal) {
@@ -112,11 +122,26 @@ package enum RoleHost {
                 await service.drain(for: .milliseconds(milliseconds))
             case .report:
                 answer.report = await service.report()
+            case .sessions(let query):
+                memory = try await share(await service.sessions(query))
+            case .endSessions(let selection):
+                answer.count = await service.endSessions(selection)
             }
         } catch {
             answer.refusal = error.description
         }
         return answer
+    }
+
+    /// Thousands of sessions take their time to encode, which is not to be the sessions' own.
+    private static let scribe = Workers(count: 1, capacity: 4)
+
+    private static func share(_ list: SessionList) async throws(Refusal) -> Descriptor {
+        do throws(Errno) {
+            return try SealedMemory.create(await scribe.run { Message.encode(list) })
+        } catch {
+            throw Refusal("no memory for the list of sessions: \(error)")
+        }
     }
 
     private static func assignment(in packet: inout Channel.Packet) throws(Refusal) -> Assignment {

@@ -41,6 +41,8 @@ final class RoleProcess {
     private final class Exchange {
         let alarm: Alarm
         var answer: Answer?
+        /// What came along.
+        var memory: Descriptor?
 
         init(alarm: Alarm) {
             self.alarm = alarm
@@ -100,13 +102,14 @@ final class RoleProcess {
     /// Reads answers until the process has closed its channel, or sent what is no answer.
     func receiveAnswers() async {
         while let channel {
-            guard let packet = try? await channel.receive() else { break }
+            guard var packet = try? await channel.receive() else { break }
             guard let answer = Message.decode(Answer.self, from: packet.bytes) else {
                 log.error("the \(role.rawValue) role sent something that is no answer; it is ended")
                 break
             }
             if let exchange = exchanges[answer.serial] {
                 exchange.answer = answer
+                exchange.memory = packet.takeDescriptor()
                 exchange.alarm.ring()
             }
         }
@@ -203,6 +206,26 @@ final class RoleProcess {
     func ask(
         _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
     ) async throws(Refusal) -> Answer {
+        try await exchange(verb, descriptors, within: limit).answer!
+    }
+
+    /// The sessions that it has now.
+    func sessions(_ query: SessionQuery) async throws(Refusal) -> SessionList {
+        let exchange = try await exchange(.sessions(query), [], within: .seconds(10))
+        if let refusal = exchange.answer?.refusal { throw Refusal(refusal) }
+        guard let memory = exchange.memory.take(),
+            let bytes = try? SealedMemory.read(memory, atMost: Self.listLimit),
+            let list = Message.decode(SessionList.self, from: bytes)
+        else { throw Refusal("the \(role.rawValue) role's list of sessions cannot be read") }
+        return list
+    }
+
+    private static let listLimit = 64 << 20
+
+    /// As `ask`, with what came along with the answer.
+    private func exchange(
+        _ verb: Order.Verb, _ descriptors: [Int32], within limit: Duration
+    ) async throws(Refusal) -> Exchange {
         guard let channel else { throw Refusal("the \(role.rawValue) role is not running (\(lastEnd))") }
         serial += 1
         let number = serial
@@ -216,13 +239,13 @@ final class RoleProcess {
             throw Refusal("the \(role.rawValue) role cannot be reached: \(error)")
         }
         await exchange.alarm.wait(atMost: limit)
-        guard let answer = exchange.answer else {
+        guard exchange.answer != nil else {
             guard isAlive, generation == self.generation else {
                 throw Refusal("the \(role.rawValue) role ended before it answered (\(lastEnd))")
             }
             kill(generation)
             throw Refusal("the \(role.rawValue) role did not answer within \(limit); it is restarted")
         }
-        return answer
+        return exchange
     }
 }

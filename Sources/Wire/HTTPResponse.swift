@@ -8,6 +8,8 @@ package enum HTTPStatus: Int, Sendable, CaseIterable {
     case proxyAuthenticationRequired = 407
     case requestTimeout = 408
     case uriTooLong = 414
+    /// RFC 6585 §4.
+    case tooManyRequests = 429
     case headTooLarge = 431
     case internalError = 500
     case notImplemented = 501
@@ -26,6 +28,7 @@ package enum HTTPStatus: Int, Sendable, CaseIterable {
         case .proxyAuthenticationRequired: "Proxy Authentication Required"
         case .requestTimeout: "Request Timeout"
         case .uriTooLong: "URI Too Long"
+        case .tooManyRequests: "Too Many Requests"
         case .headTooLarge: "Request Header Fields Too Large"
         case .internalError: "Internal Server Error"
         case .notImplemented: "Not Implemented"
@@ -90,6 +93,8 @@ package struct HTTPResponse: Hashable, Sendable {
             if mediaType != Self.plainText { head += "X-Content-Type-Options: nosniff\r\n" }
         }
         head += "Content-Length: \(body.utf8.count)\r\n"
+        // Limits are per second, or until a session ends.
+        if status == .tooManyRequests { head += "Retry-After: 1\r\n" }
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
         // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"

@@ -28,6 +28,12 @@ struct Output {
         isColoured && style != .plain ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
     }
 
+    /// Whether nobody reads it any more: the pipe's other end is closed.
+    var isAbandoned: Bool {
+        var state = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// One line. What was printed before to the other one comes before it.
     func print(_ text: String) {
         fflush(nil)

@@ -38,7 +38,7 @@ struct UserVerb: ParsableCommand {
     struct Passwd: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a user a new password.",
-            discussion: "Sessions that are open go on; new ones need the new password at once.")
+            discussion: "Sessions that were opened with the old password end; new ones need the new one at once.")
 
         @OptionGroup var account: Account
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -69,7 +69,7 @@ struct UserVerb: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove a user.", discussion: "Sessions that are open go on.")
+            abstract: "Remove a user.", discussion: "The user's sessions end at once.")
 
         @Argument(help: "As `user list` shows it.", completion: .column(1, ofVerb: "user"))
         var name: String

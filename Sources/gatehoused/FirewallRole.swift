@@ -58,6 +58,11 @@ actor FirewallRole: RoleService {
 
     func drain(for limit: Duration) {}
 
+    /// Has none.
+    func sessions(_ query: SessionQuery) -> SessionList { SessionList() }
+
+    func endSessions(_ selection: SessionSelection) -> Int { 0 }
+
     func report() -> Report {
         guard let current else { return Report(state: "starting", detail: "no ruleset yet") }
         let text = current.ruleset.description

@@ -36,7 +36,8 @@ actor RelayRole: RoleService {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { main.unownedExecutor }
 
-    init(main: Reactor, counters: Counters, log: Logger) throws {
+    init(main: Reactor, counters: Counters, ledger: Ledger?, log: Logger) throws {
+        guard let ledger else { throw Refusal("the supervisor passed no ledger on") }
         self.main = main
         self.log = log
         var reactors = [main]
@@ -44,7 +45,7 @@ actor RelayRole: RoleService {
             reactors.append(try Reactor(index: index, counters: counters))
         }
         self.reactors = reactors
-        relay = try Relay(reactors: reactors, logger: log)
+        relay = try Relay(reactors: reactors, ledger: ledger, logger: log)
         for reactor in reactors.dropFirst() { reactor.start() }
     }
 
@@ -93,6 +94,7 @@ actor RelayRole: RoleService {
         for (listener, account) in accounts where acceptors[listener] == nil {
             acceptors[listener] = try accept(listener, account)
         }
+        await relay.review()
         log.debug("revision \(assignment.revision) is in force", metadata: ["listeners": "\(acceptors.count)"])
     }
 
@@ -131,6 +133,18 @@ actor RelayRole: RoleService {
         while reactors.contains(where: { $0.load > 0 }), .now < end {
             await main.sleep(for: .milliseconds(16))
         }
+    }
+
+    func sessions(_ query: SessionQuery) async -> SessionList {
+        var parts: [SessionList] = []
+        for sessions in relay.sessions { parts.append(await sessions.list(query)) }
+        return SessionList(merging: parts, for: query)
+    }
+
+    func endSessions(_ selection: SessionSelection) async -> Int {
+        var count = 0
+        for sessions in relay.sessions { count += await sessions.end(selection) }
+        return count
     }
 
     func report() -> Report {

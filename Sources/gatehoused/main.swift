@@ -8,9 +8,9 @@ import Reactor
 import Supervisor
 
 if let role = Role(title: CommandLine.arguments[0]) {
-    RoleHost.run(role) { reactor, counters, log in
+    RoleHost.run(role) { reactor, counters, ledger, log in
         switch role {
-        case .socks5, .http: try RelayRole(main: reactor, counters: counters, log: log)
+        case .socks5, .http: try RelayRole(main: reactor, counters: counters, ledger: ledger, log: log)
         case .firewall: FirewallRole(reactor: reactor)
         }
     }

@@ -170,6 +170,30 @@ actor Gateway: AdminHandler {
     }
 
     func renewCertificate(authority: Bool, by author: Author) -> CertificateReport { certificate() }
+
+    private var sessions = [
+        SessionRecord(
+            id: 7, kind: .socks5, listener: Endpoint("127.0.0.1:1080")!, client: Endpoint("127.0.0.2:4711")!,
+            user: "alice", activity: .tunnel, host: "www.example.com", origin: Endpoint("192.0.2.7:443")!, sent: 512,
+            received: 1 << 20, age: 61_000),
+        SessionRecord(
+            id: 9, kind: .http, listener: Endpoint("127.0.0.1:3128")!, client: Endpoint("127.0.0.3:4712")!, age: 3),
+    ]
+
+    func sessions(_ request: ListSessions) -> ListSessions.Reply {
+        let query = SessionQuery(
+            SessionSelection(user: request.user, client: request.client), order: request.order ?? .age,
+            limit: request.limit, now: 99)
+        let meant = sessions.filter(query.selection.contains)
+        return ListSessions.Reply(
+            SessionList(merging: [SessionList(sessions: meant, total: meant.count)], for: query), time: query.now)
+    }
+
+    func endSessions(_ selection: SessionSelection, by author: Author) async throws(AdminError) -> Int {
+        let before = sessions.count
+        sessions.removeAll(where: selection.contains)
+        return before - sessions.count
+    }
 }
 
 /// The real server at a path of its own, on a reactor of its own.

@@ -23,16 +23,19 @@ final class Gateway: Sendable {
     ///   - permitted: the users whom the listeners let in.
     ///   - clients: the networks that they serve.
     ///   - rules: by default loopback is open, or there would be nothing to test with.
+    ///   - quotas: what clients and users may use up, counted in `ledger`.
     ///   - network: where connections are made from; clients come to this process's own.
     init(
         authentication: Listener.Authentication = .none, users: [User] = [], permitted: [String] = [],
         clients: [Network] = [], rules: [Rule] = [openLoopback], defaultAction: Rule.Action = .allow,
-        limits: Relay.Limits = .init(), nameServer: NameServer? = nil, network: Namespace? = nil
+        limits: Relay.Limits = .init(), nameServer: NameServer? = nil, network: Namespace? = nil,
+        quotas: [Limit] = [], ledger: Ledger? = nil
     ) throws {
         let reactor = try Reactor(counters: Counters())
         self.reactor = reactor
         relay = try Relay(
-            reactors: [reactor], limits: limits, nameServers: nameServer?.address ?? "127.0.0.1:9",
+            reactors: [reactor], ledger: ledger ?? Ledger(), limits: limits,
+            nameServers: nameServer?.address ?? "127.0.0.1:9",
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread {
             guard let network else { return reactor.run() }
@@ -56,7 +59,7 @@ final class Gateway: Sendable {
         }
         self.acceptors = acceptors
         (socks5, http, mixed) = (ports[0], ports[1], ports[2])
-        policy = Policy(listeners: listeners, users: users, rules: rules, defaultAction: defaultAction)
+        policy = Policy(listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: quotas)
         relay.apply(policy, in: Surroundings())
     }
 

@@ -21,7 +21,7 @@ final class SecureGateway: Sendable {
         let reactor = try Reactor(counters: Counters(), limits: tunnels)
         self.reactor = reactor
         relay = try Relay(
-            reactors: [reactor], limits: limits, nameServers: "127.0.0.1:9",
+            reactors: [reactor], ledger: Ledger(), limits: limits, nameServers: "127.0.0.1:9",
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread { reactor.run() }
         let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))

@@ -198,6 +198,8 @@ final class Attended: SessionOwner, @unchecked Sendable {
 
     func end(_ reactor: isolated Reactor) { handle?.end() }
 
+    func hold(_ reactor: isolated Reactor, to throttle: Throttle?) { handle?.hold(to: throttle) }
+
     func open(_ reactor: isolated Reactor) -> Int {
         var count = 0
         reactor.forEachSession { _ in count += 1 }

@@ -48,6 +48,12 @@ final class Home: @unchecked Sendable {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
+    /// Ends the daemon before its time.
+    func stopDaemon() {
+        daemon.terminate()
+        daemon.waitUntilExit()
+    }
+
     var said: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
 
     /// Runs gatehousectl against this daemon, outside of every SSH session.

@@ -36,6 +36,20 @@ final class Terminal {
         }
     }
 
+    /// Reads until `text` is on the screen, behind its first `start` characters.
+    func wait(until text: String, after start: Int = 0) throws {
+        while !screen.dropFirst(start).contains(text) {
+            guard let more = next() else { throw Trouble("no `\(text)` on the screen: \(screen)") }
+            screen += more
+        }
+    }
+
+    /// As if its window got another size.
+    func resize(columns: UInt16, rows: UInt16) {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+    }
+
     func type(_ keys: String) {
         let bytes = Array(keys.utf8)
         write(master, bytes, bytes.count)

@@ -1,0 +1,288 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// What each client and each user takes up, counted in memory that processes share: limits hold across all of them and all
+/// their threads, and counting takes no lock.
+///
+/// A subject is known by a keyed hash, so that nobody can choose one that meets another's: in a full table two of 64 bits
+/// meet once in 10^11. It has a place as long as it has sessions or has used up something that it has yet to wait for;
+/// then the place is the next one's who needs it. With no place left a new subject goes unlimited, which is counted
+/// (`overflows`): to turn everybody away for it would be worse.
+package final class Ledger: Sendable {
+    /// How many processes count.
+    package static let parties = 2
+    static let capacity = 8192
+    /// Places in which a subject is looked for, from the one that its hash names.
+    private static let window = 32
+
+    /// What all subjects have in common.
+    struct Header: ~Copyable {
+        /// Of the hash. Written before another process has the memory.
+        let key: (UInt64, UInt64)
+        /// The number of the session that began last.
+        let sessions = Atomic<Int>(0)
+        /// Held by a party (its number plus 1) while it gives a subject a place.
+        let lock = Atomic<UInt64>(0)
+        let overflows = Atomic<UInt64>(0)
+    }
+
+    /// One subject, on a cache line of its own.
+    struct Entry: ~Copyable {
+        /// Its hash; 0 in a place that nobody ever had, `reserved` in one that changes hands.
+        let subject = Atomic<UInt64>(0)
+        /// Sessions now: of party 0 in the lower half, of party 1 in the upper one.
+        let sessions = Atomic<UInt64>(0)
+        /// When all that was begun, sent and received would have been allowed (the "theoretical arrival time" of the generic
+        /// cell rate algorithm, ITU-T I.371), in nanoseconds of CLOCK_MONOTONIC. What lies ahead of now is used up.
+        let begun = Atomic<UInt64>(0)
+        let sent = Atomic<UInt64>(0)
+        let received = Atomic<UInt64>(0)
+        private let unused: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    }
+
+    /// A subject's hash under the ledger's key.
+    package struct Subject: Hashable, Sendable {
+        fileprivate let hash: UInt64
+    }
+
+    package enum Admission: Sendable {
+        /// Counted, until `leave`.
+        case granted(Place)
+        case tooManySessions
+        /// Too many new ones in a second.
+        case tooFast
+        /// There is no place left to count it in.
+        case uncounted
+    }
+
+    /// Where a subject is counted that has a session.
+    package struct Place: Hashable, Sendable {
+        fileprivate let index: Int32
+    }
+
+    private static let reserved: UInt64 = 1
+    private static var length: Int { MemoryLayout<Entry>.stride * (capacity + 1) }
+
+    /// The memory, to be passed to another process.
+    package let memory: Descriptor
+    private nonisolated(unsafe) let header: UnsafeMutablePointer<Header>
+    private nonisolated(unsafe) let entries: UnsafeMutablePointer<Entry>
+    /// Which of the processes this one is.
+    private let party: UInt64
+
+    /// A new ledger, to be passed on.
+    package convenience init() throws(Errno) {
+        try self.init(memory: Descriptor(adopting: checked(linux_shared_memory(Ledger.length))), party: 0)
+        var random = SystemRandomNumberGenerator()
+        header.initialize(to: Header(key: (random.next(), random.next())))
+    }
+
+    /// The ledger behind a descriptor that another process passed on.
+    package init(memory: consuming Descriptor, party: Int) throws(Errno) {
+        var status = stat()
+        guard fstat(memory.number, &status) == 0 else { throw Errno(errno) }
+        guard Int(status.st_size) == Ledger.length, (0..<Ledger.parties).contains(party) else { throw Errno(EINVAL) }
+        let mapped = mmap(nil, Ledger.length, PROT_READ | PROT_WRITE, MAP_SHARED, memory.number, 0)
+        guard let mapped, mapped != MAP_FAILED else { throw Errno(errno) }
+        header = mapped.bindMemory(to: Header.self, capacity: 1)
+        entries = (mapped + MemoryLayout<Entry>.stride).bindMemory(to: Entry.self, capacity: Ledger.capacity)
+        self.memory = memory
+        self.party = UInt64(party)
+    }
+
+    deinit {
+        munmap(header, Ledger.length)
+    }
+
+    /// A number that no session of any party had.
+    package func nextSession() -> Int {
+        header.pointee.sessions.add(1, ordering: .relaxed).newValue
+    }
+
+    /// How often there was no place for a subject.
+    package var overflows: Int { Int(clamping: header.pointee.overflows.load(ordering: .relaxed)) }
+
+    package func subject(_ bytes: [UInt8]) -> Subject {
+        // 0 and 1 have a meaning of their own.
+        Subject(hash: max(2, sipHash(bytes, key: header.pointee.key)))
+    }
+
+    // MARK: sessions
+
+    /// Counts one more session, if it may be.
+    ///
+    /// - Parameters:
+    ///   - most: sessions at once, over all parties; nil: as many as there are.
+    ///   - rate: new ones per second, of which a second's worth may come at once; nil: any.
+    package func admit(_ subject: Subject, atMost most: Int?, rate: Int?) -> Admission {
+        while true {
+            guard let index = find(subject) ?? claim(subject) else {
+                header.pointee.overflows.add(1, ordering: .relaxed)
+                return .uncounted
+            }
+            let entry = entries + index
+            guard count(entry, atMost: most ?? .max) else { return .tooManySessions }
+            let place = Place(index: Int32(index))
+            // The place may have been given away in between. Both sides write first and look then, so one of them sees.
+            guard entry.pointee.subject.load(ordering: .sequentiallyConsistent) == subject.hash else {
+                leave(place)
+                continue
+            }
+            guard let rate, !take(1, of: entry.pointee.begun, perSecond: rate, burst: rate) else {
+                return .granted(place)
+            }
+            leave(place)
+            return .tooFast
+        }
+    }
+
+    /// The session is over.
+    package func leave(_ place: Place) {
+        entries[Int(place.index)].sessions.subtract(1 << (32 * party), ordering: .sequentiallyConsistent)
+    }
+
+    /// Sessions that the subject has now, over all parties.
+    package func sessions(of subject: Subject) -> Int {
+        find(subject).map { Ledger.total(entries[$0].sessions.load(ordering: .relaxed)) } ?? 0
+    }
+
+    /// A party has died, and its sessions with it.
+    package func forget(party: Int) {
+        let others: UInt64 = party == 0 ? ~0xffff_ffff : 0xffff_ffff
+        for index in 0..<Ledger.capacity { entries[index].sessions.bitwiseAnd(others, ordering: .relaxed) }
+        _ = header.pointee.lock.compareExchange(
+            expected: UInt64(party) + 1, desired: 0, ordering: .sequentiallyConsistent)
+    }
+
+    private static func total(_ sessions: UInt64) -> Int { Int(sessions & 0xffff_ffff) + Int(sessions >> 32) }
+
+    private func count(_ entry: UnsafeMutablePointer<Entry>, atMost most: Int) -> Bool {
+        var sessions = entry.pointee.sessions.load(ordering: .relaxed)
+        while true {
+            guard Ledger.total(sessions) < most else { return false }
+            let (done, original) = entry.pointee.sessions.weakCompareExchange(
+                expected: sessions, desired: sessions + 1 << (32 * party), ordering: .sequentiallyConsistent)
+            if done { return true }
+            sessions = original
+        }
+    }
+
+    // MARK: places
+
+    private func find(_ subject: Subject) -> Int? {
+        for step in 0..<Ledger.window {
+            let index = place(of: subject, step)
+            if entries[index].subject.load(ordering: .acquiring) == subject.hash { return index }
+        }
+        return nil
+    }
+
+    private func place(of subject: Subject, _ step: Int) -> Int {
+        (Int(truncatingIfNeeded: subject.hash >> 32) + step) & (Ledger.capacity - 1)
+    }
+
+    /// Gives a subject a place: one that nobody had, or one whose subject has nothing left to count.
+    private func claim(_ subject: Subject) -> Int? {
+        guard lock() else { return nil }
+        defer { header.pointee.lock.store(0, ordering: .sequentiallyConsistent) }
+        if let index = find(subject) { return index }
+        let now = MonotonicClock.nanoseconds
+        for step in 0..<Ledger.window {
+            let index = place(of: subject, step)
+            let entry = entries + index
+            let former = entry.pointee.subject.load(ordering: .relaxed)
+            guard former == 0 || isIdle(entry, at: now) else { continue }
+            entry.pointee.subject.store(Ledger.reserved, ordering: .sequentiallyConsistent)
+            guard entry.pointee.sessions.load(ordering: .sequentiallyConsistent) == 0 else {
+                entry.pointee.subject.store(former, ordering: .sequentiallyConsistent)
+                continue
+            }
+            entry.pointee.subject.store(subject.hash, ordering: .sequentiallyConsistent)
+            return index
+        }
+        return nil
+    }
+
+    /// Whether its subject would be counted from the beginning in a new place as well.
+    private func isIdle(_ entry: UnsafeMutablePointer<Entry>, at now: UInt64) -> Bool {
+        entry.pointee.sessions.load(ordering: .relaxed) == 0 && entry.pointee.begun.load(ordering: .relaxed) <= now
+            && entry.pointee.sent.load(ordering: .relaxed) <= now
+            && entry.pointee.received.load(ordering: .relaxed) <= now
+    }
+
+    /// Rarely needed and briefly held. Whoever holds it may have been stopped, or killed: nobody waits longer than 5 ms.
+    private func lock() -> Bool {
+        let end = MonotonicClock.nanoseconds + 5_000_000
+        while !header.pointee.lock.weakCompareExchange(
+            expected: 0, desired: party + 1, ordering: .sequentiallyConsistent
+        ).exchanged {
+            guard MonotonicClock.nanoseconds < end else { return false }
+            sched_yield()
+        }
+        return true
+    }
+
+    /// Takes the lock for good, as a process does that is killed while it has it.
+    func pretendToDieInTheLock() { _ = lock() }
+
+    // MARK: rates
+
+    /// Takes `count` if it is there.
+    private func take(_ count: Int, of used: borrowing Atomic<UInt64>, perSecond rate: Int, burst: Int) -> Bool {
+        let now = MonotonicClock.nanoseconds
+        let cost = nanoseconds(for: count, perSecond: rate)
+        var before = used.load(ordering: .relaxed)
+        while true {
+            let after = max(before, now) + cost
+            guard after - now <= nanoseconds(for: burst, perSecond: rate) else { return false }
+            let (done, original) = used.weakCompareExchange(expected: before, desired: after, ordering: .relaxed)
+            if done { return true }
+            before = original
+        }
+    }
+
+    /// The entry, as long as a session has it.
+    func entry(at place: Place) -> UnsafeMutablePointer<Entry> { entries + Int(place.index) }
+}
+
+func nanoseconds(for count: Int, perSecond rate: Int) -> UInt64 {
+    UInt64(count) * 1_000_000_000 / UInt64(max(1, rate))
+}
+
+/// SipHash-2-4 (Aumasson and Bernstein 2012).
+func sipHash(_ bytes: [UInt8], key: (UInt64, UInt64)) -> UInt64 {
+    var (v0, v1) = (key.0 ^ 0x736f_6d65_7073_6575, key.1 ^ 0x646f_7261_6e64_6f6d)
+    var (v2, v3) = (key.0 ^ 0x6c79_6765_6e65_7261, key.1 ^ 0x7465_6462_7974_6573)
+    func rotate(_ word: UInt64, _ bits: UInt64) -> UInt64 { word << bits | word >> (64 - bits) }
+    func rounds(_ count: Int) {
+        for _ in 0..<count {
+            v0 &+= v1
+            v2 &+= v3
+            v1 = rotate(v1, 13) ^ v0
+            v3 = rotate(v3, 16) ^ v2
+            v0 = rotate(v0, 32)
+            v2 &+= v1
+            v0 &+= v3
+            v1 = rotate(v1, 17) ^ v2
+            v3 = rotate(v3, 21) ^ v0
+            v2 = rotate(v2, 32)
+        }
+    }
+    var word: UInt64 = 0
+    for (index, byte) in bytes.enumerated() {
+        word |= UInt64(byte) << UInt64(8 * (index & 7))
+        guard index & 7 == 7 else { continue }
+        v3 ^= word
+        rounds(2)
+        v0 ^= word
+        word = 0
+    }
+    word |= UInt64(truncatingIfNeeded: bytes.count) << 56
+    v3 ^= word
+    rounds(2)
+    v0 ^= word
+    v2 ^= 0xff
+    rounds(4)
+    return v0 ^ v1 ^ v2 ^ v3
+}

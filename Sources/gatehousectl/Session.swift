@@ -1,0 +1,176 @@
+import Admin
+import ArgumentParser
+import Glibc
+import Policy
+
+struct SessionVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "session", abstract: "Who uses the proxies at present, and for what.",
+        discussion: """
+            A session is one client's connection to a proxy, from its beginning to its end. `gatehousectl top` shows them \
+            live.
+
+            EXAMPLES:
+              gatehousectl session list --user alice
+              gatehousectl session watch --client 192.168.1.0/24
+              gatehousectl session kill 1207
+            """,
+        subcommands: [List.self, Watch.self, Kill.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The sessions that are open, oldest first.",
+            discussion: "SENT went from the client to the origin, RECEIVED came back.")
+
+        @OptionGroup var which: Which
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(ListSessions(user: which.user, client: which.client)) { reply in
+                guard !reply.sessions.isEmpty else { return print("No session is open.") }
+                var table = Table(
+                    .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .text("ORIGIN"),
+                    .text("ADDRESS"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
+                for session in reply.sessions {
+                    table.add(
+                        "\(session.id)", "\(session.kind)", "\(session.client)", .init(session.user ?? "-"),
+                        .init(session.aim, session.origin == nil ? .dim : .plain), .init(session.address),
+                        .init(humanBytes(session.sent)), .init(humanBytes(session.received)),
+                        .init(humanDuration(seconds: session.age / 1000)))
+                }
+                table.show()
+            }
+        }
+    }
+
+    struct Watch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "A line for each session that begins or ends, until it is interrupted.",
+            discussion: """
+                The sessions that are open come first. A line begins with + for a beginning, - for an end, ~ when a \
+                session leads to another origin. With --json each line is an object.
+                """)
+
+        @OptionGroup var which: Which
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            let daemon = try Daemon(global)
+            var known: [Int: SessionRecord] = [:]
+            var last: Int?
+            while !Output.standard.isAbandoned {
+                let reply = try daemon.ask(
+                    ListSessions(user: which.user, client: which.client, endedAfter: last ?? Int.max))
+                report(reply, since: &known)
+                last = reply.time
+                usleep(500_000)
+            }
+        }
+
+        private func report(_ reply: ListSessions.Reply, since known: inout [Int: SessionRecord]) {
+            let open = Dictionary(uniqueKeysWithValues: reply.sessions.map { ($0.id, $0) })
+            for session in reply.ended {
+                if known[session.id] == nil { report("+", session) }
+                known[session.id] = nil
+                report("-", session)
+            }
+            // Those of a role that died left no word.
+            for session in known.values.sorted(by: { $0.id < $1.id }) where open[session.id] == nil {
+                report("-", session)
+            }
+            for session in reply.sessions {
+                if let before = known[session.id] {
+                    if before.origin != session.origin || before.host != session.host { report("~", session) }
+                } else {
+                    report("+", session)
+                }
+            }
+            known = open
+        }
+
+        private func report(_ sign: String, _ session: SessionRecord) {
+            if global.json {
+                let event = Event(event: sign == "+" ? "begun" : sign == "-" ? "ended" : "changed", session: session)
+                return print(String(decoding: JSON.encode(event), as: UTF8.self))
+            }
+            var line = "\(sign) \(session.id) \(session.kind) \(session.client)"
+            if let user = session.user { line += " (\(user))" }
+            line += " → \(session.aim)"
+            if session.address != "-", session.address != session.aim { line += " [\(session.address)]" }
+            if sign == "-" {
+                line += "  \(humanBytes(session.sent)) sent, \(humanBytes(session.received)) received"
+                line += " in \(humanDuration(seconds: session.age / 1000))"
+            }
+            Output.standard.print(change: line)
+        }
+
+        private struct Event: Encodable {
+            var event: String
+            var session: SessionRecord
+        }
+    }
+
+    struct Kill: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End sessions at once.",
+            discussion: """
+                Client and origin see a connection that was reset. Nothing keeps the client from coming back; \
+                `gatehousectl rule`, `user` and `listener` do, and end sessions by themselves.
+
+                EXAMPLES:
+                  gatehousectl session kill 1207 1208
+                  gatehousectl session kill --user alice
+                  gatehousectl session kill --client 192.168.1.20
+                """)
+
+        @Argument(help: ArgumentHelp("As `session list` shows them.", valueName: "session"))
+        var ids: [Int] = []
+
+        @OptionGroup var which: Which
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            guard !ids.isEmpty || which.user != nil || which.client != nil else {
+                throw ValidationError("Which sessions? Give their numbers, --user NAME or --client NETWORK.")
+            }
+        }
+
+        func run() throws {
+            let call = EndSessions(ids: ids.isEmpty ? nil : ids, user: which.user, client: which.client)
+            try Daemon(global).show(call) { reply in
+                guard reply.ended > 0 else {
+                    throw Failure("no such session is open; `gatehousectl session list` shows those that are")
+                }
+                print("\(counted(reply.ended, "session")) ended")
+            }
+        }
+    }
+
+    /// Which sessions.
+    struct Which: ParsableArguments {
+        @Option(
+            help: ArgumentHelp("Only those of this user.", valueName: "name"), completion: .column(1, ofVerb: "user"))
+        var user: String?
+
+        @Option(
+            help: ArgumentHelp(
+                "Only those of clients in this network: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
+            transform: Network.parse)
+        var client: Network?
+    }
+}
+
+extension SessionRecord {
+    /// Where it leads, as the client asked for it.
+    var aim: String {
+        switch activity {
+        case .handshake where origin == nil: "(not yet)"
+        case .udp: "(datagrams)"
+        case .bind where origin == nil: "(bound)"
+        default: host.map { "\($0):\(origin?.port ?? 0)" } ?? origin.map { "\($0)" } ?? "-"
+        }
+    }
+
+    /// The origin's address.
+    var address: String { origin.map { "\($0.address)" } ?? "-" }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Policy
+import Proxy
+import Reactor
+import Testing
+
+/// What clients and users may use up, over real sockets.
+@Suite(.timeLimit(.minutes(1))) struct LimitTests {
+    private let alice = [User(name: "alice", passwordHash: Password.hash(Array("a".utf8)).description)]
+    private var login: [UInt8] { [1, 5] + Array("alice".utf8) + [1, UInt8(ascii: "a")] }
+    private var basic: String { "Proxy-Authorization: Basic \(Data("alice:a".utf8).base64EncodedString())\r\n" }
+
+    @Test func `A client has as many sessions as it may, over both proxies, and then is told so`() async throws {
+        let ledger = try Ledger()
+        let quotas = [Limit(subject: .eachClient, sessions: 3)]
+        // Two gateways with one ledger, as the two relay processes have it.
+        let (first, second) = (try Gateway(quotas: quotas, ledger: ledger), try Gateway(quotas: quotas, ledger: ledger))
+        let origin = try Origin()
+        let one = try await tunnel(first, origin)
+        let two = try await tunnel(second, origin)
+        // Counted from the first moment, nothing said.
+        let three = try await Peer.connect(to: first.http)
+        try await Task.sleep(for: .milliseconds(100))
+        let refused = try await second.greeted()
+        try await refused.send(connect(loopback, origin.port))
+        #expect(try await refused.receiveAll().bytes == failure(2))
+        let browser = try await Peer.connect(to: first.http)
+        try await browser.send(connectRequest("127.0.0.1:\(origin.port)"))
+        let (head, body) = try await browser.receiveAnswer()
+        #expect(head.hasPrefix("HTTP/1.1 429 Too Many Requests\r\n"))
+        #expect(head.contains("\r\nRetry-After: 1\r\n") && head.contains("\r\nConnection: close\r\n"))
+        #expect(body.contains("as many sessions as it may have"))
+        #expect(try await browser.receiveAll().end == .fin)
+        // Room again as soon as one ends.
+        two.finish()
+        three.finish()
+        _ = try await three.receiveAll()
+        try await Task.sleep(for: .milliseconds(200))
+        _ = try await tunnel(second, origin)
+        withExtendedLifetime((one, two)) {}
+    }
+
+    @Test func `New sessions come as fast as they may`() async throws {
+        let gateway = try Gateway(quotas: [Limit(subject: .client(Network("127.0.0.0/8")!), rate: 5)])
+        let origin = try Origin()
+        var codes: [UInt8] = []
+        for _ in 0..<8 {
+            let client = try await gateway.greeted()
+            try await client.send(connect(loopback, origin.port))
+            codes.append(try await client.receive(10)[1])
+        }
+        #expect(codes.prefix(5).allSatisfy { $0 == 0 } && codes.contains(2), "\(codes)")
+        try await Task.sleep(for: .milliseconds(1200))
+        _ = try await tunnel(gateway, origin)
+    }
+
+    @Test func `A user's sessions count from the login, wherever the user logs in`() async throws {
+        let gateway = try Gateway(
+            authentication: .required, users: alice, quotas: [Limit(subject: .user("alice"), sessions: 2)])
+        let origin = try Origin()
+        var standing: [Peer] = []
+        for _ in 0..<2 {
+            let client = try await Peer.connect(to: gateway.socks5)
+            try await client.send([5, 1, 2] + login + connect(loopback, origin.port))
+            #expect(try await client.receive(6) == [5, 2, 1, 0, 5, 0])
+            standing.append(client)
+        }
+        let browser = try await Peer.connect(to: gateway.http)
+        try await browser.send(connectRequest("127.0.0.1:\(origin.port)", basic))
+        #expect(try await browser.receiveAnswer().head.hasPrefix("HTTP/1.1 429 "))
+        let third = try await Peer.connect(to: gateway.socks5)
+        try await third.send([5, 1, 2] + login + connect(loopback, origin.port))
+        #expect(try await third.receive(6) == [5, 2, 1, 0, 5, 2])
+        withExtendedLifetime(standing) {}
+    }
+
+    @Test func `Bandwidth holds for all of a client's tunnels together, from the moment it is limited`() async throws {
+        let gateway = try Gateway()
+        let origin = try Origin()
+        let block = [UInt8](repeating: 7, count: 1 << 16)
+        var readers: [Peer] = []
+        for _ in 0..<2 {
+            let client = try await tunnel(gateway, origin)
+            let (server, _) = try await origin.accept()
+            Thread.detachNewThread { while send(server.descriptor, block, block.count, Int32(MSG_NOSIGNAL)) > 0 {} }
+            readers.append(client)
+        }
+        let rate = 1_000_000
+        gateway.change { $0.limits = [Limit(subject: .eachClient, bandwidth: rate)] }
+        await gateway.relay.review()
+        // What was under way already.
+        _ = try await readBytes(readers, for: .seconds(1))
+        let count = try await readBytes(readers, for: .seconds(3))
+        #expect(abs(count - 3 * rate) < rate * 3 / 7, "\(count)")
+    }
+
+    private func readBytes(_ peers: [Peer], for duration: Duration) async throws -> Int {
+        let end = ContinuousClock.now + duration
+        return try await withThrowingTaskGroup(of: Int.self) { group in
+            for peer in peers {
+                group.addTask {
+                    try await blocking {
+                        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+                        var count = 0
+                        while ContinuousClock.now < end {
+                            let more = recv(peer.descriptor, &buffer, buffer.count, 0)
+                            guard more > 0 else { throw Peer.Failure("the tunnel ended") }
+                            count += more
+                        }
+                        return count
+                    }
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+    }
+
+    private func tunnel(_ gateway: Gateway, _ origin: Origin) async throws -> Peer {
+        let client = try await gateway.greeted()
+        try await client.send(connect(loopback, origin.port))
+        #expect(try await client.receive(10).prefix(2) == [5, 0])
+        return client
+    }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import Policy
+import Proxy
+import Synchronization
+import Testing
+
+/// A change of the policy ends exactly the sessions that it no longer allows.
+@Suite(.timeLimit(.minutes(1))) struct ReviewTests {
+    /// What is changed, and whose sessions end.
+    struct Change: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let ended: Set<String>
+        let edit: @Sendable (inout Policy, _ bobsOrigin: UInt16) -> Void
+
+        init(_ name: String, ends: Set<String>, _ edit: @escaping @Sendable (inout Policy, UInt16) -> Void) {
+            testDescription = name
+            ended = ends
+            self.edit = edit
+        }
+    }
+
+    static let changes = [
+        Change("nothing", ends: []) { _, _ in },
+        Change("a user more", ends: []) { policy, _ in
+            policy.users.append(User(name: "carol", passwordHash: hash("c")))
+        },
+        Change("a rule about somewhere else", ends: []) { policy, _ in
+            policy.rules.append(Rule(id: 0, action: .deny, destination: Network("192.0.2.0/24")!))
+        },
+        Change("a default that no session needs", ends: []) { policy, _ in policy.defaultAction = .deny },
+        Change("alice is removed", ends: ["alice", "named"]) { policy, _ in
+            policy.users.removeAll { $0.name == "alice" }
+        },
+        Change("bob's password", ends: ["bob"]) { policy, _ in
+            policy.users[1].passwordHash = hash("another")
+        },
+        Change("the same password again, salted anew", ends: ["bob"]) { policy, _ in
+            policy.users[1].passwordHash = hash("b")
+        },
+        Change("the SOCKS5 listener is removed", ends: ["alice", "waiting"]) { policy, _ in
+            policy.listeners.removeAll { $0.kind == .socks5 }
+        },
+        Change("the HTTP listener serves another network", ends: ["bob"]) { policy, _ in
+            policy.listeners[1].clients = [Network("10.0.0.0/8")!]
+        },
+        Change("the HTTP listener lets in alice alone", ends: ["bob"]) { policy, _ in
+            policy.listeners[1].users = ["alice"]
+        },
+        Change("the HTTP listener lets in bob alone", ends: []) { policy, _ in policy.listeners[1].users = ["bob"] },
+        Change("the HTTP listener becomes one for TLS", ends: ["bob"]) { policy, _ in
+            policy.listeners[1].kind = .https
+        },
+        Change("the HTTP listener becomes mixed", ends: []) { policy, _ in policy.listeners[1].kind = .mixed },
+        Change("a rule about the name", ends: ["named"]) { policy, _ in
+            policy.rules.append(Rule(id: 0, action: .deny, domain: "example.test"))
+        },
+        Change("a rule about the port", ends: ["bob"]) { policy, port in
+            policy.rules.append(Rule(id: 0, action: .deny, ports: PortRange(port, port)))
+        },
+        Change("a rule about bob", ends: ["bob"]) { policy, _ in
+            policy.rules.append(Rule(id: 0, action: .deny, user: "bob"))
+        },
+        Change("a rule about the clients", ends: ["alice", "bob", "named"]) { policy, _ in
+            policy.rules.append(Rule(id: 0, action: .deny, client: Network("127.0.0.0/8")!))
+        },
+        Change("loopback is shut again", ends: ["alice", "bob", "named"]) { policy, _ in policy.rules = [] },
+        Change("nobody may do anything", ends: ["alice", "bob", "named", "waiting"]) {
+            $0 = Policy()
+            _ = $1
+        },
+    ]
+
+    @Test(arguments: changes) func `A change ends what it no longer allows, and nothing else`(_ change: Change)
+        async throws
+    {
+        let names = try NameServer(["www.example.test": .init(v4: [loopback])])
+        defer { names.stop() }
+        let users = [
+            User(name: "alice", passwordHash: hash("a")), User(name: "bob", passwordHash: hash("b")),
+        ]
+        let gateway = try Gateway(authentication: .required, users: users, nameServer: names)
+        let (origin, bobsOrigin) = (try Origin(), try Origin())
+        var streams: [String: Stream] = [:]
+        streams["alice"] = try await Stream(
+            try await socks(gateway.socks5, "alice", "a", connect(loopback, origin.port)), origin)
+        streams["named"] = try await Stream(
+            try await socks(gateway.mixed, "alice", "a", connect("www.example.test", origin.port)), origin)
+        let bob = try await Peer.connect(to: gateway.http)
+        try await bob.send(connectRequest("127.0.0.1:\(bobsOrigin.port)", basic("bob", "b")))
+        #expect(try await bob.receiveAnswer().head.hasPrefix("HTTP/1.1 200 "))
+        streams["bob"] = try await Stream(bob, bobsOrigin)
+        let waiting = try await Peer.connect(to: gateway.socks5)
+        try await waiting.send([5, 1, 2])
+        #expect(try await waiting.receive(2) == [5, 2])
+
+        gateway.change { change.edit(&$0, bobsOrigin.port) }
+        let began = ContinuousClock.now
+        await gateway.relay.review()
+        for (name, stream) in streams where change.ended.contains(name) { try await stream.waitForReset() }
+        if change.ended.contains("waiting") { #expect(try await waiting.receiveAll() == ([], .reset)) }
+        #expect(ContinuousClock.now - began < .seconds(1))
+        // The others carry on, and what they carry is what was sent.
+        for (name, stream) in streams where !change.ended.contains(name) {
+            let before = stream.rounds
+            while stream.rounds < before + 20, !stream.isOver { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(!stream.isOver, "\(name) ended as well")
+        }
+        if !change.ended.contains("waiting") {
+            try await waiting.send([1, 1, UInt8(ascii: "x"), 1, UInt8(ascii: "y")])
+            #expect(try await waiting.receive(2) == [1, 1])
+        }
+    }
+
+    /// A client behind a successful CONNECT.
+    private func socks(_ port: UInt16, _ name: String, _ password: String, _ request: [UInt8]) async throws -> Peer {
+        let client = try await Peer.connect(to: port)
+        try await client.send([5, 1, 2])
+        #expect(try await client.receive(2) == [5, 2])
+        try await client.send([1, UInt8(name.utf8.count)] + name.utf8 + [UInt8(password.utf8.count)] + password.utf8)
+        #expect(try await client.receive(2) == [1, 0])
+        try await client.send(request)
+        #expect(try await client.receive(10).prefix(2) == [5, 0])
+        return client
+    }
+}
+
+private func hash(_ password: String) -> String { Password.hash(Array(password.utf8)).description }
+
+private func basic(_ name: String, _ password: String) -> String {
+    "Proxy-Authorization: Basic \(Data("\(name):\(password)".utf8).base64EncodedString())\r\n"
+}
+
+/// A tunnel that carries blocks to and fro, each checked, as long as it stands.
+private final class Stream: Sendable {
+    private let count = Atomic<Int>(0)
+    private let over = Atomic<Bool>(false)
+    private let client: Peer
+
+    init(_ client: Peer, _ origin: Origin) async throws {
+        self.client = client
+        let (server, _) = try await origin.accept()
+        Thread.detachNewThread {
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            while case let length = recv(server.descriptor, &buffer, buffer.count, 0), length > 0 {
+                guard send(server.descriptor, buffer, length, Int32(MSG_NOSIGNAL)) == length else { break }
+            }
+        }
+        Thread.detachNewThread { [self] in
+            var random = SystemRandomNumberGenerator()
+            while true {
+                let block = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }
+                var back = [UInt8](repeating: 0, count: block.count)
+                guard send(client.descriptor, block, block.count, Int32(MSG_NOSIGNAL)) == block.count,
+                    recv(client.descriptor, &back, back.count, Int32(MSG_WAITALL)) == back.count, back == block
+                else { break }
+                count.add(1, ordering: .relaxed)
+            }
+            over.store(true, ordering: .relaxed)
+        }
+    }
+
+    var rounds: Int { count.load(ordering: .relaxed) }
+    var isOver: Bool { over.load(ordering: .relaxed) }
+
+    func waitForReset() async throws {
+        while !isOver { try await Task.sleep(for: .milliseconds(1)) }
+    }
+}

@@ -1,0 +1,250 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Reactor
+
+/// Limits that hold across processes and threads.
+@Suite("The ledger")
+struct LedgerTests {
+    /// Two parties of one ledger, as two processes have it.
+    private func parties() throws -> (Ledger, Ledger) {
+        let first = try Ledger()
+        let memory = Descriptor(adopting: dup(first.memory.number))
+        return (first, try Ledger(memory: memory, party: 1))
+    }
+
+    @Test("Sessions are counted over both parties, and one that ends makes room")
+    func sessions() throws {
+        let (first, second) = try parties()
+        let (one, two) = (first.subject([1, 2, 3]), second.subject([1, 2, 3]))
+        #expect(one == two && one != first.subject([1, 2]))
+        let place = try #require(first.enter(one, atMost: 3))
+        _ = try #require(second.enter(two, atMost: 3))
+        _ = try #require(second.enter(two, atMost: 3))
+        #expect(first.enter(one, atMost: 3) == nil && second.enter(two, atMost: 3) == nil)
+        #expect(first.sessions(of: one) == 3)
+        first.leave(place)
+        #expect(second.enter(two, atMost: 3) != nil)
+        #expect(first.enter(first.subject([9]), atMost: 1) != nil)
+    }
+
+    @Test("A party that died takes its sessions along, and only its own")
+    func death() throws {
+        let (first, second) = try parties()
+        let subject = first.subject([7])
+        let place = try #require(first.enter(subject, atMost: 10))
+        for _ in 0..<9 { _ = try #require(second.enter(subject, atMost: 10)) }
+        #expect(second.enter(subject, atMost: 10) == nil)
+        first.forget(party: 1)
+        #expect(first.sessions(of: subject) == 1)
+        first.leave(place)
+        #expect(first.sessions(of: subject) == 0)
+    }
+
+    @Test("From many threads at once no more get in than may, and no fewer")
+    func threads() throws {
+        let (first, second) = try parties()
+        let granted = Atomic<Int>(0)
+        let work = (0..<8).map { thread in
+            background { [ledger = thread % 2 == 0 ? first : second] in
+                let subject = ledger.subject([1])
+                for _ in 0..<20_000 {
+                    guard let place = ledger.enter(subject, atMost: 5) else { continue }
+                    #expect(ledger.sessions(of: subject) <= 5)
+                    granted.add(1, ordering: .relaxed)
+                    ledger.leave(place)
+                }
+            }
+        }
+        for thread in work { try thread.get().get() }
+        #expect(granted.load(ordering: .relaxed) > 20_000)
+        #expect(first.sessions(of: first.subject([1])) == 0)
+    }
+
+    @Test("A second's worth of new sessions may come at once, and then so many a second")
+    func rate() throws {
+        let (first, second) = try parties()
+        let subject = first.subject([2])
+        var granted = 0
+        let start = MonotonicClock.nanoseconds
+        for index in 0..<100 {
+            if (index % 2 == 0 ? first : second).enter(subject, rate: 20) != nil { granted += 1 }
+        }
+        let burst = granted
+        #expect((20...25).contains(burst))
+        while MonotonicClock.nanoseconds - start < 2_000_000_000 {
+            if first.enter(subject, rate: 20) != nil { granted += 1 }
+            usleep(1000)
+        }
+        #expect((58...61).contains(granted), "\(granted)")
+        // One that is refused costs nothing.
+        #expect(first.sessions(of: subject) == granted)
+    }
+
+    @Test("More subjects than places: those without sessions give way, and with no place left nobody is turned away")
+    func crowd() throws {
+        let (first, second) = try parties()
+        for round in 0..<3 {
+            for number in 0..<Ledger.capacity {
+                let subject = first.subject([UInt8(round)] + withUnsafeBytes(of: number) { Array($0) })
+                let ledger = number % 2 == 0 ? first : second
+                let place = try #require(ledger.enter(subject, atMost: 1))
+                #expect(ledger.enter(subject, atMost: 1) == nil)
+                ledger.leave(place)
+            }
+        }
+        #expect(first.overflows == 0)
+        var uncounted = 0
+        for number in 0..<2 * Ledger.capacity {
+            let subject = first.subject([9] + withUnsafeBytes(of: number) { Array($0) })
+            if case .uncounted = first.admit(subject, atMost: 1, rate: nil) { uncounted += 1 }
+        }
+        #expect(uncounted >= Ledger.capacity && uncounted == first.overflows)
+    }
+
+    @Test("What is used up is remembered for a subject without sessions")
+    func memory() throws {
+        let ledger = try Ledger()
+        let subject = ledger.subject([3])
+        func throttle(_ place: Ledger.Place) throws -> Throttle {
+            try #require(Throttle([(place, 1000)], in: ledger))
+        }
+        let place = try #require(ledger.enter(subject))
+        try throttle(place).charge(1_000_000, isUp: true)
+        ledger.leave(place)
+        for number in 0..<4 * Ledger.capacity {
+            let other = ledger.subject([4] + withUnsafeBytes(of: number) { Array($0) })
+            if let place = ledger.enter(other, atMost: 1) { ledger.leave(place) }
+        }
+        let again = try throttle(try #require(ledger.enter(subject)))
+        #expect(again.allowance(isUp: true, atMost: 1) == 0 && again.allowance(isUp: false, atMost: 1) == 1)
+    }
+
+    @Test("The lock of a party that died is given back")
+    func lock() throws {
+        let (first, second) = try parties()
+        second.pretendToDieInTheLock()
+        if case .uncounted = first.admit(first.subject([1]), atMost: 1, rate: nil) {} else { Issue.record("a lock?") }
+        first.forget(party: 1)
+        #expect(first.enter(first.subject([1]), atMost: 1) != nil)
+    }
+
+    @Test("The hash is SipHash-2-4")
+    func hash() {
+        // The key and the message of the paper's appendix A: bytes 0 to 15, and 0 to 14.
+        let key: (UInt64, UInt64) = (0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
+        #expect(sipHash(Array(0..<15), key: key) == 0xa129_ca61_49be_45e5)
+    }
+}
+
+extension Ledger {
+    fileprivate func enter(_ subject: Subject, atMost most: Int? = nil, rate: Int? = nil) -> Place? {
+        guard case .granted(let place) = admit(subject, atMost: most, rate: rate) else { return nil }
+        return place
+    }
+}
+
+/// Bandwidth: token buckets that sessions share.
+@Suite("A throttle")
+struct ThrottleTests {
+    /// What a stream may take at first: see `Throttle`.
+    private func burst(_ rate: Int) -> Int { max(rate / 4, 64 << 10) }
+
+    private func throttle(_ ledger: Ledger, _ rate: Int) -> @Sendable (SessionHandle) -> Void {
+        { handle in
+            guard case .granted(let place) = ledger.admit(ledger.subject([1]), atMost: nil, rate: nil) else { return }
+            handle.hold(to: Throttle([(place, rate)], in: ledger))
+        }
+    }
+
+    @Test(
+        "A tunnel moves as fast as it may, each way, and every byte is right", arguments: Mode.allCases, [true, false])
+    func rate(mode: Mode, isUp: Bool) throws {
+        let ledger = try Ledger()
+        let rate = 2_000_000
+        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
+        let bytes = noise(rate * 3, seed: 41)
+        let start = MonotonicClock.nanoseconds
+        let (source, sink) = isUp ? (client, origin) : (origin, client)
+        let received = background { sink.readToEnd() }
+        try source.write(bytes)
+        source.finish()
+        #expect(try received.get().get() == .whole(bytes))
+        let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+        let expected = Double(bytes.count - burst(rate)) / Double(rate)
+        #expect(abs(seconds - expected) < 0.12 * expected, "\(seconds) s instead of \(expected)")
+        withExtendedLifetime(relay) {}
+    }
+
+    @Test("Tunnels of one subject share what it may move, on several reactors", arguments: Mode.allCases)
+    func shared(mode: Mode) throws {
+        let ledger = try Ledger()
+        let rate = 3_000_000
+        let start = MonotonicClock.nanoseconds
+        let floods = try (0..<3).map { _ in
+            let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
+            _ = background { while true { try origin.write([UInt8](repeating: 1, count: 1 << 16)) } }
+            return background {
+                var count = 0
+                while MonotonicClock.nanoseconds - start < 3_000_000_000 { count += try client.read().count }
+                client.reset()
+                withExtendedLifetime(relay) {}
+                return count
+            }
+        }
+        let total = try floods.reduce(0) { $0 + (try $1.get().get()) }
+        let expected = 3 * rate + burst(rate)
+        #expect(abs(total - expected) < expected / 8, "\(total) bytes instead of \(expected)")
+    }
+
+    @Test("The other direction is not held up", arguments: Mode.allCases)
+    func independent(mode: Mode) throws {
+        let ledger = try Ledger()
+        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, 50_000))
+        let sent = background { try client.write([UInt8](repeating: 1, count: 1 << 20)) }
+        // The upload has used up all that it may.
+        _ = try origin.read(exactly: 60_000)
+        let start = MonotonicClock.nanoseconds
+        try origin.write("now")
+        #expect(try client.text(3) == "now")
+        #expect(MonotonicClock.nanoseconds - start < 500_000_000)
+        client.reset()
+        _ = try? sent.get().get()
+        withExtendedLifetime(relay) {}
+    }
+
+    @Test("A tunnel that waits for its turn is not idle, and costs no time", arguments: Mode.allCases)
+    func patience(mode: Mode) throws {
+        let ledger = try Ledger()
+        var limits = mode.limits
+        limits.idle = .milliseconds(400)
+        let (client, origin, relay) = try Attended.joined(limits, prepare: throttle(ledger, 10_000))
+        let sent = background { try origin.write([UInt8](repeating: 1, count: 90_000)) }
+        // 64 kB come at once; the next 16 kB take 1.6 s.
+        #expect(try client.read(exactly: 65_536).count == 65_536)
+        let before = clock()
+        #expect(try client.read(exactly: 16_384).count == 16_384)
+        #expect(Double(clock() - before) / Double(CLOCKS_PER_SEC) < 0.3)
+        client.reset()
+        _ = try? sent.get().get()
+        withExtendedLifetime(relay) {}
+    }
+
+    @Test("A limit that is lifted lets a waiting tunnel go on at once", arguments: Mode.allCases)
+    func lifted(mode: Mode) throws {
+        let ledger = try Ledger()
+        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, 10_000))
+        let bytes = noise(2_000_000, seed: 42)
+        let sent = background {
+            try origin.write(bytes)
+            origin.finish()
+        }
+        _ = try client.read(exactly: 60_000)
+        try on(relay.reactor) { relay.hold($0, to: nil) }
+        let start = MonotonicClock.nanoseconds
+        #expect(client.readToEnd().count == bytes.count - 60_000)
+        #expect(MonotonicClock.nanoseconds - start < 2_000_000_000)
+        try sent.get().get()
+    }
+}
