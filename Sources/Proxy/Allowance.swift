@@ -26,6 +26,8 @@ struct Allowance {
     fileprivate var user: Ledger.Place?
     private(set) var refusal: LimitRefusal?
 
+    var isCounted: Bool { client != nil || user != nil }
+
     /// Counts the session for its client.
     mutating func enter(_ address: IPAddress, _ limit: Limit?, in ledger: Ledger) {
         guard let limit else { return }

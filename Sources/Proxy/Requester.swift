@@ -73,6 +73,7 @@ final class Requester: SessionOwner {
 
     /// Other limits are in force.
     func change(to limits: LimitTable) {
+        guard !limits.isEmpty || allowance.isCounted else { return }
         allowance.change(
             client: (address, limits.limit(forClient: address)), user: user.map { ($0, limits.limit(forUser: $0)) },
             in: sessions.ledger)

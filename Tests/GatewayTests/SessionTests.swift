@@ -101,6 +101,7 @@ struct SessionTests {
     func changes() throws {
         let other = "203.0.113.11"
         try home.ctl("listener", "add", "socks5", "192.168.77.1:1081", "--interface", "lan0")
+        try home.ctl("user", "add", "carol", "--password-stdin", input: "c\n")
         let (origin, otherOrigin) = (try echo(in: home), try echo(in: home, other))
         var streams: [String: Stream] = [:]
         streams["plain"] = try Stream(home.tunnel(.socks5, origin.port))
@@ -112,6 +113,14 @@ struct SessionTests {
         #expect(try second.receive(exactly: 2) == [5, 0])
         #expect(try SOCKS5.reply(from: second).code == 0)
         streams["second listener"] = Stream(second)
+        try home.ctl("listener", "add", "socks5", "192.168.77.1:1082", "--interface", "lan0")
+        let third = try Peer(to: Home.gatewayOnLAN, 1082, from: home.lan)
+        try third.send([5, 1, 0] + SOCKS5.connect(Home.wanHost, origin.port))
+        #expect(try third.receive(exactly: 2) == [5, 0])
+        #expect(try SOCKS5.reply(from: third).code == 0)
+        streams["third listener"] = Stream(third)
+        streams["named"] = try Stream(home.tunnel(.http, to: "origin.example", origin.port))
+        streams["carol"] = try Stream(home.tunnel(as: "carol", "c", origin.port))
 
         func expect(_ change: [String], input: String? = nil, ends name: String) throws {
             let ended = try #require(streams[name])
@@ -123,6 +132,9 @@ struct SessionTests {
             for (name, stream) in streams { #expect(stream.goesOn(), "\(change) ends \(name)") }
         }
         try expect(["rule", "add", "deny", "--to", other], ends: "elsewhere")
+        try expect(["rule", "add", "deny", "--domain", "example"], ends: "named")
+        try expect(["rule", "add", "deny", "--user", "carol", "--port", "\(origin.port)"], ends: "carol")
+        try expect(["listener", "set", "192.168.77.1:1082", "--from", "10.0.0.0/8"], ends: "third listener")
         try expect(["user", "remove", "alice"], ends: "alice")
         try expect(["user", "passwd", "bob", "--password-stdin"], input: "c\n", ends: "bob")
         try expect(["listener", "remove", "192.168.77.1:1081"], ends: "second listener")
