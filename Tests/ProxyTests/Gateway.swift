@@ -71,6 +71,9 @@ final class Gateway: Sendable {
         change { $0.users = users }
     }
 
+    /// Sessions that are open.
+    var sessionCount: Int { get async { await relay.sessions[0].list(SessionQuery(now: 0)).total } }
+
     /// Applies the policy of the beginning with this difference.
     func change(_ edit: (inout Policy) -> Void) {
         var policy = policy

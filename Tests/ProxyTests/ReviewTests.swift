@@ -111,6 +111,45 @@ import Testing
         }
     }
 
+    @Test func `An exchange under way ends at both ends, and a connection between two requests stays`() async throws {
+        let gateway = try Gateway()
+        let origin = try Origin()
+        let get = "GET http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\n\r\n"
+        let waits = try await Peer.connect(to: gateway.http)
+        try await waits.send(get)
+        let (silent, _) = try await origin.accept()
+        _ = try await silent.receive(10)
+        let rests = try await Peer.connect(to: gateway.http)
+        try await rests.send(get)
+        let (server, _) = try await origin.accept()
+        _ = try await server.receive(10)
+        try await server.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        #expect(try await rests.receiveAnswer().body == "hi")
+
+        gateway.change { policy in
+            policy.rules.append(Rule(id: 0, action: .deny, ports: PortRange(origin.port, origin.port)))
+        }
+        await gateway.relay.review()
+        #expect(try await waits.receiveAll() == ([], .reset))
+        _ = try? await silent.receiveAll()
+        // It led to what is denied now, but does so no longer.
+        try await rests.send(get)
+        #expect(try await rests.receiveAnswer().head.hasPrefix("HTTP/1.1 403 "))
+    }
+
+    @Test func `A session that is killed while its name is looked up gets no connection`() async throws {
+        let names = try NameServer([:])
+        defer { names.stop() }
+        names.fallSilent()
+        let gateway = try Gateway(nameServer: names)
+        let client = try await gateway.greeted()
+        try await client.send(connect("slow.test", 80))
+        while names.questions.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        gateway.change { $0.listeners = [] }
+        await gateway.relay.review()
+        #expect(try await client.receiveAll() == ([], .reset))
+    }
+
     /// A client behind a successful CONNECT.
     private func socks(_ port: UInt16, _ name: String, _ password: String, _ request: [UInt8]) async throws -> Peer {
         let client = try await Peer.connect(to: port)
