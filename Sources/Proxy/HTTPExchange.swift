@@ -40,6 +40,8 @@ final class HTTPExchange {
     /// What goes to the origin at once: the head, and what had come of the content.
     private var firstBytes: [UInt8] = []
     private var upload: Upload?
+    /// The origin has asked for the content.
+    private var wasContinued = false
 
     init(
         _ head: HTTPRequestHead, to target: HTTPTarget, framing: HTTPFraming, forwardsLeft: Int?,
@@ -220,6 +222,7 @@ final class HTTPExchange {
         let transfer: HTTPTransfer
         let origin: HTTPConnection
         let ended: Alarm
+        var moved = 0
         var isOver = false
         var failure: HTTPTransfer.Failure?
 
@@ -231,7 +234,10 @@ final class HTTPExchange {
 
         func run(for requester: Requester, on reactor: isolated Reactor) async {
             do throws(HTTPTransfer.Failure) {
-                try await transfer.run(on: reactor) { await requester.didMove(sent: $0, on: reactor) }
+                try await transfer.run(on: reactor) {
+                    moved &+= $0
+                    await requester.didMove(sent: $0, on: reactor)
+                }
             } catch {
                 failure = error
             }
@@ -256,6 +262,18 @@ final class HTTPExchange {
         reactor.spawn { reactor in await own.run(for: requester, on: reactor) }
     }
 
+    /// Lets the upload go on after its response, as long as anything moves: an origin may read what it has answered already.
+    private func finishUpload() async {
+        guard let upload else { return }
+        // A client that waits for a 100 has its answer now, and sends nothing.
+        if head.expectsContinue, !wasContinued { return }
+        var moved = -1
+        while !upload.isOver, moved != upload.moved {
+            moved = upload.moved
+            await upload.ended.wait(atMost: relay.limits.halfOpen)
+        }
+    }
+
     /// Ends the upload if it is under way, and takes over what it has left.
     private func stopUpload() async {
         guard let upload else { return }
@@ -275,6 +293,7 @@ final class HTTPExchange {
     // MARK: the response
 
     private func passBack(interim response: HTTPResponseHead) async throws(Interruption<HTTPError>) {
+        if response.status == 100 { wasContinued = true }
         // RFC 9110 §15.2: an HTTP/1.0 client knows none.
         guard head.minorVersion >= 1 else { return }
         let bytes = response.forwarded(framing: .none, connection: .stays)
@@ -311,6 +330,7 @@ final class HTTPExchange {
         guard (try? await client.socket.write(bytes)) != nil else { throw .clientIsGone }
         requester.count(received: bytes.count)
         if !body.isComplete { try await pass(body, from: origin, on: reactor) }
+        await finishUpload()
         let isReusable = isCertain && response.isPersistent && isSent && framing != .untilClose
         await stopUpload()
         if isReusable {
