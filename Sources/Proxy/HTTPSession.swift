@@ -84,19 +84,21 @@ struct HTTPSession {
     private func awaitNext(from client: HTTPConnection) async throws(Ending) {
         if client.inbox.isEmpty {
             client.inbox.shrink()
-            client.socket.setDeadline(after: relay.limits.keepAlive)
+            client.socket.setExpendableDeadline(after: relay.limits.keepAlive)
             guard let count = try? await client.fill(), count > 0 else { throw .silent }
         }
-        client.socket.setDeadline(after: relay.limits.handshake)
+        client.socket.setExpendableDeadline(after: relay.limits.handshake)
     }
 
     private func nextHead(
         from client: HTTPConnection, _ parser: inout HTTPHeadParser
     ) async throws(Ending) -> HTTPRequestHead {
         do throws(Interruption<HTTPError>) {
-            return try await client.inbox.message(from: client.socket) { bytes throws(HTTPError) in
+            let head = try await client.inbox.message(from: client.socket) { bytes throws(HTTPError) in
                 try parser.parse(bytes)
             }
+            client.socket.endExpendability()
+            return head
         } catch {
             switch error {
             case .malformed(let mistake): throw .answer(mistake.status, mistake.reason)

@@ -121,14 +121,14 @@ extension Socket {
     /// them. Bounded in time and in bytes, whatever the peer does.
     borrowing func close(saying lastWords: [UInt8], within limit: Duration) async {
         guard !lastWords.isEmpty else { return }
-        setDeadline(after: limit)
+        setExpendableDeadline(after: limit)
         guard (try? await write(lastWords)) != nil else { return }
         await finishAndDrain(within: limit)
     }
 
     /// As `close(saying:within:)`, once the last words have been written.
     borrowing func finishAndDrain(within limit: Duration) async {
-        setDeadline(after: limit)
+        setExpendableDeadline(after: limit)
         await finish()
         await drain(atMost: 1 << 20)
     }

@@ -101,7 +101,7 @@ package final class Relay: Sendable {
             if let table = limitTable { requester.enter(table) }
             guard listener.admits(requester.identity.address) else { return await turnAway(client, from: listener) }
             // One deadline for all that the client has to say first, however many steps that takes.
-            client.setDeadline(after: limits.handshake)
+            client.setExpendableDeadline(after: limits.handshake)
             if listener.kind == .mixed {
                 requester.kind = await beginsAsSOCKS(client, on: listener) ? .socks5 : .http
             }

@@ -91,7 +91,15 @@ package final class Acceptor: Sendable {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
             lastObstacle = now
-            await reactor.sleep(for: Acceptor.pause)
+            // Who asks for something comes before who does not.
+            let share = DescriptorBudget.shared.relief / reactors.count + 1
+            for each in reactors { each.spawn { $0.loop.endExpendable(atMost: share) } }
+            if case .refusal = obstacle {
+                await reactor.sleep(for: Acceptor.pause)
+            } else {
+                // Their tasks give back what they hold in this turn.
+                await reactor.sleep(for: .zero)
+            }
         }
     }
 

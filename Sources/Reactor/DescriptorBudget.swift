@@ -27,6 +27,9 @@ package final class DescriptorBudget: Sendable {
         used.subtract(count, ordering: .relaxed)
     }
 
+    /// How many sessions are ended at once, if that many are expendable, when no more fits.
+    var relief: Int { limit / DescriptorBudget.session / 32 }
+
     /// Whether one more session fits.
     var allowsSession: Bool {
         used.load(ordering: .relaxed) + DescriptorBudget.session <= limit

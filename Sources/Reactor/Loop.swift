@@ -33,6 +33,8 @@ final class Loop {
     private var now: UInt64
 
     static let scratchSize = 64 << 10
+    /// Half a second.
+    private static let patience = TimerWheel.ticks(.milliseconds(500))
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
         epoll = try Descriptor(adopting: checked(linux_epoll_create()))
@@ -284,7 +286,7 @@ final class Loop {
 
     func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
         guard !slots[index].pointee.flags.contains(.revoked) else { return }
-        slots[index].pointee.flags.remove(.expired)
+        slots[index].pointee.flags.subtract([.expired, .expendable])
         // The clock is asked anew: counted from the start of a long turn a deadline would come early.
         wheel.arm(index, in: slots, at: TimerWheel.tick(of: monotonicMilliseconds()) &+ max(ticks, 1))
     }
@@ -300,8 +302,22 @@ final class Loop {
 
     func clearDeadline(_ index: Slot.Index) {
         guard !slots[index].pointee.flags.contains(.revoked) else { return }
-        slots[index].pointee.flags.remove(.expired)
+        slots[index].pointee.flags.subtract([.expired, .expendable])
         wheel.disarm(index, in: slots)
+    }
+
+    func markExpendable(_ index: Slot.Index) {
+        slots[index].pointee.flags.insert(.expendable)
+        slots[index].pointee.patience = freshTick &+ Loop.patience
+    }
+
+    /// Ends sessions that are expendable, those first whose deadline is nearest.
+    func endExpendable(atMost count: Int) {
+        let now = freshTick
+        let ended = wheel.nearest(count, in: slots) {
+            $0.flags.contains(.expendable) && Int32(bitPattern: now &- $0.patience) >= 0
+        }
+        for index in ended { revoke(index) }
     }
 
     /// This turn's time in ticks of the wheel.

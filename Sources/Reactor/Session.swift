@@ -170,7 +170,7 @@ extension Loop {
     }
 
     /// Takes a slot away from the task that has it, which still owns it and closes it when it returns.
-    private func revoke(_ index: Slot.Index) {
+    func revoke(_ index: Slot.Index) {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.open), slot.pointee.flags.isDisjoint(with: .revoked) else { return }
         clearDeadline(index)

@@ -36,6 +36,8 @@ struct Slot {
         static let revoked = Flags(rawValue: 4096)
         /// Its bytes pass through `channel`.
         static let secure = Flags(rawValue: 8192)
+        /// Ended ahead of its deadline when descriptors are short: its client asks for nothing yet, or nothing any more.
+        static let expendable = Flags(rawValue: 16384)
 
         /// What it takes from the budget of descriptors.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }
@@ -50,6 +52,8 @@ struct Slot {
     /// The slot to wake as well: a race of connects waits on one alarm, who waits for an origin wants to hear of the client.
     var proxy: Index = Slot.none
     var deadline: UInt32 = 0
+    /// Of an expendable one: the tick from which on it may be ended.
+    var patience: UInt32 = 0
     var previous: Index = Slot.none
     var next: Index = Slot.none
     /// The task that waits until it is readable, and the one that waits until it is writable.

@@ -43,6 +43,19 @@ package struct Socket: ~Copyable {
         loop.setDeadline(slot, after: TimerWheel.ticks(duration))
     }
 
+    /// The same for a client that nothing is done for: it has not asked for anything yet, or has had its answer. When
+    /// descriptors run out, those whose deadline is nearest are ended in favour of new clients, so that no number of slow ones
+    /// holds the others up. Who came a moment ago is spared: even a quick client needs a round trip.
+    package borrowing func setExpendableDeadline(after duration: Duration) {
+        setDeadline(after: duration)
+        loop.markExpendable(slot)
+    }
+
+    /// Now something is done for the client; the deadline stays.
+    package borrowing func endExpendability() {
+        loop.slots[slot].pointee.flags.remove(.expendable)
+    }
+
     package borrowing func clearDeadline() {
         loop.clearDeadline(slot)
     }

@@ -88,6 +88,27 @@ struct TimerWheel: ~Copyable {
         return due
     }
 
+    /// Of the slots that are meant those with the nearest deadlines, `count` at most.
+    func nearest(_ count: Int, in slots: borrowing SlotTable, where isMeant: (Slot) -> Bool) -> [Slot.Index] {
+        var found: [Slot.Index] = []
+        // Those of later rounds of the wheel share the buckets: they come after all others, in no order.
+        for isThisRound in [true, false] {
+            for distance in 1...UInt32(TimerWheel.buckets) {
+                let tick = current &+ distance
+                var index = heads[Int(tick) & (TimerWheel.buckets - 1)]
+                while index != Slot.none {
+                    guard found.count < count else { return found }
+                    let slot = slots[index]
+                    if (slot.pointee.deadline == tick) == isThisRound, isMeant(slot.pointee) {
+                        found.append(index)
+                    }
+                    index = slot.pointee.next
+                }
+            }
+        }
+        return found
+    }
+
     /// Milliseconds until the next bucket that is not empty, -1 if all are.
     func timeout(now: UInt64) -> Int32 {
         for distance in 0...(TimerWheel.buckets / 64) {

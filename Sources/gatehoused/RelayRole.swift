@@ -115,7 +115,8 @@ actor RelayRole: RoleService {
                 onPause: { errno in
                     let reason = errno.map { "\($0)" } ?? "the limit of open descriptors is reached"
                     log.warning(
-                        "accepting pauses: \(reason); sessions go on, and accepting with them as soon as some end")
+                        "accepting pauses: \(reason); sessions go on, and accepting with them as soon as some end. Clients that ask for nothing are ended first"
+                    )
                 },
                 session: relay.session(for: listener))
         } catch {

@@ -10,7 +10,7 @@ import Testing
 @Suite("Descriptors and pipes")
 struct ResourceTests {
     @Test(
-        "After two thousand sessions that end in every way no descriptor and no CLOSE_WAIT is left",
+        "5: after two thousand sessions that end in every way no descriptor and no CLOSE_WAIT is left",
         arguments: Mode.allCases)
     func leaks(mode: Mode) async {
         await #expect(processExitsWith: .success) { [mode] in
@@ -71,7 +71,7 @@ struct ResourceTests {
         }
     }
 
-    @Test("Without descriptors accepting pauses and resumes, says so once, and tunnels live on")
+    @Test("7: without descriptors accepting pauses and resumes, says so once, and tunnels live on")
     func outOfDescriptors() async {
         await #expect(processExitsWith: .success) {
             let listener = try Origin()
@@ -105,7 +105,7 @@ struct ResourceTests {
         }
     }
 
-    @Test("Accepting pauses before the limit, so that every session that was accepted can dial")
+    @Test("7: accepting pauses before the limit, so that every session that was accepted can dial")
     func budget() async {
         await #expect(processExitsWith: .success) {
             let budget = DescriptorBudget.shared
@@ -139,8 +139,53 @@ struct ResourceTests {
         }
     }
 
+    /// Ten thousand clients that say a byte a minute would take every descriptor until their deadline.
+    @Test("7: when descriptors run out, clients that ask for nothing are ended, and whoever asks is served at once")
+    func expendable() async {
+        await #expect(processExitsWith: .success) {
+            let budget = DescriptorBudget.shared
+            while budget.allowsSession { budget.take(1) }
+            budget.give(20)
+            let pauses = Mutex<[Errno?]>([])
+            let counters = try Counters()
+            let reactors = try (0..<2).map { try Reactor(index: $0, counters: counters) }
+            for reactor in reactors { reactor.start() }
+            let listener = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
+            let address = try ListeningSocket.address(of: listener)
+            let acceptor = Acceptor(
+                listener: listener, account: 0, reactors: reactors,
+                onPause: { errno in pauses.withLock { $0.append(errno) } },
+                session: { _, client, _ in
+                    client.setExpendableDeadline(after: .seconds(60))
+                    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
+                    defer { buffer.deallocate() }
+                    while let count = try? await client.read(into: buffer), count > 0 {
+                        client.clearDeadline()
+                        try? await client.write(Array(buffer[..<count]))
+                    }
+                })
+            let busy = try Peer(connectingTo: address)
+            try busy.write("first")
+            #expect(try busy.text(5) == "first")
+            let silent = try (0..<9).map { _ in try Peer(connectingTo: address) }
+            eventually("there is no room any more") { !budget.allowsSession }
+            for _ in 0..<5 {
+                let began = ContinuousClock.now
+                let newcomer = try Peer(connectingTo: address)
+                try newcomer.write("ask")
+                #expect(try newcomer.text(3) == "ask")
+                #expect(ContinuousClock.now - began < .seconds(1))
+            }
+            #expect(silent[0].readToEnd() == .reset(after: []))
+            try busy.write("still here")
+            #expect(try busy.text(10) == "still here")
+            #expect(pauses.withLock { $0 } == [nil])
+            acceptor.close()
+        }
+    }
+
     @Test(
-        "When the kernel gives no pipe of use, tunnels copy",
+        "7: when the kernel gives no pipe of use, tunnels copy",
         .enabled(if: getuid() == 0, "needs root: to become a user who has used up his pipes"))
     func noPipes() async {
         await #expect(processExitsWith: .success) {

@@ -40,6 +40,25 @@ struct TimerWheelTests {
         }
     }
 
+    @Test("The nearest deadlines are found, those of a later round last")
+    func nearest() {
+        var rig = Rig()
+        let far = rig.arm(milliseconds: 40_000)
+        let middle = rig.arm(milliseconds: 900)
+        let near = rig.arm(milliseconds: 100)
+        let next = rig.arm(milliseconds: 200)
+        let other = rig.arm(milliseconds: 50)
+        for index in [far, middle, near, next] { rig.slots[index].pointee.flags.insert(.expendable) }
+        var found = rig.wheel.nearest(2, in: rig.slots) { $0.flags.contains(.expendable) }
+        #expect(found == [near, next])
+        found = rig.wheel.nearest(9, in: rig.slots) { $0.flags.contains(.expendable) }
+        #expect(found == [near, next, middle, far])
+        rig.slots[other].pointee.flags.insert(.expendable)
+        rig.wheel.disarm(near, in: rig.slots)
+        found = rig.wheel.nearest(1, in: rig.slots) { $0.flags.contains(.expendable) }
+        #expect(found == [other])
+    }
+
     @Test("Ten thousand deadlines fire, none early and none late, stepping by what the wheel asks for")
     func many() {
         var rig = Rig()
