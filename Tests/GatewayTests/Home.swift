@@ -18,6 +18,8 @@ final class Home: @unchecked Sendable {
     private(set) var daemon: RunningProgram?
     /// To be set by a test that ends a role itself.
     var killsRoles = false
+    /// What the daemon and its roles may open, if it is to be less than usual.
+    var descriptorLimit: Int?
 
     static let gatewayOnLAN = "192.168.77.1"
     static let gatewayOnWAN = "203.0.113.1"
@@ -69,6 +71,8 @@ final class Home: @unchecked Sendable {
         if !killsRoles, let said = daemon?.said, said.contains("restarting it") {
             Issue.record("a role died:\n\(said)")
         }
+        // Of a build with a sanitizer: what it found in the daemon or in a role.
+        if let said = daemon?.said, said.contains("Sanitizer: ") { Issue.record("a sanitizer found:\n\(said)") }
         daemon = nil
         try? FileManager.default.removeItem(atPath: directory)
     }
@@ -83,7 +87,9 @@ final class Home: @unchecked Sendable {
 
     func command(firewall: String = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
         // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
-        let setup = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
+        let limit = descriptorLimit.map { "ulimit -n \($0); " } ?? ""
+        let setup =
+            limit + "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
         return [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
             "--state", state ?? self.state, "--socket", socket ?? self.socket, "--firewall", firewall, "--user",

@@ -3,6 +3,15 @@ import Glibc
 import TestNetwork
 import Testing
 
+/// How the bytes of a test travel: few are copied; a flood moves to splice(2).
+enum Volume: CaseIterable, Sendable {
+    case few, flood
+
+    var bytes: [UInt8] {
+        (0..<(self == .few ? 700 : 3_000_000)).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+    }
+}
+
 /// What correct means for the tunnels of both proxies; the numbers are those of the project's list.
 @Suite("A tunnel is a TCP connection", .enabled(if: isRoot, "needs root: network namespaces"))
 struct TunnelTests {
@@ -10,16 +19,17 @@ struct TunnelTests {
 
     init() throws { home = try Home.ready() }
 
-    @Test("1: a FIN travels on, and the other direction goes on", arguments: ProxyKind.allCases)
-    func halfClose(kind: ProxyKind) throws {
-        let counting = try Origin(in: home.wan, Home.wanHost) { peer in
-            let request = try peer.receiveToEnd()
-            try peer.send("\(request.count) bytes")
+    @Test(
+        "1: a FIN travels on, and the other direction goes on", arguments: ProxyKind.allCases, Volume.allCases)
+    func halfClose(kind: ProxyKind, volume: Volume) throws {
+        let origin = try Origin(in: home.wan, Home.wanHost) { peer in
+            // All that came before the FIN goes back behind it.
+            try peer.send(try peer.receiveToEnd())
         }
-        let client = try home.tunnel(kind, counting.port)
-        try client.send([UInt8](repeating: 7, count: 70_000))
+        let client = try home.tunnel(kind, origin.port)
+        try client.send(volume.bytes)
         client.finish()
-        #expect(String(decoding: try client.receiveToEnd(), as: UTF8.self) == "70000 bytes")
+        #expect(try client.receiveToEnd() == volume.bytes)
     }
 
     @Test("1: the origin's FIN travels on as well, and the client may go on sending", arguments: ProxyKind.allCases)
@@ -41,31 +51,35 @@ struct TunnelTests {
 
     @Test(
         "2: a reset by the origin reaches the client as a reset, after the data before it",
-        arguments: ProxyKind.allCases)
-    func resetByOrigin(kind: ProxyKind) throws {
+        arguments: ProxyKind.allCases, Volume.allCases)
+    func resetByOrigin(kind: ProxyKind, volume: Volume) throws {
         let mayReset = DispatchSemaphore(value: 0)
         let origin = try Origin(in: home.wan, Home.wanHost) { peer in
-            try peer.send([UInt8](repeating: 7, count: 300_000))
+            try peer.send(volume.bytes)
             mayReset.wait()
             peer.resetAtClose()
         }
         let client = try home.tunnel(kind, origin.port)
-        #expect(try client.receive(exactly: 300_000).count == 300_000)
+        #expect(try client.receive(exactly: volume.bytes.count) == volume.bytes)
         mayReset.signal()
         let failure = #expect(throws: SocketFailure.self) { try client.receiveToEnd() }
         #expect(failure?.code == ECONNRESET)
     }
 
-    @Test("2: a reset by the client reaches the origin as a reset", arguments: ProxyKind.allCases)
-    func resetByClient(kind: ProxyKind) throws {
+    @Test(
+        "2: a reset by the client reaches the origin as a reset", arguments: ProxyKind.allCases, Volume.allCases)
+    func resetByClient(kind: ProxyKind, volume: Volume) throws {
         let (received, hasEnded) = (Received(), DispatchSemaphore(value: 0))
         let origin = try Origin(in: home.wan, Home.wanHost) { peer in
+            _ = try peer.receive(exactly: volume.bytes.count)
+            try peer.send("all")
             do { _ = try peer.receiveToEnd() } catch let error as SocketFailure { received.code = error.code }
             hasEnded.signal()
         }
         do {
             let client = try home.tunnel(kind, origin.port)
-            try client.send("half a message")
+            try client.send(volume.bytes)
+            #expect(try client.receive(exactly: 3) == Array("all".utf8))
             client.resetAtClose()
         }
         #expect(hasEnded.wait(timeout: .now() + 10) == .success)
@@ -108,6 +122,58 @@ struct TunnelTests {
         try home.tunnel(kind, origin.port).send(content)
         #expect(hasEnded.wait(timeout: .now() + 20) == .success)
         #expect(received.bytes == content)
+    }
+
+    /// A FIN that is not passed on leaves a connection in CLOSE_WAIT until the process ends.
+    @Test("5: sessions that end in every way leave no connection behind", arguments: ProxyKind.allCases)
+    func nothingLeft(kind: ProxyKind) throws {
+        let origin = try echo(in: home)
+        let role = try #require(try home.processes()[kind.rawValue]?.first)
+        for round in 0..<200 {
+            let client = round % 5 == 4 ? try home.dial(kind) : try home.tunnel(kind, origin.port)
+            switch round % 5 {
+            case 0: break
+            case 1: client.finish()
+            case 2: client.resetAtClose()
+            case 3:
+                try client.send("half")
+                client.finish()
+                _ = try client.receiveToEnd()
+            default: try client.send([kind == .socks5 ? 5 : UInt8(ascii: "C")])
+            }
+        }
+        #expect(
+            try eventually {
+                try home.gateway.run("ss", "-Htn", "state", "connected", "exclude", "time-wait", "exclude", "syn-sent")
+                    == ""
+            })
+        #expect(try openDescriptors(of: role) < 100)
+    }
+
+    @Test("6: urgent data stays in the stream and does not break it", arguments: ProxyKind.allCases)
+    func urgent(kind: ProxyKind) throws {
+        let origin = try echo(in: home)
+        let client = try home.tunnel(kind, origin.port)
+        try client.send("before")
+        try client.sendUrgent(UInt8(ascii: "!"))
+        try client.send("after")
+        #expect(try client.receive(exactly: 12) == Array("before!after".utf8))
+    }
+
+    /// Tunnels that end within half a minute need none, and are spared the system calls.
+    @Test("6: both ends of a tunnel that has stood for a while have keep-alive")
+    func keepAlive() throws {
+        let origin = try echo(in: home)
+        let tunnels = try ProxyKind.allCases.map { try home.tunnel($0, origin.port) }
+        #expect(
+            try eventually(within: .seconds(50)) {
+                for tunnel in tunnels {
+                    try tunnel.send("x")
+                    _ = try tunnel.receive(exactly: 1)
+                }
+                let connections = try home.gateway.run("ss", "-Htno", "state", "established")
+                return connections.components(separatedBy: "timer:(keepalive,").count == 1 + 2 * tunnels.count
+            })
     }
 }
 

@@ -48,6 +48,13 @@ package final class Peer: Sendable {
 
     package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
+    /// One byte with the urgent mark (MSG_OOB, tcp(7)).
+    package func sendUrgent(_ byte: UInt8) throws {
+        guard withUnsafePointer(to: byte, { Glibc.send(descriptor, $0, 1, CInt(MSG_OOB)) }) == 1 else {
+            throw SocketFailure("send")
+        }
+    }
+
     /// What is there, at least one byte; nothing at the end of the stream.
     package func receive(atMost limit: Int = 65536) throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: limit)
