@@ -64,7 +64,7 @@ struct DialTests {
         #expect(result.milliseconds >= 300 && result.milliseconds < 2000)
     }
 
-    @Test("A first address that does not answer costs 250 ms")
+    @Test("35: a first address that does not answer costs 250 ms")
     func staggered() throws {
         let hole = try BlackHole()
         let origin = try Origin()
@@ -74,7 +74,7 @@ struct DialTests {
         eventually("the attempt that lost is given up") { try! connecting(to: hole.address) == 0 }
     }
 
-    @Test("A first address that refuses costs nothing")
+    @Test("35: a first address that refuses costs nothing")
     func refusedFirst() throws {
         let origin = try Origin()
         let result = try dial([try unusedAddress(), .v4(0x7f00_0001, port: 1), origin.address])
@@ -83,7 +83,7 @@ struct DialTests {
     }
 
     /// At first a failure started the next attempt only when no other one was under way.
-    @Test("A refusal beside an attempt that hangs starts the next one at once")
+    @Test("35: a refusal beside an attempt that hangs starts the next one at once")
     func refusedBeside() throws {
         let hole = try BlackHole()
         let origin = try Origin()

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A relay")
 struct RelayTests {
-    @Test("What either end writes the other reads, and both FINs arrive", arguments: Mode.allCases)
+    @Test("1: what either end writes the other reads, and both FINs arrive", arguments: Mode.allCases)
     func echo(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         try client.write("ping")
@@ -20,7 +20,7 @@ struct RelayTests {
         #expect(relay.counters.read(0) == Counters.Reading(sessions: 1, active: 0, sent: 4, received: 5))
     }
 
-    @Test("Megabytes both ways at once arrive whole", arguments: Mode.allCases)
+    @Test("4: megabytes both ways at once arrive whole", arguments: Mode.allCases)
     func bulk(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         let (up, down) = (noise(20_000_003, seed: 1), noise(30_000_001, seed: 2))

@@ -8,7 +8,7 @@ import Testing
 /// CORRECTNESS 2: a stream that was cut must not look whole. Each runs copied and spliced.
 @Suite("A reset")
 struct ResetTests {
-    @Test("A client's RST reaches the origin as one", arguments: Mode.allCases)
+    @Test("2: a client's RST reaches the origin as one", arguments: Mode.allCases)
     func fromClient(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         try client.write("half a")
@@ -18,7 +18,7 @@ struct ResetTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("An origin's RST reaches the client as one", arguments: Mode.allCases)
+    @Test("2: an origin's RST reaches the client as one", arguments: Mode.allCases)
     func fromOrigin(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         try origin.write("half a")
@@ -28,14 +28,14 @@ struct ResetTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("All that a client sent before its RST arrives, then the RST", arguments: Mode.allCases)
+    @Test("2: all that a client sent before its RST arrives, then the RST", arguments: Mode.allCases)
     func behindDataFromClient(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits, originBuffer: 4096)
         try checkThatAllArrives(from: client, to: origin)
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("All that an origin sent before its RST arrives, then the RST", arguments: Mode.allCases)
+    @Test("2: all that an origin sent before its RST arrives, then the RST", arguments: Mode.allCases)
     func behindDataFromOrigin(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits, clientBuffer: 4096)
         try checkThatAllArrives(from: origin, to: client)
@@ -58,7 +58,7 @@ struct ResetTests {
     }
 
     /// A relay learns of such a RST by writing, while the answer is still in its receive queue. At first it was lost there.
-    @Test("An answer before a RST arrives, though the relay was writing when it came", arguments: Mode.allCases)
+    @Test("2: an answer before a RST arrives, though the relay was writing when it came", arguments: Mode.allCases)
     func whileWriting(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits, clientBuffer: 4096, originBuffer: 4096)
         _ = try client.fill(noise(24 << 20, seed: 7))
@@ -73,7 +73,7 @@ struct ResetTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("A client's RST after its FIN reaches the origin", arguments: Mode.allCases)
+    @Test("2: a client's RST after its FIN reaches the origin", arguments: Mode.allCases)
     func afterFin(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         client.finish()
@@ -84,7 +84,7 @@ struct ResetTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("An origin's RST after its FIN reaches the client", arguments: Mode.allCases)
+    @Test("2: an origin's RST after its FIN reaches the client", arguments: Mode.allCases)
     func originAfterFin(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         origin.finish()
@@ -94,7 +94,7 @@ struct ResetTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("A reset waits no longer than it may for an end that takes nothing", arguments: Mode.allCases)
+    @Test("2: a reset waits no longer than it may for an end that takes nothing", arguments: Mode.allCases)
     func deadReader(mode: Mode) throws {
         var limits = mode.limits
         limits.resetDrain = .milliseconds(300)
@@ -107,7 +107,7 @@ struct ResetTests {
         #expect(client.readToEnd().errno == Errno(ECONNRESET))
     }
 
-    @Test("When both ends are reset nothing is left", arguments: Mode.allCases)
+    @Test("2: when both ends are reset nothing is left", arguments: Mode.allCases)
     func both(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits, clientBuffer: 4096, originBuffer: 4096)
         _ = try client.fill(noise(8 << 20, seed: 10))

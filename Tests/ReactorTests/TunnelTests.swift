@@ -8,7 +8,7 @@ import Testing
 /// CORRECTNESS 1, 4, 5 and 6. Each runs copied and spliced.
 @Suite("A tunnel")
 struct TunnelTests {
-    @Test("After the client's FIN the origin goes on", arguments: Mode.allCases)
+    @Test("1: after the client's FIN the origin goes on", arguments: Mode.allCases)
     func clientFinishes(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         try client.write("request")
@@ -18,7 +18,7 @@ struct TunnelTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("After the origin's FIN the client goes on", arguments: Mode.allCases)
+    @Test("1: after the origin's FIN the client goes on", arguments: Mode.allCases)
     func originFinishes(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         try origin.write("greeting")
@@ -36,7 +36,7 @@ struct TunnelTests {
         #expect(try received.get().get() == .whole(bytes))
     }
 
-    @Test("All bytes reach a slow reader before the FIN", arguments: Mode.allCases)
+    @Test("4: all bytes reach a slow reader before the FIN", arguments: Mode.allCases)
     func slowReader(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits, clientBuffer: 16 << 10)
         let bytes = noise(9_000_001, seed: 4)
@@ -53,7 +53,7 @@ struct TunnelTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("A tunnel whose one end has finished is reset when nothing moves", arguments: Mode.allCases)
+    @Test("1: a tunnel whose one end has finished is reset when nothing moves", arguments: Mode.allCases)
     func linger(mode: Mode) throws {
         var limits = mode.limits
         limits.halfOpen = .milliseconds(400)
@@ -72,7 +72,7 @@ struct TunnelTests {
         #expect(relay.reactors[0].load == 0)
     }
 
-    @Test("A tunnel in which nothing moves is reset at both ends", arguments: Mode.allCases)
+    @Test("5: a tunnel in which nothing moves is reset at both ends", arguments: Mode.allCases)
     func idle(mode: Mode) throws {
         var limits = mode.limits
         limits.idle = .milliseconds(300)
@@ -84,7 +84,7 @@ struct TunnelTests {
         #expect(relay.reactors[0].load == 0)
     }
 
-    @Test("A tunnel in which a byte moves now and then is not idle", arguments: Mode.allCases)
+    @Test("5: a tunnel in which a byte moves now and then is not idle", arguments: Mode.allCases)
     func trickle(mode: Mode) throws {
         var limits = mode.limits
         limits.idle = .milliseconds(400)
@@ -100,7 +100,7 @@ struct TunnelTests {
 
     /// The loop hears nothing of a reader that takes a little at a time: a socket announces room only when a third of its
     /// buffer is free. What the peer has not acknowledged shrinks all the while.
-    @Test("A slow but live reader is not reaped while it takes what was sent", arguments: Mode.allCases)
+    @Test("5: a slow but live reader is not reaped while it takes what was sent", arguments: Mode.allCases)
     func slowButLive(mode: Mode) throws {
         var limits = mode.limits
         limits.idle = .milliseconds(600)
@@ -120,7 +120,7 @@ struct TunnelTests {
         _ = try? sent.get().get()
     }
 
-    @Test("Urgent data stays in the stream and does not stop it", arguments: Mode.allCases)
+    @Test("6: urgent data stays in the stream and does not stop it", arguments: Mode.allCases)
     func urgent(mode: Mode) throws {
         let (client, origin, relay) = try Relay.joined(mode.limits)
         let received = background { origin.readToEnd() }
@@ -169,7 +169,7 @@ struct TunnelTests {
         for flood in floods + [echo] { try flood.get().get() }
     }
 
-    @Test("Both ends send at once, keep urgent data in line, and have keep-alive before long")
+    @Test("6: both ends send at once, keep urgent data in line, and have keep-alive before long")
     func options() throws {
         let (client, origin, relay) = try Relay.joined(TunnelLimits())
         try client.write("x")
