@@ -206,6 +206,11 @@ extension Instruction {
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CMP_OP), comparison.rawValue)
             nftnl_expr_set(expression, UInt16(NFTNL_EXPR_CMP_DATA), value, UInt32(value.count))
             return expression
+        case .socketWildcard:
+            let expression = nftnl_expr_alloc("socket")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_SOCKET_KEY), UInt32(NFT_SOCKET_WILDCARD.rawValue))
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
+            return expression
         case .lookup:
             let expression = nftnl_expr_alloc("lookup")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)

@@ -53,9 +53,36 @@ private func foundation(lan: [String]) -> [Ruleset.Rule] {
 
 private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
 
-/// One for each network of clients. None if the listener needs none (loopback), or cannot exist because no interface holds
-/// its address.
 private func openings(for listener: Listener, in surroundings: Surroundings) -> [Ruleset.Rule] {
+    let name = "\(listener.kind) \(listener.endpoint)"
+    var rules: [Ruleset.Rule] = []
+    for way in ways(to: listener, in: surroundings) {
+        func open(_ matches: [Match], _ comment: String) {
+            rules.append(Ruleset.Rule(way + matches, isCounted: true, .accept, comment: comment))
+        }
+        open([.destinationPort(.tcp, listener.endpoint.port)], name)
+        if listener.kind.speaksSOCKS {
+            // A UDP association is bound to the address that its client reached, which is what this asks for. Where it is
+            // left to the kernel on which port, a socket of another program may stand open beside it: one that is bound to
+            // just this address too, and not to all, as most are.
+            let ports = listener.socks.udpPorts ?? unprivileged
+            open([.destinationPorts(.udp, ports), .boundSocket], "\(name), datagrams")
+        }
+    }
+    if listener.kind.speaksSOCKS, let ports = listener.socks.bindPorts {
+        // BIND's peer comes from anywhere, to the address from which the gateway would connect to it.
+        rules.append(
+            Ruleset.Rule(
+                [.destinationPorts(.tcp, ports), .boundSocket], isCounted: true, .accept, comment: "\(name), BIND"))
+    }
+    return rules
+}
+
+private let unprivileged = PortRange(1024, 65535)!
+
+/// What packets for the listener have in common, for each network of clients. None if it needs no opening (loopback), or
+/// cannot exist because no interface holds its address.
+private func ways(to listener: Listener, in surroundings: Surroundings) -> [[Match]] {
     let address = listener.endpoint.address.unmapped
     if address.isLoopback || listener.interface == "lo" { return [] }
     var matches: [Match] = []
@@ -81,8 +108,7 @@ private func openings(for listener: Listener, in surroundings: Surroundings) -> 
             matches.append(family)
         }
         if !address.isUnspecified { matches.append(.destination(Network(address, prefix: 128))) }
-        matches.append(.destinationPort(.tcp, listener.endpoint.port))
-        return Ruleset.Rule(matches, isCounted: true, .accept, comment: "\(listener.kind) \(listener.endpoint)")
+        return matches
     }
 }
 

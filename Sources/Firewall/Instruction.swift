@@ -12,6 +12,8 @@ enum Instruction: Hashable, Sendable {
     /// register = register & mask
     case mask([UInt8])
     case compare(Comparison, [UInt8])
+    /// Whether the socket that would receive the packet is bound to every address: 1, else 0; the rule ends without one.
+    case socketWildcard
     /// The register is one of these, each `elements[i].count` bytes; ascending.
     case lookup(KeyType, elements: [[UInt8]])
     case counter
@@ -36,6 +38,8 @@ enum Instruction: Hashable, Sendable {
     enum Comparison: UInt32, Sendable {
         case eq = 0
         case neq = 1
+        case lte = 3
+        case gte = 5
     }
 
     /// What a set's key means: `enum datatypes` of nft's include/datatype.h, which the kernel only keeps for whoever
@@ -87,6 +91,15 @@ private struct Compiler {
                 .payload(base: .transport, offset: 2, length: 2),
                 .compare(.eq, [UInt8(port >> 8), UInt8(port & 0xff)]),
             ]
+        case .destinationPorts(let kind, let ports):
+            guard ports.lower < ports.upper else { return compile(.destinationPort(kind, ports.lower)) }
+            require(transport: kind == .tcp ? UInt8(IPPROTO_TCP) : UInt8(IPPROTO_UDP))
+            instructions += [
+                .payload(base: .transport, offset: 2, length: 2), .compare(.gte, bytes(ports.lower.bigEndian)),
+                .compare(.lte, bytes(ports.upper.bigEndian)),
+            ]
+        case .boundSocket:
+            instructions += [.socketWildcard, .compare(.eq, [0])]
         case .icmp(let types):
             require(.ipv4)
             require(transport: UInt8(IPPROTO_ICMP))
@@ -157,6 +170,7 @@ extension Instruction: CustomStringConvertible {
         case .mask(let mask):
             "[ bitwise reg 1 = ( reg 1 & \(words(mask)) ) ^ \(words(mask.map { _ in 0 })) ]"
         case .compare(let comparison, let value): "[ cmp \(comparison) reg 1 \(words(value)) ]"
+        case .socketWildcard: "[ socket load wildcard => reg 1 ]"
         case .lookup(_, let elements): "[ lookup reg 1 set { \(elements.map(words).joined(separator: ", ")) } ]"
         case .counter: "[ counter ]"
         case .verdict(let verdict): "[ immediate reg 0 \(verdict) ]"

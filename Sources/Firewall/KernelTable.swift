@@ -157,6 +157,8 @@ extension Instruction {
             return Comparison(rawValue: number(NFTNL_EXPR_CMP_OP)).map {
                 .compare($0, data(expression, NFTNL_EXPR_CMP_DATA))
             }
+        case "socket" where isFirst(NFTNL_EXPR_SOCKET_DREG):
+            return number(NFTNL_EXPR_SOCKET_KEY) == NFT_SOCKET_WILDCARD.rawValue ? .socketWildcard : nil
         case "lookup" where isFirst(NFTNL_EXPR_LOOKUP_SREG):
             // An inverted lookup, or one that loads a value, is none of ours.
             guard number(NFTNL_EXPR_LOOKUP_FLAGS) == 0,

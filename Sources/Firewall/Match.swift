@@ -9,6 +9,11 @@ package enum Match: Hashable, Sendable {
     case source(Network)
     case destination(Network)
     case destinationPort(Opening.Transport, UInt16)
+    /// The destination's port is one of these.
+    case destinationPorts(Opening.Transport, PortRange)
+    /// A socket of this machine would receive the packet, and it is bound to the very address that the packet is for
+    /// (`socket wildcard 0`, nft(8); Linux 5.11). So a port is open exactly as long as somebody is behind it.
+    case boundSocket
     case icmp([ICMPType])
     case icmpv6([ICMPv6Type])
     /// 255 proves that no router has passed the packet on (RFC 4861 §7.1).
@@ -65,6 +70,8 @@ extension Match: CustomStringConvertible {
         case .source(let network): "\(network.protocolName) saddr \(network.notation)"
         case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
         case .destinationPort(let transport, let port): "\(transport) dport \(port)"
+        case .destinationPorts(let transport, let ports): "\(transport) dport \(ports)"
+        case .boundSocket: "socket wildcard 0"
         case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
         case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"
         case .hopLimit(let limit): "ip6 hoplimit \(limit)"

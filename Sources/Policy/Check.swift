@@ -55,6 +55,7 @@ extension Policy {
         guard endpoint.port != 0 else {
             throw Refusal("\(endpoint) has the port 0; give a port from 1 to 65535")
         }
+        try checkSOCKS(listener)
         if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
         try Self.checkHeld(endpoint.address.unmapped, by: listener.interface, in: surroundings)
         try checkClients(of: listener)

@@ -34,7 +34,7 @@ extension Relay {
 
     /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
     func route(
-        to host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
+        to host: Host, port: UInt16, for requester: Requester, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         if let refusal = requester.refusal { throw .overLimit(refusal) }
         var access = self.access
@@ -84,7 +84,7 @@ extension Relay {
         return connection
     }
 
-    private func addresses(of name: String, on reactor: isolated Reactor) async throws(DialFailure) -> [IPAddress] {
+    private func addresses(of name: String, on reactor: Reactor) async throws(DialFailure) -> [IPAddress] {
         do {
             return try await resolver(on: reactor).addresses(of: name)
         } catch {

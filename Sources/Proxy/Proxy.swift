@@ -17,6 +17,12 @@ package final class Relay: Sendable {
         package var handshake: Duration = .seconds(10)
         /// From a request to the origin's connection, name lookup included.
         package var dial: Duration = .seconds(10)
+        /// How long BIND waits for its peer.
+        package var incoming: Duration = .seconds(120)
+        /// How long the fragments of a datagram wait for the last of them (RFC 1928 §7: no less than 5 s).
+        package var reassembly: Duration = .seconds(10)
+        /// How long a datagram to a name goes where the one before went, before the name is looked up anew.
+        package var nameLife: Duration = .seconds(60)
         /// How long a refused client may take to read why (RFC 1928 §6 allows 10 s).
         package var farewell: Duration = .seconds(3)
         /// How long an HTTP client may take until its next request.

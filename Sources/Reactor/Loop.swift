@@ -16,6 +16,8 @@ final class Loop {
     var pipes = PipePool()
     /// Where data passes through that is copied; never holds anything from one call to the next.
     let scratch: UnsafeMutableRawBufferPointer
+    /// Where datagrams pass through; made for the first UDP socket.
+    lazy var datagrams = DatagramBatch()
     /// Sessions and tunnels; other threads read it.
     let load = Atomic<Int>(0)
     /// Whether the pump has moved a byte since it last looked.

@@ -65,6 +65,14 @@ package actor Reactor {
         }
     }
 
+    /// As `spawn`, on the reactor's own thread, for work on what belongs to the reactor.
+    package nonisolated func begin(_ body: @escaping () async -> Void) {
+        executor.checkIsolated()
+        // It never leaves this thread, and neither does what it holds.
+        nonisolated(unsafe) let body = body
+        spawn { _ in await body() }
+    }
+
     func startImmediately(_ body: @escaping ReactorBody) {
         Task.immediate(executorPreference: executor) { await body(self) }
     }

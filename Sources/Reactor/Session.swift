@@ -177,6 +177,7 @@ extension Loop {
         slot.pointee.flags.formUnion([.expired, .revoked])
         linux_abort(slot.pointee.descriptor)
         resume(slot)
+        if slot.pointee.proxy != Slot.none { wake(slot.pointee.proxy) }
     }
 
     /// A slot is closed; if it was a session's client the session is over.

@@ -143,6 +143,11 @@ package struct Socket: ~Copyable {
         }
     }
 
+    /// Reads and discards until the peer closes its end; the buffer holds nothing from one call to the next.
+    package borrowing func discard() async throws(Errno) {
+        while try await read(into: loop.scratch) > 0 {}
+    }
+
     /// Makes the close to come a RST.
     package borrowing func resetOnClose() {
         _ = linux_set_reset_on_close(descriptor)

@@ -21,6 +21,13 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// From the words of a `linux_address`.
+    init?(_ words: (UInt64, UInt64, UInt64, UInt64)) {
+        var storage = sockaddr_storage()
+        withUnsafeMutableBytes(of: &storage) { target in withUnsafeBytes(of: words) { target.copyMemory(from: $0) } }
+        self.init(storage)
+    }
+
     init?(_ storage: sockaddr_storage) {
         var storage = storage
         switch Int32(storage.ss_family) {
@@ -64,6 +71,44 @@ package enum SocketAddress: Hashable, Sendable {
             }
         }
         return (storage, socklen_t(length))
+    }
+
+    func withPort(_ port: UInt16) -> SocketAddress {
+        switch self {
+        case .v4(let bits, _): .v4(bits, port: port)
+        case .v6(let bits, _): .v6(bits, port: port)
+        }
+    }
+
+    /// bind(2), if `ports` says so to one of them, beginning anywhere among them.
+    ///
+    /// - Throws: `EADDRINUSE` if all are taken.
+    func bind(_ descriptor: Int32, ports: ClosedRange<UInt16>? = nil) throws(Errno) {
+        guard let ports else {
+            try checked(bind(descriptor))
+            return
+        }
+        let start = Int.random(in: 0..<ports.count)
+        for step in 0..<ports.count {
+            let port = ports.lowerBound + UInt16((start + step) % ports.count)
+            let result = withPort(port).bind(descriptor)
+            if result == 0 { return }
+            guard result == -EADDRINUSE else { throw Errno(-result) }
+        }
+        throw Errno(EADDRINUSE)
+    }
+
+    private func bind(_ descriptor: Int32) -> Int32 {
+        let (storage, length) = storage
+        let result = withUnsafePointer(to: storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(descriptor, $0, length) }
+        }
+        return result == 0 ? 0 : -errno
+    }
+
+    func connect(_ descriptor: Int32) throws(Errno) {
+        let (storage, length) = storage
+        try checked(withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) })
     }
 
     /// The address of this end (getsockname(2)).

@@ -77,31 +77,10 @@ package struct SOCKS5Request: Hashable, Sendable {
         guard input[0] == 5 else { throw .unknownVersion(input[0]) }
         guard input.count >= 4 else { return .needMore }
         guard let command = SOCKS5Command(rawValue: input[1]) else { throw .unknownCommand(input[1]) }
-        guard case .done(let address, consumed: let end) = try parseAddress(input) else { return .needMore }
+        guard case .done(let address, consumed: let end) = try SOCKS5Address.parse(input) else { return .needMore }
         guard input.count >= end + 2 else { return .needMore }
         let port = input.number(at: end, as: UInt16.self)
         return .done(SOCKS5Request(command: command, address: address, port: port), consumed: end + 2)
-    }
-
-    /// ATYP is at offset 3.
-    private static func parseAddress(_ input: borrowing Span<UInt8>) throws(SOCKS5Error) -> Parsed<SOCKS5Address> {
-        switch input[3] {
-        case 1:
-            guard input.count >= 8 else { return .needMore }
-            return .done(.v4(input.number(at: 4, as: UInt32.self)), consumed: 8)
-        case 4:
-            guard input.count >= 20 else { return .needMore }
-            return .done(.v6(input.number(at: 4, as: UInt128.self)), consumed: 20)
-        case 3:
-            guard input.count >= 5 else { return .needMore }
-            let end = 5 + Int(input[4])
-            guard end > 5 else { throw .badName }
-            guard input.count >= end else { return .needMore }
-            for index in 5..<end where !(0x21...0x7e).contains(input[index]) { throw .badName }
-            return .done(.name(input.text(5..<end)), consumed: end)
-        default:
-            throw .unknownAddressType(input[3])
-        }
     }
 }
 
@@ -130,6 +109,27 @@ package enum SOCKS5ReplyCode: UInt8, Sendable, CaseIterable {
 }
 
 extension SOCKS5Address {
+    /// ATYP is at offset 3, in a request as in a datagram.
+    static func parse(_ input: borrowing Span<UInt8>) throws(SOCKS5Error) -> Parsed<SOCKS5Address> {
+        switch input[3] {
+        case 1:
+            guard input.count >= 8 else { return .needMore }
+            return .done(.v4(input.number(at: 4, as: UInt32.self)), consumed: 8)
+        case 4:
+            guard input.count >= 20 else { return .needMore }
+            return .done(.v6(input.number(at: 4, as: UInt128.self)), consumed: 20)
+        case 3:
+            guard input.count >= 5 else { return .needMore }
+            let end = 5 + Int(input[4])
+            guard end > 5 else { throw .badName }
+            guard input.count >= end else { return .needMore }
+            for index in 5..<end where !(0x21...0x7e).contains(input[index]) { throw .badName }
+            return .done(.name(input.text(5..<end)), consumed: end)
+        default:
+            throw .unknownAddressType(input[3])
+        }
+    }
+
     /// ATYP and the address. A name is at most 255 bytes (it came from a parser that holds that).
     func encode(into bytes: inout [UInt8]) {
         switch self {

@@ -120,14 +120,14 @@ struct ListenerVerb: ParsableCommand {
                 }
                 var table = Table(
                     .text("KIND"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .text("FROM"),
-                    .text("USERS"))
+                    .text("USERS"), .text("SOCKS"))
                 for listener in reply.listeners {
                     let networks = listener.clients.map(\.description).joined(separator: " ")
                     let users = listener.users.joined(separator: " ")
                     table.add(
                         "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),
                         "\(listener.authentication)", .init(networks.isEmpty ? "any" : networks),
-                        .init(users.isEmpty ? "any" : users))
+                        .init(users.isEmpty ? "any" : users), .init(listener.socks.summary))
                 }
                 table.show()
             }

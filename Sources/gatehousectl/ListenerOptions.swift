@@ -60,3 +60,15 @@ struct ListenerOptions: ParsableArguments {
         if let bindPorts { socks.bindPorts = bindPorts.value }
     }
 }
+
+extension Listener.SOCKSOptions {
+    /// As `listener list` shows them, in the words that `listener add` takes.
+    var summary: String {
+        var words: [String] = []
+        if allowsVersion4 { words.append("socks4") }
+        if let advertisedAddress { words.append("advertise \(advertisedAddress)") }
+        if let udpPorts { words.append("udp-ports \(udpPorts)") }
+        if let bindPorts { words.append("bind-ports \(bindPorts)") }
+        return words.isEmpty ? "–" : words.joined(separator: ", ")
+    }
+}

@@ -73,7 +73,20 @@ struct Figure: Sendable {
             Figure(
                 title: "download inside TLS, 8 flows, Gbit/s", measure: "encrypted", value: "gbit", moreIsBetter: true),
             Figure(title: "  CPU s/GB", measure: "encrypted", value: "cpu", bar: Bar(limit: .atMost(1))),
+        ] + datagrams(64) + datagrams(1200)
+
+    /// Echoes of one size through UDP associations.
+    private static func datagrams(_ size: Int) -> [Figure] {
+        [
+            Figure(
+                title: "datagrams of \(size) bytes there and back, per s", measure: "udp-\(size)", value: "rate",
+                moreIsBetter: true, bar: Bar(limit: .atLeast(2.5))),
+            Figure(
+                title: "  CPU µs each", measure: "udp-\(size)", value: "cpu", scale: 1e6,
+                bar: Bar(limit: .atMost(0.4))),
+            Figure(title: "  lost", measure: "udp-\(size)", value: "errors"),
         ]
+    }
 
     /// One direction with 1, 8 and 64 flows.
     private static func bulk(_ verb: String, _ name: String) -> [Figure] {

@@ -39,6 +39,7 @@ struct Origin {
 
     func run() throws(Failure) -> Never {
         let listener = try Socket.listen(at: Endpoint(address: 0, port: port))
+        try DatagramEcho.start(port: port)
         var polls: [Epoll] = []
         for _ in 0..<threads { polls.append(try Epoll()) }
         let table = ConnectionTable()

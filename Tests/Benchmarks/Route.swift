@@ -49,7 +49,11 @@ package struct Route: Sendable {
     }
 
     /// Writes the message of `step` and returns its length.
-    package func write(step: Int, target: Endpoint, into buffer: UnsafeMutablePointer<UInt8>) -> Int {
+    ///
+    /// - Parameter command: of SOCKS5: 1 is CONNECT, 3 is UDP ASSOCIATE.
+    package func write(
+        step: Int, target: Endpoint, command: UInt8 = 1, into buffer: UnsafeMutablePointer<UInt8>
+    ) -> Int {
         var pen = Pen(buffer)
         switch (way, step) {
         case (.direct, _), (.tcp, _):
@@ -62,7 +66,7 @@ package struct Route: Sendable {
             pen.put([UInt8(password.count)])
             pen.put(password)
         case (.socks5, _):
-            pen.put([5, 1, 0, 1])
+            pen.put([5, command, 0, 1])
             pen.put(bigEndian: target.address)
             pen.put([UInt8(target.port >> 8), UInt8(truncatingIfNeeded: target.port)])
         case (.http, _):
@@ -136,7 +140,7 @@ package struct Route: Sendable {
             guard firstHop(to: target).withSockaddr({ connect(fd, $0, $1) }) == 0 else {
                 throw Failure(errno: "connect")
             }
-            if isTunnel { try shakeHands(fd, target) }
+            if isTunnel { _ = try shakeHands(fd, target) }
             return fd
         } catch {
             close(fd)
@@ -144,11 +148,38 @@ package struct Route: Sendable {
         }
     }
 
-    private func shakeHands(_ fd: Int32, _ target: Endpoint) throws(Failure) {
+    /// Where datagrams for `target` go and what stands before each; they go as long as `control` (-1: none) is open.
+    struct Association {
+        var control: Int32
+        var target: Endpoint
+        var header: [UInt8]
+    }
+
+    func associate(with target: Endpoint) throws(Failure) -> Association {
+        guard way != .direct else { return Association(control: -1, target: target, header: []) }
+        guard way == .socks5 else { throw Failure("no datagrams through \(way)") }
+        let fd = Socket.stream(blocking: true)
+        guard fd >= 0 else { throw Failure(errno: "socket") }
+        Socket.setTimeout(fd, seconds: 10)
+        guard proxy.withSockaddr({ connect(fd, $0, $1) }) == 0 else { throw Failure(errno: "connect") }
+        let reply = try shakeHands(fd, Endpoint(address: 0, port: 0), command: 3)
+        guard reply.count == 10, reply[3] == 1 else { throw Failure("the association has no IPv4 address: \(reply)") }
+        let address = reply[4..<8].reduce(0) { $0 << 8 | UInt32($1) }
+        var header = [UInt8](repeating: 0, count: 10)
+        header[3] = 1
+        for octet in 0..<4 { header[4 + octet] = UInt8(truncatingIfNeeded: target.address >> UInt32(24 - 8 * octet)) }
+        (header[8], header[9]) = (UInt8(target.port >> 8), UInt8(truncatingIfNeeded: target.port))
+        let relay = Endpoint(address: address, port: UInt16(reply[8]) << 8 | UInt16(reply[9]))
+        return Association(control: fd, target: relay, header: header)
+    }
+
+    /// Answers the last reply.
+    private func shakeHands(_ fd: Int32, _ target: Endpoint, command: UInt8 = 1) throws(Failure) -> [UInt8] {
         let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.scratchSize)
         defer { buffer.deallocate() }
+        var last: [UInt8] = []
         for step in 0..<steps {
-            let length = write(step: step, target: target, into: buffer)
+            let length = write(step: step, target: target, command: command, into: buffer)
             guard send(fd, buffer, length, 0) == length else {
                 throw Failure(errno: "handshake step \(step)")
             }
@@ -165,7 +196,9 @@ package struct Route: Sendable {
                     throw Failure("refused in handshake step \(step)")
                 }
             }
+            last = Array(UnsafeBufferPointer(start: buffer, count: count))
         }
+        return last
     }
 }
 

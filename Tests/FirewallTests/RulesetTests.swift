@@ -16,6 +16,7 @@ struct RulesetTests {
             """
         let openings = """
             \t\tiifname "eth1" ip daddr 192.168.77.1 tcp dport 1080 counter accept comment "socks5 192.168.77.1:1080"
+            \t\tiifname "eth1" ip daddr 192.168.77.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "socks5 192.168.77.1:1080, datagrams"
             \t\tiifname "eth1" ip6 daddr fd00:77::1 tcp dport 3128 counter accept comment "http [fd00:77::1]:3128"
             \t\tiifname "eth1" ip saddr 192.168.77.0/24 tcp dport 22 counter accept comment "ssh"
 
@@ -35,6 +36,39 @@ struct RulesetTests {
     }
 
     @Test(
+        "a SOCKS listener opens the ports of its associations to its own clients, and those of BIND to everybody",
+        arguments: [
+            ("192.168.77.1:1080", #"iifname "eth1" ip daddr 192.168.77.1"#),
+            ("[fd00:77::1]:1080", #"iifname "eth1" ip6 daddr fd00:77::1"#),
+            ("0.0.0.0:1080", "meta nfproto ipv4"),
+            // Its clients need no opening, the peers of BIND do.
+            ("127.0.0.1:1080", nil),
+        ] as [(String, String?)])
+    func socks(endpoint: String, way: String?) {
+        for kind in [Listener.Kind.socks5, .mixed] {
+            let listener = Listener(
+                kind: kind, endpoint: Endpoint(endpoint)!,
+                socks: .init(udpPorts: PortRange(50000, 50100), bindPorts: PortRange(21000, 21000)))
+            let own = way.map { way in
+                [
+                    "\(way) tcp dport 1080 counter accept comment \"\(kind) \(endpoint)\"",
+                    "\(way) udp dport 50000-50100 socket wildcard 0 counter accept "
+                        + "comment \"\(kind) \(endpoint), datagrams\"",
+                ]
+            }
+            #expect(
+                openings(of: listener) == (own ?? []) + [
+                    "tcp dport 21000 socket wildcard 0 counter accept comment \"\(kind) \(endpoint), BIND\""
+                ])
+        }
+    }
+
+    private func openings(of listener: Listener) -> [String] {
+        let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
+        return rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
+    }
+
+    @Test(
         "each kind of listener has exactly its opening",
         arguments: [
             ("127.0.0.1:1080", nil, nil),
@@ -49,10 +83,9 @@ struct RulesetTests {
             ("[::]:1080", "eth1", #"iifname "eth1" meta nfproto ipv6 tcp dport 1080"#),
         ] as [(String, String?, String?)])
     func opening(endpoint: String, interface: String?, expected: String?) throws {
-        let listener = Listener(kind: .socks5, endpoint: Endpoint(endpoint)!, interface: interface)
-        let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
-        let openings = rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
-        #expect(openings == (expected.map { [$0 + " counter accept comment \"socks5 \(endpoint)\""] } ?? []))
+        let listener = Listener(kind: .http, endpoint: Endpoint(endpoint)!, interface: interface)
+        #expect(
+            openings(of: listener) == (expected.map { [$0 + " counter accept comment \"http \(endpoint)\""] } ?? []))
     }
 
     @Test(
@@ -80,9 +113,13 @@ struct RulesetTests {
         ] as [(String, [String], [String])])
     func clients(endpoint: String, clients: [String], expected: [String]) throws {
         let listener = Listener(kind: .socks5, endpoint: Endpoint(endpoint)!, clients: clients.map { Network($0)! })
-        let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
-        let openings = rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
-        #expect(openings == expected.map { $0 + " tcp dport 1080 counter accept comment \"socks5 \(endpoint)\"" })
+        let rules = expected.flatMap { way in
+            [
+                "\(way) tcp dport 1080 counter accept comment \"socks5 \(endpoint)\"",
+                "\(way) udp dport 1024-65535 socket wildcard 0 counter accept comment \"socks5 \(endpoint), datagrams\"",
+            ]
+        }
+        #expect(openings(of: listener) == rules)
     }
 
     @Test func `an opening for everybody of one family asks for no address`() throws {

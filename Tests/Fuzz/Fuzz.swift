@@ -15,6 +15,8 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "HTTPRequestHead": fuzzHTTPRequestHead,
     "HTTPResponseHead": fuzzHTTPResponseHead,
     "PolicyNotation": fuzzPolicyNotation,
+    "SOCKS4Request": fuzzSOCKS4Request,
+    "SOCKS5Datagram": fuzzSOCKS5Datagram,
     "SOCKS5Greeting": fuzzSOCKS5Greeting,
     "SOCKS5Login": fuzzSOCKS5Login,
     "SOCKS5Request": fuzzSOCKS5Request,

@@ -85,7 +85,7 @@ struct OpeningTests {
             try eventually {
                 try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0").status == 0
             })
-        #expect(try home.openings().count == 3)
+        #expect(try home.openings().count == 5)
     }
 
     @Test("an explicit opening has its name, and is gone when it is closed")

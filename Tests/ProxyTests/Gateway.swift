@@ -28,8 +28,8 @@ final class Gateway: Sendable {
     init(
         authentication: Listener.Authentication = .none, users: [User] = [], permitted: [String] = [],
         clients: [Network] = [], rules: [Rule] = [openLoopback], defaultAction: Rule.Action = .allow,
-        limits: Relay.Limits = .init(), nameServer: NameServer? = nil, network: Namespace? = nil,
-        quotas: [Limit] = [], ledger: Ledger? = nil
+        socks: Listener.SOCKSOptions = .init(), limits: Relay.Limits = .init(), nameServer: NameServer? = nil,
+        network: Namespace? = nil, quotas: [Limit] = [], ledger: Ledger? = nil
     ) throws {
         let reactor = try Reactor(counters: Counters())
         self.reactor = reactor
@@ -49,7 +49,7 @@ final class Gateway: Sendable {
             let port = try ListeningSocket.address(of: socket).port
             let listener = Listener(
                 kind: kind, endpoint: Endpoint(address: .v4(loopback), port: port), authentication: authentication,
-                clients: clients, users: permitted)
+                clients: clients, users: permitted, socks: socks)
             acceptors.append(
                 Acceptor(
                     listener: socket, account: UInt16(ports.count), reactors: [reactor], onPause: { _ in },

@@ -32,9 +32,16 @@ final class Peer: Sendable {
     }
 
     /// Connects to 127.0.0.1.
-    static func connect(to port: UInt16) async throws -> Peer {
+    ///
+    /// - Parameter source: another address of `lo` to come from.
+    static func connect(to port: UInt16, from source: UInt32? = nil) async throws -> Peer {
         try await blocking {
             let peer = Peer(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+            if let source {
+                try withIPv4(source, 0) { address, length in
+                    guard bind(peer.descriptor, address, length) == 0 else { throw Failure("bind") }
+                }
+            }
             try withIPv4(0x7f00_0001, port) { address, length in
                 guard Glibc.connect(peer.descriptor, address, length) == 0 else { throw Failure("connect") }
             }

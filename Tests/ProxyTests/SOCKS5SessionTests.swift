@@ -51,7 +51,7 @@ import Testing
     @Test(
         arguments: [
             ([5, 9, 0, 1, 127, 0, 0, 1, 0, 80], 7), ([5, 0, 0, 1, 127, 0, 0, 1, 0, 80], 7),
-            ([5, 2, 0, 1, 127, 0, 0, 1, 0, 80], 7), ([5, 3, 0, 1, 0, 0, 0, 0, 0, 0], 7),
+            ([5, 4, 0, 1, 127, 0, 0, 1, 0, 80], 7),
             ([5, 1, 0, 2, 127, 0, 0, 1, 0, 80], 8), ([5, 1, 0, 1, 127, 0, 0, 1, 0, 0], 1),
         ] as [([UInt8], UInt8)])
     func `10 An unknown command or address type gets its reply`(_ request: [UInt8], _ code: UInt8) async throws {
@@ -183,7 +183,7 @@ import Testing
 
     @Test func `Another protocol is let go without an answer, and the next client is served`() async throws {
         let gateway = try Gateway()
-        for noise in ["GET / HTTP/1.1\r\n\r\n", "\u{4}\u{1}", "\u{16}\u{3}\u{1}"] {
+        for noise in ["GET / HTTP/1.1\r\n\r\n", "\u{6}\u{1}", "\u{16}\u{3}\u{1}"] {
             let client = try await Peer.connect(to: gateway.socks5)
             try await client.send(noise)
             #expect(try await client.receiveAll().bytes.isEmpty)

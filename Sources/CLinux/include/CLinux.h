@@ -79,6 +79,36 @@ long linux_send_packet(int fd, const void *bytes, size_t length, const int *desc
 /// (whatever came is closed then). Does not block.
 long linux_receive_packet(int fd, void *bytes, size_t capacity, int *descriptors, int *count);
 
+// --- datagrams -----------------------------------------------------------------------------------------------------
+/// A struct sockaddr_in or sockaddr_in6, zeros behind it.
+typedef struct {
+    uint64_t words[4];
+} linux_address;
+/// Datagrams from one place that arrived as one: of `segment` bytes each but the last, which may be shorter. Valid until
+/// the next receive.
+typedef struct {
+    uint8_t *bytes;
+    uint32_t length, segment;
+    const linux_address *source;
+} linux_datagram_run;
+/// Where datagrams are received into, and the list of those to be sent. 4 MB of address space, touched as far as it is used.
+typedef struct linux_datagrams linux_datagrams;
+linux_datagrams *linux_datagrams_create(void);
+void linux_datagrams_free(linux_datagrams *batch);
+/// recvmmsg(2): how many runs came.
+int linux_datagrams_receive(linux_datagrams *batch, int fd);
+linux_datagram_run linux_datagrams_received(const linux_datagrams *batch, int index);
+/// Puts header and payload, which have to stay where they are, on the list of those to be sent as one datagram. All of one
+/// list have a destination, or none has because the socket is connected; all have a header, or none. -ENOBUFS: flush first.
+int linux_datagrams_add(
+    linux_datagrams *batch, const void *header, size_t header_length, const void *payload, size_t payload_length,
+    const linux_address *destination, uint32_t largest_segment);
+/// sendmmsg(2), each run of one size to one destination as one message (udp(7), UDP_SEGMENT). Answers how many datagrams
+/// were not taken, and lowers `largest_segment` to what the kernel cuts up.
+int linux_datagrams_flush(linux_datagrams *batch, int fd, uint32_t *largest_segment);
+/// UDP_GRO (udp(7)): what arrives as a run is received as one.
+int linux_udp_coalesce(int fd);
+
 // --- processes -----------------------------------------------------------------------------------------------------
 /// Starts this program again as `title`, which becomes its whole argv, with `channel` as descriptor 3 and `page` as 4,
 /// 0 to 2 inherited, nothing else open, and no signal blocked. Answers the pid.

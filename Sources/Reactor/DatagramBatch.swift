@@ -1,0 +1,67 @@
+import CLinux
+
+/// Where datagrams are received into and from which they are sent: as many as one system call takes (recvmmsg(2),
+/// sendmmsg(2)). One for all sockets of a reactor, since nothing stays in it from one turn to the next.
+package final class DatagramBatch {
+    let state = linux_datagrams_create()!
+
+    /// Datagrams from one place that arrived as one (UDP_GRO). The bytes are there until the next receive.
+    package struct Run {
+        package let bytes: UnsafeRawBufferPointer
+        /// The size of each datagram but the last, which may be shorter.
+        package let segment: Int
+        package let source: DatagramAddress
+    }
+
+    package init() {}
+
+    deinit {
+        linux_datagrams_free(state)
+    }
+
+    /// One of those that the last receive brought.
+    package subscript(index: Int) -> Run {
+        let run = linux_datagrams_received(state, Int32(index))
+        return Run(
+            bytes: UnsafeRawBufferPointer(start: run.bytes, count: Int(run.length)), segment: Int(run.segment),
+            source: DatagramAddress(run.source.pointee))
+    }
+}
+
+/// An address and a port in the kernel's form: quick to compare and to send to.
+package struct DatagramAddress: Hashable, Sendable {
+    let words: (UInt64, UInt64, UInt64, UInt64)
+
+    fileprivate init(_ address: linux_address) {
+        words = address.words
+    }
+
+    package init(_ address: SocketAddress) {
+        var raw = linux_address()
+        let (storage, length) = address.storage
+        withUnsafeMutableBytes(of: &raw) { target in
+            withUnsafeBytes(of: storage) {
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<Int(length)]))
+            }
+        }
+        words = raw.words
+    }
+
+    package var socketAddress: SocketAddress? { SocketAddress(words) }
+
+    package static func == (left: DatagramAddress, right: DatagramAddress) -> Bool {
+        left.words.0 == right.words.0 && left.words.1 == right.words.1 && left.words.2 == right.words.2
+            && left.words.3 == right.words.3
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        hasher.combine(words.2)
+    }
+}
+
+extension Reactor {
+    /// What all datagrams on this reactor pass through.
+    package nonisolated var datagrams: DatagramBatch { currentLoop.datagrams }
+}

@@ -1,0 +1,113 @@
+import CLinux
+import Glibc
+
+/// A UDP socket that belongs to a reactor and is worked on in batches. Letting go of it closes it.
+///
+/// Errors of single datagrams, ICMP's among them, are no errors of the socket: what the kernel does not take is lost, as
+/// anywhere on the way, and counted by whoever sends.
+package final class DatagramSocket {
+    private let descriptor: Descriptor
+    private let loop: Loop
+    private let isPrepaid: Bool
+    private var watch = Slot.none
+    /// Datagrams above this size the kernel does not cut up from a run (udp(7), UDP_SEGMENT); learned from its refusals.
+    private var largestSegment = UInt32(UInt16.max)
+
+    /// For each socket, in each direction; the kernel's limit is net.core.rmem_max, wmem_max (socket(7)).
+    private static let buffer: Int32 = 1 << 20
+
+    /// - Parameters:
+    ///   - address: where it is bound to; its port 0 is one of the kernel's choice.
+    ///   - ports: one of these instead of the address's.
+    ///   - isPrepaid: the session has taken it from the budget of descriptors.
+    /// - Throws: `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`; `EMFILE` beyond the budget.
+    package init(
+        bound address: SocketAddress, ports: ClosedRange<UInt16>? = nil, isPrepaid: Bool = false, on reactor: Reactor
+    ) throws(Errno) {
+        guard isPrepaid || DescriptorBudget.shared.allowsSession else { throw Errno(EMFILE) }
+        let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_DGRAM.rawValue))))
+        if case .v6 = address {
+            try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
+        }
+        _ = linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUF, Self.buffer)
+        _ = linux_set_option(socket.number, SOL_SOCKET, SO_SNDBUF, Self.buffer)
+        // A kernel before 5.0 knows nothing of it, and gives each datagram by itself.
+        _ = linux_udp_coalesce(socket.number)
+        try address.bind(socket.number, ports: ports)
+        loop = reactor.currentLoop
+        self.isPrepaid = isPrepaid
+        descriptor = socket
+        if !isPrepaid { DescriptorBudget.shared.take(1) }
+    }
+
+    deinit {
+        if watch != Slot.none { loop.close(watch) }
+        if !isPrepaid { DescriptorBudget.shared.give(1) }
+    }
+
+    /// Calls `ready` on the reactor's thread, once in each turn, while there is something to receive.
+    package func whenReadable(_ ready: @escaping () -> Void) throws(Errno) {
+        watch = try loop.watch(descriptor.number, for: LINUX_EPOLLIN) { _ in ready() }
+    }
+
+    /// From now on it receives from `peer` alone, and sends to it what names no destination.
+    package func connect(to peer: SocketAddress) throws(Errno) {
+        try peer.connect(descriptor.number)
+    }
+
+    package var localAddress: SocketAddress {
+        get throws(Errno) { try SocketAddress.local(of: descriptor.number) }
+    }
+
+    /// Receives what there is, as far as one batch holds it.
+    ///
+    /// - Returns: how many runs `batch` has now; 0 also if the call had nothing to tell but an error.
+    package func receive(into batch: DatagramBatch) -> Int {
+        max(0, Int(linux_datagrams_receive(batch.state, descriptor.number)))
+    }
+
+    /// Puts a datagram made of two parts, which have to stay where they are, on the list of those to be sent by `flush`.
+    /// Until then nothing else may use the batch, and all have a destination or none, a header or none.
+    ///
+    /// - Returns: how many were lost, if the list was full and had to be sent first.
+    package func add(
+        header: UnsafeRawBufferPointer = .init(start: nil, count: 0), _ payload: UnsafeRawBufferPointer,
+        to destination: DatagramAddress? = nil, in batch: DatagramBatch
+    ) -> Int {
+        var address = destination.map { linux_address(words: $0.words) }
+        var lost = 0
+        while true {
+            let result = withUnsafePointer(toWrapped: &address) { address in
+                linux_datagrams_add(
+                    batch.state, header.baseAddress, header.count, payload.baseAddress, payload.count, address,
+                    largestSegment)
+            }
+            if result == 0 { return lost }
+            lost += flush(batch)
+        }
+    }
+
+    /// Sends what is on the list.
+    ///
+    /// - Returns: how many datagrams were lost.
+    package func flush(_ batch: DatagramBatch) -> Int {
+        Int(linux_datagrams_flush(batch.state, descriptor.number, &largestSegment))
+    }
+
+    /// Which of this machine's addresses a packet to `destination` would bear (connect(2) on UDP sends nothing).
+    ///
+    /// - Throws: `ENETUNREACH` and the like where there is no way.
+    package static func egress(to destination: SocketAddress) throws(Errno) -> SocketAddress {
+        let probe = Descriptor(adopting: try checked(linux_socket(destination.family, Int32(SOCK_DGRAM.rawValue))))
+        try destination.connect(probe.number)
+        return try SocketAddress.local(of: probe.number)
+    }
+}
+
+@inline(__always)
+private func withUnsafePointer<Value, Result>(
+    toWrapped value: inout Value?, _ body: (UnsafePointer<Value>?) -> Result
+) -> Result {
+    guard var wrapped = value else { return body(nil) }
+    return withUnsafePointer(to: &wrapped) { body($0) }
+}

@@ -1,0 +1,69 @@
+import CLinux
+import Glibc
+
+/// A socket that listens for one connection, as BIND does (RFC 1928 §4).
+package struct Rendezvous: ~Copyable {
+    private let listener: Descriptor
+    /// Where it listens.
+    package let address: SocketAddress
+
+    /// - Parameters:
+    ///   - address: the machine's own; its port is not looked at.
+    ///   - ports: one of these; nil: one of the kernel's choice.
+    /// - Throws: `EADDRINUSE` if all of them are taken.
+    package init(at address: SocketAddress, ports: ClosedRange<UInt16>?) throws(Errno) {
+        let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
+        try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
+        // What is accepted has these from here.
+        TCPOptions.carry(socket.number)
+        TCPOptions.keepAlive(socket.number)
+        try address.withPort(0).bind(socket.number, ports: ports)
+        guard Glibc.listen(socket.number, 4) == 0 else { throw Errno(errno) }
+        self.address = try SocketAddress.local(of: socket.number)
+        listener = socket
+    }
+
+    /// Waits for a connection from a peer whom `admits` takes. Others are reset, as are those that came too late.
+    ///
+    /// - Throws: `ETIMEDOUT` after `limit`; `ECANCELED` as soon as `client` is gone or has sent its FIN.
+    package borrowing func accept(
+        beside client: borrowing Socket, within limit: Duration, on reactor: isolated Reactor,
+        admits: (SocketAddress) -> Bool
+    ) async throws(Errno) -> Dial.Connection {
+        let loop = reactor.loop
+        let alarm = Alarm(on: reactor)
+        let watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
+        loop.slots[client.slot].pointee.proxy = alarm.slot
+        DescriptorBudget.shared.take(1)
+        defer {
+            DescriptorBudget.shared.give(1)
+            loop.slots[client.slot].pointee.proxy = Slot.none
+            loop.close(watch)
+        }
+        let end = loop.freshTick &+ TimerWheel.ticks(limit)
+        while true {
+            let flags = loop.slots[client.slot].pointee.flags
+            guard flags.isDisjoint(with: [.hangup, .failed, .expired]) else { throw .canceled }
+            if let connection = try acceptOne(on: loop, admits: admits) { return connection }
+            let left = Int32(bitPattern: end &- loop.freshTick)
+            guard left > 0 else { throw .timedOut }
+            await alarm.wait(atMost: UInt32(left))
+        }
+    }
+
+    /// nil: nobody who is let in has come.
+    private func acceptOne(on loop: Loop, admits: (SocketAddress) -> Bool) throws(Errno) -> Dial.Connection? {
+        var storage = sockaddr_storage()
+        while true {
+            let number = linux_accept(listener.number, &storage)
+            if number == -EAGAIN { return nil }
+            let descriptor = Descriptor(adopting: try checked(number))
+            guard let peer = SocketAddress(storage), admits(peer) else {
+                _ = linux_set_reset_on_close(descriptor.number)
+                continue
+            }
+            let slot = loop.open(descriptor.release(), isPrepaid: true)
+            return Dial.Connection(socket: Socket(slot: slot, loop: loop), address: peer)
+        }
+    }
+}
