@@ -11,8 +11,15 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+// Where each session and each byte passes: the run-time check that nobody reads what is being written costs some eighty calls
+// a session. It is made in debug builds, which all tests run, and not in what is shipped.
+let hot: [SwiftSetting] =
+    strict + [
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
+
+func module(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -44,11 +51,11 @@ let package = Package(
         .systemLibrary(name: "CAres", pkgConfig: "libcares"),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode"),
 
-        module("Reactor", ["CLinux"]),
+        module("Reactor", ["CLinux"], hot),
         module("Wire", []),
         module("Policy", []),
         module("Store", ["Policy", "CSQLite"]),
-        module("Proxy", ["Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging]),
+        module("Proxy", ["Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging], hot),
         module("Firewall", ["Reactor", "Policy", "CLinux", "CNetfilter", logging]),
         module("Admin", ["Reactor", "Policy", logging]),
         module("Supervisor", ["Reactor", "Policy", "Admin", "Store", "CLinux", logging]),

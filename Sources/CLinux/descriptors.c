@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define RETRY(call)                                                                                                    \
@@ -22,18 +23,25 @@
 
 const uint32_t LINUX_EPOLLIN = EPOLLIN, LINUX_EPOLLOUT = EPOLLOUT, LINUX_EPOLLPRI = EPOLLPRI,
                LINUX_EPOLLRDHUP = EPOLLRDHUP, LINUX_EPOLLERR = EPOLLERR, LINUX_EPOLLHUP = EPOLLHUP,
-               LINUX_EPOLLET = EPOLLET;
+               LINUX_EPOLLET = EPOLLET, LINUX_EPOLLEXCLUSIVE = EPOLLEXCLUSIVE;
 
-long linux_read(int fd, void *buffer, size_t length) { return RETRY(read(fd, buffer, length)); }
+// What is called for every session and every piece of data goes through syscall(2): in a process with threads the C library
+// brackets each cancellation point (pthreads(7)) with two atomic exchanges, and no thread here is ever cancelled.
 
-long linux_write(int fd, const void *buffer, size_t length) { return RETRY(write(fd, buffer, length)); }
+long linux_read(int fd, void *buffer, size_t length) { return RETRY(syscall(SYS_read, fd, buffer, length)); }
 
-long linux_peek(int fd, void *buffer, size_t length) { return RETRY(recv(fd, buffer, length, MSG_PEEK)); }
+long linux_peek(int fd, void *buffer, size_t length) {
+    return RETRY(syscall(SYS_recvfrom, fd, buffer, length, MSG_PEEK, NULL, NULL));
+}
 
-long linux_send(int fd, const void *buffer, size_t length) { return RETRY(send(fd, buffer, length, MSG_NOSIGNAL)); }
+long linux_write(int fd, const void *buffer, size_t length) { return RETRY(syscall(SYS_write, fd, buffer, length)); }
+
+long linux_send(int fd, const void *buffer, size_t length) {
+    return RETRY(syscall(SYS_sendto, fd, buffer, length, MSG_NOSIGNAL, NULL, 0));
+}
 
 // Not retried on EINTR: Linux has released the descriptor by then (close(2)).
-int linux_close(int fd) { return close(fd) < 0 ? -errno : 0; }
+int linux_close(int fd) { return syscall(SYS_close, fd) < 0 ? -errno : 0; }
 
 int linux_pipe(int ends[2], int size) {
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
@@ -42,7 +50,7 @@ int linux_pipe(int ends[2], int size) {
 }
 
 long linux_splice(int from, int to, size_t length) {
-    return RETRY(splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+    return RETRY(syscall(SYS_splice, from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
 }
 
 int linux_set_nonblocking(int fd) {
@@ -131,7 +139,7 @@ int linux_epoll_delete(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL,
 int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_ms) {
     // struct epoll_event is packed on x86-64, which Swift cannot import; 256 of them are copied at most.
     struct epoll_event ready[256];
-    int count = epoll_wait(epoll, ready, capacity < 256 ? capacity : 256, timeout_ms);
+    int count = (int)syscall(SYS_epoll_pwait, epoll, ready, capacity < 256 ? capacity : 256, timeout_ms, NULL, 0);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int index = 0; index < count; index++) {
         events[index].events = ready[index].events;

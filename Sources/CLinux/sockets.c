@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int linux_socket(int domain, int type) {
@@ -17,7 +18,7 @@ int linux_socket(int domain, int type) {
 int linux_accept(int fd, struct sockaddr_storage *peer) {
     for (;;) {
         socklen_t length = sizeof *peer;
-        int accepted = accept4(fd, (struct sockaddr *)peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int accepted = (int)syscall(SYS_accept4, fd, peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted >= 0) return accepted;
         switch (errno) {
         // accept(2): errors of the connection that was waiting, not of the listener.
@@ -39,7 +40,7 @@ int linux_accept(int fd, struct sockaddr_storage *peer) {
 }
 
 int linux_connect(int fd, const struct sockaddr_storage *address, socklen_t length) {
-    return connect(fd, (const struct sockaddr *)address, length) < 0 ? -errno : 0;
+    return syscall(SYS_connect, fd, address, length) < 0 ? -errno : 0;
 }
 
 void linux_abort(int fd) {

@@ -12,13 +12,6 @@ struct Arrival {
     let peer: SocketAddress
     let acceptor: Acceptor
 
-    init(descriptor: Int32, peer: SocketAddress, acceptor: Acceptor) {
-        self.descriptor = descriptor
-        self.peer = peer
-        self.acceptor = acceptor
-        DescriptorBudget.shared.take(DescriptorBudget.session)
-    }
-
     /// Closes it, for want of a reactor.
     func drop() {
         _ = linux_close(descriptor)
@@ -26,19 +19,32 @@ struct Arrival {
     }
 }
 
-/// A listening socket from which one reactor accepts, handing each client to the reactor with the least load.
+/// A listening socket from which every reactor accepts. A client stays where it was accepted, unless another reactor has
+/// clearly less to do.
 ///
-/// Tried and not taken: SO_REUSEPORT per thread spreads a few heavy flows badly and loses a dead process's queue;
-/// EPOLLEXCLUSIVE wakes the same thread again and again.
+/// To hand a client over costs a wake-up and the caches of another core, so that it is done for balance alone. The kernel wakes
+/// one sleeping reactor for a client (EPOLLEXCLUSIVE, epoll_ctl(2)), again and again the same one, and that is what the
+/// balance is for; those that are awake take from the queue as they come by. SO_REUSEPORT was tried and not taken: a queue
+/// for each thread spreads a few heavy flows badly and loses a dead process's clients.
 package final class Acceptor: Sendable {
     let session: SessionBody
     let account: UInt16
-    private let home: Reactor
-    private let reactors: [Reactor]
+    private let doors: [Door]
     private let onPause: @Sendable (Errno?) -> Void
     private let isClosed = Atomic<Bool>(false)
-    /// Rung by new clients and by `close()`. Touched on `home` alone.
-    private nonisolated(unsafe) var alarm: Alarm?
+    /// When something last stood in the way, in milliseconds; 0: never.
+    private let lastObstacle = Atomic<UInt64>(0)
+
+    /// Where one reactor accepts.
+    private final class Door: Sendable {
+        let reactor: Reactor
+        /// Rung by new clients and by `close()`. Touched on `reactor` alone.
+        nonisolated(unsafe) var alarm: Alarm?
+
+        init(_ reactor: Reactor) {
+            self.reactor = reactor
+        }
+    }
 
     /// Clients taken from the queue in one turn, at most.
     private static let batch = 64
@@ -47,7 +53,7 @@ package final class Acceptor: Sendable {
     /// Without an obstacle for so long (milliseconds) it has recovered, and the next obstacle is news.
     private static let recovery: UInt64 = 10_000
 
-    /// Starts accepting on `reactors[0]`.
+    /// Starts accepting. Where there are not descriptors enough for all `reactors`, the first accept for the others.
     ///
     /// - Parameters:
     ///   - account: where the sessions are counted.
@@ -58,18 +64,22 @@ package final class Acceptor: Sendable {
         onPause: @escaping @Sendable (Errno?) -> Void, session: @escaping SessionBody
     ) {
         self.account = account
-        self.reactors = reactors
-        home = reactors[0]
         self.onPause = onPause
         self.session = session
+        doors = reactors.map(Door.init)
+        // An epoll set knows a descriptor by its number and its open file: each door has a number of its own to close.
+        for door in doors.dropFirst() {
+            guard let number = (try? listener.duplicate())?.release() else { break }
+            door.reactor.spawn { await self.run(door, from: Descriptor(adopting: number), on: $0) }
+        }
         let number = listener.release()
-        home.spawn { await self.run(from: Descriptor(adopting: number), on: $0) }
+        reactors[0].spawn { await self.run(self.doors[0], from: Descriptor(adopting: number), on: $0) }
     }
 
     /// Stops accepting and closes the socket. Sessions go on. From any thread.
     package func close() {
         isClosed.store(true, ordering: .relaxed)
-        home.spawn { _ in self.alarm?.ring() }
+        for door in doors { door.reactor.spawn { _ in door.alarm?.ring() } }
     }
 
     /// What stands in the way of accepting.
@@ -78,22 +88,20 @@ package final class Acceptor: Sendable {
         case refusal(Errno)
     }
 
-    private func run(from listener: consuming Descriptor, on reactor: isolated Reactor) async {
+    private func run(_ door: Door, from listener: consuming Descriptor, on reactor: isolated Reactor) async {
         let alarm = Alarm(on: reactor)
-        self.alarm = alarm
-        defer { self.alarm = nil }
-        var lastObstacle: UInt64?
+        door.alarm = alarm
+        defer { door.alarm = nil }
         while !isClosed.load(ordering: .relaxed) {
-            let obstacle = await accept(from: listener, on: reactor, alarm: alarm)
-            guard let obstacle else { continue }
-            let now = monotonicMilliseconds()
-            if lastObstacle.map({ now - $0 > Acceptor.recovery }) ?? true {
+            guard let obstacle = await accept(from: listener, on: reactor, alarm: alarm) else { continue }
+            let now = max(1, monotonicMilliseconds())
+            let last = lastObstacle.exchange(now, ordering: .relaxed)
+            if last == 0 || now > last + Acceptor.recovery {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
-            lastObstacle = now
             // Who asks for something comes before who does not.
-            let share = DescriptorBudget.shared.relief / reactors.count + 1
-            for each in reactors { each.spawn { $0.loop.endExpendable(atMost: share) } }
+            let share = DescriptorBudget.shared.relief / doors.count + 1
+            for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
             if case .refusal = obstacle {
                 await reactor.sleep(for: Acceptor.pause)
             } else {
@@ -108,45 +116,56 @@ package final class Acceptor: Sendable {
         from listener: borrowing Descriptor, on reactor: isolated Reactor, alarm: Alarm
     ) async -> Obstacle? {
         let loop = reactor.loop
-        do throws(Obstacle) {
-            // Level-triggered, so that what a batch leaves in the queue announces itself again.
-            let watch: Slot.Index
-            do throws(Errno) {
-                watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
-            } catch {
-                throw .refusal(error)
-            }
-            defer { loop.close(watch) }
-            while true {
-                await alarm.wait()
-                if isClosed.load(ordering: .relaxed) { return nil }
-                try acceptBatch(from: listener, on: reactor)
+        let number = listener.number
+        var obstacle: Obstacle?
+        let watch: Slot.Index
+        do throws(Errno) {
+            // Level-triggered, so that what a batch leaves in the queue announces itself again. Sessions begin within the
+            // event that announces them; this task has to wake only for what stands in their way.
+            watch = try loop.watch(number, for: LINUX_EPOLLIN | LINUX_EPOLLEXCLUSIVE) { [self] _ in
+                guard obstacle == nil, !isClosed.load(ordering: .relaxed) else { return }
+                do throws(Obstacle) {
+                    try acceptBatch(from: number, on: reactor)
+                } catch {
+                    obstacle = error
+                    alarm.ring()
+                }
             }
         } catch {
-            return error
+            return .refusal(error)
         }
+        defer { loop.close(watch) }
+        while obstacle == nil, !isClosed.load(ordering: .relaxed) { await alarm.wait() }
+        return obstacle
     }
 
-    private func acceptBatch(from listener: borrowing Descriptor, on reactor: isolated Reactor) throws(Obstacle) {
+    private func acceptBatch(from listener: Int32, on reactor: isolated Reactor) throws(Obstacle) {
         var peer = sockaddr_storage()
         for _ in 0..<Acceptor.batch {
-            guard DescriptorBudget.shared.allowsSession else { throw .budget }
-            let descriptor = linux_accept(listener.number, &peer)
-            guard descriptor >= 0 else {
+            guard DescriptorBudget.shared.takeSession() else { throw .budget }
+            let descriptor = linux_accept(listener, &peer)
+            guard descriptor >= 0, let address = SocketAddress(peer) else {
+                DescriptorBudget.shared.give(DescriptorBudget.session)
                 if descriptor == -EAGAIN { return }
-                throw .refusal(Errno(-descriptor))
-            }
-            guard let address = SocketAddress(peer) else {
+                guard descriptor >= 0 else { throw .refusal(Errno(-descriptor)) }
                 _ = linux_close(descriptor)
                 continue
             }
             let arrival = Arrival(descriptor: descriptor, peer: address, acceptor: self)
-            let target = reactors.min { $0.load < $1.load } ?? reactor
-            if target === reactor {
-                reactor.admit(arrival)
-            } else {
+            if let target = relief(for: reactor) {
                 target.executor.deliver(arrival, to: target)
+            } else {
+                reactor.admit(arrival)
             }
         }
+    }
+
+    /// The reactor that is to have a client in place of one that has a quarter more to do than it, and at least one session
+    /// more: a few heavy flows are spread evenly, and hundreds of light ones are not passed about for nothing.
+    private func relief(for reactor: Reactor) -> Reactor? {
+        var (least, leastLoad) = (reactor, reactor.load)
+        let most = leastLoad
+        for door in doors where door.reactor.load < leastLoad { (least, leastLoad) = (door.reactor, door.reactor.load) }
+        return most > leastLoad + leastLoad / 4 ? least : nil
     }
 }

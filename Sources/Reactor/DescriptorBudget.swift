@@ -30,8 +30,10 @@ package final class DescriptorBudget: Sendable {
     /// How many sessions are ended at once, if that many are expendable, when no more fits.
     var relief: Int { limit / DescriptorBudget.session / 32 }
 
-    /// Whether one more session fits.
-    var allowsSession: Bool {
-        used.load(ordering: .relaxed) + DescriptorBudget.session <= limit
+    /// Takes what a session may need, if one more fits.
+    func takeSession() -> Bool {
+        if used.add(DescriptorBudget.session, ordering: .relaxed).newValue <= limit { return true }
+        give(DescriptorBudget.session)
+        return false
     }
 }

@@ -172,7 +172,8 @@ final class Loop {
         if isPrepaid { slot.pointee.flags.insert(.prepaid) }
         if let account {
             slot.pointee.account = account
-            slot.pointee.flags.insert(.counted)
+            // What a client says first is often there by the time it is accepted; to look costs less than to be told.
+            slot.pointee.flags.formUnion([.counted, .readable])
             load.add(1, ordering: .relaxed)
             counters[account].pointee.sessions.add(1, ordering: .relaxed)
             counters[account].pointee.active.add(1, ordering: .relaxed)
@@ -300,6 +301,14 @@ final class Loop {
             return
         }
         setDeadline(index, after: ticks)
+    }
+
+    /// As `setDeadline`, but from some seconds on a second late: thousands of idle tunnels then wake the loop once a second
+    /// and not for every tick.
+    func setCoarseDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        let coarse = TimerWheel.coarseTicks
+        guard ticks >= 4 * coarse else { return setDeadline(index, after: ticks) }
+        setDeadline(index, after: ticks + (0 &- (freshTick &+ ticks)) % coarse)
     }
 
     func clearDeadline(_ index: Slot.Index) {

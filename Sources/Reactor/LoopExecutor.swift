@@ -16,6 +16,8 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var local: [UnownedJob] = []
     private var running: [UnownedJob] = []
     private let inbox = Mutex(Inbox())
+    /// What was last taken from the inbox; its arrays take turns with the inbox's, so that neither is made anew.
+    private var taken = Inbox()
     private let wakeup: Descriptor
     /// True while the loop is in epoll_wait, or about to be: only then is the eventfd worth a system call.
     private let isAsleep = Atomic<Bool>(false)
@@ -31,6 +33,12 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         var isClosed = false
 
         var isEmpty: Bool { jobs.isEmpty && arrivals.isEmpty && bodies.isEmpty }
+
+        mutating func empty() {
+            jobs.removeAll(keepingCapacity: true)
+            arrivals.removeAll(keepingCapacity: true)
+            bodies.removeAll(keepingCapacity: true)
+        }
     }
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
@@ -134,11 +142,12 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private func takeInbox() {
-        let taken = inbox.withLock { inbox in
-            let taken = inbox
-            if !taken.isEmpty { inbox = Inbox() }
-            return taken
+        let hasAny = inbox.withLock { inbox in
+            guard !inbox.isEmpty else { return false }
+            swap(&inbox, &taken)
+            return true
         }
+        guard hasAny else { return }
         local.append(contentsOf: taken.jobs)
         for (arrival, reactor) in taken.arrivals {
             pending.subtract(1, ordering: .relaxed)
@@ -147,6 +156,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         for (body, reactor) in taken.bodies {
             reactor.assumeIsolated { $0.startImmediately(body) }
         }
+        taken.empty()
     }
 
     private func drain() {

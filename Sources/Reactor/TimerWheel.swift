@@ -4,6 +4,8 @@ struct TimerWheel: ~Copyable {
     /// Milliseconds a tick, as a power of two: 16 ms.
     static let tickShift: UInt64 = 4
     private static let buckets = 1024
+    /// About a second, in ticks, for deadlines that need not be kept better than that.
+    static let coarseTicks: UInt32 = 64
 
     private let heads: UnsafeMutablePointer<Slot.Index>
     /// A bit for each bucket that is not empty.

@@ -10,7 +10,7 @@ extension Loop {
         let flags = slots[client].pointee.flags.union(slots[origin].pointee.flags)
         guard flags.isDisjoint(with: [.deaf, .revoked]) else { return cut(index) }
         clearDeadline(origin)
-        setDeadline(client, after: min(limits.idle, limits.youth))
+        setCoarseDeadline(client, after: min(limits.idle, limits.youth))
         // What became readable before is not announced again.
         pump(index)
     }
@@ -41,7 +41,7 @@ extension Loop {
         if isUp { tunnel.pointee.up.isShut = true } else { tunnel.pointee.down.isShut = true }
         guard isFirst else { return }
         tunnel.pointee.lastMoved = tick
-        setDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
+        setCoarseDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
     }
 
     /// One end was reset. The other one first gets all that was sent before, and then a RST as well: a FIN would make a
@@ -111,7 +111,7 @@ extension Loop {
         let limit = isBroken ? limits.resetDrain : tunnel.pointee.isHalfOpen ? limits.halfOpen : limits.idle
         let idle = tick &- tunnel.pointee.lastMoved
         if idle < limit {
-            setDeadline(tunnel.pointee.client, after: limit - idle)
+            setCoarseDeadline(tunnel.pointee.client, after: limit - idle)
             if isBroken { continueReset(index) }
         } else {
             cut(index)

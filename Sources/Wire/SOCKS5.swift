@@ -27,7 +27,18 @@ package enum SOCKS5Method: UInt8, Sendable {
     case noneAcceptable = 0xff
 
     /// The server's answer to a greeting.
-    package var reply: [UInt8] { [5, rawValue] }
+    package var reply: [UInt8] {
+        switch self {
+        case .none: Self.noneReply
+        case .password: Self.passwordReply
+        case .noneAcceptable: Self.noneAcceptableReply
+        }
+    }
+
+    // Made once: every session sends one.
+    private static let noneReply: [UInt8] = [5, none.rawValue]
+    private static let passwordReply: [UInt8] = [5, password.rawValue]
+    private static let noneAcceptableReply: [UInt8] = [5, noneAcceptable.rawValue]
 }
 
 /// RFC 1929 §2.

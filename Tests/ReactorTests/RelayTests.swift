@@ -75,7 +75,9 @@ struct RelayTests {
             let client = try Peer(connectingTo: relay.address)
             pairs.append((client, try origin.accept()))
         }
-        #expect(relay.reactors.map(\.load) == [10, 10, 10])
+        // Within a quarter of each other, or within one.
+        let loads = relay.reactors.map(\.load).sorted()
+        #expect(loads.reduce(0, +) == 30 && loads[2] <= loads[0] + loads[0] / 4 + 1, "\(loads)")
         for (index, (client, origin)) in pairs.enumerated() {
             try client.write("number \(index)")
             #expect(String(decoding: try origin.read(), as: UTF8.self) == "number \(index)")

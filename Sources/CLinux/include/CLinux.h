@@ -39,7 +39,7 @@ typedef struct {
     uint64_t data;
 } linux_event;
 extern const uint32_t LINUX_EPOLLIN, LINUX_EPOLLOUT, LINUX_EPOLLPRI, LINUX_EPOLLRDHUP, LINUX_EPOLLERR, LINUX_EPOLLHUP,
-    LINUX_EPOLLET;
+    LINUX_EPOLLET, LINUX_EPOLLEXCLUSIVE;
 int linux_epoll_create(void);
 int linux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data);
 int linux_epoll_modify(int epoll, int fd, uint32_t events, uint64_t data);
