@@ -62,6 +62,13 @@ extension Policy {
         guard listener.kind.speaksSOCKS || listener.socks == Listener.SOCKSOptions() else {
             throw Refusal("\(listener.kind.rawValue) on \(endpoint) does not speak SOCKS; leave the options for it out")
         }
+        if let address = listener.socks.advertisedAddress {
+            switch address.unmapped.special {
+            case .unspecified, .multicast, .broadcast, .reserved:
+                throw Refusal("no client can send to \(address); advertise an address at which it reaches the gateway")
+            default: break
+            }
+        }
         if listener.socks.allowsVersion4, listener.authentication == .required {
             throw Refusal(
                 "SOCKS4 knows no password, so \(endpoint) cannot ask for one and allow it; choose one of the two")

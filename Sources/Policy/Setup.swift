@@ -33,7 +33,8 @@ extension Policy {
         self = changed
     }
 
-    /// Puts a listener in the place of the one that an earlier setup made, which keeps its authentication.
+    /// Puts a listener in the place of the one that an earlier setup made, which keeps whom it serves and
+    /// how: moved, it must not be open to more people than before.
     private mutating func place(_ listener: Listener, insteadOf interfaces: Set<String>) throws(Refusal) {
         var listener = listener
         if let there = listeners.first(where: { $0.endpoint == listener.endpoint && $0.kind == listener.kind }),
@@ -45,7 +46,12 @@ extension Policy {
             other.kind == listener.kind && other.endpoint.port == listener.endpoint.port
                 && other.interface.map(interfaces.contains) == true
         }
-        if let earlier = listeners.first(where: isEarlier) { listener.authentication = earlier.authentication }
+        if let earlier = listeners.first(where: isEarlier) {
+            listener.authentication = earlier.authentication
+            listener.clients = earlier.clients
+            listener.users = earlier.users
+            listener.socks = earlier.socks
+        }
         listeners.removeAll(where: isEarlier)
         for other in listeners where other.endpoint.collides(with: listener.endpoint) {
             throw Self.taken(listener, by: other)

@@ -58,6 +58,13 @@ extension Gateway: AdminHandler {
         if policy.users.isEmpty, policy.listeners.contains(where: { $0.authentication == .required }) {
             warnings.append("a listener asks for a password and nobody has one; `gatehousectl user add NAME`")
         }
+        if !policy.listeners.contains(where: { $0.authentication == .required }) {
+            // Where nobody has to say who they are, these never match.
+            warnings += policy.rules.filter { $0.user != nil }.map {
+                "rule \($0.id) is about a user, but no listener asks for a password; `gatehousectl listener set` can make "
+                    + "one ask"
+            }
+        }
         return warnings + certificateWarnings
     }
 

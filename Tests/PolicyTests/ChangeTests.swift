@@ -238,15 +238,22 @@ private let web = PortRange("80-443")
         #expect(policy == once)
     }
 
-    @Test func `The listeners move along with the LAN's address and keep their authentication`() throws {
-        var policy = Policy()
+    @Test func `The listeners move along with the LAN's address and keep whom they serve`() throws {
+        var policy = Policy(users: [User(name: "alice", passwordHash: hash)])
         try setup(&policy)
         policy.listeners[0].authentication = .required
+        policy.listeners[0].users = ["alice"]
+        policy.listeners[0].socks.udpPorts = PortRange("5000-5009")
+        policy.listeners[1].clients = [network("10.0.0.0/25")]
+        let before = policy
         var moved = home
         moved.interfaces[2].addresses = [.init(address: IPAddress("10.0.0.1")!, prefix: 24)]
         try setup(&policy, moved)
         #expect(policy.listeners.map(\.endpoint) == [endpoint("10.0.0.1:1080"), endpoint("10.0.0.1:3128")])
         #expect(policy.listeners.map(\.authentication) == [.required, .none])
+        #expect(policy.listeners.map(\.users) == before.listeners.map(\.users))
+        #expect(policy.listeners.map(\.clients) == before.listeners.map(\.clients))
+        #expect(policy.listeners.map(\.socks) == before.listeners.map(\.socks))
         try setup(&policy, moved)
         #expect(policy.listeners.count == 2)
     }

@@ -133,6 +133,7 @@ struct VerbTests {
             added.output
                 == "+ rule 1 deny user kid from 10.0.0.0/8 domain example.com port 443\nrevision 3 is in force\n",
             "\(added)")
+        #expect(added.errors.contains("rule 1 is about a user, but no listener asks for a password"), "\(added)")
         #expect(try home.ctl("rule", "default", "deny").output.hasPrefix("- rule default allow\n+ rule default deny\n"))
         let lines = try home.ctl("rule", "list").output.split(separator: "\n").map {
             $0.split(separator: " ").prefix(7).joined(separator: " ")
