@@ -36,12 +36,11 @@ struct ClientSettings {
         var hints: [String] = []
         if named.contains(where: \.needsPassword) {
             hints.append(
-                "User and password are those of a user of the gateway: `gatehousectl user list` shows who there is, "
-                    + "`gatehousectl user add NAME` makes one.")
+                "User and password are those of a user of the gateway; `gatehousectl user add NAME` makes one.")
         }
         if let https, http == nil || device == nil || device == .curl {
             hints.append(
-                "The HTTPS proxy, port \(https.endpoint.port), is for devices that trust the gateway's own authority: "
+                "The HTTPS proxy, port \(https.endpoint.port), wants the gateway's own authority trusted: "
                     + "`gatehousectl tls export-ca > gatehouse-ca.pem`.")
         }
         if device?.hasCamera == true {

@@ -26,12 +26,15 @@ struct ListenerVerb: ParsableCommand {
 
                 EXAMPLES:
                   gatehousectl listener add socks5 127.0.0.1:1080
-                  gatehousectl listener add socks5 192.168.1.1:1080 --interface eth1
+                  gatehousectl listener add mixed 192.168.1.1:8080 --interface eth1
+                  gatehousectl listener add https 192.168.1.1:3129
                   gatehousectl listener add http 203.0.113.7:3128 --auth required --user alice --user bob
                   gatehousectl listener add http 192.168.1.1:3129 --from 192.168.1.128/25
                 """)
 
-        @Argument(help: ArgumentHelp("The proxy.", valueName: "kind"))
+        @Argument(
+            help: ArgumentHelp(
+                "The proxy; https is HTTP inside TLS, mixed is SOCKS5 and HTTP on one port.", valueName: "kind"))
         var kind: Listener.Kind
 
         @Argument(
@@ -116,7 +119,7 @@ struct ListenerVerb: ParsableCommand {
         func run() throws {
             try Daemon(global).show(ListListeners()) { reply in
                 guard !reply.listeners.isEmpty else {
-                    return print("No listener yet: `gatehousectl listener add socks5|http ADDRESS:PORT`.")
+                    return print("No listener yet: `gatehousectl listener add socks5|http|https|mixed ADDRESS:PORT`.")
                 }
                 var table = Table(
                     .text("KIND"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .text("FROM"),

@@ -115,10 +115,13 @@ struct RuleVerb: ParsableCommand {
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
                 table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any")
-                let guarded =
-                    "loopback, link-local, multicast, private networks, the gateway: unless a rule allows the network"
-                table.add("built-in", cell(.deny), "any", "any", .init(guarded), "any", "any")
+                table.add("built-in", cell(.deny), "any", "any", "no place on the internet", "any", "any")
                 table.show()
+                print()
+                print(
+                    "No place on the internet are loopback, link-local, multicast and private networks and the gateway itself;"
+                )
+                print("a rule that allows the very network (--to) opens it.")
             }
         }
 

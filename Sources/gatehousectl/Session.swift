@@ -27,7 +27,10 @@ struct SessionVerb: ParsableCommand {
 
         func run() throws {
             try Daemon(global).show(ListSessions(user: which.user, client: which.client)) { reply in
-                guard !reply.sessions.isEmpty else { return print("No session is open.") }
+                guard !reply.sessions.isEmpty else {
+                    let isAboutAll = which.user == nil && which.client == nil
+                    return print(isAboutAll ? "No session is open." : "No such session is open.")
+                }
                 var table = Table(
                     .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .text("ORIGIN"),
                     .text("ADDRESS"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
