@@ -57,6 +57,26 @@ struct HTTPSTests {
         #expect(stranger.status == 60, "\(stranger)")
     }
 
+    @Test("Plain HTTP is passed on inside TLS as it is without, a large body both ways included")
+    func forwarding() throws {
+        let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
+        let file = home.directory + "/upload"
+        try Data(content).write(to: URL(filePath: file))
+        let origin = try Origin(in: home.wan, Home.wanHost) { peer in
+            let head = try peer.receiveHead()
+            let body = head.hasPrefix("POST /") ? try peer.receive(exactly: content.count) : []
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\nConnection: close\r\n\r\n"
+            try peer.send(Array(answer.utf8) + body)
+        }
+        let received = home.directory + "/received"
+        let outcome = try home.lan.attempt([
+            "curl", "-sS", "--max-time", "60", "--proxy", proxy, "--proxy-cacert", authority, "-H", "Expect:",
+            "--data-binary", "@\(file)", "-o", received, "http://\(Home.wanHost):\(origin.port)/",
+        ])
+        #expect(outcome.status == 0, "\(outcome)")
+        #expect(FileManager.default.contents(atPath: received) == Data(content))
+    }
+
     @Test("Its port has its opening, as every listener's has, and no other")
     func opening() throws {
         #expect(try home.openings().filter { $0.contains("3129") }.count == 1)
