@@ -24,7 +24,7 @@ package final class DatagramSocket {
     package init(
         bound address: SocketAddress, ports: ClosedRange<UInt16>? = nil, isPrepaid: Bool = false, on reactor: Reactor
     ) throws(Errno) {
-        guard isPrepaid || DescriptorBudget.shared.allowsSession else { throw Errno(EMFILE) }
+        guard isPrepaid || DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_DGRAM.rawValue))))
         if case .v6 = address {
             try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))

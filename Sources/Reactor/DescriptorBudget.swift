@@ -30,6 +30,9 @@ package final class DescriptorBudget: Sendable {
     /// How many sessions are ended at once, if that many are expendable, when no more fits.
     var relief: Int { limit / DescriptorBudget.session / 32 }
 
+    /// Whether one more descriptor fits, for what can do without it.
+    var hasRoom: Bool { used.load(ordering: .relaxed) < limit }
+
     /// Takes what a session may need, if one more fits.
     func takeSession() -> Bool {
         if used.add(DescriptorBudget.session, ordering: .relaxed).newValue <= limit { return true }
