@@ -41,7 +41,8 @@ package final class Throttle {
             let used = Throttle.used(bucket, isUp: isUp, at: now)
             guard used < bucket.burst else { return 0 }
             let free = Int((bucket.burst - used) / 1000 * UInt64(bucket.rate) / 1_000_000)
-            allowed = min(allowed, free < bucket.quantum ? 0 : free)
+            // A share: what is left is for those who come next, or the first to wake would take all there is.
+            allowed = min(allowed, free < bucket.quantum ? 0 : max(bucket.quantum, free / 8))
         }
         return allowed
     }
@@ -105,8 +106,8 @@ extension Loop {
         guard session != Session.none, let throttle = sessions[session].pointee.throttle else {
             return pumpLater(index)
         }
-        // A tick is the least: what is left of the budget is too little to be worth a call.
-        let ticks = UInt32(throttle.delay(isUp: isUp) / 16_000_000) + 1
-        hastenDeadline(tunnel.pointee.origin, after: ticks)
+        let delay = throttle.delay(isUp: isUp)
+        guard delay > 0 else { return pumpLater(index) }
+        hastenDeadline(tunnel.pointee.origin, after: UInt32(delay / 16_000_000) + 1)
     }
 }

@@ -162,16 +162,19 @@ struct ThrottleTests {
         "A tunnel moves as fast as it may, each way, and every byte is right", arguments: Mode.allCases, [true, false])
     func rate(mode: Mode, isUp: Bool) throws {
         let ledger = try Ledger()
-        let rate = 2_000_000
+        // Its shares fill the buffer, so that it is spliced where it may be.
+        let rate = 6_000_000
         let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
         let bytes = noise(rate * 3, seed: 41)
         let start = MonotonicClock.nanoseconds
         let (source, sink) = isUp ? (client, origin) : (origin, client)
-        let received = background { sink.readToEnd() }
+        let received = background { try sink.read(exactly: bytes.count + 1) }
         try source.write(bytes)
         source.finish()
-        #expect(try received.get().get() == .whole(bytes))
+        let all = try received.get().get()
         let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+        let isWhole = all == bytes
+        #expect(isWhole)
         let expected = Double(bytes.count - burst(rate)) / Double(rate)
         #expect(abs(seconds - expected) < 0.12 * expected, "\(seconds) s instead of \(expected)")
         withExtendedLifetime(relay) {}
@@ -193,7 +196,9 @@ struct ThrottleTests {
                 return count
             }
         }
-        let total = try floods.reduce(0) { $0 + (try $1.get().get()) }
+        let counts = try floods.map { try $0.get().get() }
+        let total = counts.reduce(0, +)
+        #expect(counts.allSatisfy { $0 > total / 10 }, "\(counts)")
         let expected = 3 * rate + burst(rate)
         #expect(abs(total - expected) < expected / 8, "\(total) bytes instead of \(expected)")
     }
