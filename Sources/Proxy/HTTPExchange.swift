@@ -166,6 +166,9 @@ final class HTTPExchange {
                 let response = try await nextHead(from: origin, &parser)
                 guard response.isInterim else { return response }
                 try await passBack(interim: response)
+                origin.socket.setDeadline(after: relay.limits.exchange)
+                // However many there are, others get their turn.
+                await reactor.rest()
             } catch {
                 switch error {
                 case .malformed(let mistake): throw problem(.badGateway, "gives no proper answer: \(mistake.reason)")
