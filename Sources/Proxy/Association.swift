@@ -30,7 +30,6 @@ final class Association {
     private let requester: Requester
     private let reactor: Reactor
     private let batch: DatagramBatch
-    private let control: Socket
     private let client: DatagramSocket
     /// Where the client sends from, once it has.
     private var pinned: DatagramAddress?
@@ -48,6 +47,8 @@ final class Association {
     private var reassemblyEnd: ContinuousClock.Instant?
     private var isTimingReassembly = false
     private(set) var losses = Losses()
+    /// The last one here, so that it is closed last: a client that sees it end finds the ports free.
+    private let control: Socket
 
     /// Where the last datagram went: the next one most often has the same header.
     private struct Recent {
