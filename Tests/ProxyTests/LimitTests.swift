@@ -24,6 +24,12 @@ import Testing
         let refused = try await second.greeted()
         try await refused.send(connect(loopback, origin.port))
         #expect(try await refused.receiveAll().bytes == failure(2))
+        // UDP ASSOCIATE and BIND are refused as CONNECT is.
+        for command: UInt8 in [2, 3] {
+            let other = try await second.greeted()
+            try await other.send([5, command, 0, 1, 0, 0, 0, 0, 0, 0])
+            #expect(try await other.receiveAll().bytes == failure(2))
+        }
         let browser = try await Peer.connect(to: first.http)
         try await browser.send(connectRequest("127.0.0.1:\(origin.port)"))
         let (head, body) = try await browser.receiveAnswer()
