@@ -54,6 +54,21 @@ struct MixedTests {
         withExtendedLifetime(origin) {}
     }
 
+    @Test("SOCKS4 and SOCKS4a are a third way in, once the operator has allowed them")
+    func version4() throws {
+        let (origin, url) = try web()
+        try home.ctl("listener", "add", "mixed", "192.168.77.1:8080", "--interface", "lan0")
+        func fetch(_ scheme: String) throws -> Outcome {
+            try home.lan.attempt(["curl", "-sf", "-p", "-x", "\(scheme)://192.168.77.1:8080", url])
+        }
+        for scheme in ["socks4", "socks4a"] { #expect(try fetch(scheme).status != 0, "\(scheme)") }
+        try home.ctl("listener", "set", "192.168.77.1:8080", "--socks4")
+        for scheme in ["socks4", "socks4a", "socks5h", "http"] {
+            #expect(try fetch(scheme).output == "hello", "\(scheme)")
+        }
+        withExtendedLifetime(origin) {}
+    }
+
     @Test("23: the PAC file tells what there is now, to each side of the house in its own words")
     func autoConfiguration() throws {
         func route(_ url: String) throws -> String? {
