@@ -30,7 +30,7 @@ struct FaultTests {
             try eventually {
                 try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0").status == 0
             })
-        #expect(try home.openings().count == 3)
+        #expect(try home.openings().contains { $0.contains("tcp dport 1090") })
     }
 
     @Test("a relay role that dies in the middle of a change: the change is refused or whole, and the next one works")
@@ -50,7 +50,7 @@ struct FaultTests {
         let status = try #require(change.ended())
         let isDone = status == 0
         #expect(try home.revisionNumber() == revision + (isDone ? 1 : 0), "\(change.said)")
-        #expect(try eventually { try home.openings().count == (isDone ? 3 : 2) })
+        #expect(try eventually { try home.openings().contains { $0.contains("tcp dport 1090") } == isDone })
         let origin = try echo(in: home)
         #expect(eventually { (try? home.tunnel(.socks5, origin.port)) != nil })
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
@@ -100,7 +100,7 @@ struct FaultTests {
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
         unlink(filler)
         try home.ctl("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0")
-        #expect(try home.openings().count == 3)
+        #expect(try home.openings().contains { $0.contains("tcp dport 1090") })
     }
 
     @Test("an interface that is deleted and made anew gets its listeners back by itself, and the WAN side its door")
