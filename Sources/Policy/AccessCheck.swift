@@ -41,7 +41,7 @@ extension Policy {
         try Self.check(limit.bandwidth, within: 1024...1_000_000_000_000, "bytes per second")
     }
 
-    /// Its networks, its users, and what it does for whoever speaks SOCKS.
+    /// Its networks and its users.
     func checkClients(of listener: Listener) throws(Refusal) {
         let endpoint = listener.endpoint
         for (index, network) in listener.clients.enumerated() {
@@ -58,20 +58,6 @@ extension Policy {
             }
             try checkExists(user)
             if listener.users[..<index].contains(user) { throw Refusal("user \(user) is named twice") }
-        }
-        guard listener.kind.speaksSOCKS || listener.socks == Listener.SOCKSOptions() else {
-            throw Refusal("\(listener.kind.rawValue) on \(endpoint) does not speak SOCKS; leave the options for it out")
-        }
-        if let address = listener.socks.advertisedAddress {
-            switch address.unmapped.special {
-            case .unspecified, .multicast, .broadcast, .reserved:
-                throw Refusal("no client can send to \(address); advertise an address at which it reaches the gateway")
-            default: break
-            }
-        }
-        if listener.socks.allowsVersion4, listener.authentication == .required {
-            throw Refusal(
-                "SOCKS4 knows no password, so \(endpoint) cannot ask for one and allow it; choose one of the two")
         }
     }
 

@@ -27,8 +27,10 @@ extension Policy {
     private static func checkAdvertised(
         _ advertised: IPAddress, of listener: Listener, called name: String
     ) throws(Refusal) {
-        guard !advertised.isUnspecified else {
+        switch advertised.unmapped.special {
+        case .unspecified, .multicast, .broadcast, .reserved:
             throw Refusal("\(advertised) is nowhere that a client could send to; give the address that clients reach")
+        default: break
         }
         switch (advertised.unmapped, listener.endpoint.address.unmapped) {
         case (.v4, .v4), (.v6, .v6): return

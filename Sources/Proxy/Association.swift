@@ -47,7 +47,6 @@ final class Association {
     private var reassemblyEnd: ContinuousClock.Instant?
     private var isTimingReassembly = false
     private(set) var losses = Losses()
-    /// The last one here, so that it is closed last: a client that sees it end finds the ports free.
     private let control: Socket
 
     /// Where the last datagram went: the next one most often has the same header.
@@ -83,6 +82,8 @@ final class Association {
         } catch {
             relay.logger.debug("association lost", metadata: ["why": "\(error)"])
         }
+        // Before the connection: a client that sees that end finds the ports free.
+        for socket in [client, outlets.v4, outlets.v6] { socket?.close() }
         if losses != Losses() { relay.logger.debug("datagrams dropped", metadata: ["what": "\(losses)"]) }
     }
 

@@ -1,12 +1,13 @@
 import CLinux
 import Glibc
 
-/// A UDP socket that belongs to a reactor and is worked on in batches. Letting go of it closes it.
+/// A UDP socket that belongs to a reactor and is worked on in batches. It is closed by `close()`, or by letting go of it.
 ///
 /// Errors of single datagrams, ICMP's among them, are no errors of the socket: what the kernel does not take is lost, as
 /// anywhere on the way, and counted by whoever sends.
 package final class DatagramSocket {
-    private let descriptor: Descriptor
+    /// -1 once it is closed: every call then fails with EBADF.
+    private var descriptor: Int32
     private let loop: Loop
     private let isPrepaid: Bool
     private var watch = Slot.none
@@ -36,34 +37,42 @@ package final class DatagramSocket {
         try address.bind(socket.number, ports: ports)
         loop = reactor.currentLoop
         self.isPrepaid = isPrepaid
-        descriptor = socket
+        descriptor = socket.release()
         if !isPrepaid { DescriptorBudget.shared.take(1) }
     }
 
     deinit {
+        close()
+    }
+
+    /// Closes it now, whoever still has it; it is of no use any more.
+    package func close() {
+        guard descriptor >= 0 else { return }
         if watch != Slot.none { loop.close(watch) }
+        _ = linux_close(descriptor)
+        descriptor = -1
         if !isPrepaid { DescriptorBudget.shared.give(1) }
     }
 
     /// Calls `ready` on the reactor's thread, once in each turn, while there is something to receive.
     package func whenReadable(_ ready: @escaping () -> Void) throws(Errno) {
-        watch = try loop.watch(descriptor.number, for: LINUX_EPOLLIN) { _ in ready() }
+        watch = try loop.watch(descriptor, for: LINUX_EPOLLIN) { _ in ready() }
     }
 
     /// From now on it receives from `peer` alone, and sends to it what names no destination.
     package func connect(to peer: SocketAddress) throws(Errno) {
-        try peer.connect(descriptor.number)
+        try peer.connect(descriptor)
     }
 
     package var localAddress: SocketAddress {
-        get throws(Errno) { try SocketAddress.local(of: descriptor.number) }
+        get throws(Errno) { try SocketAddress.local(of: descriptor) }
     }
 
     /// Receives what there is, as far as one batch holds it.
     ///
     /// - Returns: how many runs `batch` has now; 0 also if the call had nothing to tell but an error.
     package func receive(into batch: DatagramBatch) -> Int {
-        max(0, Int(linux_datagrams_receive(batch.state, descriptor.number)))
+        max(0, Int(linux_datagrams_receive(batch.state, descriptor)))
     }
 
     /// Puts a datagram made of two parts, which have to stay where they are, on the list of those to be sent by `flush`.
@@ -91,7 +100,7 @@ package final class DatagramSocket {
     ///
     /// - Returns: how many datagrams were lost.
     package func flush(_ batch: DatagramBatch) -> Int {
-        Int(linux_datagrams_flush(batch.state, descriptor.number, &largestSegment))
+        Int(linux_datagrams_flush(batch.state, descriptor, &largestSegment))
     }
 
     /// Which of this machine's addresses a packet to `destination` would bear (connect(2) on UDP sends nothing).

@@ -117,25 +117,6 @@ private func network(_ text: String) -> Network { Network(text)! }
                 "nobody from 2001:db8::/32 can connect to 192.168.1.1:1080, which is of the other IP version"
             ),
             (serving { $0.clients = [network("::ffff:1.2.3.4")] }, "::ffff:1.2.3.4/128 is IPv4; write 1.2.3.4/32"),
-            (serving { $0.socks.advertisedAddress = IPAddress("203.0.113.7") }, nil),
-            (serving { $0.socks.advertisedAddress = IPAddress("0.0.0.0") }, "no client can send to 0.0.0.0; advertise"),
-            (serving { $0.socks.advertisedAddress = IPAddress("ff02::1") }, "no client can send to ff02::1; advertise"),
-            (
-                serving { $0.socks.allowsVersion4 = true },
-                "SOCKS4 knows no password, so 192.168.1.1:1080 cannot ask for one and"
-            ),
-            (
-                serving {
-                    $0.socks.allowsVersion4 = true
-                    $0.authentication = .none
-                }, nil
-            ),
-            (
-                serving {
-                    $0.kind = .http
-                    $0.socks.udpPorts = PortRange("50000-50100")
-                }, "http on 192.168.1.1:1080 does not speak SOCKS; leave the options for it out"
-            ),
         ] as [(Listener, String?)])
     func `What a listener says about its clients makes sense`(_ listener: Listener, _ text: String?) {
         let policy = Policy(

@@ -40,7 +40,7 @@ private func check(
                 + "`--socks4` or the password")
     }
 
-    @Test(arguments: ["2001:db8::7", "0.0.0.0", "::"])
+    @Test(arguments: ["2001:db8::7", "0.0.0.0", "::", "224.0.0.1", "ff02::1"])
     func `An address that the clients cannot send to is not advertised`(_ address: String) {
         #expect(check(.init(advertisedAddress: IPAddress(address)))?.contains(address) == true)
     }
