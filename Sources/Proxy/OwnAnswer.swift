@@ -46,8 +46,11 @@ extension Relay {
         }
         return ProxyAutoConfiguration(
             proxies: [first] + others.filter { $0.scheme != .socks5 } + others.filter { $0.scheme == .socks5 },
-            networks: (Self.everybodysOwn + premises.networks(around: address)).map(ProxyAutoConfiguration.Network.init)
-        )
+            networks: networks(around: address).map(ProxyAutoConfiguration.Network.init))
+    }
+
+    private func networks(around address: IPAddress) -> [Network] {
+        Self.everybodysOwn + premises.networks(around: address).filter { !Self.everybodysOwn.contains($0) }
     }
 
     /// The name by which the client knows the server on `port` (RFC 9110 §7.2).
