@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,22 @@
 #include <unistd.h>
 
 extern char **environ;
+
+// How many freed chunks of one size a thread keeps for itself (glibc's manual, "Memory Allocation Tunables"). With the 7 of the
+// default, sessions that come and go by the dozen spend an eighth of a relay's own time in malloc, with 200 half of that.
+static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=200";
+
+// The environment with `tunables`, unless the operator has chosen some. To be freed; NULL: no memory.
+static char **role_environment(void) {
+    size_t count = 0;
+    while (environ[count]) count++;
+    char **result = malloc((count + 2) * sizeof *result);
+    if (!result) return NULL;
+    memcpy(result, environ, count * sizeof *result);
+    result[count] = getenv("GLIBC_TUNABLES") ? NULL : tunables;
+    result[count + 1] = NULL;
+    return result;
+}
 
 int linux_spawn_self(const char *title, int channel, int page) {
     // The two descriptors are lifted out of the way first: dup2 onto 3 must not close the one that is to become 4.
@@ -41,8 +58,11 @@ int linux_spawn_self(const char *title, int channel, int page) {
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     char *arguments[] = {(char *)title, NULL};
+    char **environment = role_environment();
     pid_t pid;
-    int error = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
+    int error =
+        environment ? posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, environment) : ENOMEM;
+    free(environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(high_channel);

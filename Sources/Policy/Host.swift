@@ -8,34 +8,36 @@ package enum Host: Hashable, Sendable {
     /// Lower case, without a trailing dot, at most 253 bytes of letters, digits, hyphens, underscores and dots.
     case name(String)
 
-    package init(_ text: some StringProtocol) throws(Refusal) {
-        var bytes = ArraySlice(text.utf8)
-        if bytes.contains(UInt8(ascii: ":")) {
-            guard let address = IPAddress(text) else { throw Self.malformed(text, "no IPv6 address") }
+    package init(_ text: String) throws(Refusal) {
+        var name = Array(text.utf8)
+        if name.contains(UInt8(ascii: ":")) {
+            guard let address = IPAddress(utf8: name) else { throw Self.malformed(text, "no IPv6 address") }
             self = .address(address)
             return
         }
-        if bytes.count > 1, bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
-        guard (1...253).contains(bytes.count) else { throw Self.malformed(text, "empty or longer than 253 bytes") }
-        var name = Array(bytes)
+        if name.count > 1, name.last == UInt8(ascii: ".") { name.removeLast() }
+        guard (1...253).contains(name.count) else { throw Self.malformed(text, "empty or longer than 253 bytes") }
+        var labelStart = 0
+        var areLabelsWell = true
         for index in name.indices {
             guard name[index].isHostNameByte else {
                 throw Self.malformed(text, "not made of letters, digits, hyphens and dots alone")
             }
             if (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(name[index]) { name[index] |= 0x20 }
+            guard name[index] == UInt8(ascii: ".") else { continue }
+            areLabelsWell = areLabelsWell && (1...63).contains(index - labelStart)
+            labelStart = index + 1
         }
-        let labels = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard labels.allSatisfy({ (1...63).contains($0.count) }) else {
+        guard areLabelsWell, (1...63).contains(name.count - labelStart) else {
             throw Self.malformed(text, "no name: a part between dots is empty or longer than 63 bytes")
         }
-        let normal = String(decoding: name, as: UTF8.self)
-        if Self.isNumber(labels[labels.count - 1]) {
-            guard let address = IPAddress(normal) else {
+        if Self.isNumber(name[labelStart...]) {
+            guard let address = IPAddress(utf8: name) else {
                 throw Self.malformed(text, "an ambiguous spelling of an IPv4 address; write four decimal numbers")
             }
             self = .address(address)
         } else {
-            self = .name(normal)
+            self = .name(String(decoding: name, as: UTF8.self))
         }
     }
 
@@ -49,7 +51,7 @@ package enum Host: Hashable, Sendable {
             }
     }
 
-    private static func malformed(_ text: some StringProtocol, _ what: String) -> Refusal {
+    private static func malformed(_ text: String, _ what: String) -> Refusal {
         // What a client sent may hold anything; a log line or an answer gets a short printable form of it.
         let shown = String(
             String.UnicodeScalarView(text.unicodeScalars.prefix(64).map { $0.isVisibleASCII ? $0 : "?" }))

@@ -3,18 +3,21 @@
 
 extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     package init?(_ text: some StringProtocol) {
-        let bytes = Array(text.utf8)
-        if bytes.contains(UInt8(ascii: ":")) {
-            guard let bits = parseIPv6(bytes) else { return nil }
-            self = .v6(bits)
-        } else {
-            guard let bits = parseIPv4(bytes[...]) else { return nil }
-            self = .v4(bits)
-        }
+        self.init(utf8: text.utf8)
     }
 
     package init?(_ description: String) {
-        self.init(description[...])
+        self.init(utf8: description.utf8)
+    }
+
+    init?(utf8 bytes: some Collection<UInt8>) {
+        if bytes.contains(UInt8(ascii: ":")) {
+            guard let bits = parseIPv6(Array(bytes)) else { return nil }
+            self = .v6(bits)
+        } else {
+            guard let bits = parseIPv4(bytes) else { return nil }
+            self = .v4(bits)
+        }
     }
 
     package var description: String {
@@ -178,15 +181,24 @@ private func parseDecimal(_ text: some StringProtocol, maximum: Int) -> Int? {
     return value <= maximum ? value : nil
 }
 
-private func parseIPv4(_ bytes: ArraySlice<UInt8>) -> UInt32? {
-    let parts = bytes.split(separator: UInt8(ascii: "."), maxSplits: 4, omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
+private func parseIPv4(_ bytes: some Sequence<UInt8>) -> UInt32? {
     var bits: UInt32 = 0
-    for part in parts {
-        guard let number = parseDecimal(String(decoding: part, as: UTF8.self), maximum: 255) else { return nil }
-        bits = bits << 8 | UInt32(number)
+    var (number, digits, dots) = (UInt32(0), 0, 0)
+    for byte in bytes {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"):
+            guard digits == 0 || number > 0 else { return nil }
+            number = number * 10 + UInt32(byte - UInt8(ascii: "0"))
+            guard number <= 255 else { return nil }
+            digits += 1
+        case UInt8(ascii: "."):
+            guard digits > 0, dots < 3 else { return nil }
+            bits = bits << 8 | number
+            (number, digits, dots) = (0, 0, dots + 1)
+        default: return nil
+        }
     }
-    return bits
+    return digits > 0 && dots == 3 ? bits << 8 | number : nil
 }
 
 private func parseIPv6(_ bytes: [UInt8]) -> UInt128? {

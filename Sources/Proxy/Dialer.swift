@@ -26,7 +26,7 @@ extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
     /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
     func dial(
-        _ host: Host, port: UInt16, for requester: Requester, on reactor: isolated Reactor
+        _ host: Host, port: UInt16, for requester: Requester, on reactor: Reactor
     ) async throws(DialFailure) -> Dial.Connection {
         let route = try await route(to: host, port: port, for: requester, on: reactor)
         return try await dial(route, for: requester, as: .tunnel, on: reactor)
@@ -63,7 +63,7 @@ extension Relay {
     }
 
     func dial(
-        _ route: Route, for requester: Requester, as activity: SessionRecord.Activity, on reactor: isolated Reactor
+        _ route: Route, for requester: Requester, as activity: SessionRecord.Activity, on reactor: Reactor
     ) async throws(DialFailure) -> Dial.Connection {
         let connection: Dial.Connection
         do {

@@ -78,7 +78,7 @@ final class HTTPTransfer {
     ///   - reader: for whom the source is read, as in `HTTPConnection.fill`.
     ///   - count: is told of all bytes that were written, and takes its time if they were too many.
     func run(
-        for reader: HTTPConnection? = nil, patience: Duration = .zero, on reactor: isolated Reactor,
+        for reader: HTTPConnection? = nil, patience: Duration = .zero, on reactor: Reactor,
         _ count: (Int) async -> Void
     ) async throws(Failure) {
         var moved = 0

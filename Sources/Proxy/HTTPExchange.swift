@@ -57,7 +57,7 @@ final class HTTPExchange {
         content = HTTPBody(framing)
     }
 
-    func run(on reactor: isolated Reactor) async -> Ending {
+    func run(on reactor: Reactor) async -> Ending {
         do throws(Failure) {
             let route = try await route(on: reactor)
             try prepare()
@@ -78,7 +78,7 @@ final class HTTPExchange {
 
     // MARK: the way to the origin
 
-    private func route(on reactor: isolated Reactor) async throws(Failure) -> Route {
+    private func route(on reactor: Reactor) async throws(Failure) -> Route {
         let host: Host
         do throws(Refusal) { host = try Host(target.authority) } catch {
             throw .answer(HTTPResponse(.badRequest, reason: error.description))
@@ -91,7 +91,7 @@ final class HTTPExchange {
     }
 
     private func connect(
-        _ route: Route, mayReuse: Bool, on reactor: isolated Reactor
+        _ route: Route, mayReuse: Bool, on reactor: Reactor
     ) async throws(Failure) -> (HTTPConnection, isReused: Bool) {
         let pool = relay.upstreams(on: reactor)
         if mayReuse,
@@ -147,7 +147,7 @@ final class HTTPExchange {
     ///
     /// - Returns: nil if the origin had closed the connection before it read a byte, and the request may be repeated.
     private func ask(
-        _ origin: HTTPConnection, mayRepeat isReused: Bool, on reactor: isolated Reactor
+        _ origin: HTTPConnection, mayRepeat isReused: Bool, on reactor: Reactor
     ) async throws(Failure) -> HTTPResponseHead? {
         let isRepeatable = isReused && mayBeRepeated
         client.socket.setDeadline(after: relay.limits.exchange)
@@ -235,7 +235,7 @@ final class HTTPExchange {
             self.ended = ended
         }
 
-        func run(for requester: Requester, on reactor: isolated Reactor) async {
+        func run(for requester: Requester, on reactor: Reactor) async {
             do throws(HTTPTransfer.Failure) {
                 try await transfer.run(on: reactor) {
                     moved &+= $0
@@ -256,7 +256,7 @@ final class HTTPExchange {
         }
     }
 
-    private func startUpload(to origin: HTTPConnection, on reactor: isolated Reactor) {
+    private func startUpload(to origin: HTTPConnection, on reactor: Reactor) {
         let transfer = HTTPTransfer(content, from: client, to: origin, idle: relay.limits.exchange)
         let upload = Upload(transfer, to: origin, ended: Alarm(on: reactor))
         self.upload = upload
@@ -305,7 +305,7 @@ final class HTTPExchange {
     }
 
     private func passBack(
-        _ response: HTTPResponseHead, from origin: HTTPConnection, on reactor: isolated Reactor
+        _ response: HTTPResponseHead, from origin: HTTPConnection, on reactor: Reactor
     ) async throws(Failure) -> Ending {
         if response.status == 101 { return try await switchProtocols(response, of: origin) }
         let (framing, isCertain): (HTTPFraming, Bool)
@@ -344,7 +344,7 @@ final class HTTPExchange {
     }
 
     private func pass(
-        _ body: HTTPBody, from origin: HTTPConnection, on reactor: isolated Reactor
+        _ body: HTTPBody, from origin: HTTPConnection, on reactor: Reactor
     ) async throws(Failure) {
         let transfer = HTTPTransfer(body, from: origin, to: client, idle: relay.limits.exchange)
         do throws(HTTPTransfer.Failure) {

@@ -27,7 +27,7 @@ struct HTTPSession {
     }
 
     /// - Parameter client: with a deadline for its first head, the whole of it and not each read.
-    func run(_ client: consuming Socket, on reactor: isolated Reactor) async {
+    func run(_ client: consuming Socket, on reactor: Reactor) async {
         let client = HTTPConnection(client: client)
         do throws(Ending) {
             let origin = try await serve(client, on: reactor)
@@ -52,7 +52,7 @@ struct HTTPSession {
     ///
     /// - Returns: the other end of the tunnel that the connection has become; the client has been told.
     private func serve(
-        _ client: HTTPConnection, on reactor: isolated Reactor
+        _ client: HTTPConnection, on reactor: Reactor
     ) async throws(Ending) -> HTTPConnection {
         var limits = HTTPHeadParser.Limits()
         limits.head = relay.limits.head
@@ -113,7 +113,7 @@ struct HTTPSession {
 
     /// - Returns: the origin if both ends have agreed on another protocol.
     private func exchange(
-        _ head: HTTPRequestHead, from client: HTTPConnection, on reactor: isolated Reactor
+        _ head: HTTPRequestHead, from client: HTTPConnection, on reactor: Reactor
     ) async throws(Ending) -> HTTPConnection? {
         let (target, framing, left): (HTTPTarget, HTTPFraming, Int?)
         do throws(HTTPError) {
@@ -157,7 +157,7 @@ struct HTTPSession {
     /// Where a CONNECT leads (RFC 9110 §9.3.6); the client has been told that the tunnel stands. After a refusal the connection
     /// closes: what the client sent behind it was meant for the tunnel, and must never be read as a request.
     private func tunnel(
-        for head: HTTPRequestHead, from client: HTTPConnection, on reactor: isolated Reactor
+        for head: HTTPRequestHead, from client: HTTPConnection, on reactor: Reactor
     ) async throws(Ending) -> HTTPConnection {
         let (host, port) = try destination(of: head)
         client.socket.clearDeadline()
@@ -176,7 +176,7 @@ struct HTTPSession {
 
     private func destination(of head: HTTPRequestHead) throws(Ending) -> (Host, UInt16) {
         do throws(HTTPError) {
-            let authority = try Authority(head.target)
+            let authority = try Authority(head.targetBytes)
             // What would be content and what is for the tunnel already: nobody can tell.
             switch try head.framing() {
             case .none, .length(0): break

@@ -21,8 +21,8 @@ struct Inbox: ~Copyable {
 
     /// - Parameters:
     ///   - limit: the longest message; memory grows up to it as it is needed.
-    ///   - size: what it has from the first read on.
-    init(limit: Int, size: Int = 1536) {
+    ///   - size: what it has from the first read on. Most heads fit into 1 kB, which malloc has at hand (tcache, malloc(3)).
+    init(limit: Int, size: Int = 1024) {
         self.limit = limit
         self.size = min(limit, size)
         storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)

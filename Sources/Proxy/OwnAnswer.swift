@@ -56,7 +56,7 @@ extension Relay {
     /// The name by which the client knows the server on `port` (RFC 9110 §7.2).
     private func name(in head: HTTPRequestHead, port: UInt16) -> String? {
         guard let value = head.fields.values(of: "host").first,
-            let authority = try? Authority(String(decoding: value, as: UTF8.self)),
+            let authority = try? Authority(value),
             !authority.isBracketed, authority.port == port, case .name(let name)? = try? Host(authority.host)
         else { return nil }
         return name

@@ -105,14 +105,15 @@ package final class Relay: Sendable {
         return { [self] reactor, client, address in
             let requester = Requester(client, from: address, by: entrance, in: sessions[reactor.index])
             if let table = limitTable { requester.enter(table) }
-            guard listener.admits(requester.identity.address) else { return await turnAway(client, from: listener) }
+            guard entrance.listener.admits(requester.address) else {
+                return await turnAway(client, from: entrance.listener)
+            }
             // One deadline for all that the client has to say first, however many steps that takes.
             client.setExpendableDeadline(after: limits.handshake)
-            if listener.kind == .mixed {
-                requester.kind = await beginsAsSOCKS(client, on: listener) ? .socks5 : .http
-            }
-            if listener.kind == .https {
-                guard await secure(client, on: reactor) else { return }
+            switch requester.kind {
+            case .mixed: requester.kind = await beginsAsSOCKS(client, on: entrance.listener) ? .socks5 : .http
+            case .https: guard await secure(client, on: reactor) else { return }
+            case .socks5, .http: break
             }
             if requester.kind == .socks5 {
                 await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)

@@ -87,7 +87,8 @@ final class Requester: SessionOwner {
                 in: sessions.ledger))
     }
 
-    private var address: IPAddress { client.ipAddress.unmapped }
+    /// Where the client connected from; never v4-mapped.
+    var address: IPAddress { client.ipAddress.unmapped }
 
     // MARK: what becomes of it
 
@@ -127,19 +128,19 @@ final class Requester: SessionOwner {
     }
 
     /// Counts what a task moved itself, and waits if that was more than limits allow. A tunnel waits by itself.
-    func didMove(sent: Int = 0, received: Int = 0, on reactor: isolated Reactor) async {
+    func didMove(sent: Int = 0, received: Int = 0, on reactor: Reactor) async {
         count(sent: sent, received: received)
         if sent > 0 { await waitForTurn(isUp: true, on: reactor) }
         if received > 0 { await waitForTurn(isUp: false, on: reactor) }
     }
 
     /// Waits until a task may move more, either way.
-    func waitForTurn(on reactor: isolated Reactor) async {
+    func waitForTurn(on reactor: Reactor) async {
         await waitForTurn(isUp: true, on: reactor)
         await waitForTurn(isUp: false, on: reactor)
     }
 
-    private func waitForTurn(isUp: Bool, on reactor: isolated Reactor) async {
+    private func waitForTurn(isUp: Bool, on reactor: Reactor) async {
         while let pause = handle?.pause(isUp: isUp) { await reactor.sleep(for: pause) }
     }
 
@@ -161,9 +162,7 @@ final class Requester: SessionOwner {
     func sessionEnded(_ traffic: Traffic) {
         handle = nil
         allowance.leave(in: sessions.ledger)
-        // Both belong to the reactor's thread, which the compiler cannot know of `self`.
-        nonisolated(unsafe) let requester = self
-        sessions.assumeIsolated { $0.note(requester, ended: traffic) }
+        sessions.note(self, ended: traffic)
     }
 }
 

@@ -27,10 +27,10 @@ struct SOCKS5Session {
     }
 
     /// The longest message is a SOCKS4a request of 520 bytes.
-    private static let longestMessage = 1536
+    private static let longestMessage = 1024
 
     /// - Parameter client: with a deadline for all that it has to say, not one for each message.
-    func run(_ client: consuming Socket, on reactor: isolated Reactor) async {
+    func run(_ client: consuming Socket, on reactor: Reactor) async {
         var inbox = Inbox(limit: Self.longestMessage)
         var dialect = SOCKSDialect.version5
         do throws(Ending) {
@@ -95,7 +95,7 @@ struct SOCKS5Session {
 
     /// CONNECT or BIND: the other end, once the client knows of it.
     private func open(
-        _ request: SOCKSRequest, for client: borrowing Socket, in dialect: SOCKSDialect, on reactor: isolated Reactor
+        _ request: SOCKSRequest, for client: borrowing Socket, in dialect: SOCKSDialect, on reactor: Reactor
     ) async throws(Ending) -> Socket {
         if request.command == .bind { return try await bind(request, for: client, in: dialect, on: reactor) }
         // connect(2) to port 0 is refused by nobody but the peer's kernel; there is nothing to reach.

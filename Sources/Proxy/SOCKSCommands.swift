@@ -10,7 +10,7 @@ extension SOCKS5Session {
     /// UDP ASSOCIATE (RFC 1928 §7): opens the socket that the client is to send to, and says where it is.
     ///
     /// Where the client says it will send from is not looked at: real ones name the target, or nothing.
-    func associate(_ client: borrowing Socket, on reactor: isolated Reactor) async throws(Ending) -> DatagramSocket {
+    func associate(_ client: borrowing Socket, on reactor: Reactor) async throws(Ending) -> DatagramSocket {
         guard requester.refusal == nil else { throw .failure(.notAllowed) }
         let socks = requester.listener.socks
         let (datagrams, bound): (DatagramSocket, SocketAddress)
@@ -35,7 +35,7 @@ extension SOCKS5Session {
     /// The peer has to be the one that the request names, by address: its port is of its own choice. A request that names
     /// nobody (0.0.0.0) takes whomever the client may be connected to.
     func bind(
-        _ request: SOCKSRequest, for client: borrowing Socket, in dialect: SOCKSDialect, on reactor: isolated Reactor
+        _ request: SOCKSRequest, for client: borrowing Socket, in dialect: SOCKSDialect, on reactor: Reactor
     ) async throws(Ending) -> Socket {
         guard requester.refusal == nil else { throw .failure(.notAllowed) }
         guard let host = Host(request.address) else { throw .failure(.generalFailure) }
@@ -67,7 +67,7 @@ extension SOCKS5Session {
 
     /// nil: the request names nobody.
     private func peers(
-        _ host: Host, port: UInt16, on reactor: isolated Reactor
+        _ host: Host, port: UInt16, on reactor: Reactor
     ) async throws(Ending) -> [SocketAddress]? {
         if case .address(let address) = host, address.isUnspecified { return nil }
         do throws(DialFailure) {

@@ -6,14 +6,33 @@ package actor Sessions {
     /// What limits are held against, and where sessions get their numbers.
     nonisolated let ledger: Ledger
     private nonisolated let reactor: Reactor
-    /// Those that ended last, oldest first from `oldest` on: short sessions are over before anybody asks.
-    private var ended: [Ended] = []
-    private var oldest = 0
+    /// On the reactor's thread alone, which every session's end is already: to enter the actor costs it two allocations.
+    private nonisolated(unsafe) let journal = Journal()
 
-    private struct Ended {
-        let requester: Requester
-        let traffic: Traffic
-        let time: UInt64
+    /// Those that ended last: short sessions are over before anybody asks.
+    private final class Journal {
+        struct Entry {
+            let requester: Requester
+            let traffic: Traffic
+            let time: UInt64
+        }
+
+        /// Oldest first from `oldest` on.
+        private var entries: [Entry] = []
+        private var oldest = 0
+
+        private static let length = 1024
+
+        func note(_ entry: Entry) {
+            if entries.count < Self.length {
+                entries.append(entry)
+            } else {
+                entries[oldest] = entry
+                oldest = (oldest + 1) % Self.length
+            }
+        }
+
+        var inOrder: [Entry] { Array(entries[oldest...] + entries[..<oldest]) }
     }
 
     /// What had moved when rates were measured last; kept only while somebody watches.
@@ -26,7 +45,6 @@ package actor Sessions {
         var rates: [Int: Traffic] = [:]
     }
 
-    private static let journal = 1024
     /// Nanoseconds. Several who watch share a sample that is younger.
     private static let youngest: UInt64 = 300_000_000
     private static let watched = Duration.seconds(10)
@@ -38,14 +56,9 @@ package actor Sessions {
         self.ledger = ledger
     }
 
-    func note(_ requester: Requester, ended traffic: Traffic) {
-        let entry = Ended(requester: requester, traffic: traffic, time: MonotonicClock.nanoseconds)
-        if ended.count < Self.journal {
-            ended.append(entry)
-        } else {
-            ended[oldest] = entry
-            oldest = (oldest + 1) % Self.journal
-        }
+    nonisolated func note(_ requester: Requester, ended traffic: Traffic) {
+        reactor.checkThread()
+        journal.note(Journal.Entry(requester: requester, traffic: traffic, time: MonotonicClock.nanoseconds))
     }
 
     package func list(_ query: SessionQuery) -> SessionList {
@@ -67,7 +80,7 @@ package actor Sessions {
 
     /// Those that ended after `start` and not after `end` (microseconds), as far back as anybody remembers.
     private func ended(_ selection: SessionSelection, after start: Int, until end: Int) -> [SessionRecord] {
-        (ended[oldest...] + ended[..<oldest]).lazy
+        journal.inOrder.lazy
             .filter { Int($0.time / 1000) > start && Int($0.time / 1000) <= end }
             .map { $0.requester.record($0.traffic, at: $0.time) }.filter(selection.contains)
     }

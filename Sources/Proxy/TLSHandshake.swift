@@ -12,7 +12,7 @@ extension Relay {
 
     /// The TLS handshake of a client, within the deadline that it has. False if it came to nothing; whoever spoke HTTP in the clear has
     /// been told what is wrong then.
-    func secure(_ client: borrowing Socket, on reactor: isolated Reactor) async -> Bool {
+    func secure(_ client: borrowing Socket, on reactor: Reactor) async -> Bool {
         guard let server = tls.withLock({ $0 }),
             let channel = server.channel(over: client.descriptor, outbox: outboxes[reactor.index])
         else {

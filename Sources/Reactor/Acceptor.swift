@@ -2,7 +2,9 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What a session is given: its reactor, its client, and where the client is.
+/// What a session is given: its reactor, its client, and where the client is. What it calls inherits the isolation
+/// (`nonisolated(nonsending)`): a parameter `isolated Reactor` would cost a switch of executors, if only to the same one, at each
+/// call and at each return.
 package typealias SessionBody = @Sendable (isolated Reactor, consuming Socket, SocketAddress) async -> Void
 
 /// A client that was accepted and is on its way to its reactor. Its session's share of the descriptors is taken already, or

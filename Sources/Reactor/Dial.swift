@@ -23,9 +23,9 @@ package enum Dial {
     /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; else the last attempt's error.
     package static func connect(
         to addresses: [SocketAddress], stagger: Duration = .milliseconds(250), timeout: Duration,
-        on reactor: isolated Reactor
+        on reactor: Reactor
     ) async throws(Failure) -> Connection {
-        let loop = reactor.loop
+        let loop = reactor.currentLoop
         guard addresses.count > 1 else {
             return try await connect(to: addresses[0], timeout: timeout, on: loop)
         }

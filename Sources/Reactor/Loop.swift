@@ -288,10 +288,14 @@ final class Loop {
     }
 
     func setDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        // The clock is asked anew: counted from the start of a long turn a deadline would come early.
+        setDeadline(index, at: freshTick &+ max(ticks, 1))
+    }
+
+    private func setDeadline(_ index: Slot.Index, at tick: UInt32) {
         guard !slots[index].pointee.flags.contains(.revoked) else { return }
         slots[index].pointee.flags.subtract([.expired, .expendable])
-        // The clock is asked anew: counted from the start of a long turn a deadline would come early.
-        wheel.arm(index, in: slots, at: TimerWheel.tick(of: monotonicMilliseconds()) &+ max(ticks, 1))
+        wheel.arm(index, in: slots, at: tick)
     }
 
     /// As `setDeadline`, unless there is one that comes earlier.
@@ -308,7 +312,8 @@ final class Loop {
     func setCoarseDeadline(_ index: Slot.Index, after ticks: UInt32) {
         let coarse = TimerWheel.coarseTicks
         guard ticks >= 4 * coarse else { return setDeadline(index, after: ticks) }
-        setDeadline(index, after: ticks + (0 &- (freshTick &+ ticks)) % coarse)
+        let exact = freshTick &+ ticks
+        setDeadline(index, at: exact &+ (0 &- exact) % coarse)
     }
 
     func clearDeadline(_ index: Slot.Index) {
@@ -317,9 +322,12 @@ final class Loop {
         wheel.disarm(index, in: slots)
     }
 
-    func markExpendable(_ index: Slot.Index) {
+    /// As `setDeadline`, for a client that may be ended ahead of it.
+    func setExpendableDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        let now = freshTick
+        setDeadline(index, at: now &+ max(ticks, 1))
         slots[index].pointee.flags.insert(.expendable)
-        slots[index].pointee.patience = freshTick &+ Loop.patience
+        slots[index].pointee.patience = now &+ Loop.patience
     }
 
     /// Ends sessions that are expendable, those first whose deadline is nearest.

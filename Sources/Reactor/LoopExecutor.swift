@@ -160,11 +160,11 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     }
 
     private func drain() {
+        guard !local.isEmpty else { return }
+        let (executor, taskExecutor) = (asUnownedSerialExecutor(), asUnownedTaskExecutor())
         while !local.isEmpty {
             swap(&local, &running)
-            for job in running {
-                job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-            }
+            for job in running { job.runSynchronously(isolatedTo: executor, taskExecutor: taskExecutor) }
             running.removeAll(keepingCapacity: true)
         }
     }

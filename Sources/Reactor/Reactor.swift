@@ -38,6 +38,9 @@ package actor Reactor {
         return executor.loop
     }
 
+    /// Stops the process if it is called from any thread but the reactor's.
+    package nonisolated func checkThread() { executor.checkIsolated() }
+
     /// Sessions and tunnels that this reactor carries now; any thread may ask.
     package nonisolated var load: Int { executor.load }
 

@@ -27,10 +27,10 @@ package struct Rendezvous: ~Copyable {
     ///
     /// - Throws: `ETIMEDOUT` after `limit`; `ECANCELED` as soon as `client` is gone or has sent its FIN.
     package borrowing func accept(
-        beside client: borrowing Socket, within limit: Duration, on reactor: isolated Reactor,
+        beside client: borrowing Socket, within limit: Duration, on reactor: Reactor,
         admits: (SocketAddress) -> Bool
     ) async throws(Errno) -> Dial.Connection {
-        let loop = reactor.loop
+        let loop = reactor.currentLoop
         let alarm = Alarm(on: reactor)
         let watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
         loop.slots[client.slot].pointee.proxy = alarm.slot

@@ -47,8 +47,7 @@ package struct Socket: ~Copyable {
     /// descriptors run out, those whose deadline is nearest are ended in favour of new clients, so that no number of slow ones
     /// holds the others up. Who came a moment ago is spared: even a quick client needs a round trip.
     package borrowing func setExpendableDeadline(after duration: Duration) {
-        setDeadline(after: duration)
-        loop.markExpendable(slot)
+        loop.setExpendableDeadline(slot, after: TimerWheel.ticks(duration))
     }
 
     /// Now something is done for the client; the deadline stays.

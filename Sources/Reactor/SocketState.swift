@@ -47,7 +47,7 @@ extension Socket {
 
     /// Ends the connection by a RST, but not before the peer has got what was written (`SO_LINGER` 0 throws away what is
     /// unsent) or `limit` has passed: what was cut short must not look whole (RFC 9112 §8).
-    package consuming func reset(within limit: Duration, on reactor: isolated Reactor) async {
+    package consuming func reset(within limit: Duration, on reactor: Reactor) async {
         let end = monotonicMilliseconds() + UInt64(limit.components.seconds) * 1000
         // No event says that all is acknowledged.
         while linux_unsent(descriptor) > 0, !hasFailed, monotonicMilliseconds() < end {

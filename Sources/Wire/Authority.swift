@@ -9,8 +9,8 @@ package struct Authority: Hashable, Sendable {
     package let port: UInt16
 
     /// The target of CONNECT.
-    package init(_ text: String) throws(HTTPError) {
-        try self.init(Array(text.utf8)[...], defaultPort: nil)
+    package init(_ target: ArraySlice<UInt8>) throws(HTTPError) {
+        try self.init(target, defaultPort: nil)
     }
 
     /// User information, zone ids (RFC 6874), percent-encoding and ports with a sign or a leading zero are refused.

@@ -19,6 +19,8 @@ extension HTTPRequestHead {
     /// Visible ASCII.
     package var target: String { fields.text(targetRange) }
 
+    package var targetBytes: ArraySlice<UInt8> { fields.bytes[targetRange] }
+
     package func isMethod(_ name: StaticString) -> Bool {
         methodRange.count == name.utf8CodeUnitCount
             && name.withUTF8Buffer { fields.bytes[methodRange].elementsEqual($0) }

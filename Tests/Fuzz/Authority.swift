@@ -3,7 +3,7 @@ import Wire
 /// RFC 9112 §3.2.3: a target of CONNECT has one spelling but for case.
 func fuzzAuthority(_ input: [UInt8]) {
     let text = String(decoding: input, as: UTF8.self)
-    guard let authority = try? Authority(text) else { return }
+    guard let authority = try? Authority(input[...]) else { return }
     let host = authority.isBracketed ? "[\(authority.host)]" : authority.host
     hold("\(host):\(authority.port)" == text, "\(text) was understood as \(authority)")
     hold(authority.port > 0 && !authority.host.isEmpty, "\(authority)")

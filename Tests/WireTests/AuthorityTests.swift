@@ -3,11 +3,11 @@ import Wire
 
 @Suite struct AuthorityTests {
     @Test func `A host and a port are read, an IPv6 address from its brackets`() throws {
-        let name = try Authority("Example.ORG:443")
+        let name = try Authority(Array("Example.ORG:443".utf8)[...])
         #expect(name.host == "Example.ORG" && name.port == 443 && !name.isBracketed)
-        let v6 = try Authority("[2001:db8::1]:65535")
+        let v6 = try Authority(Array("[2001:db8::1]:65535".utf8)[...])
         #expect(v6.host == "2001:db8::1" && v6.port == 65535 && v6.isBracketed)
-        let mapped = try Authority("[::ffff:192.0.2.1]:1")
+        let mapped = try Authority(Array("[::ffff:192.0.2.1]:1".utf8)[...])
         #expect(mapped.host == "::ffff:192.0.2.1" && mapped.isBracketed)
     }
 
@@ -22,7 +22,7 @@ import Wire
     ])
     func `Anything else is a 400`(_ text: String) {
         do {
-            _ = try Authority(text)
+            _ = try Authority(Array(text.utf8)[...])
             Issue.record("\(text) was accepted")
         } catch { #expect(error.status == .badRequest) }
     }

@@ -111,7 +111,7 @@ int linux_udp_coalesce(int fd);
 
 // --- processes -----------------------------------------------------------------------------------------------------
 /// Starts this program again as `title`, which becomes its whole argv, with `channel` as descriptor 3 and `page` as 4,
-/// 0 to 2 inherited, nothing else open, and no signal blocked. Answers the pid.
+/// 0 to 2 inherited, nothing else open, no signal blocked, and malloc set for many short sessions. Answers the pid.
 int linux_spawn_self(const char *title, int channel, int page);
 int linux_pidfd_open(pid_t pid);
 /// Reaps the child behind `pidfd` without waiting. 0: it still runs. 1: `status` is as from waitpid(2).
