@@ -5,12 +5,14 @@ import Glibc
 package enum ListeningSocket {
     /// A TCP socket that listens on `address`, with the options that what it accepts inherits.
     ///
-    /// Its clients are those who speak first: one comes with the first bytes that it sends, which spares a wake-up and a read
-    /// in vain, or a second after it has connected if it sends none (TCP_DEFER_ACCEPT, tcp(7)).
-    ///
-    /// - Parameter interface: only clients of this interface reach it (SO_BINDTODEVICE, socket(7)).
+    /// - Parameters:
+    ///   - interface: only clients of this interface reach it (SO_BINDTODEVICE, socket(7)).
+    ///   - clientsSpeakFirst: one is accepted with its first bytes, which spares a wake-up and a read in vain, or a second after
+    ///     it has connected if it sends none (TCP_DEFER_ACCEPT, tcp(7)).
     /// - Throws: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, `ENODEV` and the like, from the call that failed.
-    package static func tcp(_ address: SocketAddress, interface: String? = nil) throws(Errno) -> Descriptor {
+    package static func tcp(
+        _ address: SocketAddress, interface: String? = nil, clientsSpeakFirst: Bool = false
+    ) throws(Errno) -> Descriptor {
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
         try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
         if case .v6 = address {
@@ -20,7 +22,9 @@ package enum ListeningSocket {
         if let interface { try checked(linux_bind_to_device(socket.number, interface)) }
         TCPOptions.carry(socket.number)
         TCPOptions.keepAlive(socket.number)
-        try checked(linux_set_option(socket.number, Int32(IPPROTO_TCP), TCP_DEFER_ACCEPT, 1))
+        if clientsSpeakFirst {
+            try checked(linux_set_option(socket.number, Int32(IPPROTO_TCP), TCP_DEFER_ACCEPT, 1))
+        }
         let (storage, length) = address.storage
         try bind(socket.number, storage, length)
         try listen(on: socket.number)

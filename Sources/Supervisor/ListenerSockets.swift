@@ -44,7 +44,7 @@ struct ListenerSockets {
         for listener in listeners where self[listener] == nil {
             do throws(Errno) {
                 let socket = try ListeningSocket.tcp(
-                    SocketAddress(listener.endpoint), interface: listener.interface)
+                    SocketAddress(listener.endpoint), interface: listener.interface, clientsSpeakFirst: true)
                 entries[Key(listener)] = Entry(socket: socket, account: freeAccount())
             } catch {
                 failed.append((listener, explain(error, listener)))

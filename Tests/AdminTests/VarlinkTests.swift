@@ -59,7 +59,7 @@ import Testing
                     else:
                         sys.exit("no error for a bad endpoint")
                 """
-            let result = try run(python, ["-c", script, live.path])
+            let result = try ChildProcess.run([python, "-c", script, live.path])
             #expect(result.status == 0, "\(result.output)")
             #expect(result.output == Method.allCases.map(\.rawValue).sorted().joined(separator: " ") + "\n")
         }
@@ -75,29 +75,14 @@ private enum PythonWithVarlink {
             .deletingLastPathComponent()
         let environment = root.appending(path: ".build/python-varlink-\(version)")
         let python = environment.appending(path: "bin/python3").path
-        if try run(python, ["-c", "import varlink"]).status == 0 { return python }
+        if try ChildProcess.run([python, "-c", "import varlink"]).status == 0 { return python }
         for (program, arguments) in [
             ("python3", ["-m", "venv", environment.path]),
             (python, ["-m", "pip", "install", "--quiet", "varlink==\(version)"]),
         ] {
-            let result = try run(program, arguments)
+            let result = try ChildProcess.run([program] + arguments)
             try #require(result.status == 0, "\(program) \(arguments): \(result.output)")
         }
         return python
     }
-}
-
-/// Runs a program; both of its outputs together.
-private func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-    let process = ChildProcess()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [program] + arguments
-    process.standardInput = FileHandle.nullDevice
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
 }

@@ -44,17 +44,6 @@ enum Repository {
 
     /// Runs a program at the top of the repository; both of its outputs together.
     static func run(_ command: String...) throws -> (status: Int32, output: String) {
-        let process = ChildProcess()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        process.currentDirectoryURL = root
-        process.standardInput = FileHandle.nullDevice
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+        try ChildProcess.run(command, in: root)
     }
 }

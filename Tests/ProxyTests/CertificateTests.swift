@@ -6,7 +6,7 @@ import Testing
 @testable import Proxy
 
 /// `openssl` is the independent judge.
-@Suite struct CertificateTests {
+@Suite final class CertificateTests {
     private let directory = FileManager.default.temporaryDirectory.appending(path: "certificates-\(UUID().uuidString)")
     private static let names = CertificateNames(
         names: ["box", "box.local", "gateway"], addresses: [IPAddress("192.168.1.1")!, IPAddress("fd00::1")!])
@@ -15,20 +15,13 @@ import Testing
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     }
 
+    deinit {
+        try? FileManager.default.removeItem(at: directory)
+    }
+
     @discardableResult
     private func openssl(_ arguments: String...) throws -> (status: Int32, output: String) {
-        let process = ChildProcess()
-        process.executableURL = URL(filePath: "/usr/bin/openssl")
-        process.arguments = arguments
-        process.currentDirectoryURL = directory
-        process.standardInput = FileHandle.nullDevice
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+        try ChildProcess.run(["openssl"] + arguments, in: directory)
     }
 
     private func write(_ text: String, to name: String) throws {
@@ -46,15 +39,7 @@ import Testing
         try write(leaf.chain, to: "leaf.pem")
         let verify = ["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.pem"]
         func verdict(_ check: String...) throws -> Int32 {
-            let process = ChildProcess()
-            process.executableURL = URL(filePath: "/usr/bin/openssl")
-            process.arguments = verify + check + ["leaf.pem"]
-            process.currentDirectoryURL = directory
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            return process.terminationStatus
+            try ChildProcess.run(["openssl"] + verify + check + ["leaf.pem"], in: directory).status
         }
         #expect(try verdict() == 0)
         #expect(try verdict("-verify_hostname", "box.local") == 0)

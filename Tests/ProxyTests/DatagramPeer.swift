@@ -79,6 +79,14 @@ struct Associate {
         try socket.send([0, 0, 0] + Array(connect(name, port).dropFirst(3)) + Array(text.utf8), to: self.port)
     }
 
+    /// Whether the kernel says that nobody has the port any more. The socket is of no use afterwards.
+    func isPortShut() -> Bool {
+        _ = withIPv4(loopback, port) { Glibc.connect(socket.descriptor, $0, $1) }
+        _ = Glibc.send(socket.descriptor, "x", 1, 0)
+        var byte: UInt8 = 0
+        return recv(socket.descriptor, &byte, 1, 0) == -1 && errno == ECONNREFUSED
+    }
+
     /// The payload of the next answer, which has to come from BND and bear an IPv4 source.
     func receive() async throws -> (text: String, source: [UInt8], port: UInt16) {
         let (bytes, from) = try await socket.receive()

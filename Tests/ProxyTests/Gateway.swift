@@ -45,7 +45,7 @@ final class Gateway: Sendable {
         var acceptors: [Acceptor] = []
         var ports: [UInt16] = []
         for kind in [Listener.Kind.socks5, .http, .mixed] {
-            let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))
+            let socket = try ListeningSocket.tcp(.v4(loopback, port: 0), clientsSpeakFirst: true)
             let port = try ListeningSocket.address(of: socket).port
             let listener = Listener(
                 kind: kind, endpoint: Endpoint(address: .v4(loopback), port: port), authentication: authentication,

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Policy
 import Proxy
 import Synchronization
@@ -109,6 +110,35 @@ import Testing
             try await waiting.send([1, 1, UInt8(ascii: "x"), 1, UInt8(ascii: "y")])
             #expect(try await waiting.receive(2) == [1, 1])
         }
+    }
+
+    @Test func `An association ends with its client's leave to be there, and not for where its datagrams went`()
+        async throws
+    {
+        let gateway = try Gateway()
+        let client = try await Associate(gateway)
+        let origin = try DatagramPeer()
+        try client.send("before", to: origin.port)
+        #expect(try await origin.receive().bytes == Array("before".utf8))
+        // Each datagram is judged for itself, so that a rule about one destination leaves the association to the others.
+        gateway.change { policy in
+            policy.rules.insert(Rule(id: 0, action: .deny, ports: PortRange(origin.port, origin.port)), at: 0)
+        }
+        await gateway.relay.review()
+        let other = try DatagramPeer()
+        try client.send("denied", to: origin.port)
+        try client.send("allowed", to: other.port)
+        #expect(try await other.receive().bytes == Array("allowed".utf8))
+        #expect(recv(origin.descriptor, nil, 0, Int32(MSG_DONTWAIT)) == -1)
+
+        gateway.change { $0.listeners.removeAll { $0.kind == .socks5 } }
+        let began = ContinuousClock.now
+        await gateway.relay.review()
+        #expect(try await client.control.receiveAll() == ([], .reset))
+        #expect(ContinuousClock.now - began < .seconds(1))
+        // Its port is shut: the kernel says that nobody is there.
+        while await gateway.sessionCount > 0 { await Task.yield() }
+        #expect(client.isPortShut())
     }
 
     @Test func `An exchange under way ends at both ends, and a connection between two requests stays`() async throws {

@@ -11,6 +11,7 @@ final class SecureGateway: Sendable {
     let relay: Relay
     let port: UInt16
     private let acceptor: Acceptor
+    private let policy: Policy
 
     static let authority = Result { try CertificateAuthority.make(host: "box", at: now) }
 
@@ -24,17 +25,25 @@ final class SecureGateway: Sendable {
             reactors: [reactor], ledger: Ledger(), limits: limits, nameServers: "127.0.0.1:9",
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread { reactor.run() }
-        let socket = try ListeningSocket.tcp(.v4(loopback, port: 0))
+        let socket = try ListeningSocket.tcp(.v4(loopback, port: 0), clientsSpeakFirst: true)
         port = try ListeningSocket.address(of: socket).port
         let listener = Listener(kind: .https, endpoint: Endpoint(address: .v4(loopback), port: port))
         acceptor = Acceptor(
             listener: socket, account: 0, reactors: [reactor], onPause: { _ in }, session: relay.session(for: listener))
-        relay.apply(Policy(listeners: [listener], rules: [openLoopback]), in: Surroundings())
+        policy = Policy(listeners: [listener], rules: [openLoopback])
+        relay.apply(policy, in: Surroundings())
         if hasCertificate { try renew() }
     }
 
     deinit {
         reactor.stop()
+    }
+
+    /// Applies the policy of the beginning with this difference.
+    func change(_ edit: (inout Policy) -> Void) {
+        var policy = policy
+        edit(&policy)
+        relay.apply(policy, in: Surroundings())
     }
 
     func renew() throws {

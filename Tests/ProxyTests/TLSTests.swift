@@ -137,6 +137,52 @@ import Testing
         #expect(try await client.receiveAll().end == .closed)
     }
 
+    @Test func `Bandwidth is held to both ways inside TLS, and all arrives`() async throws {
+        let gateway = try SecureGateway()
+        let rate = 1_000_000
+        gateway.change { $0.limits = [Limit(subject: .eachClient, bandwidth: rate)] }
+        let (client, origin) = try await gateway.tunnel()
+        let (up, down) = (noise(2 * rate), noise(2 * rate))
+        let began = ContinuousClock.now
+        let sent = Task { try await origin.send(down) }
+        let received = Task { try await origin.receive(up.count) }
+        let atClient = try await client.converse(sending: up, receiving: down.count)
+        try await sent.value
+        #expect(try await received.value == up)
+        #expect(atClient.bytes == down)
+        // A quarter of a second's worth goes at once, and either way has a bucket of its own.
+        let elapsed = ContinuousClock.now - began
+        #expect(elapsed > .milliseconds(1600) && elapsed < .seconds(4), "\(elapsed)")
+    }
+
+    /// Content that comes faster than the client takes it has to wait inside the channel, and be woken from there.
+    @Test func `A plain request is forwarded whole, however slowly the client reads`() async throws {
+        let gateway = try SecureGateway()
+        let origin = try Origin()
+        let client = try await TLSPeer.connect(to: gateway.port)
+        let (up, down) = (noise(3_000_001), noise(6_000_017))
+        let at = "127.0.0.1:\(origin.port)"
+        let head = "POST http://\(at)/ HTTP/1.1\r\nHost: \(at)\r\nContent-Length: \(up.count)\r\n\r\n"
+        let served = Task {
+            let (server, _) = try await origin.accept()
+            #expect(try await server.receiveHead().hasPrefix("POST / HTTP/1.1\r\n"))
+            #expect(try await server.receive(up.count) == up)
+            try await server.send("HTTP/1.1 200 OK\r\nContent-Length: \(down.count)\r\n\r\n")
+            try await server.send(down)
+        }
+        try await client.send(Array(head.utf8) + up)
+        var answer: [UInt8] = []
+        while !answer.suffix(4).elementsEqual("\r\n\r\n".utf8) { answer += try await client.receive(1) }
+        #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 OK\r\n"))
+        var body: [UInt8] = []
+        while body.count < down.count {
+            body += try await client.receive(min(100_003, down.count - body.count))
+            usleep(1000)
+        }
+        try await served.value
+        #expect(body == down)
+    }
+
     @Test func `Whoever speaks HTTP in the clear is told to speak TLS`() async throws {
         let gateway = try SecureGateway()
         for request in [

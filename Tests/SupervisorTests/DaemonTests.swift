@@ -35,16 +35,9 @@ private final class LiveDaemon {
     }
 
     func control(_ arguments: String...) throws -> (status: Int32, output: String) {
-        let program = ChildProcess()
-        let output = Pipe()
-        program.executableURL = products.appending(path: "gatehousectl")
-        program.arguments = ["--socket", directory.appending(path: "s").path] + arguments
-        program.standardOutput = output
-        program.standardError = output
-        try program.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        program.waitUntilExit()
-        return (program.terminationStatus, text)
+        try ChildProcess.run(
+            [products.appending(path: "gatehousectl").path, "--socket", directory.appending(path: "s").path]
+                + arguments)
     }
 
     /// By name.

@@ -84,6 +84,25 @@ package final class ChildProcess: @unchecked Sendable {
         try? (standardError as? Pipe)?.fileHandleForWriting.close()
     }
 
+    /// Runs a program, which is looked for along PATH, to its end: it has nothing to read; both of its outputs together.
+    package static func run(
+        _ command: [String], environment: [String: String]? = nil, in directory: URL? = nil
+    ) throws -> (status: Int32, output: String) {
+        let process = ChildProcess()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        process.environment = environment
+        process.currentDirectoryURL = directory
+        process.standardInput = FileHandle.nullDevice
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+
     package func terminate() {
         if isRunning { kill(processIdentifier, SIGTERM) }
     }

@@ -24,17 +24,8 @@ import Wire
         try script.write(to: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(at: file) }
         return try urls.map { url in
-            let process = ChildProcess()
-            process.executableURL = URL(filePath: "/usr/bin/pactester")
-            process.arguments = ["-p", file.path, "-u", url, "-h", host(of: url)]
-            let pipe = Pipe()
-            process.standardInput = FileHandle.nullDevice
-            process.standardOutput = pipe
-            process.standardError = pipe
-            try process.run()
-            let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .newlines)
+            try ChildProcess.run(["pactester", "-p", file.path, "-u", url, "-h", host(of: url)]).output
+                .trimmingCharacters(in: .newlines)
         }
     }
 
