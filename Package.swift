@@ -65,7 +65,7 @@ let package = Package(
 
         .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
         .executableTarget(
-            name: "gatehouse-load", dependencies: ["CEpoll", "COpenSSL"], path: "Tests/Benchmarks",
+            name: "gatehouse-load", dependencies: ["CEpoll", "CLinux", "COpenSSL"], path: "Tests/Benchmarks",
             exclude: ["CEpoll", "peers"],
             swiftSettings: strict),
 

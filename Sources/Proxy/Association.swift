@@ -24,6 +24,8 @@ final class Association {
         var overLimit = 0
         /// Not taken by the kernel: no route, no room, too large with their header.
         var unsent = 0
+        /// Fragments that came out of order, late or without the rest.
+        var fragments = 0
     }
 
     private let relay: Relay
@@ -84,6 +86,7 @@ final class Association {
         }
         // Before the connection: a client that sees that end finds the ports free.
         for socket in [client, outlets.v4, outlets.v6] { socket?.close() }
+        losses.fragments = reassembly.dropped
         if losses != Losses() { relay.logger.debug("datagrams dropped", metadata: ["what": "\(losses)"]) }
     }
 
@@ -93,14 +96,11 @@ final class Association {
         judgeAnew()
         if let entry = recent?.name, !names.isFresh(entry, within: relay.limits.nameLife) { recent = nil }
         let count = client.receive(into: batch)
-        guard requester.mayMove(isUp: true) else {
-            losses.overLimit += count
-            return
-        }
+        guard requester.mayMove(isUp: true) else { return dropForLimits(count) }
         for index in 0..<count {
             let run = batch[index]
             guard isFromClient(run.source) else {
-                losses.strangers += 1
+                losses.strangers += run.count
                 continue
             }
             run.forEach { forward($0) }
@@ -225,15 +225,12 @@ final class Association {
     private func pumpDown(from outlet: DatagramSocket) {
         judgeAnew()
         let count = outlet.receive(into: batch)
-        guard requester.mayMove(isUp: false) else {
-            losses.overLimit += count
-            return
-        }
+        guard requester.mayMove(isUp: false) else { return dropForLimits(count) }
         var received = 0
         for index in 0..<count {
             let run = batch[index]
             guard let flow = flow(from: run.source) else {
-                losses.unasked += 1
+                losses.unasked += run.count
                 continue
             }
             received += run.bytes.count
@@ -241,6 +238,10 @@ final class Association {
         }
         losses.unsent += client.flush(batch)
         requester.count(received: received)
+    }
+
+    private func dropForLimits(_ runs: Int) {
+        for index in 0..<runs { losses.overLimit += batch[index].count }
     }
 
     private func flow(from source: DatagramAddress) -> Flow? {

@@ -80,8 +80,9 @@ final class DNSChannel {
     /// How long until `checkTimeouts()` is due; nil if nothing is under way.
     var nextTimeout: Duration? {
         var time = timeval()
-        guard let next = ares_timeout(channel, nil, &time) else { return nil }
-        return .seconds(next.pointee.tv_sec) + .microseconds(next.pointee.tv_usec)
+        // What it answers is where `time` is.
+        guard ares_timeout(channel, nil, &time) != nil else { return nil }
+        return .seconds(time.tv_sec) + .microseconds(time.tv_usec)
     }
 
     func checkTimeouts() {

@@ -9,6 +9,9 @@ final class HTTPConnection {
     var inbox: Inbox
     /// Where an origin's leads.
     let address: SocketAddress?
+    /// The session whose client has logged in for the connection (NTLM), which from then on is for that one alone: what comes
+    /// after a login does not show it.
+    var owner: Int?
 
     /// The longest head, a trailer section, or a good amount of content.
     private static let mostUnread = 64 * 1024
@@ -108,11 +111,14 @@ final class HTTPTransfer {
     private func passUnread(_ count: (Int) async -> Void) async throws(Failure) -> Int {
         let (kept, taken): (UnsafeRawBufferPointer, Int)
         do throws(HTTPError) { (kept, taken) = try source.inbox.take(&body) } catch { throw .malformed(error) }
-        if !kept.isEmpty {
-            do throws(Errno) { try await sink.socket.write(kept) } catch { throw .sink(error) }
-        }
         let moved = kept.count
+        var failure: Errno?
+        if !kept.isEmpty {
+            do throws(Errno) { try await sink.socket.write(kept) } catch { failure = error }
+        }
+        // The body counts them as gone, whether or not anybody took them: left here they would be read as the next message.
         source.inbox.drop(taken)
+        if let failure { throw .sink(failure) }
         if moved > 0 { await count(moved) }
         return moved
     }

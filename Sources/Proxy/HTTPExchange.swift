@@ -149,14 +149,17 @@ final class HTTPExchange {
     private func ask(
         _ origin: HTTPConnection, mayRepeat isReused: Bool, on reactor: Reactor
     ) async throws(Failure) -> HTTPResponseHead? {
-        let isRepeatable = isReused && mayBeRepeated
+        // Not what came of a deadline, or of a session that was ended meanwhile.
+        func isBadLuck(_ errno: Errno?) -> Bool {
+            isReused && mayBeRepeated && errno != .timedOut && errno != .canceled && !client.socket.hasFailed
+        }
         client.socket.setDeadline(after: relay.limits.exchange)
         origin.socket.setDeadline(after: relay.limits.exchange)
         do throws(Errno) {
             try await origin.socket.write(firstBytes)
             requester.count(sent: firstBytes.count)
         } catch {
-            if isRepeatable { return nil }
+            if isBadLuck(error) { return nil }
             // It may have answered before it closed.
         }
         if !content.isComplete { startUpload(to: origin, on: reactor) }
@@ -172,7 +175,7 @@ final class HTTPExchange {
             } catch {
                 switch error {
                 case .malformed(let mistake): throw problem(.badGateway, "gives no proper answer: \(mistake.reason)")
-                case .lost(_, hasBegun: false) where isRepeatable && !client.socket.hasFailed: return nil
+                case .lost(let errno, hasBegun: false) where isBadLuck(errno): return nil
                 case .lost(let errno, _): throw failure(errno)
                 }
             }
@@ -336,10 +339,10 @@ final class HTTPExchange {
         await finishUpload()
         let isReusable = isCertain && response.isPersistent && isSent && framing != .untilClose
         await stopUpload()
-        if isReusable {
-            let isOwn = head.fields.authenticatesConnection || response.fields.authenticatesConnection
-            relay.upstreams(on: reactor).give(origin, for: isOwn ? requester.id : nil)
+        if head.fields.authenticatesConnection || response.fields.authenticatesConnection {
+            origin.owner = requester.id
         }
+        if isReusable { relay.upstreams(on: reactor).give(origin) }
         return persists ? .persists : .closes
     }
 

@@ -170,6 +170,8 @@ struct HTTPSession {
             relay.logger.debug("no connection", metadata: ["to": "\(host)", "why": "\(error)"])
             throw .answer(error.status, "\(head.target): \(error)\n\(error.advice)")
         }
+        // It may have left answers to earlier requests unread, so that there is no room for this one.
+        client.socket.setDeadline(after: relay.limits.handshake)
         guard (try? await client.socket.write(HTTPResponse.tunnelOpened)) != nil else { throw .gone }
         return origin
     }

@@ -120,7 +120,12 @@ extension Socket {
     /// Sends the last words and closes so that they arrive: closing over unread bytes would send a RST, which may overtake
     /// them. Bounded in time and in bytes, whatever the peer does.
     borrowing func close(saying lastWords: [UInt8], within limit: Duration) async {
-        guard !lastWords.isEmpty else { return }
+        guard !lastWords.isEmpty else {
+            guard isSecure else { return }
+            // TLS has an end of its own, which is to be said (RFC 8446 §6.1).
+            setExpendableDeadline(after: limit)
+            return await finish()
+        }
         setExpendableDeadline(after: limit)
         guard (try? await write(lastWords)) != nil else { return }
         await finishAndDrain(within: limit)

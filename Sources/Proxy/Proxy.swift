@@ -105,7 +105,7 @@ package final class Relay: Sendable {
         return { [self] reactor, client, address in
             let requester = Requester(client, from: address, by: entrance, in: sessions[reactor.index])
             if let table = limitTable { requester.enter(table) }
-            guard entrance.listener.admits(requester.address) else {
+            guard entrance.admits(requester.address) else {
                 return await turnAway(client, from: entrance.listener)
             }
             // One deadline for all that the client has to say first, however many steps that takes.

@@ -141,7 +141,8 @@ final class Requester: SessionOwner {
     }
 
     private func waitForTurn(isUp: Bool, on reactor: Reactor) async {
-        while let pause = handle?.pause(isUp: isUp) { await reactor.sleep(for: pause) }
+        // In portions: the session may end meanwhile, and is not to keep what it has until then.
+        while let pause = handle?.pause(isUp: isUp) { await reactor.sleep(for: min(pause, .seconds(1))) }
     }
 
     /// Whether something may move now, for what can be dropped instead of waiting.
@@ -173,4 +174,6 @@ final class Entrance: Sendable {
     init(_ listener: Listener) {
         self.listener = listener
     }
+
+    func admits(_ client: IPAddress) -> Bool { listener.admits(client) }
 }

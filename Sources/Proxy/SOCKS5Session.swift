@@ -54,6 +54,7 @@ struct SOCKS5Session {
                 // The tunnel stood already: a FIN would make what the client gets look whole.
                 return client.resetOnClose()
             }
+            requester.count(sent: inbox.unread.count)
             reactor.tunnel(client: client, origin: origin)
         } catch {
             await client.close(saying: error.lastWords(in: dialect), within: relay.limits.farewell)

@@ -44,15 +44,13 @@ final class UpstreamPool: Sendable {
         return nil
     }
 
-    /// Keeps a connection for the next request, or closes it if there is no sense in keeping it.
-    ///
-    /// - Parameter session: the one session that may use it; nil: any.
-    func give(_ connection: HTTPConnection, for session: Int?) {
+    /// Keeps a connection for the next request, its owner's if it has one, or closes it if there is no sense in keeping it.
+    func give(_ connection: HTTPConnection) {
         guard let address = connection.address, count < Self.capacity, connection.inbox.isEmpty,
-            connection.socket.isQuiet(isProbed: false)
+            connection.socket.isQuiet(isProbed: false), DescriptorBudget.shared.hasRoom
         else { return }
         connection.inbox.shrink()
-        let key = Key(address: address, session: session)
+        let key = Key(address: address, session: connection.owner)
         idle[key, default: []].append(connection)
         count += 1
         // The loop knows it by its slot, and forgets this with it.

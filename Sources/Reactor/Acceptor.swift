@@ -40,7 +40,7 @@ package final class Acceptor: Sendable {
     /// Where one reactor accepts.
     private final class Door: Sendable {
         let reactor: Reactor
-        /// Rung by new clients and by `close()`. Touched on `reactor` alone.
+        /// Rung by what stands in the way, and by `close()`. Touched on `reactor` alone.
         nonisolated(unsafe) var alarm: Alarm?
 
         init(_ reactor: Reactor) {
@@ -93,7 +93,11 @@ package final class Acceptor: Sendable {
     private func run(_ door: Door, from listener: consuming Descriptor, on reactor: isolated Reactor) async {
         let alarm = Alarm(on: reactor)
         door.alarm = alarm
-        defer { door.alarm = nil }
+        DescriptorBudget.shared.take(1)
+        defer {
+            DescriptorBudget.shared.give(1)
+            door.alarm = nil
+        }
         while !isClosed.load(ordering: .relaxed) {
             guard let obstacle = await accept(from: listener, on: reactor, alarm: alarm) else { continue }
             let now = max(1, monotonicMilliseconds())

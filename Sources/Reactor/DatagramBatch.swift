@@ -11,6 +11,9 @@ package final class DatagramBatch {
         /// The size of each datagram but the last, which may be shorter.
         package let segment: Int
         package let source: DatagramAddress
+
+        /// How many they are.
+        package var count: Int { max(1, (bytes.count + segment - 1) / max(1, segment)) }
     }
 
     package init() {}

@@ -31,7 +31,7 @@ package final class DescriptorBudget: Sendable {
     var relief: Int { limit / DescriptorBudget.session / 32 }
 
     /// Whether one more descriptor fits, for what can do without it.
-    var hasRoom: Bool { used.load(ordering: .relaxed) < limit }
+    package var hasRoom: Bool { used.load(ordering: .relaxed) < limit }
 
     /// Takes what a session may need, if one more fits.
     func takeSession() -> Bool {

@@ -270,7 +270,7 @@ final class Loop {
         slots[index].pointee.flags.contains(.revoked) ? Errno(ECANCELED) : .timedOut
     }
 
-    /// Makes an alarm ready.
+    /// Makes a slot readable, an alarm's or one that somebody is to look at.
     func wake(_ index: Slot.Index) {
         slots[index].pointee.flags.insert(.readable)
         resume(slots[index], .readable)

@@ -8,8 +8,8 @@ import Synchronization
 /// generic executor first and hops to the actor from there (swift_continuation_init, Swift 6.3), and without a preference
 /// the generic executor is the global pool: two thread switches for every wait.
 ///
-/// The one class here that is `@unchecked Sendable`: `loop` and `local` are touched by the loop's thread alone; the rest is
-/// atomic or behind the mutex.
+/// The one class here that is `@unchecked Sendable`: `loop`, `local`, `running` and `taken` are touched by the loop's thread
+/// alone; the rest is atomic or behind the mutex.
 final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     let loop: Loop
     /// Jobs that the loop's own thread enqueued, in order. Two arrays take turns, so that draining never shifts one.

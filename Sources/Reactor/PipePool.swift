@@ -36,7 +36,7 @@ struct PipePool: ~Copyable {
     /// An empty pipe, or `none` if there is none to be had: the caller copies then.
     mutating func take() -> Index {
         if let index = free.popLast() { return index }
-        guard pipes.count < PipePool.limit else { return PipePool.none }
+        guard pipes.count < PipePool.limit, DescriptorBudget.shared.hasRoom else { return PipePool.none }
         guard refusals == 0 else {
             refusals -= 1
             return PipePool.none

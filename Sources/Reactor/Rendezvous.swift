@@ -10,8 +10,9 @@ package struct Rendezvous: ~Copyable {
     /// - Parameters:
     ///   - address: the machine's own; its port is not looked at.
     ///   - ports: one of these; nil: one of the kernel's choice.
-    /// - Throws: `EADDRINUSE` if all of them are taken.
+    /// - Throws: `EADDRINUSE` if all of them are taken; `EMFILE` if there is no descriptor left for it.
     package init(at address: SocketAddress, ports: ClosedRange<UInt16>?) throws(Errno) {
+        guard DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
         try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
         // What is accepted has these from here.

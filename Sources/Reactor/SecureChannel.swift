@@ -54,7 +54,7 @@ extension Socket {
         loop.slots[slot].pointee.flags.remove(.secure)
     }
 
-    var isSecure: Bool { loop.slots[slot].pointee.flags.contains(.secure) }
+    package var isSecure: Bool { loop.slots[slot].pointee.flags.contains(.secure) }
 
     /// - Throws: `ETIMEDOUT` past the deadline; what the channel or the socket failed with.
     package borrowing func shakeHands() async throws(Errno) {

@@ -96,17 +96,17 @@ package struct SessionHandle {
         if loop.slots[client].pointee.tunnel != Tunnel.none { loop.pumpLater(loop.slots[client].pointee.tunnel) }
     }
 
-    /// How long a task has to wait before it may move more bytes; nil: not at all.
+    /// How long a task has to wait before it may move more bytes; nil: not at all, or no more for a client that is gone.
     package func pause(isUp: Bool) -> Duration? {
         let client = loop.slots[loop.sessions[index].pointee.client]
-        guard client.pointee.flags.isDisjoint(with: .revoked),
+        guard client.pointee.flags.isDisjoint(with: [.revoked, .failed]),
             let delay = loop.sessions[index].pointee.throttle?.delay(isUp: isUp), delay > 0
         else { return nil }
         return .nanoseconds(Int64(delay))
     }
 
     /// Ends the session now: a RST to its client and, of a tunnel, to its origin. A task that carries it finds its waits
-    /// over (`ECANCELED`) and its client gone, and is to return.
+    /// for the session's sockets over (`ECANCELED`), and those that come to it later gone; it is to return.
     package func end() {
         loop.endSession(index)
     }
@@ -123,6 +123,9 @@ extension Socket {
     /// Makes a task's waits for this socket end with the session: an origin's, or that of an association.
     package borrowing func join(_ session: SessionHandle) {
         loop.slots[slot].pointee.session = session.index
+        let client = loop.sessions[session.index].pointee.client
+        // It was ended while this one was on its way.
+        if loop.slots[client].pointee.flags.contains(.revoked) { loop.revoke(slot) }
     }
 
     /// Undoes `join`: the socket outlives the session, for others to use.

@@ -4,6 +4,8 @@ package struct HTTPBody: Sendable {
         case length(left: Int)
         case chunked(ChunkedFilter)
         case untilClose
+        /// What came cannot be understood; bytes before the mistake may have been edited.
+        case failed(HTTPError)
     }
 
     /// What `take` made of some bytes.
@@ -32,7 +34,7 @@ package struct HTTPBody: Sendable {
         switch state {
         case .length(let left): left == 0
         case .chunked(let filter): filter.hasEnded
-        case .untilClose: false
+        case .untilClose, .failed: false
         }
     }
 
@@ -40,12 +42,6 @@ package struct HTTPBody: Sendable {
     package var mayEndHere: Bool {
         if case .untilClose = state { return true }
         return isComplete
-    }
-
-    /// How many bytes may be read without reading into the next message, if that is known.
-    package var left: Int? {
-        if case .length(let left) = state { return left }
-        return nil
     }
 
     /// Takes from the front of `bytes` what belongs to this content; it may be edited in place.
@@ -56,11 +52,19 @@ package struct HTTPBody: Sendable {
             state = .length(left: left - count)
             return Portion(kept: count, taken: count)
         case .chunked(var filter):
-            let portion = try filter.take(&bytes)
-            state = .chunked(filter)
-            return portion
+            do throws(HTTPError) {
+                let portion = try filter.take(&bytes)
+                state = .chunked(filter)
+                return portion
+            } catch {
+                // Nothing that follows is to be taken for anything.
+                state = .failed(error)
+                throw error
+            }
         case .untilClose:
             return Portion(kept: bytes.count, taken: bytes.count)
+        case .failed(let error):
+            throw error
         }
     }
 }

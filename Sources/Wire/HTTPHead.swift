@@ -91,8 +91,6 @@ package struct HTTPFields: Hashable, Sendable {
         return found
     }
 
-    package func contains(_ name: StaticString) -> Bool { entries.contains { isName($0, name) } }
-
     private func isName(_ entry: Entry, _ name: StaticString) -> Bool {
         guard entry.name.count == name.utf8CodeUnitCount else { return false }
         return name.withUTF8Buffer { equalsIgnoringCase(bytes[entry.name], $0) }

@@ -4,14 +4,12 @@ package enum HTTPStatus: Int, Sendable, CaseIterable {
     case badRequest = 400
     case forbidden = 403
     case notFound = 404
-    case methodNotAllowed = 405
     case proxyAuthenticationRequired = 407
     case requestTimeout = 408
     case uriTooLong = 414
     /// RFC 6585 §4.
     case tooManyRequests = 429
     case headTooLarge = 431
-    case internalError = 500
     case notImplemented = 501
     case badGateway = 502
     case serviceUnavailable = 503
@@ -24,13 +22,11 @@ package enum HTTPStatus: Int, Sendable, CaseIterable {
         case .badRequest: "Bad Request"
         case .forbidden: "Forbidden"
         case .notFound: "Not Found"
-        case .methodNotAllowed: "Method Not Allowed"
         case .proxyAuthenticationRequired: "Proxy Authentication Required"
         case .requestTimeout: "Request Timeout"
         case .uriTooLong: "URI Too Long"
         case .tooManyRequests: "Too Many Requests"
         case .headTooLarge: "Request Header Fields Too Large"
-        case .internalError: "Internal Server Error"
         case .notImplemented: "Not Implemented"
         case .badGateway: "Bad Gateway"
         case .serviceUnavailable: "Service Unavailable"

@@ -13,8 +13,9 @@ struct ChangeTests {
         raiseDescriptorLimit()
         let home = try Home.ready()
         let origin = try echo(in: home)
-        let tunnels = try (0..<500).map { try home.tunnel(ProxyKind.allCases[$0 % 2], origin.port) }
-        let carriers = Carriers(tunnels)
+        // Under a sanitizer 500 could not all have their turn within what an origin waits.
+        let count = isSanitized ? 50 : 500
+        let carriers = try Carriers(count) { try home.tunnel(ProxyKind.allCases[$0 % 2], origin.port) }
         let changes = """
             set -e
             ctl() { "\(programs)gatehousectl" --socket "\(home.socket)" "$@"; }
@@ -34,7 +35,7 @@ struct ChangeTests {
         #expect(outcome.status == 0, "\(outcome)\n\(home.daemon?.said ?? "")")
         #expect(try home.revisionNumber() == before + 1000)
         let ends = carriers.stop()
-        #expect(ends.count == 500)
+        #expect(ends.count == count)
         #expect(ends.compactMap(\.failure).map { "\($0)" } == [])
         #expect(ends.allSatisfy { $0.bytes > 10_000 }, "\(ends.map(\.bytes).min() ?? 0)")
         // The same tunnels still, and no other process behind them.
@@ -46,7 +47,7 @@ struct ChangeTests {
     func refused() throws {
         let home = try Home.ready()
         let origin = try echo(in: home)
-        let carriers = Carriers(try (0..<20).map { try home.tunnel(ProxyKind.allCases[$0 % 2], origin.port) })
+        let carriers = try Carriers(20) { try home.tunnel(ProxyKind.allCases[$0 % 2], origin.port) }
         let (ruleset, revision) = (try home.ruleset(), try home.revision())
         let taken = try Origin(in: home.gateway, Home.gatewayOnLAN, port: 1091) { _ in }
         let inputs: [(arguments: [String], reason: String)] = [
@@ -98,9 +99,11 @@ final class Carriers: Sendable {
     private let state = Mutex(State())
     private let count: Int
 
-    init(_ tunnels: [Peer]) {
-        count = tunnels.count
-        for (index, tunnel) in tunnels.enumerated() {
+    /// - Parameter open: opens a tunnel, which is busy from then on: an origin does not wait for ever.
+    init(_ count: Int, open: (Int) throws -> Peer) throws {
+        self.count = count
+        for index in 0..<count {
+            let tunnel = try open(index)
             Thread.detachNewThread { [self] in
                 var end = End()
                 var word = UInt64(index)

@@ -18,7 +18,7 @@ struct FaultTests {
                 programs + "gatehousectl", "--socket", home.socket, "listener", "add", "socks5", "192.168.77.1:1090",
                 "--interface", "lan0",
             ], in: home.gateway, log: home.directory + "/change")
-        #expect(try eventually { try home.gateway.run("ss", "-Hltn", "sport = :1090") != "" })
+        #expect(try eventually { try hasUnread(firewall, in: home) })
         kill(firewall, SIGKILL)
         #expect(change.ended().map { $0 != 0 } == true, "\(change.said)")
         #expect(change.said.contains("firewall"), "\(change.said)")
@@ -31,6 +31,15 @@ struct FaultTests {
                 try home.attempt("listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0").status == 0
             })
         #expect(try home.openings().contains { $0.contains("tcp dport 1090") })
+    }
+
+    /// Whether an order lies in the process's channel.
+    private func hasUnread(_ process: pid_t, in home: Home) throws -> Bool {
+        try home.gateway.run("ss", "-Hxp").split(separator: "\n").contains { line in
+            // Netid, state, Recv-Q; the process at the end.
+            let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+            return line.contains("pid=\(process),") && fields.count > 2 && fields[2] != "0"
+        }
     }
 
     @Test("a relay role that dies in the middle of a change: the change is refused or whole, and the next one works")

@@ -172,6 +172,9 @@ final class Home: @unchecked Sendable {
     }
 }
 
+/// Whether the tests and the programs are built with the thread or the address sanitizer.
+let isSanitized = dlsym(nil, "__tsan_init") != nil || dlsym(nil, "__asan_init") != nil
+
 /// Where SwiftPM put the programs: beside the tests.
 let programs: String = {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""

@@ -1,6 +1,7 @@
 import Foundation
 import Policy
 import Proxy
+import Reactor
 import Testing
 
 /// Points 22 to 32 of what correct means for the proxies, for requests that are passed on.
@@ -122,6 +123,36 @@ import Testing
         _ = try await second.receiveHead()
         try await client.send(get(path: "/mine"))
         #expect(try await server.receiveHead().hasPrefix("GET /mine "))
+        // The request after a login does not show it, and is one of the login's connection all the same.
+        try await server.send(ok)
+        _ = try await client.receiveAnswer()
+        let stranger = try await Peer.connect(to: gateway.http)
+        try await stranger.send(get(path: "/not-mine"))
+        let (third, _) = try await origin.accept()
+        #expect(try await third.receiveHead().hasPrefix("GET /not-mine "))
+    }
+
+    @Test func `28 Content that the origin would not take is gone, and never read as a request`() async throws {
+        let client = try await Peer.connect(to: gateway.http)
+        let content = get(path: "/hidden")
+        try await client.send(line("POST") + "Content-Length: \(content.utf8.count)\r\n\r\n")
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        // The content and then the reset come at once, as far as the reactor can tell.
+        let (isHeld, isReady) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let hold: @Sendable () -> Void = {
+            isHeld.signal()
+            isReady.wait()
+        }
+        gateway.reactor.spawn { _ in hold() }
+        try await blocking { isHeld.wait() }
+        try await client.send(content)
+        server.resetOnClose()
+        isReady.signal()
+        #expect(try await client.receiveAnswer().head.hasPrefix("HTTP/1.1 502 "))
+        try await client.send(get(path: "/asked"))
+        let (next, _) = try await origin.accept()
+        #expect(try await next.receiveHead().hasPrefix("GET /asked "))
     }
 
     @Test func `28 Chunked content and its trailers pass both ways`() async throws {

@@ -45,6 +45,8 @@ final class NameServer: Sendable {
 
     func fallSilent() { state.withLock { $0.isSilent = true } }
 
+    func speak() { state.withLock { $0.isSilent = false } }
+
     func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private func serve() {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// One end of a real TCP connection, blocking, on threads that are not the tests' own. A call that takes more than ten
 /// seconds throws.
@@ -189,9 +190,20 @@ final class DeadPort: Sendable {
 
 /// Runs what blocks on a thread of its own: the pools of tasks and of Dispatch have one thread a core, and grow slowly.
 func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+    let parcel = Parcel<Value>()
+    await withCheckedContinuation { continuation in
+        Thread.detachNewThread {
+            let result = Result { try body() }
+            parcel.result.withLock { $0 = result }
+            continuation.resume()
+        }
     }
+    return try parcel.result.withLock { $0! }.get()
+}
+
+/// Handed over under a lock: that a continuation was resumed before it was awaited the thread sanitizer does not see (Swift 6.3).
+private final class Parcel<Value: Sendable>: Sendable {
+    let result = Mutex<Result<Value, any Error>?>(nil)
 }
 
 func withIPv4<Value>(

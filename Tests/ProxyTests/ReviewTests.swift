@@ -180,6 +180,24 @@ import Testing
         #expect(try await client.receiveAll() == ([], .reset))
     }
 
+    @Test func `A request whose session is killed while its name is looked up reaches no origin`() async throws {
+        let names = try NameServer(["slow.test": .init(v4: [loopback])])
+        defer { names.stop() }
+        names.fallSilent()
+        let gateway = try Gateway(nameServer: names)
+        let origin = try Origin()
+        let client = try await Peer.connect(to: gateway.http)
+        let at = "slow.test:\(origin.port)"
+        try await client.send("POST http://\(at)/ HTTP/1.1\r\nHost: \(at)\r\nContent-Length: 2\r\n\r\nhi")
+        while names.questions.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(await gateway.relay.sessions[0].end(SessionSelection()) == 1)
+        #expect(try await client.receiveAll() == ([], .reset))
+        // The lookup goes on, and asks again.
+        names.speak()
+        let (server, _) = try await origin.accept()
+        #expect(try await server.receiveAll().bytes == [])
+    }
+
     /// A client behind a successful CONNECT.
     private func socks(_ port: UInt16, _ name: String, _ password: String, _ request: [UInt8]) async throws -> Peer {
         let client = try await Peer.connect(to: port)
