@@ -63,7 +63,7 @@ extension Policy {
         if listener.authentication == .none, !isConfinedToLAN(listener, in: surroundings) {
             throw Refusal(
                 "\(listener.kind.rawValue) on \(endpoint) without a password could be used by anybody on the internet; "
-                    + "add `--auth required`, or bind it to a LAN interface with `--interface` "
+                    + "add `--auth required`, or add the listener for a LAN interface, with `--interface` "
                     + (lan.isEmpty ? "(none is known yet: `gatehousectl setup --lan IF`)" : "(\(listed(lan)))"))
         }
     }

@@ -46,7 +46,9 @@ package struct Premises: Sendable {
     /// these are all that there are.
     package func offers() -> [Offer] {
         let interfaces = surroundings.interfaces.filter { lan.isEmpty || lan.contains($0.name) }
-        return listeners.flatMap { listener -> [Offer] in
+        // Those that serve everybody come first: who takes the first should get in.
+        let inOrder = listeners.filter(\.servesEverybody) + listeners.filter { !$0.servesEverybody }
+        return inOrder.flatMap { listener -> [Offer] in
             let own = interfaces.filter { listener.interface == nil || listener.interface == $0.name }
             let address = listener.endpoint.address.unmapped
             let places = own.flatMap(\.addresses).map(\.address).filter {
@@ -100,4 +102,8 @@ extension IPAddress {
         default: return nil
         }
     }
+}
+
+extension Listener {
+    fileprivate var servesEverybody: Bool { clients.isEmpty && users.isEmpty }
 }

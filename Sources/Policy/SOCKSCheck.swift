@@ -9,7 +9,7 @@ extension Policy {
         }
         if socks.allowsVersion4, listener.authentication == .required {
             throw Refusal(
-                "SOCKS4 knows no password, so \(name) cannot ask for one and allow it; leave out `--socks4` or the password"
+                "SOCKS4 knows no password, so \(name) cannot ask for one and allow it; leave out `--socks4` (`listener set` takes it away with `--no-socks4`) or the password"
             )
         }
         if let advertised = socks.advertisedAddress {

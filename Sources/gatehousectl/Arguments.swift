@@ -123,7 +123,8 @@ struct Port: Hashable, Sendable {
 
 extension CompletionKind {
     static var interface: CompletionKind { .shellCommand("ls /sys/class/net") }
-    static func column(_ number: Int, ofVerb verb: String) -> CompletionKind {
-        .shellCommand("gatehousectl \(verb) list 2>/dev/null | awk 'NR > 1 { print $\(number) }'")
+    /// - Parameter condition: of awk(1), for the lines that count.
+    static func column(_ number: Int, ofVerb verb: String, where condition: String = "1") -> CompletionKind {
+        .shellCommand("gatehousectl \(verb) list 2>/dev/null | awk 'NR > 1 && \(condition) { print $\(number) }'")
     }
 }

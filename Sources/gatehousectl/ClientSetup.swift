@@ -27,12 +27,14 @@ struct ClientSetupVerb: ParsableCommand {
 
     func run() throws {
         let daemon = try Daemon(global)
-        try daemon.show(GetClientSetup()) { reply in
-            let settings = ClientSettings(reply)
-            guard !settings.isEmpty else {
+        let check = { (reply: GetClientSetup.Reply) in
+            guard !ClientSettings(reply).isEmpty else {
                 throw Failure(
                     "no listener is open that a device of the home could use; `gatehousectl setup --lan IF` makes two")
             }
+        }
+        try daemon.show(GetClientSetup(), check: check) { reply in
+            let settings = ClientSettings(reply)
             if let device { try present(device, settings) } else { present(settings) }
             if device?.hasCamera ?? true { presentCode(of: settings) }
             for hint in settings.hints(for: device) {

@@ -26,10 +26,20 @@ struct Daemon {
     }
 
     /// Prints the reply: as it came with --json, else as `present` does.
-    func show<C: Call>(_ call: C, _ present: (C.Reply) throws -> Void) throws {
-        guard printsJSON else { return try present(client.call(call)) }
+    ///
+    /// - Parameter check: throws where the reply is a failure, in either form.
+    func show<C: Call>(
+        _ call: C, check: (C.Reply) throws -> Void = { _ in }, _ present: (C.Reply) throws -> Void
+    ) throws {
+        guard printsJSON else {
+            let reply = try client.call(call)
+            try check(reply)
+            return try present(reply)
+        }
         // As it came, not as this version understands it: a newer daemon may say more.
-        print(String(decoding: JSON.encode(try client.callForJSON(call), pretty: true), as: UTF8.self))
+        let reply = try client.callForJSON(call)
+        print(String(decoding: JSON.encode(reply, pretty: true), as: UTF8.self))
+        try check(JSON.decode(C.Reply.self, from: JSON.encode(reply)))
     }
 
     /// Makes a change and prints what came of it, then what `present` adds.

@@ -21,7 +21,7 @@ struct ListenerVerb: ParsableCommand {
             abstract: "Accept clients on another port.",
             discussion: """
                 Without --auth required everybody who can reach the port may use the proxy; a port that the internet \
-                could reach is refused then. 0.0.0.0 or [::] is every address of this machine. The firewall lets in \
+                could reach is refused then. 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 one. The firewall lets in \
                 whom --from names, and the proxy turns away everybody else.
 
                 EXAMPLES:

@@ -53,7 +53,9 @@ struct RuleVerb: ParsableCommand {
         var destination: Network?
 
         @Option(
-            help: ArgumentHelp("The name asked for, or one above it.", valueName: "domain"), transform: Domain.parse)
+            help: ArgumentHelp(
+                "The name asked for, or one above it; a client that looks names up by itself asks for addresses.",
+                valueName: "domain"), transform: Domain.parse)
         var domain: Domain?
 
         @Option(
@@ -134,7 +136,8 @@ struct RuleVerb: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Remove a rule.")
 
         @Argument(
-            help: ArgumentHelp("As `rule list` shows it.", valueName: "number"), completion: .column(1, ofVerb: "rule"))
+            help: ArgumentHelp("As `rule list` shows it.", valueName: "number"),
+            completion: .column(1, ofVerb: "rule", where: "$1 > 0"))
         var id: Int
 
         @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -60,26 +60,32 @@ struct SessionVerb: ParsableCommand {
         func run() throws {
             let daemon = try Daemon(global)
             var known: [Int: SessionRecord] = [:]
+            var missed: Set<Int> = []
             var last: Int?
             while !Output.standard.isAbandoned {
                 let reply = try daemon.ask(
                     ListSessions(user: which.user, client: which.client, endedAfter: last ?? Int.max))
-                report(reply, since: &known)
+                report(reply, since: &known, &missed)
                 last = reply.time
                 usleep(500_000)
             }
         }
 
-        private func report(_ reply: ListSessions.Reply, since known: inout [Int: SessionRecord]) {
+        /// - Parameter missed: those that were reported as ended without word of it, which may still come.
+        private func report(
+            _ reply: ListSessions.Reply, since known: inout [Int: SessionRecord], _ missed: inout Set<Int>
+        ) {
             let open = Dictionary(uniqueKeysWithValues: reply.sessions.map { ($0.id, $0) })
-            for session in reply.ended {
+            for session in reply.ended where missed.remove(session.id) == nil {
                 if known[session.id] == nil { report("+", session) }
                 known[session.id] = nil
                 report("-", session)
             }
-            // Those of a role that died left no word.
+            // Those of a role that died left no word; one that ended while the list was made has its word in the next.
+            missed = []
             for session in known.values.sorted(by: { $0.id < $1.id }) where open[session.id] == nil {
                 report("-", session)
+                missed.insert(session.id)
             }
             for session in reply.sessions {
                 if let before = known[session.id] {
@@ -140,12 +146,12 @@ struct SessionVerb: ParsableCommand {
 
         func run() throws {
             let call = EndSessions(ids: ids.isEmpty ? nil : ids, user: which.user, client: which.client)
-            try Daemon(global).show(call) { reply in
+            let check = { (reply: EndSessions.Reply) in
                 guard reply.ended > 0 else {
                     throw Failure("no such session is open; `gatehousectl session list` shows those that are")
                 }
-                print("\(counted(reply.ended, "session")) ended")
             }
+            try Daemon(global).show(call, check: check) { print("\(counted($0.ended, "session")) ended") }
         }
     }
 

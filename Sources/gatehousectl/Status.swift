@@ -55,7 +55,7 @@ struct StatusVerb: ParsableCommand {
         }
         var table = Table(
             .text("LISTENER"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .number("SESSIONS"),
-            .number("TOTAL"), .number("FROM CLIENTS"), .number("TO CLIENTS"))
+            .number("TOTAL"), .number("SENT"), .number("RECEIVED"))
         for listener in listeners {
             table.add(
                 "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),

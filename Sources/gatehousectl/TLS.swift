@@ -7,8 +7,8 @@ struct TLSVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tls", abstract: "What the https listeners show their clients.",
         discussion: """
-            With the first https listener the gateway makes an authority of its own, which vouches for its names and \
-            addresses and for nothing else, and a certificate that renews by itself. A device that has been given the \
+            With the first https listener the gateway makes an authority of its own, which can vouch for addresses and \
+            local names alone, and a certificate that renews by itself. A device that has been given the \
             authority's certificate trusts the proxy.
 
             EXAMPLES:

@@ -107,14 +107,14 @@ private struct Picture {
     func lines(columns: Int, rows: Int) -> [String] {
         var lines = [head, summary, ""]
         var table = Table(
-            .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .number("SENT/s"),
-            .number("RECEIVED/s"), .number("SENT"), .number("RECEIVED"), .number("AGE"), .text("ORIGIN"))
+            .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .text("ORIGIN"), .number("SENT/s"),
+            .number("RECEIVED/s"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
         for session in sessions.sessions.prefix(max(0, rows - lines.count - 1)) {
             table.add(
-                "\(session.id)", "\(session.kind)", "\(session.client)", .init(session.user ?? "-"),
-                rate(session.sentRate), rate(session.receivedRate), .init(humanBytes(session.sent)),
-                .init(humanBytes(session.received)), .init(humanDuration(seconds: session.age / 1000)),
-                .init(session.aim, session.origin == nil ? .dim : .plain))
+                "\(session.id)", "\(session.kind)", "\(session.client.address)", .init(session.user ?? "-"),
+                .init(session.aim, session.origin == nil ? .dim : .plain), rate(session.sentRate),
+                rate(session.receivedRate), .init(humanBytes(session.sent)), .init(humanBytes(session.received)),
+                .init(humanDuration(seconds: session.age / 1000)))
         }
         lines += table.lines()
         if sessions.total == 0 { lines.append("No session is open.") }

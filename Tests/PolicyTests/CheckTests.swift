@@ -45,7 +45,7 @@ private func network(_ text: String) -> Network { Network(text)! }
         let text = check(Policy(listeners: [listener], lan: ["eth1"], wan: ["eth0"]))
         #expect(
             text == "socks5 on \(listener.endpoint) without a password could be used by anybody on the internet; "
-                + "add `--auth required`, or bind it to a LAN interface with `--interface` (eth1)")
+                + "add `--auth required`, or add the listener for a LAN interface, with `--interface` (eth1)")
     }
 
     @Test func `Without a known LAN, a listener beyond loopback wants a password`() {

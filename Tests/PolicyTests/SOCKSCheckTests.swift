@@ -37,7 +37,7 @@ private func check(
         #expect(
             check(.init(allowsVersion4: true), .required)
                 == "SOCKS4 knows no password, so socks5 on 192.168.1.1:1080 cannot ask for one and allow it; leave out "
-                + "`--socks4` or the password")
+                + "`--socks4` (`listener set` takes it away with `--no-socks4`) or the password")
     }
 
     @Test(arguments: ["2001:db8::7", "0.0.0.0", "::", "224.0.0.1", "ff02::1"])
