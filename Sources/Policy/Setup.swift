@@ -1,6 +1,7 @@
 extension Policy {
     /// Makes this machine a gateway in one step: both proxies on the LAN interface's IPv4 address, everything else shut.
-    /// Doing it again changes nothing; doing it after the LAN's address or interface changed moves the two listeners along.
+    /// Doing it again changes nothing; doing it after the LAN's address or interface changed moves the two listeners
+    /// along, and the opening `ssh`.
     ///
     /// - Parameters:
     ///   - wan: nil leaves what is known of the WAN as it is.
@@ -26,11 +27,29 @@ extension Policy {
             try changed.place(
                 Listener(kind: kind, endpoint: endpoint, interface: interface), insteadOf: Set(lan + [interface]))
         }
-        if allowSSH, !changed.openings.contains(where: { $0.name == "ssh" }) {
-            try changed.open(Opening(name: "ssh", transport: .tcp, port: 22, interface: interface), in: surroundings)
-        }
+        try changed.placeSSH(on: interface, insteadOf: lan, isWanted: allowSSH, in: surroundings)
         try changed.check(in: surroundings)
         self = changed
+    }
+
+    /// Moves the opening that an earlier setup made, or makes one. Left behind, it might be one to the WAN.
+    private mutating func placeSSH(
+        on interface: String, insteadOf formerLAN: [String], isWanted: Bool, in surroundings: Surroundings
+    ) throws(Refusal) {
+        guard let index = openings.firstIndex(where: { $0.name == "ssh" }) else {
+            guard isWanted else { return }
+            return try open(Opening(name: "ssh", transport: .tcp, port: 22, interface: interface), in: surroundings)
+        }
+        let there = openings[index]
+        let isSSH = there.transport == .tcp && there.port == 22
+        if isSSH, let former = there.interface, formerLAN.contains(former) {
+            openings[index].interface = interface
+        } else if isWanted, !isSSH || there.interface != nil && there.interface != interface {
+            throw Refusal(
+                "the opening ssh is for \(there.transport) port \(there.port)"
+                    + "\(there.interface.map { " on \($0)" } ?? ""), and does not let SSH in on \(interface); "
+                    + "`gatehousectl firewall close ssh`, then run `gatehousectl setup` again")
+        }
     }
 
     /// Puts a listener in the place of the one that an earlier setup made, which keeps whom it serves and

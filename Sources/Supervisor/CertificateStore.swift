@@ -27,7 +27,9 @@ final class CertificateStore {
     private let directory: String
     private let issuer: any CertificateIssuer
     /// What is in force, as it was read or made last.
-    private var held: (identity: ServerIdentity, facts: CertificateFacts, isOwn: Bool)?
+    private var held: Held?
+
+    private typealias Held = (identity: ServerIdentity, facts: CertificateFacts, isOwn: Bool)
 
     init(directory: String, issuer: any CertificateIssuer) {
         self.directory = directory
@@ -40,20 +42,23 @@ final class CertificateStore {
     /// is running out, or if it is not for all of the addresses.
     func identity(for names: CertificateNames, at now: Int) throws(Refusal) -> ServerIdentity {
         if held == nil { held = try read() }
-        if let held, !isDue(for: names, at: now) { return held.identity }
+        if let held, !isDue(held, for: names, at: now) { return held.identity }
         return try renew(for: names, at: now)
     }
 
     /// Whether there is something else to be shown than what is in force. Reads no file.
     func isDue(for names: CertificateNames, at now: Int) -> Bool {
-        guard let held else { return true }
-        return held.isOwn && (held.facts.isEnding(at: now) || !held.facts.covers(names))
+        held.map { isDue($0, for: names, at: now) } ?? true
+    }
+
+    private func isDue(_ held: Held, for names: CertificateNames, at now: Int) -> Bool {
+        held.isOwn && (held.facts.isEnding(at: now) || !held.facts.covers(names))
     }
 
     var facts: CertificateFacts? { held?.facts }
     var isOwn: Bool { held?.isOwn ?? true }
 
-    private func read() throws(Refusal) -> (ServerIdentity, CertificateFacts, isOwn: Bool)? {
+    private func read() throws(Refusal) -> Held? {
         if let text = try read(.given) {
             let identity = ServerIdentity(certificates: text, key: text)
             do throws(Refusal) { return (identity, try issuer.facts(of: identity.chain), false) } catch {
@@ -62,8 +67,17 @@ final class CertificateStore {
                         + "back to the gateway's own with `gatehousectl tls use --own`")
             }
         }
+        return try readOwn()
+    }
+
+    /// nil also for one that the present authority has not issued: devices do not trust it.
+    private func readOwn() throws(Refusal) -> Held? {
         guard let text = try read(.leaf) else { return nil }
         let identity = ServerIdentity(certificates: text, key: text)
+        if let authority = try read(.authority) {
+            // A certificate comes with that of its authority.
+            guard identity.chain.hasSuffix(ServerIdentity(certificates: authority, key: "").chain) else { return nil }
+        }
         // Nothing is lost with one that is damaged: another one is issued.
         guard !identity.key.isEmpty, let facts = try? issuer.facts(of: identity.chain) else { return nil }
         return (identity, facts, true)
@@ -74,6 +88,13 @@ final class CertificateStore {
     /// A new certificate and a new key by the gateway's own authority, which is made if there is none.
     @discardableResult
     func renew(for names: CertificateNames, at now: Int) throws(Refusal) -> ServerIdentity {
+        let own = try issue(for: names, at: now)
+        held = own
+        return own.identity
+    }
+
+    /// Writes it, but what the operator brought goes on while it is there.
+    private func issue(for names: CertificateNames, at now: Int) throws(Refusal) -> Held {
         let authority = try authority(at: now)
         let identity: ServerIdentity
         do throws(Refusal) {
@@ -83,31 +104,40 @@ final class CertificateStore {
                 "\(path(.authority)), \(path(.authorityKey)): \(error); put back a copy of both files, or make another "
                     + "authority with `gatehousectl tls renew --authority`, which every device has to be given then")
         }
-        try write(identity.pem, to: .leaf)
-        held = (identity, try issuer.facts(of: identity.chain), true)
-        return identity
+        let facts = try issuer.facts(of: identity.chain)
+        try write([(.leaf, identity.pem)])
+        return (identity, facts, true)
     }
 
-    /// Another authority. What the former one vouched for is trusted no more by devices that are given the new one.
-    func replaceAuthority(at now: Int) throws(Refusal) {
+    /// Another authority, and a certificate by it. What the former one vouched for is trusted no more by devices that are
+    /// given the new one.
+    func replaceAuthority(for names: CertificateNames, at now: Int) throws(Refusal) {
         let authority = try issuer.makeAuthority(host: hostName(), at: now)
-        // The key first: without its certificate it is nothing, and is made anew.
-        try remove(.authority)
-        try write(authority.key, to: .authorityKey)
-        try write(authority.chain, to: .authority)
+        let identity = try issuer.issue(for: names, by: authority, at: now)
+        let facts = try issuer.facts(of: identity.chain)
+        try write([(.authorityKey, authority.key), (.authority, authority.chain), (.leaf, identity.pem)])
+        held = (identity, facts, true)
     }
 
     /// What the operator brings, from now on.
     func use(_ given: ServerIdentity, at now: Int) throws(Refusal) {
         try issuer.check(given, at: now)
-        try write(given.pem, to: .given)
-        held = (given, try issuer.facts(of: given.chain), false)
+        let facts = try issuer.facts(of: given.chain)
+        try write([(.given, given.pem)])
+        held = (given, facts, false)
     }
 
-    /// The gateway's own again.
-    func useOwn() throws(Refusal) {
+    /// The gateway's own again, which is there before what was brought goes.
+    ///
+    /// - Parameter names: nil: nothing is to be shown at present.
+    func useOwn(for names: CertificateNames?, at now: Int) throws(Refusal) {
+        var own: Held?
+        if let names {
+            own = try readOwn()
+            if own.map({ isDue($0, for: names, at: now) }) ?? true { own = try issue(for: names, at: now) }
+        }
         try remove(.given)
-        held = nil
+        held = own
     }
 
     // MARK: the authority
@@ -125,7 +155,7 @@ final class CertificateStore {
 
     /// Makes one if there is none.
     private func authority(at now: Int) throws(Refusal) -> ServerIdentity {
-        if try read(.authority) == nil { try replaceAuthority(at: now) }
+        if try read(.authority) == nil { try makeAuthority(at: now) }
         guard let certificate = try read(.authority), let key = try read(.authorityKey) else {
             throw Refusal(
                 "\(path(.authorityKey)) is missing, so that nothing can be issued; put back a copy of it, or make another "
@@ -137,8 +167,15 @@ final class CertificateStore {
     /// As `authorityCertificate`, made if there is none.
     func exportAuthority(at now: Int) throws(Refusal) -> String {
         if let text = try read(.authority) { return text }
-        try replaceAuthority(at: now)
+        try makeAuthority(at: now)
         return try read(.authority) ?? ""
+    }
+
+    /// What an authority that is gone has issued is due.
+    private func makeAuthority(at now: Int) throws(Refusal) {
+        let authority = try issuer.makeAuthority(host: hostName(), at: now)
+        try write([(.authorityKey, authority.key), (.authority, authority.chain)])
+        if isOwn { held = nil }
     }
 
     // MARK: files
@@ -166,10 +203,24 @@ final class CertificateStore {
         return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
-    /// Either the old content is there or the new one, whenever the power fails (rename(2), fsync(2)).
-    private func write(_ text: String, to file: File) throws(Refusal) {
+    /// All of them or none: each has its new content on the disk before the first one gets its name. Of a single file there
+    /// is either the old content or the new one, whenever the power fails (rename(2), fsync(2)).
+    private func write(_ contents: [(file: File, text: String)]) throws(Refusal) {
+        for (file, text) in contents { try prepare(text, for: file) }
+        // An authority's key comes before its certificate: without that it is nothing, and both are made anew.
+        if contents.contains(where: { $0.file == .authority }) { try remove(.authority) }
+        for (file, _) in contents {
+            guard rename(new(file), path(file)) == 0 else { throw failure(file, "cannot be written") }
+        }
+        syncDirectory()
+    }
+
+    /// What `file` is to be once it has been written whole.
+    private func new(_ file: File) -> String { path(file) + ".new" }
+
+    private func prepare(_ text: String, for file: File) throws(Refusal) {
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else { throw failure(file, "cannot be written") }
-        let new = path(file) + ".new"
+        let new = new(file)
         unlink(new)
         let descriptor = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure(file, "cannot be written") }
@@ -180,8 +231,7 @@ final class CertificateStore {
             guard count > 0 else { throw failure(file, "cannot be written") }
             rest = rest.dropFirst(count)
         }
-        guard fsync(descriptor) == 0, rename(new, path(file)) == 0 else { throw failure(file, "cannot be written") }
-        syncDirectory()
+        guard fsync(descriptor) == 0 else { throw failure(file, "cannot be written") }
     }
 
     private func remove(_ file: File) throws(Refusal) {

@@ -36,11 +36,11 @@ extension Gateway {
     /// remedy may be a file that was put back.
     func isIdentityStale() -> Bool {
         guard let names = names(for: policy) else { return false }
-        guard identityFailure == nil else {
-            refreshIdentity(for: policy)
-            return identityFailure == nil
-        }
-        return certificates.isDue(for: names, at: now)
+        if identityFailure != nil { refreshIdentity(for: policy) }
+        guard identityFailure == nil else { return false }
+        // Whoever asked for the certificate in the meantime has refreshed it, and given it to nobody.
+        let isShown = processes.allSatisfy { $0.role != .http || !$0.isRunning || $0.identity == identity }
+        return !isShown || certificates.isDue(for: names, at: now)
     }
 
     /// What the operator should know of it.
@@ -74,7 +74,7 @@ extension Gateway: CertificateHandler {
             let given = ServerIdentity(certificates: certificate, key: key)
             try carryOut { () throws(Refusal) in try certificates.use(given, at: now) }
         case (nil, nil):
-            try carryOut { () throws(Refusal) in try certificates.useOwn() }
+            try carryOut { () throws(Refusal) in try certificates.useOwn(for: names(for: policy), at: now) }
         default:
             throw .refused("a certificate comes with its key; give both, or neither to go back to the gateway's own")
         }
@@ -92,8 +92,11 @@ extension Gateway: CertificateHandler {
             throw .refused("there is no https listener to renew a certificate for; `gatehousectl listener add https`")
         }
         try carryOut { () throws(Refusal) in
-            if authority { try certificates.replaceAuthority(at: now) }
-            try certificates.renew(for: names, at: now)
+            if authority {
+                try certificates.replaceAuthority(for: names, at: now)
+            } else {
+                try certificates.renew(for: names, at: now)
+            }
         }
         await show(by: author, authority ? "another authority and a new certificate" : "a new certificate")
         return try report()

@@ -105,9 +105,15 @@ package enum Daemon {
         }
 
         private func watchSurroundings() async {
+            var said = ""
             while true {
                 await gateway.reactor.sleep(for: .seconds(5))
                 await gateway.reloadIfNeeded()
+                guard readiness.isHeard else { continue }
+                let summary = await summary()
+                guard summary != said, await !gateway.isStopping else { continue }
+                readiness.status(summary)
+                said = summary
             }
         }
 

@@ -172,13 +172,23 @@ actor Gateway {
     }
 
     /// Reloads if the machine's addresses have changed, a listener lacks its socket (or its interface is another one by
-    /// now), or something failed the last time.
+    /// now), something failed the last time, or somebody else laid hands on the kernel's table.
     func reloadIfNeeded() async {
         let current = (try? Surroundings.current()) ?? surroundings
         let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
         let isAsBefore = surroundings == current && isComplete && firewallFailure == nil && complaint == nil
-        guard !isAsBefore || isIdentityStale() else { return }
+        if isAsBefore, !isIdentityStale() {
+            guard await isRulesetLost() else { return }
+        }
         await reload()
+    }
+
+    /// Whether the kernel's table is not the one in force, as after `nft flush ruleset`.
+    private func isRulesetLost() async -> Bool {
+        guard firewallMode == .enforce, let report = try? await firewallReport() else { return false }
+        guard report.state == "absent" || report.state == "different" else { return false }
+        log.warning("the kernel does not hold the ruleset in force, which is put back: \(report.detail)")
+        return true
     }
 
     private func openSockets() {
@@ -236,6 +246,7 @@ actor Gateway {
         do {
             let memory = try SealedMemory.create(Message.encode(share))
             try await process.order(.stage, descriptors: [memory.number])
+            process.didStage(share.identity)
         } catch let error as Refusal {
             throw error
         } catch {

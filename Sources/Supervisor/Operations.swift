@@ -64,6 +64,10 @@ extension Gateway: AdminHandler {
                 "rule \($0.id) is about a user, but no listener asks for a password; `gatehousectl listener set` can make "
                     + "one ask"
             }
+            warnings += policy.limits.filter(\.subject.isUser).map {
+                "the limit for \($0.subject) is about users, but no listener asks for a password; `gatehousectl listener "
+                    + "set` can make one ask"
+            }
         }
         return warnings + certificateWarnings
     }
@@ -71,10 +75,15 @@ extension Gateway: AdminHandler {
     // MARK: changes
 
     func setup(_ request: Setup, by author: Author) async throws(AdminError) -> Applied {
-        try await apply(by: author, "setup --lan \(request.lan)") { [self] policy throws(Refusal) in
+        var applied = try await apply(by: author, "setup --lan \(request.lan)") { [self] policy throws(Refusal) in
             try policy.setup(
                 lan: request.lan, wan: request.wan, allowSSH: request.allowSSH, surroundings: surroundings)
         }
+        if let imposed = options.firewall, imposed.mode != policy.firewall {
+            applied.warnings.append(
+                "nothing is filtered: gatehoused runs with --firewall \(imposed.rawValue); start it without the option")
+        }
+        return applied
     }
 
     func listeners() async throws(AdminError) -> [Listener] {
@@ -195,9 +204,13 @@ extension Gateway: AdminHandler {
                 "gatehoused runs with --firewall \(imposed.rawValue); start it without the option to choose the mode here"
             )
         }
-        return try await apply(by: author, "firewall \(mode)") { policy throws(Refusal) in
+        let applied = try await apply(by: author, "firewall \(mode)") { policy throws(Refusal) in
             policy.firewall = mode
         }
+        guard applied.changes.isEmpty else { return applied }
+        // In force already, but somebody may have taken it from the kernel.
+        await reload()
+        return Applied(revision: applied.revision, changes: [], warnings: warnings)
     }
 
     func open(_ opening: Opening, by author: Author) async throws(AdminError) -> Applied {
@@ -262,6 +275,15 @@ extension Gateway: AdminHandler {
         } catch {
             if case .noSuchRevision = error { throw .notFound("\(error)") }
             throw .refused("\(error)")
+        }
+    }
+}
+
+extension Limit.Subject {
+    fileprivate var isUser: Bool {
+        switch self {
+        case .eachUser, .user: true
+        case .eachClient, .client: false
         }
     }
 }

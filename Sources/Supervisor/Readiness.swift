@@ -32,6 +32,9 @@ struct Readiness {
         socket = max(-1, linux_socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue)))
     }
 
+    /// Whether somebody wants to know.
+    var isHeard: Bool { socket >= 0 }
+
     func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
 
     func status(_ text: String) { send("STATUS=\(text)") }

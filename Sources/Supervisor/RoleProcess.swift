@@ -27,6 +27,10 @@ final class RoleProcess {
     private var counted: Set<ListenerSockets.Key> = []
     /// Sockets that it was offered since the last commit.
     private var offered: Set<ListenerSockets.Key> = []
+    /// What its https listeners show.
+    private(set) var identity: ServerIdentity?
+    /// What they are to show from the next commit on.
+    private var stagedIdentity: ServerIdentity?
 
     private let reactor: Reactor
     private let log: Logger
@@ -87,6 +91,8 @@ final class RoleProcess {
         state = .starting
         sockets = []
         offered = []
+        identity = nil
+        stagedIdentity = nil
         log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
     }
 
@@ -133,22 +139,24 @@ final class RoleProcess {
 
     private func describe(_ status: Int32) -> String {
         let signal = status & 0x7f
-        guard signal == 0 else { return "killed by signal \(signal) (\(String(cString: strsignal(signal))))" }
+        guard signal == 0 else { return "was killed by signal \(signal) (\(String(cString: strsignal(signal))))" }
         return "exited with status \(status >> 8 & 0xff)"
     }
 
     /// How long to wait before the next start: nothing at first, then longer each time it ended within ten seconds.
     func nextPause() -> Duration {
         restarts += 1
-        let isQuick = ContinuousClock.now - startedAt < .seconds(10)
-        quickEnds = isQuick ? quickEnds + 1 : 0
+        quickEnds = isYoung ? quickEnds + 1 : 0
         guard quickEnds > 1 else { return .zero }
         // At most 100 ms * 2^9: a shift without a bound would overflow in the end, and the back-off be none.
         return .milliseconds(min(100 << min(quickEnds - 2, 9), 30_000))
     }
 
-    /// A start after a start after a start: nothing that another one will mend.
-    var isCrashLooping: Bool { quickEnds > 3 }
+    /// A start after a start after a start: nothing that another one will mend. Over once it has lasted.
+    var isCrashLooping: Bool { quickEnds > 3 && (isYoung || !isRunning) }
+
+    /// Should it end now, it ended quickly.
+    private var isYoung: Bool { ContinuousClock.now - startedAt < .seconds(10) }
 
     /// No restart after this.
     func stop() {
@@ -179,12 +187,18 @@ final class RoleProcess {
         sockets = sockets.union(offered).intersection(own.map(ListenerSockets.Key.init))
         counted.formIntersection(sockets)
         offered = []
+        identity = stagedIdentity
+    }
+
+    func didStage(_ identity: ServerIdentity?) {
+        stagedIdentity = identity
     }
 
     func abort() async throws(Refusal) {
         try await order(.abort)
         counted.formIntersection(sockets)
         offered = []
+        stagedIdentity = identity
     }
 
     /// Gives an order and waits until it is carried out.

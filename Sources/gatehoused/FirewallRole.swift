@@ -77,7 +77,7 @@ actor FirewallRole: RoleService {
                     text: text)
             case (.absent, true):
                 return Report(
-                    state: "absent", detail: "somebody deleted the table; run `gatehousectl firewall enforce`",
+                    state: "absent", detail: "somebody deleted the table; it is put back within seconds",
                     text: text)
             case (.different(let what), true): return Report(state: "different", detail: what, text: text)
             case (.absent, false):

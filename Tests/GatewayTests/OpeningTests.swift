@@ -68,6 +68,21 @@ struct OpeningTests {
         withExtendedLifetime(other) {}
     }
 
+    /// Another program's `flush ruleset` took the gateway's table along, and it stayed away: setting the mode that was set
+    /// already was nothing to change.
+    @Test("a table that somebody deleted is put back, at once if asked for")
+    func deleted() throws {
+        let home = try Home.ready()
+        let ruleset = try home.ruleset()
+        #expect(ruleset != "")
+        try home.gateway.run("nft", "flush", "ruleset")
+        #expect(try home.ruleset() == "")
+        try home.ctl("firewall", "enforce")
+        #expect(try home.ruleset() == ruleset)
+        try home.gateway.run("nft", "flush", "ruleset")
+        #expect(try eventually { try home.ruleset() == ruleset })
+    }
+
     /// A table that belongs to another process (NFT_TABLE_F_OWNER) is the kernel's own way of refusing ours.
     @Test("a batch that the kernel refuses changes neither, and the error says why")
     func refused() throws {

@@ -258,6 +258,29 @@ private let web = PortRange("80-443")
         #expect(policy.listeners.count == 2)
     }
 
+    /// The interfaces swapped, the opening stayed where it was: to the WAN, and not to the LAN.
+    @Test func `The opening for SSH moves along with the LAN, and one for something else is refused`() throws {
+        var swapped = home
+        (swapped.interfaces[1].addresses, swapped.interfaces[2].addresses) = (
+            home.interfaces[2].addresses, home.interfaces[1].addresses
+        )
+        var policy = Policy()
+        try setup(&policy)
+        try policy.setup(lan: "eth0", wan: "eth1", allowSSH: false, surroundings: swapped)
+        #expect(policy.openings == [Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth0")])
+        for other in [
+            Opening(name: "ssh", transport: .tcp, port: 2222, interface: "eth1"),
+            Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth0"),
+        ] {
+            policy = Policy(openings: [other])
+            let told = refusal { () throws(Refusal) in
+                try policy.setup(lan: "eth1", wan: "eth0", allowSSH: true, surroundings: home)
+            }
+            #expect(told?.contains("does not let SSH in on eth1; `gatehousectl firewall close ssh`") == true)
+            #expect(policy.openings == [other])
+        }
+    }
+
     @Test func `Listeners that the operator added stay`() throws {
         var policy = Policy(listeners: [Listener(kind: .socks5, endpoint: endpoint("127.0.0.1:1080"))])
         try setup(&policy)
