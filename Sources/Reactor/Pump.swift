@@ -112,7 +112,8 @@ extension Loop {
             if moved < Loop.scratchSize { direction.isBulk = false }
             return .waiting
         }
-        if count == -Int(EINVAL) {
+        // 0 is the end, or urgent data with the FIN already behind it: only read(2) tells which (tcp_splice_read in the kernel).
+        if count == -Int(EINVAL) || count == 0 {
             direction.isBulk = false
             return copy(&direction, from: source, to: sink, atMost: limit, moved: &moved)
         }

@@ -14,7 +14,7 @@ final class Screen {
     /// nil if standard input or output is no terminal that can do this.
     static func take() -> Screen? {
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, environment("TERM") != "dumb",
-            tcgetattr(STDIN_FILENO, &settings) == 0
+            tcgetattr(STDIN_FILENO, settings) == 0
         else { return nil }
         return Screen()
     }
@@ -70,10 +70,12 @@ final class Screen {
 }
 
 /// As the terminal was. Set once, before there is a handler that reads it.
-private nonisolated(unsafe) var settings = termios()
+///
+/// On the heap: as a global of its own Swift 6.3 gives it 57 bytes, and tcgetattr(3) writes 60.
+private nonisolated(unsafe) let settings = UnsafeMutablePointer<termios>.allocate(capacity: 1)
 
 private func enterScreen() {
-    var raw = settings
+    var raw = settings.pointee
     raw.c_lflag &= ~tcflag_t(ECHO | ICANON)
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw)
     // Alternate screen, no cursor, no wrapping of long lines (xterm's control sequences).
@@ -82,7 +84,7 @@ private func enterScreen() {
 
 private func leaveScreen() {
     send("\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l")
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, settings)
 }
 
 private func send(_ text: StaticString) {

@@ -160,13 +160,16 @@ private final class TableOwner {
     private let nft: RunningProgram
 
     init(in home: Home) throws {
-        try home.gateway.run("nft", "delete table inet gatehouse")
         _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         nft = try RunningProgram(
             ["nft", "-i"], in: home.gateway, log: home.directory + "/nft", input: input.fileHandleForReading)
-        try input.fileHandleForWriting.write(contentsOf: Data("add table inet gatehouse { flags owner; }\n".utf8))
-        let isThere = try eventually { try home.gateway.run("nft", "list", "tables").contains("inet gatehouse") }
-        guard isThere else { throw Failure("nft could not take the table: \(nft.said)") }
+        // In one transaction, or Gatehouse could put its own back in between.
+        let taking = "delete table inet gatehouse; add table inet gatehouse { flags owner; }\n"
+        try input.fileHandleForWriting.write(contentsOf: Data(taking.utf8))
+        let isTaken = try eventually {
+            try home.gateway.run("nft", "list", "table", "inet", "gatehouse").contains("flags owner")
+        }
+        guard isTaken else { throw Failure("nft could not take the table: \(nft.said)") }
     }
 
     /// nft ends, and the kernel deletes the table.

@@ -156,7 +156,8 @@ struct PressureTests {
         let before = try residentMemory(of: role)
         try load(until: 60_000)
         let after = try residentMemory(of: role)
-        #expect(after < before + 1024, "\(after) kB instead of \(before) kB")
+        // A sanitizer keeps what was freed, to see who still uses it.
+        #expect(after < before + 1024 || isSanitized, "\(after) kB instead of \(before) kB")
         #expect(try home.gateway.run("ss", "-Htn", "state", "close-wait") == "")
         withExtendedLifetime(server) {}
     }

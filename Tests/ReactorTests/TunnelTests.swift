@@ -138,6 +138,22 @@ struct TunnelTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
+    /// splice(2) takes urgent data with a FIN behind it for the end.
+    @Test("6: an urgent byte just before the FIN arrives as well", arguments: Mode.allCases)
+    func urgentEnd(mode: Mode) throws {
+        let block = noise(300_000, seed: 9)
+        for _ in 0..<100 {
+            let (client, origin, _) = try Relay.joined(mode.limits)
+            let received = background { origin.readToEnd() }
+            try client.write(block)
+            try client.write([UInt8(ascii: "!")], urgent: true)
+            try client.write("end")
+            client.finish()
+            let end = try received.get().get()
+            #expect(end == .whole(block + Array("!end".utf8)))
+        }
+    }
+
     @Test("A quiet tunnel gets its turn beside floods", arguments: Mode.allCases)
     func fairness(mode: Mode) throws {
         let listener = try Origin()
