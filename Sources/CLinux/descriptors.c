@@ -30,6 +30,10 @@ const uint32_t LINUX_EPOLLIN = EPOLLIN, LINUX_EPOLLOUT = EPOLLOUT, LINUX_EPOLLPR
 
 long linux_read(int fd, void *buffer, size_t length) { return RETRY(syscall(SYS_read, fd, buffer, length)); }
 
+long linux_receive(int fd, void *buffer, size_t length) {
+    return RETRY(syscall(SYS_recvfrom, fd, buffer, length, 0, NULL, NULL));
+}
+
 long linux_peek(int fd, void *buffer, size_t length) {
     return RETRY(syscall(SYS_recvfrom, fd, buffer, length, MSG_PEEK, NULL, NULL));
 }

@@ -93,9 +93,17 @@ final class TLSChannel: SecureChannel {
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> SecureStep {
+        while true {
+            let step = readOnce(into: buffer)
+            // Reading can make the library answer (RFC 8446 §4.6.3). What of that does not go out goes with the next write.
+            guard flush() == nil, step.want == .writing else { return step }
+            // It waited for room that there is by now, and of which no event will tell any more.
+            if step.count >= 0 { return SecureStep(step.count) }
+        }
+    }
+
+    private func readOnce(into buffer: UnsafeMutableRawBufferPointer) -> SecureStep {
         if let readEnd { return readEnd }
-        // Reading can make the library answer (RFC 8446 §4.6.3). What of that does not go out goes with the next write.
-        defer { _ = flush() }
         var total = 0
         while total < buffer.count {
             var count = 0
@@ -229,7 +237,7 @@ final class TLSChannel: SecureChannel {
 
     private func pull(_ bio: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32 {
         openssl_bio_is_not_blocked(bio)
-        let result = linux_read(descriptor, buffer, Int(count))
+        let result = linux_receive(descriptor, buffer, Int(count))
         if result > 0 { return Int32(result) }
         if result == 0 {
             isAtEnd = true

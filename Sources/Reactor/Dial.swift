@@ -56,7 +56,7 @@ package enum Dial {
         _ address: SocketAddress, on loop: Loop
     ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
         let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
-        TCPOptions.carry(descriptor)
+        TCPOptions.keepUrgentInline(descriptor)
         let (storage, length) = address.storage
         let result = withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) }
         guard result == 0 || result == -EINPROGRESS else {
@@ -68,7 +68,7 @@ package enum Dial {
             loop.close(slot)
             throw Errno(ENOSPC)
         }
-        if result == 0 { loop.slots[slot].pointee.flags.insert(.writable) }
+        loop.slots[slot].pointee.flags.insert(result == 0 ? [.delaying, .writable] : .delaying)
         return (slot, result == 0)
     }
 
@@ -168,8 +168,16 @@ package enum Dial {
 /// costs no further call (tcp(7), socket(7)).
 enum TCPOptions {
     static func carry(_ descriptor: Int32) {
+        sendAtOnce(descriptor)
+        keepUrgentInline(descriptor)
+    }
+
+    static func sendAtOnce(_ descriptor: Int32) {
         _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        // Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
+    }
+
+    /// Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
+    static func keepUrgentInline(_ descriptor: Int32) {
         _ = linux_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
     }
 

@@ -312,7 +312,8 @@ final class Loop {
     func setCoarseDeadline(_ index: Slot.Index, after ticks: UInt32) {
         let coarse = TimerWheel.coarseTicks
         guard ticks >= 4 * coarse else { return setDeadline(index, after: ticks) }
-        let exact = freshTick &+ ticks
+        // So far off that a long turn does not count.
+        let exact = tick &+ ticks
         setDeadline(index, at: exact &+ (0 &- exact) % coarse)
     }
 

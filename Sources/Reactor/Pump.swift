@@ -122,6 +122,7 @@ extension Loop {
 
     /// Sends what is stuck. `moved` if all of it went.
     private func flush(_ direction: inout Tunnel.Direction, to sink: UnsafeMutablePointer<Slot>) -> Step {
+        if direction.piped > 0 { willSend(sink) }
         while direction.piped > 0 {
             let pipe = pipes[direction.pipe]
             let count = linux_splice(pipe.reading, sink.pointee.descriptor, Int(direction.piped))

@@ -97,17 +97,31 @@ extension Loop {
     @inline(__always)
     func receive(_ buffer: UnsafeMutableRawBufferPointer, from slot: UnsafeMutablePointer<Slot>) -> Int {
         guard slot.pointee.flags.contains(.secure) else {
-            let count = linux_read(slot.pointee.descriptor, buffer.baseAddress, buffer.count)
+            let count = linux_receive(slot.pointee.descriptor, buffer.baseAddress, buffer.count)
             if count < buffer.count { noteShortRead(slot, count) }
             return count
         }
         return receiveSecurely(buffer, from: slot)
     }
 
+    /// Nagle's algorithm holds nothing up while nothing is under way (RFC 9293 §3.7.4), so that an origin's socket gets
+    /// TCP_NODELAY with the second thing that is sent: many a session sends one.
+    @inline(__always)
+    func willSend(_ slot: UnsafeMutablePointer<Slot>) {
+        guard slot.pointee.flags.contains(.delaying) else { return }
+        if slot.pointee.flags.contains(.hasSent) {
+            slot.pointee.flags.remove(.delaying)
+            TCPOptions.sendAtOnce(slot.pointee.descriptor)
+        } else {
+            slot.pointee.flags.insert(.hasSent)
+        }
+    }
+
     /// send(2) by whatever way the slot has; notes what it tells of readiness.
     @inline(__always)
     func send(_ bytes: UnsafeRawBufferPointer, to slot: UnsafeMutablePointer<Slot>) -> Int {
         guard slot.pointee.flags.contains(.secure) else {
+            willSend(slot)
             let count = linux_send(slot.pointee.descriptor, bytes.baseAddress, bytes.count)
             if count < bytes.count { slot.pointee.flags.remove(.writable) }
             return count

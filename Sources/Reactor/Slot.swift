@@ -7,7 +7,7 @@ struct Slot {
     static let none = Index.max
 
     struct Flags: OptionSet {
-        let rawValue: UInt16
+        let rawValue: UInt32
         /// Not known to have nothing to read.
         static let readable = Flags(rawValue: 1)
         /// Not known to refuse a write.
@@ -38,6 +38,10 @@ struct Slot {
         static let secure = Flags(rawValue: 8192)
         /// Ended ahead of its deadline when descriptors are short: its client asks for nothing yet, or nothing any more.
         static let expendable = Flags(rawValue: 16384)
+        /// Nagle's algorithm is on still (`Loop.willSend`).
+        static let delaying = Flags(rawValue: 32768)
+        /// Something was sent while it was.
+        static let hasSent = Flags(rawValue: 65536)
 
         /// What it takes from the budget of descriptors.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }

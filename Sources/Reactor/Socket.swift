@@ -68,7 +68,7 @@ package struct Socket: ~Copyable {
         while true {
             try await loop.wait(slot, for: .readable)
             let state = loop.slots[slot]
-            let count = linux_read(state.pointee.descriptor, buffer.baseAddress, buffer.count)
+            let count = linux_receive(state.pointee.descriptor, buffer.baseAddress, buffer.count)
             if count < buffer.count { loop.noteShortRead(state, count) }
             if count >= 0 { return count }
             if count != -Int(EAGAIN) { throw Errno(Int32(-count)) }
@@ -101,6 +101,7 @@ package struct Socket: ~Copyable {
             }
             let state = loop.slots[slot]
             if !state.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw loop.expiry(of: slot) }
+            loop.willSend(state)
             let count = linux_send(state.pointee.descriptor, rest.baseAddress, rest.count)
             if count >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])

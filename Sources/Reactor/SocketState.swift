@@ -37,7 +37,7 @@ extension Socket {
             defer { loop.slots[other.slot].pointee.proxy = Slot.none }
             try await loop.wait(slot, for: .readable)
             let state = loop.slots[slot]
-            let count = linux_read(state.pointee.descriptor, buffer.baseAddress, buffer.count)
+            let count = linux_receive(state.pointee.descriptor, buffer.baseAddress, buffer.count)
             if count < buffer.count { loop.noteShortRead(state, count) }
             if count >= 0 { return count }
             // An event of the other one looks like one of this.
@@ -66,7 +66,7 @@ extension Socket {
         let state = loop.slots[slot]
         if !state.pointee.flags.isDisjoint(with: [.hangup, .failed, .expired, .deaf]) { return false }
         guard isProbed || state.pointee.flags.contains(.readable) else { return true }
-        let count = linux_read(state.pointee.descriptor, loop.scratch.baseAddress, 1)
+        let count = linux_receive(state.pointee.descriptor, loop.scratch.baseAddress, 1)
         loop.noteShortRead(state, count)
         return count == -Int(EAGAIN)
     }

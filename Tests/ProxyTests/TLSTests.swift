@@ -113,7 +113,7 @@ import Testing
         }
         let received = Task { try await origin.receiveAll() }
         let atClient = try await client.converse(
-            sending: up, receiving: .max, finishes: true, rekeysEvery: 200_000)
+            sending: up, receiving: .max, finishes: true, rekeysEvery: 50_000)
         try await sent.value
         #expect(atClient.end == .closed && atClient.bytes == down)
         #expect(try await received.value.bytes == up)
