@@ -173,7 +173,8 @@ final class Home: @unchecked Sendable {
 }
 
 /// Whether the tests and the programs are built with the thread or the address sanitizer.
-let isSanitized = dlsym(nil, "__tsan_init") != nil || dlsym(nil, "__asan_init") != nil
+let isSanitized = isThreadSanitized || dlsym(nil, "__asan_init") != nil
+let isThreadSanitized = dlsym(nil, "__tsan_init") != nil
 
 /// Where SwiftPM put the programs: beside the tests.
 let programs: String = {
