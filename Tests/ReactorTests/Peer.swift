@@ -66,6 +66,19 @@ final class Peer: @unchecked Sendable {
         return offset
     }
 
+    /// Writes noise until no more of it goes; answers what was written. How much that will be cannot be told beforehand: a
+    /// receive buffer grows up to the last value of tcp_rmem (tcp(7)), 32 MB since Linux 6.16.
+    func fill(seed: UInt64) throws -> [UInt8] {
+        var noise = Noise(seed: seed)
+        var written: [UInt8] = []
+        while true {
+            let block = noise.bytes(1 << 20)
+            let count = try fill(block)
+            written += block[..<count]
+            if count < block.count { return written }
+        }
+    }
+
     func write(_ text: String) throws {
         try write(Array(text.utf8))
     }

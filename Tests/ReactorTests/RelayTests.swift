@@ -86,17 +86,27 @@ struct RelayTests {
 }
 
 /// Bytes in which nothing repeats.
-func noise(_ count: Int, seed: UInt64) -> [UInt8] {
-    var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        for index in 0..<count {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            buffer[index] = UInt8(truncatingIfNeeded: state >> 32)
+struct Noise {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
+
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            for index in 0..<count {
+                state ^= state << 13
+                state ^= state >> 7
+                state ^= state << 17
+                buffer[index] = UInt8(truncatingIfNeeded: state >> 32)
+            }
+            initialized = count
         }
-        initialized = count
     }
+}
+
+func noise(_ count: Int, seed: UInt64) -> [UInt8] {
+    var noise = Noise(seed: seed)
+    return noise.bytes(count)
 }
 
 /// Holds a thread for good.
