@@ -227,6 +227,8 @@ final class Loop {
             counters[slot.pointee.account].pointee.active.subtract(1, ordering: .relaxed)
         }
         slot.pointee.flags = .expired
+        // After `abandon` tasks still hold it, and the number may be somebody else's by then.
+        slot.pointee.descriptor = -1
         slot.pointee.watcher = nil
         slot.pointee.channel = nil
         slot.pointee.tunnel = Tunnel.none
@@ -293,7 +295,7 @@ final class Loop {
     }
 
     private func setDeadline(_ index: Slot.Index, at tick: UInt32) {
-        guard !slots[index].pointee.flags.contains(.revoked) else { return }
+        guard takesDeadlines(index) else { return }
         slots[index].pointee.flags.subtract([.expired, .expendable])
         wheel.arm(index, in: slots, at: tick)
     }
@@ -317,14 +319,20 @@ final class Loop {
         setDeadline(index, at: exact &+ (0 &- exact) % coarse)
     }
 
+    /// Not one that was ended from outside, or closed: every wait there is over for good.
+    private func takesDeadlines(_ index: Slot.Index) -> Bool {
+        slots[index].pointee.flags.isDisjoint(with: .revoked) && slots[index].pointee.flags.contains(.open)
+    }
+
     func clearDeadline(_ index: Slot.Index) {
-        guard !slots[index].pointee.flags.contains(.revoked) else { return }
+        guard takesDeadlines(index) else { return }
         slots[index].pointee.flags.subtract([.expired, .expendable])
         wheel.disarm(index, in: slots)
     }
 
     /// As `setDeadline`, for a client that may be ended ahead of it.
     func setExpendableDeadline(_ index: Slot.Index, after ticks: UInt32) {
+        guard takesDeadlines(index) else { return }
         let now = freshTick
         setDeadline(index, at: now &+ max(ticks, 1))
         slots[index].pointee.flags.insert(.expendable)

@@ -129,6 +129,30 @@ struct SocketTests {
         #expect(try received.get() == .whole(Array("the answer".utf8)))
     }
 
+    /// The last words of one relay once went to a connection of the next one in the process, which had the number by then.
+    @Test("Once its reactor has stopped a socket reaches nobody")
+    func afterTheEnd() throws {
+        let (written, heard) = try withSocket { socket, reactor in
+            let number = socket.descriptor
+            reactor.stop()
+            // Waits until then.
+            _ = try? await Self.read(socket)
+            var pair: [Int32] = [-1, -1]
+            try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+            // Either end may have the number already.
+            let far = fcntl(pair[1], F_DUPFD, 500)
+            try #require(far >= 500 && dup2(pair[0], number) == number)
+            defer { for end in Set(pair + [number, far]) { close(end) } }
+            socket.setDeadline(after: .seconds(10))
+            var written: Errno?
+            do throws(Errno) { try await socket.write(Array("late".utf8)) } catch { written = error }
+            await socket.finish()
+            var byte: UInt8 = 0
+            return (written, recv(far, &byte, 1, Int32(MSG_DONTWAIT)) < 0 ? errno : 0)
+        }
+        #expect(written == Errno(EBADF) && heard == EAGAIN)
+    }
+
     @Test("A socket tells its own address")
     func localAddress() throws {
         let ports = try withSocket { socket, _ in try socket.localAddress }
