@@ -260,11 +260,13 @@ enum Interface {
         method RemoveLimit(subject: string) -> (revision: int, changes: []string, warnings: []string)
 
         # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does.
+        # lan: the interfaces behind which the home is.
         method GetFirewall() -> (
           mode: FirewallMode,
           held: bool,
           ruleset: string,
-          openings: []Opening
+          openings: []Opening,
+          lan: []string
         )
 
         method SetFirewallMode(mode: FirewallMode) -> (revision: int, changes: []string, warnings: []string)

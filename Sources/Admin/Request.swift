@@ -3,6 +3,9 @@ struct Request {
     private struct Envelope: Decodable {
         var method: String
         var oneway: Bool?
+    }
+
+    private struct Given: Decodable {
         var parameters: JSONValue?
     }
 
@@ -13,15 +16,14 @@ struct Request {
     /// With its interface: `org.gatehouse.Admin.GetStatus`.
     let method: String
     let isOneway: Bool
-    private let given: JSONValue
     private let frame: [UInt8]
 
+    /// Leaves the parameters alone, which may be many: first it is to be seen whether the caller may call.
     init(frame: [UInt8]) throws(DecodingError) {
         let envelope = try JSON.decode(Envelope.self, from: frame)
         method = envelope.method
         isOneway = envelope.oneway ?? false
-        given = envelope.parameters ?? .null
-        self.frame = given == .null ? Array(#"{"parameters":{}}"#.utf8) : frame
+        self.frame = frame
     }
 
     /// What is before the last dot.
@@ -36,14 +38,17 @@ struct Request {
 
     /// A parameter that nobody knows is an error: a misspelt `interface` would open a listener on every interface.
     func parameters<Parameters: Codable>(_ type: Parameters.Type) throws(CallFailure) -> Parameters {
+        let given: JSONValue
         let parameters: Parameters
         do throws(DecodingError) {
+            given = try JSON.decode(Given.self, from: frame).parameters ?? .null
+            // Who leaves them out, or calls them null, means those that have a default.
+            let frame = given == .null ? Array(#"{"parameters":{}}"#.utf8) : frame
             parameters = try JSON.decode(Carrier<Parameters>.self, from: frame).parameters
         } catch {
             throw .invalidParameter(error.member)
         }
-        guard case .object? = Optional(given),
-            let known = try? JSON.decode(JSONValue.self, from: JSON.encode(parameters))
+        guard case .object = given, let known = try? JSON.decode(JSONValue.self, from: JSON.encode(parameters))
         else { return parameters }
         if let unknown = given.member(missingIn: known) { throw .invalidParameter(unknown) }
         return parameters

@@ -9,12 +9,14 @@ package actor Server {
     package struct Limits: Sendable {
         /// Connections in all.
         package var connections = 64
-        /// Connections of those who are no operators, together: the rest is kept for the operators.
+        /// Connections beyond which none of somebody who is no operator is taken: the rest is kept for the operators.
         package var strangers = 48
         /// Connections of one user.
         package var perUser = 16
-        /// Bytes in a call.
+        /// Bytes in a call of an operator, and in one of somebody who is none: what those may ask for is short, and what is
+        /// long takes the supervisor its time to read.
         package var frame = 1 << 20
+        package var strangersFrame = 4096
         /// How long a call may take to arrive, and a connection be idle.
         package var idle: Duration = .seconds(300)
         /// How long a reply may take to leave.
@@ -99,7 +101,8 @@ package actor Server {
     private func serve(_ peer: Peer, over socket: borrowing Socket) async throws(Errno) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 1)
         defer { buffer.deallocate() }
-        var frames = FrameDecoder(limit: limits.frame)
+        let limit = peer.isOperator ? limits.frame : limits.strangersFrame
+        var frames = FrameDecoder(limit: limit)
         while true {
             socket.setDeadline(after: limits.idle)
             var frame: [UInt8]?
@@ -107,7 +110,7 @@ package actor Server {
                 do throws(FrameDecoder.FrameTooLong) {
                     frame = try frames.next()
                 } catch {
-                    log.warning("admin socket: \(peer.author.name) sent a call of more than \(limits.frame) bytes")
+                    log.warning("admin socket: \(peer.author.name) sent a call of more than \(limit) bytes")
                     return
                 }
                 guard frame == nil else { break }

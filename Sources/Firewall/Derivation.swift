@@ -15,9 +15,6 @@ extension Ruleset {
             Chain(name: "forward", hook: .forward, policy: .drop),
         ]
     }
-
-    /// What is loaded when nothing better can be: no listener, no opening.
-    package static let closed = Ruleset(policy: Policy(), surroundings: Surroundings())
 }
 
 /// What every gateway needs, whatever it listens on.

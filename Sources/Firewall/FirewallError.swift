@@ -6,9 +6,12 @@ package struct FirewallError: Error, Hashable, Sendable, CustomStringConvertible
     package let message: String
     /// The kernel's reason (errno(3)); 0 when it was not the kernel who objected.
     package let errno: CInt
+    /// The kernel had taken the change by then.
+    package let isTaken: Bool
 
-    init(_ message: String) {
+    init(_ message: String, isTaken: Bool = false) {
         self.message = message
+        self.isTaken = isTaken
         errno = 0
     }
 
@@ -23,6 +26,7 @@ package struct FirewallError: Error, Hashable, Sendable, CustomStringConvertible
             }
         message = "\(attempt): \(String(cString: strerror(errno)))" + (reason.map { " (\($0))" } ?? "") + remedy
         self.errno = errno
+        isTaken = false
     }
 
     package var description: String { message }

@@ -29,14 +29,18 @@ package struct Netlink: ~Copyable {
 
     /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back.
     package mutating func apply(_ ruleset: Ruleset) throws(FirewallError) {
-        let wanted = KernelTable(ruleset)
         try transact { batch in batch.replaceTable(with: ruleset) }
-        guard let table = try read() else {
-            throw FirewallError("the kernel took the ruleset, but somebody deleted the table at once")
+        let flaw: String?
+        do throws(FirewallError) {
+            switch try state(of: ruleset) {
+            case .same: flaw = nil
+            case .absent: flaw = "somebody deleted the table at once"
+            case .different(let detail): flaw = "holds something else: \(detail)"
+            }
+        } catch {
+            flaw = "it could not be read back: \(error)"
         }
-        if let detail = table.difference(from: wanted) {
-            throw FirewallError("the kernel took the ruleset, but holds something else: \(detail)")
-        }
+        if let flaw { throw FirewallError("the kernel took the ruleset, but \(flaw)", isTaken: true) }
     }
 
     /// Compares the kernel's table with `ruleset`; the values of counters do not matter.

@@ -54,7 +54,8 @@ extension Policy {
         for (index, user) in listener.users.enumerated() {
             guard listener.authentication == .required else {
                 throw Refusal(
-                    "\(endpoint) asks for no password, so it cannot know whether it is \(user); add `--auth required`")
+                    "\(endpoint) asks for no password, so it cannot know whether it is \(user); add `--auth required`, or "
+                        + "have it serve them all with `--all-users`")
             }
             try checkExists(user)
             if listener.users[..<index].contains(user) { throw Refusal("user \(user) is named twice") }

@@ -55,6 +55,11 @@ extension Policy {
         guard endpoint.port != 0 else {
             throw Refusal("\(endpoint) has the port 0; give a port from 1 to 65535")
         }
+        guard endpoint.address == endpoint.address.unmapped else {
+            // A socket for it would have to be one of both IP versions, and no listener's is.
+            throw Refusal(
+                "\(endpoint) is IPv4; write \(Endpoint(address: endpoint.address.unmapped, port: endpoint.port))")
+        }
         try checkSOCKS(listener)
         if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
         try Self.checkHeld(endpoint.address.unmapped, by: listener.interface, in: surroundings)
@@ -150,7 +155,7 @@ extension Policy {
 
 extension Endpoint {
     /// Whether the kernel would refuse to bind both (EADDRINUSE): the same port, and one address covers the other.
-    func collides(with other: Endpoint) -> Bool {
+    package func collides(with other: Endpoint) -> Bool {
         guard port == other.port else { return false }
         let mine = address.unmapped
         let theirs = other.address.unmapped

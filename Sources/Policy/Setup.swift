@@ -40,11 +40,9 @@ extension Policy {
             guard isWanted else { return }
             return try open(Opening(name: "ssh", transport: .tcp, port: 22, interface: interface), in: surroundings)
         }
+        openings[index] = openings[index].moved(to: interface, insteadOf: formerLAN)
         let there = openings[index]
-        let isSSH = there.transport == .tcp && there.port == 22
-        if isSSH, let former = there.interface, formerLAN.contains(former) {
-            openings[index].interface = interface
-        } else if isWanted, !isSSH || there.interface != nil && there.interface != interface {
+        if isWanted, !there.isSSH || there.interface != nil && there.interface != interface {
             throw Refusal(
                 "the opening ssh is for \(there.transport) port \(there.port)"
                     + "\(there.interface.map { " on \($0)" } ?? ""), and does not let SSH in on \(interface); "
@@ -76,6 +74,18 @@ extension Policy {
             throw Self.taken(listener, by: other)
         }
         listeners.append(listener)
+    }
+}
+
+extension Opening {
+    fileprivate var isSSH: Bool { transport == .tcp && port == 22 }
+
+    /// What becomes of it when a setup makes `interface` the LAN: the opening `ssh` on a former one moves along.
+    package func moved(to interface: String, insteadOf formerLAN: [String]) -> Opening {
+        guard name == "ssh", isSSH, let former = self.interface, formerLAN.contains(former) else { return self }
+        var moved = self
+        moved.interface = interface
+        return moved
     }
 }
 

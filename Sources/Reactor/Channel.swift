@@ -17,7 +17,7 @@ package final class Channel {
             for descriptor in descriptors { _ = linux_close(descriptor) }
         }
 
-        package var descriptorCount: Int { descriptors.count }
+        var descriptorCount: Int { descriptors.count }
 
         /// The first descriptor that was not taken yet.
         package mutating func takeDescriptor() -> Descriptor? {

@@ -39,9 +39,9 @@ final class CertificateStore {
     // MARK: what is in force
 
     /// What https listeners that clients know by `names` are to show. Issues something new if there is nothing, if its time
-    /// is running out, or if it is not for all of the addresses.
+    /// is running out, or if it is not for all of the addresses. If that fails, `identity` is still there to be shown.
     func identity(for names: CertificateNames, at now: Int) throws(Refusal) -> ServerIdentity {
-        if held == nil { held = try read() }
+        try load()
         if let held, !isDue(held, for: names, at: now) { return held.identity }
         return try renew(for: names, at: now)
     }
@@ -55,19 +55,34 @@ final class CertificateStore {
         held.isOwn && (held.facts.isEnding(at: now) || !held.facts.covers(names))
     }
 
+    /// Reads what is there, unless that has been done.
+    func load() throws(Refusal) {
+        if held == nil { held = try read() }
+    }
+
+    /// What is in force, if anything is.
+    var identity: ServerIdentity? { held?.identity }
     var facts: CertificateFacts? { held?.facts }
     var isOwn: Bool { held?.isOwn ?? true }
 
     private func read() throws(Refusal) -> Held? {
         if let text = try read(.given) {
             let identity = ServerIdentity(certificates: text, key: text)
-            do throws(Refusal) { return (identity, try issuer.facts(of: identity.chain), false) } catch {
+            do throws(Refusal) { return (identity, try checkedFacts(of: identity), false) } catch {
                 throw Refusal(
                     "\(path(.given)): \(error); give it again with `gatehousectl tls use --cert FILE --key FILE`, or go "
                         + "back to the gateway's own with `gatehousectl tls use --own`")
             }
         }
         return try readOwn()
+    }
+
+    /// - Throws: what makes it unusable, whatever the time: one that has ended is shown until there is another one, and a
+    ///   clock that has not been set yet makes none useless.
+    private func checkedFacts(of identity: ServerIdentity) throws(Refusal) -> CertificateFacts {
+        let facts = try issuer.facts(of: identity.chain)
+        try issuer.check(identity, at: facts.notAfter - 1)
+        return facts
     }
 
     /// nil also for one that the present authority has not issued: devices do not trust it.
@@ -79,7 +94,7 @@ final class CertificateStore {
             guard identity.chain.hasSuffix(ServerIdentity(certificates: authority, key: "").chain) else { return nil }
         }
         // Nothing is lost with one that is damaged: another one is issued.
-        guard !identity.key.isEmpty, let facts = try? issuer.facts(of: identity.chain) else { return nil }
+        guard let facts = try? checkedFacts(of: identity) else { return nil }
         return (identity, facts, true)
     }
 

@@ -23,12 +23,14 @@ extension Gateway {
             identity = try certificates.identity(for: names, at: now)
             noteIdentity(failure: nil)
         } catch {
+            // Better the one that is running out, or that lacks an address, than none.
+            identity = certificates.identity ?? identity
             noteIdentity(failure: error)
         }
     }
 
     private func noteIdentity(failure: Refusal?) {
-        if let failure, failure != identityFailure { log.error("https listeners have nothing to show: \(failure)") }
+        if let failure, failure != identityFailure { log.error("https listeners have no new certificate: \(failure)") }
         identityFailure = failure
     }
 
@@ -48,16 +50,16 @@ extension Gateway {
         guard names(for: policy) != nil else { return [] }
         if let identityFailure { return ["https listeners have no new certificate: \(identityFailure)"] }
         guard !certificates.isOwn, let facts = certificates.facts, facts.notAfter - now < 21 * 86_400 else { return [] }
-        let days = max(0, (facts.notAfter - now) / 86_400)
-        return [
-            "the certificate of the https listeners ends in \(days) day\(days == 1 ? "" : "s"); bring the next one with "
-                + "`gatehousectl tls use`"
-        ]
+        let days = (facts.notAfter - now) / 86_400
+        let end = facts.notAfter <= now ? "has ended" : "ends in \(days) day\(days == 1 ? "" : "s")"
+        return ["the certificate of the https listeners \(end); bring the next one with `gatehousectl tls use`"]
     }
 }
 
 extension Gateway: CertificateHandler {
     func certificate() async throws(AdminError) -> CertificateReport {
+        // Also what no listener shows yet.
+        try carryOut { () throws(Refusal) in try certificates.load() }
         refreshIdentity(for: policy)
         return try report()
     }
@@ -78,7 +80,7 @@ extension Gateway: CertificateHandler {
         default:
             throw .refused("a certificate comes with its key; give both, or neither to go back to the gateway's own")
         }
-        await show(by: author, certificate == nil ? "the gateway's own certificate" : "another certificate")
+        try await show(by: author, certificate == nil ? "the gateway's own certificate" : "another certificate")
         return try report()
     }
 
@@ -98,19 +100,20 @@ extension Gateway: CertificateHandler {
                 try certificates.renew(for: names, at: now)
             }
         }
-        await show(by: author, authority ? "another authority and a new certificate" : "a new certificate")
+        try await show(by: author, authority ? "another authority and a new certificate" : "a new certificate")
         return try report()
     }
 
     /// Hands it to the http role. Sessions that are open go on with what they began with.
-    private func show(by author: Author, _ what: String) async {
-        log.notice("https listeners show \(what)", metadata: ["author": "\(author.name)"])
-        await reload()
+    private func show(by author: Author, _ what: String) async throws(AdminError) {
+        log.notice("https listeners are to show \(what)", metadata: ["author": "\(author.name)"])
+        guard let failure = await reload() else { return }
+        throw .refused("\(what) is there, but the https listeners do not show it yet, which is tried again: \(failure)")
     }
 
     private func report() throws(AdminError) -> CertificateReport {
         try carryOut { () throws(Refusal) in
-            if let identityFailure { throw identityFailure }
+            if let identityFailure, certificates.facts == nil { throw identityFailure }
             return CertificateReport(
                 certificate: certificates.facts, isOwn: certificates.isOwn, authority: try certificates.authorityFacts()
             )

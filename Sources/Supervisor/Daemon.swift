@@ -87,7 +87,8 @@ package enum Daemon {
                 await server.close()
                 exit(0)
             }
-            _ = try? await signals.next()
+            // A second SIGHUP would be a reload, and there is nothing to reload any more.
+            while let signal = try? await signals.next(), signal == SIGHUP {}
             exit(1)
         }
 

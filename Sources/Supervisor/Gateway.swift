@@ -72,9 +72,11 @@ actor Gateway {
     // MARK: changes
 
     /// Makes what `edit` does to the policy a revision, or throws and leaves everything as it was.
+    ///
+    /// - Returns: the revision in force; not a new one if nothing is different.
     func change(
         by author: Author, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
-    ) async throws(Refusal) -> Revision {
+    ) async throws(Refusal) -> (revision: Revision, isNew: Bool) {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard !isStopping else { throw Refusal("gatehoused is stopping; nothing was changed") }
@@ -101,7 +103,7 @@ actor Gateway {
             throw identityFailure
         }
         let pending = try prepare(target, by: author, summary)
-        guard pending.isChange else { return pending.revision }
+        guard pending.isChange else { return (pending.revision, false) }
         try await stage(target, revision: pending.revision.id)
         do {
             revision = try pending.commit()
@@ -115,7 +117,7 @@ actor Gateway {
         sockets.keep(only: policy.listeners)
         missing.removeAll { !policy.listeners.contains($0.listener) }
         log.notice("revision \(revision.id): \(summary)", metadata: ["author": "\(author.name)"])
-        return revision
+        return (revision, true)
     }
 
     /// Holds `target` against the machine as it is now: all of it, unless it only takes things away or leaves the network
@@ -153,7 +155,10 @@ actor Gateway {
     }
 
     /// Looks at the machine anew and carries the policy out again: addresses may have come or gone.
-    func reload() async {
+    ///
+    /// - Returns: why not, if so.
+    @discardableResult
+    func reload() async -> Refusal? {
         await turnstile.enter()
         defer { turnstile.leave() }
         lookAround()
@@ -169,6 +174,7 @@ actor Gateway {
             if complaint != error { log.error("\(error)") }
             complaint = error
         }
+        return complaint
     }
 
     /// Reloads if the machine's addresses have changed, a listener lacks its socket (or its interface is another one by
@@ -283,6 +289,9 @@ actor Gateway {
         }
     }
 
+    /// A table that was in the kernel before this daemon is its own from now on, to be taken out where nothing is enforced.
+    func claimTable() { isHeld = true }
+
     private func commitRuleset(isEnforced: Bool, in firewall: RoleProcess) async throws(Refusal) {
         let wasHeld = isHeld
         isHeld = isHeld || isEnforced
@@ -302,9 +311,9 @@ actor Gateway {
         var share = target
         // An opening without a listener behind it is a door that stands open, and a PAC file that names one leads nowhere:
         // only those with a socket count.
-        let live = target.listeners.filter { sockets[$0] != nil }
-        let own = live.filter { $0.role == role }
-        share.listeners = live
+        let live = target.listeners.compactMap { listener in sockets[listener].map { (listener, $0.account) } }
+        let own = live.filter { $0.0.role == role }
+        share.listeners = live.map(\.0)
         if role == .firewall {
             if isStopping { share.listeners = [] }
             share.users = []
@@ -312,12 +321,12 @@ actor Gateway {
             share.limits = []
         } else {
             share.openings = []
-            if !own.contains(where: { $0.authentication == .required }) { share.users = [] }
+            if !own.contains(where: { $0.0.authentication == .required }) { share.users = [] }
         }
-        let accounts = own.map { Assignment.Account(listener: $0, number: sockets[$0]!.account) }
+        let accounts = own.map { Assignment.Account(listener: $0, number: $1) }
         return Assignment(
             revision: revision, policy: share, surroundings: surroundings, accounts: accounts,
-            identity: own.contains { $0.kind == .https } ? identity : nil,
+            identity: own.contains { $0.0.kind == .https } ? identity : nil,
             isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe)
     }
 
@@ -354,6 +363,7 @@ actor Gateway {
                 log.error("the \(process.role.rawValue) role \(process.lastEnd); restarting it")
             } catch {
                 log.critical("cannot start the \(process.role.rawValue) role: \(error)")
+                process.didFailToStart("\(error)")
                 if role == .firewall { firewallFailure = Refusal("the firewall role cannot be started: \(error)") }
             }
             await reactor.sleep(for: process.nextPause())
@@ -405,7 +415,7 @@ actor Gateway {
     func firewallReport() async throws(Refusal) -> Report? {
         guard let firewall else { return nil }
         guard firewall.hasBegun else { throw Refusal("the firewall role is starting") }
-        return try await firewall.order(.report).report
+        return try await firewall.report()
     }
 
     // MARK: the end

@@ -78,13 +78,16 @@ struct ListenerSockets {
     private func explain(_ error: Errno, _ listener: Listener) -> Refusal {
         let endpoint = listener.endpoint
         switch error.code {
-        case EADDRINUSE where entries.keys.contains { $0.endpoint.port == endpoint.port && $0 != Key(listener) }:
+        case EADDRINUSE where entries.keys.contains { $0.endpoint.collides(with: endpoint) && $0 != Key(listener) }:
             // A rollback can ask for this: the two cannot be bound at once, and nothing old goes before the new stands.
             return Refusal(
                 "port \(endpoint) overlaps with a listener that is there; `gatehousectl listener remove` that one first"
             )
         case EADDRINUSE:
-            let holder = PortHolder.find(endpoint).map { "\($0) has it" } ?? "another program has it"
+            // Without CAP_SYS_PTRACE, as in the service, other users' programs cannot be told.
+            let holder =
+                PortHolder.find(endpoint).map { "\($0) has it" }
+                ?? "another program has it, `ss -ltnp` as root shows which"
             return Refusal("port \(endpoint) is taken: \(holder); stop that program or choose another port")
         case EADDRNOTAVAIL:
             return Refusal(

@@ -2,7 +2,8 @@ import FoundationEssentials
 package import Policy
 
 // What the supervisor and a role tell each other: one JSON object a packet. Both ends are the same binary, so there is one
-// version of it; what does not parse ends the process that sent it.
+// version of it; what does not parse ends the process that sent it. What knows no bound, such as a ruleset or a list,
+// travels in a sealed memfd.
 
 /// From the supervisor to a role. Each is answered by an `Answer` with the same serial number.
 struct Order: Codable {
@@ -22,12 +23,12 @@ struct Order: Codable {
         case abort
         /// Accept nothing more; answer when every session has ended, or after so many milliseconds.
         case drain(milliseconds: Int)
-        /// Tell how things stand.
+        /// Tell how things stand (the answer brings a `Report` in a sealed memfd).
         case report
         /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).
         case sessions(SessionQuery)
-        /// End these sessions; the answer says how many they were.
-        case endSessions(SessionSelection)
+        /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
+        case endSessions
     }
 }
 
@@ -49,7 +50,6 @@ struct Answer: Codable {
     var serial: Int
     /// Why the order was not carried out.
     var refusal: String?
-    var report: Report?
     var count: Int?
 }
 
@@ -92,6 +92,9 @@ package struct Assignment: Codable, Sendable {
 
 /// JSON to bytes and back.
 enum Message {
+    /// What is larger, in a memfd, is none of ours.
+    static let limit = 64 << 20
+
     static func encode(_ value: some Encodable) -> [UInt8] {
         // Encoding plain values of our own cannot fail.
         // swift-format-ignore: NeverUseForceTry

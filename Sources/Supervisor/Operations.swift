@@ -190,9 +190,11 @@ extension Gateway: AdminHandler {
     func firewall() async throws(AdminError) -> FirewallReport {
         do throws(Refusal) {
             let report = try await firewallReport()
+            // Between its start and the first ruleset.
+            if report?.text.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
             return FirewallReport(
                 mode: firewallMode, held: report?.state == "held", ruleset: report?.text ?? "",
-                openings: policy.openings)
+                openings: policy.openings, lan: policy.lan)
         } catch {
             throw .refused(error.description)
         }
@@ -204,12 +206,14 @@ extension Gateway: AdminHandler {
                 "gatehoused runs with --firewall \(imposed.rawValue); start it without the option to choose the mode here"
             )
         }
+        // Whoever says so means any table of ours.
+        if mode == .observe { claimTable() }
         let applied = try await apply(by: author, "firewall \(mode)") { policy throws(Refusal) in
             policy.firewall = mode
         }
         guard applied.changes.isEmpty else { return applied }
-        // In force already, but somebody may have taken it from the kernel.
-        await reload()
+        // In force already, but somebody may have taken it from the kernel, or left one there.
+        if let failure = await reload() { throw .refused(failure.description) }
         return Applied(revision: applied.revision, changes: [], warnings: warnings)
     }
 
@@ -249,15 +253,14 @@ extension Gateway: AdminHandler {
     private func apply(
         by author: Author, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
     ) async throws(AdminError) -> Applied {
-        let before = revision.id
-        let now: Revision
+        let (revision, isNew): (Revision, Bool)
         do throws(Refusal) {
-            now = try await change(by: author, summary, edit)
+            (revision, isNew) = try await change(by: author, summary, edit)
         } catch {
             throw .refused(error.description)
         }
-        let changes = now.id == before ? [] : try read { () throws(StoreError) in try store.changes(of: now.id) }
-        return Applied(revision: now.id, changes: changes, warnings: warnings)
+        let changes = isNew ? try read { () throws(StoreError) in try store.changes(of: revision.id) } : []
+        return Applied(revision: revision.id, changes: changes, warnings: warnings)
     }
 
     private func hash(_ password: String) async throws(AdminError) -> String {

@@ -27,8 +27,6 @@ package enum RoleHost {
     /// Where the parent left the channel and the counters (`linux_spawn_self`).
     private static let channelNumber: Int32 = 3
     private static let pageNumber: Int32 = 4
-    /// A configuration larger than this is none of ours.
-    private static let assignmentLimit = 64 << 20
 
     /// Never returns. `compose` makes the role's service on its main reactor, after privileges were dropped.
     package static func run(
@@ -113,7 +111,7 @@ package enum RoleHost {
                 guard let socket = packet.takeDescriptor() else { throw Refusal("no socket came along") }
                 await service.offer(endpoint, socket)
             case .stage:
-                try await service.stage(try assignment(in: &packet))
+                try await service.stage(try enclosed(in: &packet))
             case .commit:
                 try await service.commit()
             case .abort:
@@ -121,11 +119,13 @@ package enum RoleHost {
             case .drain(let milliseconds):
                 await service.drain(for: .milliseconds(milliseconds))
             case .report:
-                answer.report = await service.report()
+                let report = await service.report()
+                memory = try await sealed { () throws(Errno) in Message.encode(report) }
             case .sessions(let query):
-                memory = try await share(await service.sessions(query))
-            case .endSessions(let selection):
-                answer.count = await service.endSessions(selection)
+                let list = await service.sessions(query)
+                memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .endSessions:
+                answer.count = await service.endSessions(try enclosed(in: &packet))
             }
         } catch {
             answer.refusal = error.description
@@ -136,20 +136,20 @@ package enum RoleHost {
     /// Thousands of sessions take their time to encode, which is not to be the sessions' own.
     private static let scribe = Workers(count: 1, capacity: 4)
 
-    private static func share(_ list: SessionList) async throws(Refusal) -> Descriptor {
+    private static func sealed(_ encode: () async throws(Errno) -> [UInt8]) async throws(Refusal) -> Descriptor {
         do throws(Errno) {
-            return try SealedMemory.create(await scribe.run { Message.encode(list) })
+            return try SealedMemory.create(try await encode())
         } catch {
-            throw Refusal("no memory for the list of sessions: \(error)")
+            throw Refusal("no memory for the answer: \(error)")
         }
     }
 
-    private static func assignment(in packet: inout Channel.Packet) throws(Refusal) -> Assignment {
+    private static func enclosed<Value: Decodable>(in packet: inout Channel.Packet) throws(Refusal) -> Value {
         guard let memory = packet.takeDescriptor(),
-            let bytes = try? SealedMemory.read(memory, atMost: assignmentLimit),
-            let assignment = Message.decode(Assignment.self, from: bytes)
-        else { throw Refusal("the assignment cannot be read") }
-        return assignment
+            let bytes = try? SealedMemory.read(memory, atMost: Message.limit),
+            let value = Message.decode(Value.self, from: bytes)
+        else { throw Refusal("what came along with the order cannot be read") }
+        return value
     }
 }
 

@@ -96,6 +96,8 @@ final class RoleProcess {
         log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
     }
 
+    func didFailToStart(_ reason: String) { lastEnd = "cannot be started: \(reason)" }
+
     func didAnswerBegin(_ generation: Int) {
         if generation == self.generation, isAlive { hasBegun = true }
     }
@@ -223,18 +225,51 @@ final class RoleProcess {
         try await exchange(verb, descriptors, within: limit).answer!
     }
 
+    /// How things stand, in its own words.
+    func report() async throws(Refusal) -> Report { try await fetch(.report) }
+
     /// The sessions that it has now.
     func sessions(_ query: SessionQuery) async throws(Refusal) -> SessionList {
-        let exchange = try await exchange(.sessions(query), [], within: .seconds(10))
-        if let refusal = exchange.answer?.refusal { throw Refusal(refusal) }
-        guard let memory = exchange.memory.take(),
-            let bytes = try? SealedMemory.read(memory, atMost: Self.listLimit),
-            let list = Message.decode(SessionList.self, from: bytes)
-        else { throw Refusal("the \(role.rawValue) role's list of sessions cannot be read") }
+        let list: SessionList = try await fetch(.sessions(query))
+        try checkCount(list.total)
         return list
     }
 
-    private static let listLimit = 64 << 20
+    /// Ends sessions.
+    ///
+    /// - Returns: how many they were.
+    func endSessions(_ selection: SessionSelection) async throws(Refusal) -> Int {
+        let memory: Descriptor
+        do throws(Errno) { memory = try SealedMemory.create(Message.encode(selection)) } catch {
+            throw Refusal("no memory for the sessions to be ended: \(error)")
+        }
+        let count = try await order(.endSessions, descriptors: [memory.number]).count ?? 0
+        try checkCount(count)
+        return count
+    }
+
+    /// A number that no honest process gives must not make sums overflow here.
+    private func checkCount(_ count: Int) throws(Refusal) {
+        guard (0...Int(Int32.max)).contains(count) else { throw distrust() }
+    }
+
+    /// Ends a process that answers what none of ours does.
+    private func distrust() -> Refusal {
+        log.error("the \(role.rawValue) role's answer makes no sense; it is ended")
+        kill(generation)
+        return Refusal("the \(role.rawValue) role's answer makes no sense; it is restarted")
+    }
+
+    /// Gives an order whose answer brings something along.
+    private func fetch<Value: Decodable>(_ verb: Order.Verb) async throws(Refusal) -> Value {
+        let exchange = try await exchange(verb, [], within: .seconds(10))
+        if let refusal = exchange.answer?.refusal { throw Refusal(refusal) }
+        guard let memory = exchange.memory.take(),
+            let bytes = try? SealedMemory.read(memory, atMost: Message.limit),
+            let value = Message.decode(Value.self, from: bytes)
+        else { throw distrust() }
+        return value
+    }
 
     /// As `ask`, with what came along with the answer.
     private func exchange(

@@ -30,7 +30,7 @@ extension Gateway {
         var count = 0
         for relay in processes where relay.role != .firewall && relay.isRunning {
             do throws(Refusal) {
-                count += try await relay.order(.endSessions(selection)).count ?? 0
+                count += try await relay.endSessions(selection)
             } catch {
                 guard relay.isRunning else { continue }
                 throw .refused(error.description)

@@ -41,7 +41,8 @@ struct ClientSettings {
         if let https, http == nil || device == nil || device == .curl {
             hints.append(
                 "The HTTPS proxy, port \(https.endpoint.port), wants the gateway's own authority trusted: "
-                    + "`gatehousectl tls export-ca > gatehouse-ca.pem`.")
+                    + "`gatehousectl tls export-ca > gatehouse-ca.pem`. With a certificate of yours (`tls use`), leave that out "
+                    + "and call the gateway by its name.")
         }
         if device?.hasCamera == true {
             hints.append(

@@ -9,7 +9,7 @@ struct SSHSession: CustomStringConvertible {
     let server: IPAddress
     /// The server's.
     let port: UInt16
-    /// The one that holds the server's address; nil: it cannot be told.
+    /// The one that it comes in by; nil: it cannot be told.
     let interface: String?
 
     /// - Parameter connection: as in SSH_CONNECTION, ssh(1): the client's address and port, the server's address and port.
@@ -21,7 +21,10 @@ struct SSHSession: CustomStringConvertible {
         self.client = client.unmapped
         self.server = server.unmapped
         self.port = port
-        interface = interfaceHolding(self.server)
+        // Linux takes a packet for an address of any interface by whichever one it comes, and the firewall goes by that one.
+        let holder = interfaceHolding(self.server)
+        let way = addressTowards(self.client).flatMap(interfaceHolding)
+        interface = way == nil || way == holder ? holder : nil
     }
 
     /// sshd(8) writes a link-local address with its zone.
@@ -100,6 +103,22 @@ private func content(of path: String) -> [UInt8] {
     return bytes
 }
 
+/// This machine's address on the way to another one (udp(7): a connect sends nothing, and routes); nil: there is no way.
+private func addressTowards(_ address: IPAddress) -> IPAddress? {
+    var storage = sockaddr_storage()
+    return withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            var length = address.write(to: pointer)
+            let socket = socket(Int32(pointer.pointee.sa_family), Int32(SOCK_DGRAM.rawValue), 0)
+            guard socket >= 0 else { return nil }
+            defer { close(socket) }
+            guard connect(socket, pointer, length) == 0 else { return nil }
+            length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            return getsockname(socket, pointer, &length) == 0 ? IPAddress(socketAddress: pointer)?.unmapped : nil
+        }
+    }
+}
+
 private func interfaceHolding(_ address: IPAddress) -> String? {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return nil }
@@ -108,7 +127,8 @@ private func interfaceHolding(_ address: IPAddress) -> String? {
     while let entry = next?.pointee {
         next = entry.ifa_next
         if let held = entry.ifa_addr.flatMap(IPAddress.init(socketAddress:)), held == address {
-            return String(cString: entry.ifa_name)
+            // An address may have a label of its own, as `eth1:0` (ip-address(8)).
+            return String(String(cString: entry.ifa_name).prefix { $0 != ":" })
         }
     }
     return nil
@@ -125,6 +145,26 @@ extension IPAddress {
             self = .v6(withUnsafeBytes(of: bytes) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) })
         default:
             return nil
+        }
+    }
+
+    /// With a port that need not be right.
+    fileprivate func write(to pointer: UnsafeMutablePointer<sockaddr>) -> socklen_t {
+        switch self {
+        case .v4(let bits):
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = UInt16(9).bigEndian
+            address.sin_addr.s_addr = bits.bigEndian
+            UnsafeMutableRawPointer(pointer).storeBytes(of: address, as: sockaddr_in.self)
+            return socklen_t(MemoryLayout<sockaddr_in>.size)
+        case .v6(let bits):
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = UInt16(9).bigEndian
+            withUnsafeMutableBytes(of: &address.sin6_addr) { $0.storeBytes(of: bits.bigEndian, as: UInt128.self) }
+            UnsafeMutableRawPointer(pointer).storeBytes(of: address, as: sockaddr_in6.self)
+            return socklen_t(MemoryLayout<sockaddr_in6>.size)
         }
     }
 }

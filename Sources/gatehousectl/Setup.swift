@@ -47,12 +47,14 @@ struct SetupVerb: ParsableCommand {
             }
             print("`gatehousectl status` shows how they are doing.")
         }
+        try SSHSession.warnIfShutOut(by: daemon)
     }
 
     private func checkAdmission(of session: SSHSession, _ daemon: Daemon) throws {
-        let openings = try daemon.ask(GetFirewall()).openings
+        let report = try daemon.ask(GetFirewall())
+        let openings = report.openings.map { $0.moved(to: lan, insteadOf: report.lan) }
         if session.isAdmitted(by: openings) { return }
-        // What --allow-ssh does: nothing if there is an opening of that name.
+        // What --allow-ssh does beyond that: nothing if there is an opening of that name.
         let isNameTaken = openings.contains { $0.name == "ssh" }
         let ssh = Opening(name: "ssh", transport: .tcp, port: 22, interface: lan)
         let doesFlagHelp = !isNameTaken && session.isAdmitted(by: [ssh])

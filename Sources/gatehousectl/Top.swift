@@ -89,8 +89,8 @@ private struct Meter {
         if let last, time > last.time {
             // A listener that is gone takes its count along.
             throughput = (
-                max(0, sent - last.sent) * 1000 / max(1, (time - last.time) / 1000),
-                max(0, received - last.received) * 1000 / max(1, (time - last.time) / 1000)
+                max(0, sent &- last.sent) &* 1000 / max(1, (time &- last.time) / 1000),
+                max(0, received &- last.received) &* 1000 / max(1, (time &- last.time) / 1000)
             )
         }
         last = (time, sent, received)
@@ -133,7 +133,7 @@ private struct Picture {
         if let throughput {
             line += "  ↑ \(humanBytes(throughput.sent))/s  ↓ \(humanBytes(throughput.received))/s"
         }
-        let total = status.listeners.reduce(0) { $0 + $1.sessionsTotal }
+        let total = status.listeners.reduce(0) { $0 &+ $1.sessionsTotal }
         return line + "  \(total) since it started"
     }
 

@@ -1,4 +1,5 @@
 import Firewall
+import Glibc
 import Policy
 import Reactor
 import Supervisor
@@ -10,7 +11,8 @@ actor FirewallRole: RoleService {
     private let reactor: Reactor
     private var current: Plan?
     private var staged: Plan?
-    private var failure: String?
+    /// Why the first ruleset could not be put in force.
+    private var failure: FirewallError?
 
     private struct Plan {
         let ruleset: Ruleset
@@ -47,9 +49,22 @@ actor FirewallRole: RoleService {
                 try netlink.remove()
             }
         } catch {
+            if error.isTaken { takeBack() }
+            if current == nil { (current, failure) = (plan, error) }
             throw Refusal("the firewall is unchanged: \(error)")
         }
-        current = plan
+        (current, failure) = (plan, nil)
+    }
+
+    /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
+    /// its successor puts in force what is to be.
+    private func takeBack() {
+        do throws(FirewallError) {
+            var netlink = try Netlink()
+            if let current, current.isEnforced { try netlink.apply(current.ruleset) } else { try netlink.remove() }
+        } catch {
+            exit(1)
+        }
     }
 
     func abort() {
@@ -66,6 +81,7 @@ actor FirewallRole: RoleService {
     func report() -> Report {
         guard let current else { return Report(state: "starting", detail: "no ruleset yet") }
         let text = current.ruleset.description
+        if let failure { return Report(state: "failed", detail: failure.description, text: text) }
         do throws(FirewallError) {
             var netlink = try Netlink()
             switch (try netlink.state(of: current.ruleset), current.isEnforced) {
@@ -73,7 +89,8 @@ actor FirewallRole: RoleService {
             case (.same, false), (.different, false):
                 return Report(
                     state: "left",
-                    detail: "the kernel holds a table from before; `gatehousectl firewall enforce` takes it over",
+                    detail: "the kernel holds a table from before; `gatehousectl firewall enforce` takes it over, "
+                        + "`firewall observe` takes it out",
                     text: text)
             case (.absent, true):
                 return Report(

@@ -130,7 +130,8 @@ actor Gateway: AdminHandler {
 
     func firewall() -> FirewallReport {
         FirewallReport(
-            mode: policy.firewall, held: false, ruleset: "table inet gatehouse {\n}\n", openings: policy.openings)
+            mode: policy.firewall, held: false, ruleset: "table inet gatehouse {\n}\n", openings: policy.openings,
+            lan: policy.lan)
     }
 
     func setFirewallMode(_ mode: FirewallMode, by author: Author) async throws(AdminError) -> Applied {

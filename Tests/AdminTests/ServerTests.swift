@@ -189,6 +189,15 @@ import Testing
                 precondition(revision == 2)
                 let refusal = Result { try client.call(Close(name: "ssh")) }
                 precondition("\(refusal)".contains("54323 may not call Close"))
+                // What takes long to read is an operator's alone to send, and parameters come after the permission.
+                let padding = String(repeating: " ", count: 4096)
+                let raw = try RawConnection(path: path)
+                raw.send(Array("{\"method\":\"org.gatehouse.Admin.GetVersion\"\(padding)}\0".utf8))
+                precondition(raw.receive() == [])
+                let other = try RawConnection(path: path)
+                other.send(Array(#"{"method":"org.gatehouse.Admin.Close","parameters":[1]}"#.utf8) + [0])
+                other.finish()
+                precondition(String(decoding: other.receive(), as: UTF8.self).contains("PermissionDenied"))
             }
             #expect(await live.gateway.history.count == 2)
         }

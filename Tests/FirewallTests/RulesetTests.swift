@@ -2,6 +2,11 @@ import Firewall
 import Policy
 import Testing
 
+extension Ruleset {
+    /// No listener, no opening.
+    static let closed = Ruleset(policy: Policy(), surroundings: Surroundings())
+}
+
 @Suite("The ruleset follows from the policy")
 struct RulesetTests {
     @Test func `without listeners and openings everything is shut`() {

@@ -130,7 +130,10 @@ final class Home: @unchecked Sendable {
 
     /// gatehousectl, which is to succeed.
     @discardableResult
-    func ctl(_ arguments: String..., input: String? = nil) throws -> String {
+    func ctl(_ arguments: String..., input: String? = nil) throws -> String { try ctl(arguments, input: input) }
+
+    @discardableResult
+    func ctl(_ arguments: [String], input: String? = nil) throws -> String {
         let command = [programs + "gatehousectl", "--socket", socket] + arguments
         let outcome = try gateway.attempt(command, input: input)
         guard outcome.status == 0 else {

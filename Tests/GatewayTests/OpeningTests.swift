@@ -123,6 +123,31 @@ struct OpeningTests {
         #expect(try home.gateway.run("nft", "list", "tables") == "")
     }
 
+    @Test("observe takes out a table that was there before the daemon, which leaves it alone until it is told")
+    func left() throws {
+        let home = try Home.ready()
+        home.stop()
+        try home.start(firewall: "observe")
+        #expect(try home.ruleset() != "")
+        #expect(try home.ctl("status").contains("firewall observe` takes it out"))
+        try home.ctl("firewall", "observe")
+        #expect(try home.ruleset() == "")
+        #expect(try home.gateway.run("nft", "list", "tables") == "")
+    }
+
+    /// The text of the ruleset once went through a channel whose packets have 32 kB; the role that could not send it ended.
+    @Test("a ruleset of any length is enforced, watched and shown")
+    func long() throws {
+        let home = try Home.ready()
+        let networks = (0..<250).flatMap { ["--from", "192.168.\($0).0/24"] }
+        try home.ctl(["listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0"] + networks)
+        let shown = try home.ctl("firewall", "show")
+        #expect(shown.utf8.count > 64 << 10 && shown.contains("192.168.249.0/24"))
+        #expect(try home.ctl("status").contains("the kernel holds the ruleset"))
+        try home.gateway.run("nft", "flush", "ruleset")
+        #expect(try eventually { try home.ruleset().contains("192.168.249.0/24") })
+    }
+
     @Test("a rollback takes listener and opening back together")
     func rollback() throws {
         let home = try Home.ready()

@@ -95,6 +95,8 @@ private func network(_ text: String) -> Network { Network(text)! }
     @Test func `A port of 0 is refused`() {
         let zero = Listener(kind: .http, endpoint: Endpoint(address: IPAddress("127.0.0.1")!, port: 0))
         #expect(check(Policy(listeners: [zero])) == "127.0.0.1:0 has the port 0; give a port from 1 to 65535")
+        let mapped = Listener(kind: .http, endpoint: Endpoint("[::ffff:127.0.0.1]:1080")!)
+        #expect(check(Policy(listeners: [mapped])) == "[::ffff:127.0.0.1]:1080 is IPv4; write 127.0.0.1:1080")
         #expect(check(Policy(openings: [Opening(name: "x", transport: .udp, port: 0)]))?.contains("the port 0") == true)
     }
 

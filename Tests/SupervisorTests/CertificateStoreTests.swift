@@ -19,7 +19,9 @@ private struct Issuer: CertificateIssuer {
         return ServerIdentity(chain: certificate(name) + authority.chain, key: key(name))
     }
 
-    func check(_ identity: ServerIdentity, at now: Int) throws(Refusal) {}
+    func check(_ identity: ServerIdentity, at now: Int) throws(Refusal) {
+        guard identity.key == key(try facts(of: identity.chain).subject) else { throw Refusal("not its key") }
+    }
 
     func facts(of pem: String) throws(Refusal) -> CertificateFacts {
         let lines = pem.split(separator: "\n")
@@ -77,6 +79,28 @@ final class CertificateStoreTests {
         #expect(throws: Refusal.self) { try store.useOwn(for: self.names, at: 1) }
         #expect(content("given.pem") != nil)
         #expect(!store.isOwn)
+    }
+
+    @Test("Where no new one can be issued, the one that runs out goes on, after a restart, too")
+    func runningOut() throws {
+        let identity = try store().identity(for: names, at: 1)
+        try FileManager.default.removeItem(at: directory.appending(path: "ca.key"))
+        let restarted = store()
+        #expect(throws: Refusal.self) { try restarted.identity(for: self.names, at: 990) }
+        #expect(restarted.identity == identity)
+    }
+
+    @Test("A certificate whose key is damaged is made anew; one that was brought is complained of")
+    func damagedKey() throws {
+        let identity = try store().identity(for: names, at: 1)
+        let leaf = directory.appending(path: "leaf.pem")
+        try #require(content("leaf.pem")).replacing(identity.key, with: Issuer().key("another")).write(
+            to: leaf, atomically: true, encoding: .utf8)
+        #expect(try store().identity(for: names, at: 1) != identity)
+        let given = Issuer().certificate("given") + Issuer().key("another")
+        try given.write(to: directory.appending(path: "given.pem"), atomically: true, encoding: .utf8)
+        let complaint = #expect(throws: Refusal.self) { try self.store().identity(for: self.names, at: 1) }
+        #expect(complaint?.description.contains("given.pem") == true)
     }
 
     @Test("A certificate that the present authority has not issued is due")

@@ -71,6 +71,21 @@ struct ListenerSocketsTests {
         #expect(PortHolder.find(Endpoint(address: .v6(1), port: port)) == nil)
     }
 
+    /// That one has the same port is no reason to send the operator after it.
+    @Test("A listener of ours on another address is not taken for the one in the way")
+    func takenElsewhere() throws {
+        let own = Listener(kind: .http, endpoint: Endpoint(address: loopback, port: try freePort()))
+        var sockets = ListenerSockets()
+        #expect(sockets.open([own]).isEmpty)
+        let other = IPAddress.v4(0x7f00_0002)
+        let foreign = try ListeningSocket.tcp(.v4(0x7f00_0002, port: own.endpoint.port))
+        let new = Listener(kind: .http, endpoint: Endpoint(address: other, port: own.endpoint.port))
+        #expect(sockets.open([new]).first?.reason.description.contains("is taken: ") == true)
+        let everywhere = Listener(kind: .http, endpoint: Endpoint(address: .v4(0), port: own.endpoint.port))
+        #expect(sockets.open([everywhere]).first?.reason.description.contains("overlaps with a listener") == true)
+        _ = consume foreign
+    }
+
     @Test("Whoever listens on every IPv6 address is in the way of each")
     func takenByAll() throws {
         let socket = try ListeningSocket.tcp(.v6(0, port: 0))
