@@ -95,6 +95,9 @@ package enum RoleHost {
                     try channel.send(Message.encode(answer))
                 }
             }
+        } catch Errno(EMSGSIZE) {
+            // What came along was dropped by the kernel (MSG_CTRUNC, recv(2)): there was no descriptor left for it.
+            log.critical("an order came without what belongs to it: this process may open no more descriptors")
         } catch {
             log.debug("the channel to the supervisor is gone: \(error)")
         }

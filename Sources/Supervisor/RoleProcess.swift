@@ -111,15 +111,15 @@ final class RoleProcess {
     func receiveAnswers() async {
         while let channel {
             guard var packet = try? await channel.receive() else { break }
-            guard let answer = Message.decode(Answer.self, from: packet.bytes) else {
+            // One to an order that nobody waits for any more comes from a role that is being ended for it.
+            guard let answer = Message.decode(Answer.self, from: packet.bytes), let exchange = exchanges[answer.serial]
+            else {
                 log.error("the \(role.rawValue) role sent something that is no answer; it is ended")
                 break
             }
-            if let exchange = exchanges[answer.serial] {
-                exchange.answer = answer
-                exchange.memory = packet.takeDescriptor()
-                exchange.alarm.ring()
-            }
+            exchange.answer = answer
+            exchange.memory = packet.takeDescriptor()
+            exchange.alarm.ring()
         }
     }
 
