@@ -66,6 +66,11 @@ package final class Access: Sendable {
         }
     }
 
+    /// Whether its listener asks for a password at present.
+    package func asksForPassword(_ client: Client) -> Bool {
+        listeners.contains { $0.endpoint == client.listener && $0.authentication == .required }
+    }
+
     /// Whether the client may be served at all: its listener is there, speaks to it as it did, serves its network, and asks
     /// for no password or for that of this user.
     package func admits(_ client: Client) -> Bool {

@@ -112,8 +112,9 @@ final class Requester: SessionOwner {
 
     /// Whether it may go on as it is.
     func isAllowed(by access: Access, _ credentials: Credentials) -> Bool {
-        if let account, !credentials.holds(account) { return false }
         let client = identity
+        // Where everybody is served now, so is whoever gave a password once.
+        if let account, access.asksForPassword(client), !credentials.holds(account) { return false }
         if isConnected, let origin {
             let host = name.map(Host.name) ?? .address(origin.ipAddress)
             return access.verdict(on: origin.ipAddress, of: host, port: origin.port, for: client) == .allow

@@ -52,6 +52,10 @@ import Testing
             policy.listeners[1].kind = .https
         },
         Change("the HTTP listener becomes mixed", ends: []) { policy, _ in policy.listeners[1].kind = .mixed },
+        Change("no listener asks for a password, and nobody has one", ends: []) { policy, _ in
+            for index in policy.listeners.indices { policy.listeners[index].authentication = .none }
+            policy.users = []
+        },
         Change("a rule about the name", ends: ["named"]) { policy, _ in
             policy.rules.append(Rule(id: 0, action: .deny, domain: "example.test"))
         },
