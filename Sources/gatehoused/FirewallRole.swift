@@ -49,8 +49,12 @@ actor FirewallRole: RoleService {
                 try netlink.remove()
             }
         } catch {
-            if error.isTaken { takeBack() }
-            if current == nil { (current, failure) = (plan, error) }
+            guard let current else {
+                // What the kernel took, if it took it, stays: a door that is shut in doubt.
+                (current, failure) = (plan, error)
+                throw Refusal("\(error)")
+            }
+            if error.isTaken { goBack(to: current) }
             throw Refusal("the firewall is unchanged: \(error)")
         }
         (current, failure) = (plan, nil)
@@ -58,10 +62,10 @@ actor FirewallRole: RoleService {
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
     /// its successor puts in force what is to be.
-    private func takeBack() {
+    private func goBack(to plan: Plan) {
         do throws(FirewallError) {
             var netlink = try Netlink()
-            if let current, current.isEnforced { try netlink.apply(current.ruleset) } else { try netlink.remove() }
+            if plan.isEnforced { try netlink.apply(plan.ruleset) } else { try netlink.remove() }
         } catch {
             exit(1)
         }

@@ -103,6 +103,27 @@ struct OpeningTests {
         #expect(try home.openings().count == 5)
     }
 
+    @Test("a firewall that cannot be put in force at the start: no relay accepts, and the daemon says why until it can")
+    func refusedAtStart() throws {
+        let home = try Home.ready()
+        home.stop()
+        let owner = try TableOwner(in: home)
+        try home.start()
+        let status = try home.ctl("status")
+        #expect(status.contains("the firewall is not in force: ") && status.contains("failed"), "\(status)")
+        // As it is to be, and not as if there were none.
+        let shown = try home.ctl("firewall", "show")
+        #expect(shown.contains("NOT hold this ruleset") && shown.contains("tcp dport 1080"), "\(shown)")
+        let early = try home.gateway.attempt(["curl", "-sS", "--max-time", "2", "http://192.168.77.1:3128/proxy.pac"])
+        #expect(early.status == 28, "\(early)")
+        owner.leave()
+        #expect(try eventually { try home.ctl("status").contains("the kernel holds the ruleset") })
+        #expect(
+            try eventually {
+                try home.gateway.attempt(["curl", "-sS", "--max-time", "2", "http://192.168.77.1:3128/proxy.pac"]).status == 0
+            })
+    }
+
     @Test("an explicit opening has its name, and is gone when it is closed")
     func explicit() throws {
         let home = try Home.ready()
