@@ -120,7 +120,8 @@ struct OpeningTests {
         #expect(try eventually { try home.ctl("status").contains("the kernel holds the ruleset") })
         #expect(
             try eventually {
-                try home.gateway.attempt(["curl", "-sS", "--max-time", "2", "http://192.168.77.1:3128/proxy.pac"]).status == 0
+                try home.gateway.attempt(["curl", "-sS", "--max-time", "2", "http://192.168.77.1:3128/proxy.pac"])
+                    .status == 0
             })
     }
 
