@@ -41,7 +41,7 @@ final class TLSChannel: SecureChannel {
     /// What was encrypted and the kernel has not taken, from `pendingStart` on.
     private var pending: UnsafeMutableRawBufferPointer?
     private var pendingStart = 0
-    /// Plain bytes that are in `pending`, counted as not taken, and will be given to `write` again.
+    /// Plain bytes at the end of `pending`, counted as not taken, that will be given to `write` again.
     private var owed = 0
     /// How reading ended, once it has.
     private var readEnd: SecureStep?
@@ -124,9 +124,8 @@ final class TLSChannel: SecureChannel {
         var done = min(owed, bytes.count)
         owed = 0
         while done < bytes.count {
-            let start = done
-            // How many bytes the batch's first record takes: no later one takes more.
-            var recordLength = 0
+            // Plain bytes in what the library encrypted last.
+            var last = 0
             while done < bytes.count, offersKernel || outbox.hasRoomForRecord {
                 var count = 0
                 ERR_clear_error()
@@ -138,16 +137,14 @@ final class TLSChannel: SecureChannel {
                     return done > 0 && step.count == -Int(EAGAIN) ? SecureStep(done, step.want) : step
                 }
                 done += count
-                if recordLength == 0 { recordLength = outbox.count }
+                last = count
             }
-            let length = outbox.count
             guard let blocked = flush() else { continue }
             guard blocked.count == -Int(EAGAIN) else { return blocked }
-            // The last record has not gone out whole, or nothing would block.
-            let gone = length - (pending?.count ?? 0)
-            let taken = start + gone / max(recordLength, 1) * Self.record
-            owed = done - taken
-            return taken > 0 ? SecureStep(taken, .writing) : blocked
+            // The last record has not gone out whole, or nothing would block. How many have cannot be told by length: a client
+            // may have asked for shorter ones (RFC 6066 §4). So the others, which wait in `pending`, count as taken.
+            owed = last
+            return done > last ? SecureStep(done - last, .writing) : blocked
         }
         return SecureStep(done)
     }

@@ -52,9 +52,9 @@ final class SecureGateway: Sendable {
     }
 
     /// A client, its tunnel and the origin at the other end of that.
-    func tunnel(version: Int32 = 0x0304) async throws -> (client: TLSPeer, origin: Peer) {
+    func tunnel(version: Int32 = 0x0304, fragments: UInt8 = 0) async throws -> (client: TLSPeer, origin: Peer) {
         let origin = try Origin()
-        let client = try await TLSPeer.connect(to: port, version: version)
+        let client = try await TLSPeer.connect(to: port, version: version, fragments: fragments)
         try await client.send(connectRequest("127.0.0.1:\(origin.port)"))
         let (server, _) = try await origin.accept()
         let opened = "HTTP/1.1 200 Connection established\r\n\r\n"

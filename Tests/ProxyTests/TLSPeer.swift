@@ -16,14 +16,19 @@ final class TLSPeer: @unchecked Sendable {
     private let peer: Peer
 
     /// Connects to 127.0.0.1 and shakes hands.
-    static func connect(to port: UInt16, version: Int32 = TLS1_3_VERSION) async throws -> TLSPeer {
+    ///
+    /// - Parameter fragments: which length of records it asks for (RFC 6066 §4): TLSEXT_max_fragment_length_…
+    static func connect(
+        to port: UInt16, version: Int32 = TLS1_3_VERSION, fragments: UInt8 = UInt8(TLSEXT_max_fragment_length_DISABLED)
+    ) async throws -> TLSPeer {
         let peer = try await Peer.connect(to: port)
-        return try await blocking { try TLSPeer(over: peer, version: version) }
+        return try await blocking { try TLSPeer(over: peer, version: version, fragments: fragments) }
     }
 
-    private init(over peer: Peer, version: Int32) throws {
+    private init(over peer: Peer, version: Int32, fragments: UInt8) throws {
         let context = SSL_CTX_new(TLS_client_method())
         defer { SSL_CTX_free(context) }
+        SSL_CTX_set_tlsext_max_fragment_length(context, fragments)
         connection = SSL_new(context)
         self.peer = peer
         openssl_set_connection_version(connection, version)

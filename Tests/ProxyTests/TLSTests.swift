@@ -137,6 +137,32 @@ import Testing
         #expect(try await client.receiveAll().end == .closed)
     }
 
+    /// Records were taken for 16 KiB each: of a client with shorter ones more counted as sent than there was.
+    @Test(arguments: zip(versions, [1, 4] as [UInt8]))
+    func `4 A slow reader of short records gets everything, and what it sends meanwhile arrives`(
+        version: Int32, fragments: UInt8
+    ) async throws {
+        let gateway = try SecureGateway()
+        let (client, origin) = try await gateway.tunnel(version: version, fragments: fragments)
+        let (up, down) = (noise(1_000_003), noise(9_000_017))
+        let sent = Task {
+            try await origin.send(down)
+            origin.finish()
+        }
+        let received = Task { try await origin.receive(up.count) }
+        // The origin's first bytes are on their way, and nobody takes them before all of these have arrived.
+        try await client.send(up)
+        #expect(try await received.value == up)
+        var all: [UInt8] = []
+        while all.count < down.count {
+            all += try await client.receive(min(100_003, down.count - all.count))
+            usleep(1000)
+        }
+        try await sent.value
+        #expect(all == down)
+        #expect(try await client.receiveAll().end == .closed)
+    }
+
     @Test func `Bandwidth is held to both ways inside TLS, and all arrives`() async throws {
         let gateway = try SecureGateway()
         let rate = 1_000_000
