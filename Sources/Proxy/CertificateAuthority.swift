@@ -54,7 +54,10 @@ package enum CertificateAuthority {
             return try issue(for: wanted, by: issuer, issuerKey, at: now)
         } catch {
             // A name that the machine got after the authority was made.
-            let rest = CertificateNames(names: wanted.names.filter(localNames.contains), addresses: wanted.addresses)
+            let names = wanted.names.filter { name in
+                localNames.contains { name == $0 || name.hasSuffix(".\($0)") }
+            }
+            let rest = CertificateNames(names: names, addresses: wanted.addresses)
             guard rest != wanted else { throw error }
             return try issue(for: rest, by: issuer, issuerKey, at: now)
         }

@@ -68,6 +68,8 @@ extension Certificate {
                 var kind: Int32 = 0
                 guard let value = GENERAL_NAME_get0_value(name.assumingMemoryBound(to: GENERAL_NAME.self), &kind)
                 else { continue }
+                // Of other kinds the value is no string (GENERAL_NAME_get0_value(3)).
+                guard kind == GEN_DNS || kind == GEN_IPADD else { continue }
                 let bytes = bytes(of: UnsafePointer(value.assumingMemoryBound(to: ASN1_STRING.self)))
                 if kind == GEN_DNS { names.append(String(decoding: bytes, as: UTF8.self)) }
                 if kind == GEN_IPADD, let address = IPAddress(bytes) { addresses.append(address) }

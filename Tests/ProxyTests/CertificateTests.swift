@@ -140,6 +140,36 @@ import Testing
         #expect(complaint(good.replacing("\nM", with: "\n!"), key).contains("damaged"))
     }
 
+    /// What is no string was read as one, by the process that nobody restarts.
+    @Test func `A certificate may have names of kinds that no proxy goes by`() throws {
+        let configuration = """
+            [req]
+            distinguished_name = who
+            [who]
+            [more]
+            subjectAltName = otherName:1.3.6.1.4.1.311.20.2.3;UTF8:me@lan, dirName:who_else, DNS:proxy.lan, email:me@lan
+            [who_else]
+            CN = somebody
+            """
+        try write(configuration, to: "more.cnf")
+        try openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "more.key",
+            "-subj", "/CN=more", "-config", "more.cnf", "-extensions", "more", "-days", "30", "-out", "more.pem")
+        #expect(try openssl("x509", "-in", "more.pem", "-noout", "-text").output.contains("DirName"))
+        let facts = try CertificateFacts(pem: try read("more.pem"))
+        #expect(facts.names == ["proxy.lan"] && facts.addresses.isEmpty)
+        try ServerIdentity(certificates: try read("more.pem"), key: try read("more.key")).check(at: now)
+    }
+
+    /// The names that it may vouch for were looked for among the suffixes themselves, so that `new.lan` went with `new`.
+    @Test func `A leaf keeps what the authority may vouch for when the machine's name changes`() throws {
+        let authority = try CertificateAuthority.make(host: "box", at: now)
+        var names = Self.names
+        names.names = ["new", "new.local", "new.lan", "gateway", "newlan", "gateway.example"]
+        let leaf = try CertificateAuthority.issue(for: names, by: authority, at: now)
+        #expect(try CertificateFacts(pem: leaf.chain).names == ["new.local", "new.lan", "gateway"])
+    }
+
     @Test func `Ticket keys are drawn anew, the last one opens for as long again, and no older one`() throws {
         let half = TicketKeys.lifetime
         var keys = TicketKeys(at: 0)
