@@ -27,6 +27,8 @@ final class Requester: SessionOwner {
     private(set) var activity = SessionRecord.Activity.handshake
     /// Whether bytes may go between the client and `origin`, so that rules have a say about it.
     private var isConnected = false
+    /// The port that they go by: that of the request, which of a connection that BIND took is not its peer's own.
+    private var askedPort: UInt16 = 0
 
     /// Begins the session of a client that was accepted. It ends when `client` is closed, by its task or by its tunnel.
     init(_ client: borrowing Socket, from address: SocketAddress, by entrance: Entrance, in sessions: Sessions) {
@@ -93,9 +95,14 @@ final class Requester: SessionOwner {
     // MARK: what becomes of it
 
     /// It leads to `address` from now on, which `host` is or resolved to.
-    func didConnect(_ host: Host, to address: SocketAddress, as activity: SessionRecord.Activity = .tunnel) {
+    ///
+    /// - Parameter port: the one that was asked for, if that is not the address's.
+    func didConnect(
+        _ host: Host, to address: SocketAddress, port: UInt16? = nil, as activity: SessionRecord.Activity = .tunnel
+    ) {
         if case .name(let name) = host { self.name = name } else { name = nil }
         origin = address
+        askedPort = port ?? address.port
         self.activity = activity
         isConnected = true
     }
@@ -117,7 +124,7 @@ final class Requester: SessionOwner {
         if let account, access.asksForPassword(client), !credentials.holds(account) { return false }
         if isConnected, let origin {
             let host = name.map(Host.name) ?? .address(origin.ipAddress)
-            return access.verdict(on: origin.ipAddress, of: host, port: origin.port, for: client) == .allow
+            return access.verdict(on: origin.ipAddress, of: host, port: askedPort, for: client) == .allow
         }
         // Who has not given a password yet has not been refused for it.
         return activity == .handshake && account == nil ? access.receives(client) : access.admits(client)

@@ -40,7 +40,9 @@ extension SOCKS5Session {
         guard requester.refusal == nil else { throw .failure(.notAllowed) }
         guard let host = Host(request.address) else { throw .failure(.generalFailure) }
         let expected = try await peers(host, port: request.port, on: reactor)
-        let rendezvous = try rendezvous(towards: expected?[0] ?? host.everywhere)
+        // Of a name's addresses one that there is a way to: the first may be of a family that this machine has not.
+        let reachable = expected?.first { (try? DatagramSocket.egress(to: $0)) != nil } ?? expected?[0]
+        let rendezvous = try rendezvous(towards: reachable ?? host.everywhere)
         try await send(dialect.success(rendezvous.address), to: client)
         requester.didBegin(.bind)
         let connection: Dial.Connection
@@ -59,7 +61,7 @@ extension SOCKS5Session {
             throw .failure(DialFailure.unreachable(error).replyCode)
         }
         let peer = connection.address.ipAddress.unmapped
-        requester.didConnect(expected == nil ? .address(peer) : host, to: connection.address)
+        requester.didConnect(expected == nil ? .address(peer) : host, to: connection.address, port: request.port)
         requester.take(connection.socket)
         try await send(dialect.success(connection.address), to: client)
         return connection.takeSocket()

@@ -1,6 +1,9 @@
+import Glibc
 import Policy
 import Proxy
 import Testing
+
+import class TestNetwork.Namespace
 
 private let success: [UInt8] = [5, 0, 0, 1, 127, 0, 0, 1]
 
@@ -81,6 +84,51 @@ private let success: [UInt8] = [5, 0, 0, 1, 127, 0, 0, 1]
         gone.finish()
         #expect(try await gone.receiveAll().end == .fin)
         #expect(try await bind(try await patient.greeted()) == 23_480)
+    }
+
+    /// It was judged by the port that its peer had come from, and ended with the next change of anything.
+    @Test func `18 A connection that BIND took is judged by the port that the request named`() async throws {
+        let ftp = try #require(PortRange(21, 21))
+        let gateway = try Gateway(
+            rules: [Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!, ports: ftp)], defaultAction: .deny
+        )
+        let client = try await gateway.greeted()
+        let peer = try await Peer.connect(to: try await bind(client))
+        _ = try await client.receive(10)
+        gateway.change { policy in
+            policy.rules.append(Rule(id: 2, action: .deny, destination: Network("192.0.2.0/24")!))
+        }
+        await gateway.relay.review()
+        try await peer.send("data")
+        #expect(try await client.receive(4) == Array("data".utf8))
+        gateway.change { $0.rules.append(Rule(id: 0, action: .deny, ports: ftp)) }
+        await gateway.relay.review()
+        #expect(try await client.receiveAll() == ([], .reset))
+        #expect(try await peer.receiveAll() == ([], .reset))
+    }
+
+    /// The first address of a name is an IPv6 one, if it has any.
+    @Test(.enabled(if: getuid() == 0, "needs root: a network namespace in which IPv6 goes nowhere"))
+    func `18 BIND for a name listens where there is a way to one of its addresses`() async throws {
+        let network = try Namespace()
+        try network.run("ip", "link", "set", "lo", "up")
+        let names = try network.enter {
+            try NameServer(["dual.example": .init(v4: [loopback], v6: [0x2600 << 112 | 1])])
+        }
+        defer { names.stop() }
+        let gateway = try Gateway(nameServer: names, network: network)
+        let client = try await gateway.greeted()
+        let name = Array("dual.example".utf8)
+        try await client.send([5, 2, 0, 3, UInt8(name.count)] + name + [0, 21])
+        let reply = try await client.receive(10)
+        #expect(Array(reply[..<8]) == success)
+        let peer = try network.enter { Peer(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)) }
+        withIPv4(loopback, UInt16(reply[8]) << 8 | UInt16(reply[9])) { address, length in
+            #expect(Glibc.connect(peer.descriptor, address, length) == 0)
+        }
+        #expect(try await client.receive(8) == success)
+        try await peer.send("data")
+        #expect(try await client.receive(6).suffix(4) == Array("data".utf8))
     }
 
     @Test func `Early data behind BIND belongs to the peer`() async throws {
