@@ -94,10 +94,7 @@ final class HTTPExchange {
         _ route: Route, mayReuse: Bool, on reactor: Reactor
     ) async throws(Failure) -> (HTTPConnection, isReused: Bool) {
         let pool = relay.upstreams(on: reactor)
-        if mayReuse,
-            let origin = pool.take(route.candidates, for: requester.id, isProbed: !mayBeRepeated),
-            let address = origin.address
-        {
+        if mayReuse, let origin = pool.take(route.candidates, for: requester.id), let address = origin.address {
             requester.didConnect(route.host, to: address, as: .requests)
             requester.take(origin.socket)
             return (origin, true)

@@ -3,7 +3,7 @@ import Reactor
 /// Connections to origins that wait for the next request, of the sessions of one reactor, on whose thread all of this runs.
 ///
 /// Only a connection whose last response had a certain end comes here; one that says anything, ends, or waited for too long
-/// is closed at once, so that nothing is ever taken for the answer to a request that was not made.
+/// is closed at once, so that nothing is ever taken for the answer to a request that was not made (RFC 9112 §9.2).
 final class UpstreamPool: Sendable {
     private struct Key: Hashable {
         let address: SocketAddress
@@ -24,12 +24,11 @@ final class UpstreamPool: Sendable {
         self.life = life
     }
 
-    /// The connection to one of `addresses` that was used last.
+    /// The connection to one of `addresses` that was used last. The kernel is asked whether the origin has said anything on it
+    /// or closed it in this very turn.
     ///
-    /// - Parameters:
-    ///   - session: whose own connections are tried first.
-    ///   - isProbed: the kernel is asked whether the origin has closed it meanwhile: for requests that may not be sent twice.
-    func take(_ addresses: [SocketAddress], for session: Int, isProbed: Bool) -> HTTPConnection? {
+    /// - Parameter session: whose own connections are tried first.
+    func take(_ addresses: [SocketAddress], for session: Int) -> HTTPConnection? {
         guard count > 0 else { return nil }
         for owner in [session, nil] {
             for address in addresses {
@@ -37,7 +36,7 @@ final class UpstreamPool: Sendable {
                 while let connection = idle[key]?.last {
                     remove(connection, from: key)
                     connection.socket.unpark()
-                    if connection.socket.isQuiet(isProbed: isProbed) { return connection }
+                    if connection.socket.isQuiet(isProbed: true) { return connection }
                 }
             }
         }
