@@ -368,6 +368,7 @@ final class HTTPExchange {
         await stopUpload()
         var bytes = response.forwarded(framing: .none, connection: .upgrades, room: origin.inbox.unread.count)
         bytes.append(contentsOf: origin.inbox.unread)
+        client.socket.setDeadline(after: relay.limits.handshake)
         guard (try? await client.socket.write(bytes)) != nil else { throw .clientIsGone }
         requester.count(received: bytes.count)
         requester.didBegin(.tunnel)

@@ -229,6 +229,8 @@ struct HTTPSession {
         response.omitsBody = head.isMethod("HEAD")
         if !response.closes || rest != nil { response.closes = await !canContinue(after: head, from: client, rest) }
         if response.closes { throw .close(response) }
+        // The head's deadline may have passed, and the end of an upload takes away the one after it.
+        client.socket.setDeadline(after: relay.limits.handshake)
         guard (try? await client.socket.write(response.encode())) != nil else { throw .gone }
     }
 

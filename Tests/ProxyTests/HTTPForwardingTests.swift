@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Policy
 import Proxy
 import Reactor
@@ -318,6 +319,45 @@ import Testing
         try await server.send("bye")
         server.finish()
         #expect(try await client.receiveAll().bytes == Array("bye".utf8))
+    }
+
+    /// The end of an upload takes the deadline away, and nothing set another for what was said next.
+    @Test(arguments: ["", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"])
+    func `30 A client that takes nothing more is let go of, behind an upload too`(_ response: String) async throws {
+        var limits = Relay.Limits()
+        limits.handshake = .seconds(1)
+        let gateway = try Gateway(limits: limits)
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(line("POST") + "Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 4\r\n\r\n")
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        try fillBuffers(from: gateway.http, to: client.port)
+        try await client.send("data")
+        #expect(try await server.receive(4) == Array("data".utf8))
+        if !response.isEmpty { try await server.send(response) }
+        server.finish()
+        let end = ContinuousClock.now + .seconds(10)
+        while await gateway.sessionCount > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(await gateway.sessionCount == 0)
+    }
+
+    /// Sends on the gateway's own end of a connection, which is in this process, until no more goes for good.
+    private func fillBuffers(from port: UInt16, to peer: UInt16) throws {
+        func end(_ descriptor: Int32) -> Bool {
+            var (address, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+            let result = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) }
+            }
+            return result == 0 && UInt16(bigEndian: address.sin_port) == peer && portOf(descriptor) == port
+        }
+        let descriptor = try #require((0..<4096).first(where: end))
+        let block = [UInt8](repeating: 0, count: 1 << 16)
+        var quietRounds = 0
+        while quietRounds < 5 {
+            quietRounds += 1
+            while send(descriptor, block, block.count, Int32(MSG_DONTWAIT)) > 0 { quietRounds = 0 }
+            usleep(10_000)
+        }
     }
 
     @Test func `26 An upgrade that nobody asked for is none`() async throws {
