@@ -59,7 +59,7 @@ final class HTTPTransfer {
 
     private let source: HTTPConnection
     private let sink: HTTPConnection
-    private let idle: Duration
+    let idle: Duration
     private(set) var body: HTTPBody
     /// Once it is set and the waits of both connections have been ended, `run` returns.
     var isStopped = false

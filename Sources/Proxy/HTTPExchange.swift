@@ -225,7 +225,8 @@ final class HTTPExchange {
         let transfer: HTTPTransfer
         let origin: HTTPConnection
         let ended: Alarm
-        var moved = 0
+        /// Grows as long as it goes on: with what it moves, and with its wait for what limits let it move.
+        var progress = 0
         var isOver = false
         var failure: HTTPTransfer.Failure?
 
@@ -238,8 +239,12 @@ final class HTTPExchange {
         func run(for requester: Requester, on reactor: Reactor) async {
             do throws(HTTPTransfer.Failure) {
                 try await transfer.run(on: reactor) {
-                    moved &+= $0
-                    await requester.didMove(sent: $0, on: reactor)
+                    progress &+= $0
+                    await requester.didMove(sent: $0, on: reactor) {
+                        progress &+= 1
+                        // The origin has nothing to answer yet.
+                        origin.socket.setDeadline(after: transfer.idle)
+                    }
                 }
             } catch {
                 failure = error
@@ -265,14 +270,14 @@ final class HTTPExchange {
         reactor.spawn { reactor in await own.run(for: requester, on: reactor) }
     }
 
-    /// Lets the upload go on after its response, as long as anything moves: an origin may read what it has answered already.
+    /// Lets the upload go on after its response, as long as it does: an origin may read what it has answered already.
     private func finishUpload() async {
         guard let upload else { return }
         // A client that waits for a 100 has its answer now, and sends nothing.
         if head.expectsContinue, !wasContinued { return }
-        var moved = -1
-        while !upload.isOver, moved != upload.moved {
-            moved = upload.moved
+        var progress = -1
+        while !upload.isOver, progress != upload.progress {
+            progress = upload.progress
             await upload.ended.wait(atMost: relay.limits.halfOpen)
         }
     }

@@ -136,21 +136,26 @@ final class Requester: SessionOwner {
     }
 
     /// Counts what a task moved itself, and waits if that was more than limits allow. A tunnel waits by itself.
-    func didMove(sent: Int = 0, received: Int = 0, on reactor: Reactor) async {
+    ///
+    /// - Parameter isWaiting: called now and then during the wait, for deadlines that are not to pass meanwhile.
+    func didMove(sent: Int = 0, received: Int = 0, on reactor: Reactor, isWaiting: () -> Void = {}) async {
         count(sent: sent, received: received)
-        if sent > 0 { await waitForTurn(isUp: true, on: reactor) }
-        if received > 0 { await waitForTurn(isUp: false, on: reactor) }
+        if sent > 0 { await waitForTurn(isUp: true, on: reactor, isWaiting) }
+        if received > 0 { await waitForTurn(isUp: false, on: reactor, isWaiting) }
     }
 
     /// Waits until a task may move more, either way.
     func waitForTurn(on reactor: Reactor) async {
-        await waitForTurn(isUp: true, on: reactor)
-        await waitForTurn(isUp: false, on: reactor)
+        await waitForTurn(isUp: true, on: reactor) {}
+        await waitForTurn(isUp: false, on: reactor) {}
     }
 
-    private func waitForTurn(isUp: Bool, on reactor: Reactor) async {
+    private func waitForTurn(isUp: Bool, on reactor: Reactor, _ isWaiting: () -> Void) async {
         // In portions: the session may end meanwhile, and is not to keep what it has until then.
-        while let pause = handle?.pause(isUp: isUp) { await reactor.sleep(for: min(pause, .seconds(1))) }
+        while let pause = handle?.pause(isUp: isUp) {
+            isWaiting()
+            await reactor.sleep(for: min(pause, .seconds(1)))
+        }
     }
 
     /// Whether something may move now, for what can be dropped instead of waiting.

@@ -300,6 +300,27 @@ import Testing
         #expect(try await up.value.allSatisfy { $0 == 65 })
     }
 
+    /// The wait for bandwidth was one for the origin, too, which then had not answered in time; and an upload that waited was
+    /// taken for one that stood still once its answer had come.
+    @Test(arguments: [true, false])
+    func `28 An upload waits for its bandwidth for as long as it takes`(_ answersFirst: Bool) async throws {
+        var limits = Relay.Limits()
+        limits.exchange = .seconds(2)
+        limits.halfOpen = .seconds(2)
+        let gateway = try Gateway(limits: limits, quotas: [Limit(subject: .eachClient, bandwidth: 20_000)])
+        let client = try await Peer.connect(to: gateway.http)
+        // 64 kB may move at once; what is read next takes three seconds and more.
+        let size = 160_000
+        try await client.send(line("POST") + "Content-Length: \(size)\r\n\r\n")
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        if answersFirst { try await server.send(ok) }
+        try await client.send([UInt8](repeating: 65, count: size))
+        #expect(try await server.receive(size).count == size)
+        if !answersFirst { try await server.send(ok) }
+        #expect(try await client.receiveAnswer().head.hasPrefix("HTTP/1.1 200 "))
+    }
+
     @Test func `26 A WebSocket is relayed as a tunnel, early bytes and all`() async throws {
         let client = try await Peer.connect(to: gateway.http)
         try await client.send(
