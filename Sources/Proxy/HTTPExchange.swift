@@ -304,7 +304,7 @@ final class HTTPExchange {
         if response.status == 100 { wasContinued = true }
         // RFC 9110 §15.2: an HTTP/1.0 client knows none.
         guard head.minorVersion >= 1 else { return }
-        let bytes = response.forwarded(framing: .none, connection: .stays)
+        let bytes = response.forwarded(framing: .none, connection: .stays, at: time(nil))
         do throws(Errno) { try await client.socket.write(bytes) } catch { throw .lost(.canceled, hasBegun: true) }
         requester.count(received: bytes.count)
     }
@@ -326,7 +326,7 @@ final class HTTPExchange {
         let persists = knowsChunks && head.isPersistent && isSent && passedFraming != .untilClose
         var bytes = response.forwarded(
             framing: passedFraming, keepsLength: head.isMethod("HEAD") || response.status == 304,
-            connection: persists ? .stays : .closes, room: origin.inbox.unread.count)
+            connection: persists ? .stays : .closes, at: time(nil), room: origin.inbox.unread.count)
         var body = HTTPBody(framing, keepsCoding: knowsChunks)
         do throws(HTTPError) {
             let (kept, taken) = try origin.inbox.take(&body)
@@ -371,7 +371,8 @@ final class HTTPExchange {
             throw problem(.badGateway, "gives no proper answer: it changes the protocol unasked")
         }
         await stopUpload()
-        var bytes = response.forwarded(framing: .none, connection: .upgrades, room: origin.inbox.unread.count)
+        var bytes = response.forwarded(
+            framing: .none, connection: .upgrades, at: time(nil), room: origin.inbox.unread.count)
         bytes.append(contentsOf: origin.inbox.unread)
         client.socket.setDeadline(after: relay.limits.handshake)
         guard (try? await client.socket.write(bytes)) != nil else { throw .clientIsGone }

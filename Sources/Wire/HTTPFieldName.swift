@@ -6,7 +6,7 @@ enum HTTPFieldName: UInt8, Sendable {
     case connection, keepAlive, proxyAuthorization, proxy, te, trailer, transferEncoding, upgrade
     // Framing and routing.
     case contentLength, host, maxForwards, expect
-    case authorization, wwwAuthenticate
+    case authorization, wwwAuthenticate, date
     // What tells an origin who is behind a proxy (RFC 9110 §7.6.3, RFC 7239).
     case via, forwarded, xForwardedFor
 
@@ -18,6 +18,7 @@ enum HTTPFieldName: UInt8, Sendable {
             case 2 where isCalled("te"): .te
             case 3 where isCalled("via"): .via
             case 4 where isCalled("host"): .host
+            case 4 where isCalled("date"): .date
             case 6 where isCalled("expect"): .expect
             case 7 where isCalled("trailer"): .trailer
             case 7 where isCalled("upgrade"): .upgrade
@@ -47,8 +48,7 @@ enum HTTPFieldName: UInt8, Sendable {
         }
         if begins("content-") || begins("if-") { return true }
         let names: [StaticString] = [
-            "cookie", "set-cookie", "cache-control", "age", "date", "expires",
-            "location", "range", "retry-after", "vary",
+            "cookie", "set-cookie", "cache-control", "age", "expires", "location", "range", "retry-after", "vary",
         ]
         return names.contains { input.equals($0, in: name) }
     }

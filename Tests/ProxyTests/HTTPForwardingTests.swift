@@ -34,9 +34,9 @@ import Testing
         #expect(
             try await server.receiveHead()
                 == "GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\nAccept: */*\r\n\r\n")
-        try await server.send("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nServer: s\r\nContent-Length: 2\r\n\r\nok")
+        try await server.send("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nDate: d\r\nContent-Length: 2\r\n\r\nok")
         let (head, body) = try await client.receiveAnswer()
-        #expect(head == "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 2\r\n\r\n" && body == "ok")
+        #expect(head == "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 2\r\n\r\n" && body == "ok")
     }
 
     @Test func `31 Requests follow one another on both connections, pipelined ones too, and in order`() async throws {
@@ -156,6 +156,21 @@ import Testing
         #expect(try await next.receiveHead().hasPrefix("GET /asked "))
     }
 
+    @Test func `31 A response without a Date has the time at which it came`() async throws {
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get())
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        try await server.send(ok)
+        let head = try await client.receiveAnswer().head
+        let field = try #require(head.split(separator: "\r\n").first { $0.hasPrefix("Date: ") })
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        format.dateFormat = "'Date: 'EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        #expect(abs(try #require(format.date(from: String(field))).timeIntervalSinceNow) < 60)
+    }
+
     @Test func `28 Chunked content and its trailers pass both ways`() async throws {
         let client = try await Peer.connect(to: gateway.http)
         let chunks = "5;ext\r\nhello\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n"
@@ -164,10 +179,10 @@ import Testing
         let passed = "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"
         #expect(try await server.receiveHead().hasSuffix("\r\nTransfer-Encoding: chunked\r\n\r\n"))
         #expect(try await server.receive(passed.utf8.count) == Array(passed.utf8))
-        for byte in ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks).utf8 {
+        for byte in ("HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks).utf8 {
             try await server.send([byte])
         }
-        #expect(try await client.receiveHead() == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        #expect(try await client.receiveHead() == "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n")
         #expect(try await client.receive(passed.utf8.count) == Array(passed.utf8))
         try await client.send(get())
         #expect(try await server.receiveHead().hasPrefix("GET "))
@@ -179,10 +194,11 @@ import Testing
         let (server, _) = try await origin.accept()
         #expect(try await server.receiveHead().hasPrefix("GET / HTTP/1.1\r\nHost: "))
         try await server.send(
-            "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+            "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+        )
         let all = try await client.receiveAll()
         #expect(
-            String(decoding: all.bytes, as: UTF8.self) == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"
+            String(decoding: all.bytes, as: UTF8.self) == "HTTP/1.1 200 OK\r\nDate: d\r\nConnection: close\r\n\r\nok"
                 && all.end == .fin)
     }
 
@@ -236,12 +252,13 @@ import Testing
         try await client.send(get())
         let (server, _) = try await origin.accept()
         _ = try await server.receiveHead()
-        try await server.send("HTTP/1.1 200 OK\r\n\r\nto the ")
+        try await server.send("HTTP/1.1 200 OK\r\nDate: d\r\n\r\nto the ")
         try await server.send("end")
         server.finish()
         let all = try await client.receiveAll()
-        #expect(String(decoding: all.bytes, as: UTF8.self) == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end")
-        #expect(all.end == .fin)
+        #expect(
+            String(decoding: all.bytes, as: UTF8.self)
+                == "HTTP/1.1 200 OK\r\nDate: d\r\nConnection: close\r\n\r\nto the end" && all.end == .fin)
     }
 
     @Test(arguments: [
@@ -270,7 +287,8 @@ import Testing
         let (server, _) = try await origin.accept()
         _ = try await server.receiveHead()
         try await server.send("HTTP/1.1 200 OK\r\n\r\npart")
-        _ = try await client.receive("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart".utf8.count)
+        _ = try await client.receiveHead()
+        #expect(try await client.receive(4) == Array("part".utf8))
         server.resetAtClose()
         withExtendedLifetime(server) {}
         _ = consume server

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import Wire
 
@@ -59,6 +60,12 @@ import Wire
         }
     }
 
+    @Test func `What Connection names goes no further, whatever it is`() throws {
+        let fields = "Connection: Expect, Max-Forwards\r\nExpect: 100-continue\r\nMax-Forwards: 3\r\nAccept: a\r\n"
+        let head = "OPTIONS / HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n"
+        #expect(try forwarded(fields, line: "OPTIONS http://a/ HTTP/1.1", left: 2) == head)
+    }
+
     @Test(arguments: [
         ("https://a/", HTTPStatus.notImplemented), ("ftp://a/", .notImplemented), ("http:a", .badRequest),
         ("http:///x", .badRequest), ("http://", .badRequest), ("http://u:p@a/", .badRequest),
@@ -81,24 +88,57 @@ import Wire
         let head = try response(
             "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nServer : s\r\nProxy-Authenticate: Basic\r\n"
                 + "Transfer-Encoding: chunked\r\nContent-Length: 9\r\nTrailer: X\r\nUpgrade: h2c\r\nVia: 1.1 y\r\n"
-                + "Set-Cookie: a\r\nSet-Cookie: b\r\n", line: "HTTP/1.0 200 Fine  thing")
+                + "Set-Cookie: a\r\nDate: d\r\nSet-Cookie: b\r\n", line: "HTTP/1.0 200 Fine  thing")
         #expect(
-            String(decoding: head.forwarded(framing: .chunked, connection: .stays), as: UTF8.self)
-                == "HTTP/1.1 200 Fine  thing\r\nServer: s\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n"
+            String(decoding: head.forwarded(framing: .chunked, connection: .stays, at: 0), as: UTF8.self)
+                == "HTTP/1.1 200 Fine  thing\r\nServer: s\r\nSet-Cookie: a\r\nDate: d\r\nSet-Cookie: b\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n")
         #expect(
-            String(decoding: head.forwarded(framing: .untilClose, connection: .closes), as: UTF8.self)
+            String(decoding: head.forwarded(framing: .untilClose, connection: .closes, at: 0), as: UTF8.self)
                 .hasSuffix("Set-Cookie: b\r\nConnection: close\r\n\r\n"))
     }
 
     @Test func `A response without content says how long it would be if HEAD or 304 asked`() throws {
-        let head = try response("Content-Length: 9\r\n", line: "HTTP/1.1 304 x")
+        let head = try response("Content-Length: 9\r\nDate: d\r\n", line: "HTTP/1.1 304 x")
         #expect(
-            String(decoding: head.forwarded(framing: .none, keepsLength: true, connection: .stays), as: UTF8.self)
-                == "HTTP/1.1 304 x\r\nContent-Length: 9\r\n\r\n")
+            String(
+                decoding: head.forwarded(framing: .none, keepsLength: true, connection: .stays, at: 0), as: UTF8.self)
+                == "HTTP/1.1 304 x\r\nContent-Length: 9\r\nDate: d\r\n\r\n")
         #expect(
-            String(decoding: head.forwarded(framing: .none, connection: .stays), as: UTF8.self)
-                == "HTTP/1.1 304 x\r\n\r\n")
+            String(decoding: head.forwarded(framing: .none, connection: .stays, at: 0), as: UTF8.self)
+                == "HTTP/1.1 304 x\r\nDate: d\r\n\r\n")
+    }
+
+    @Test(arguments: [
+        (HTTPResponseHead.Connection.stays, "Connection: Upgrade"), (.closes, "Connection: close, Upgrade"),
+    ])
+    func `What a 426 asks for is named in Connection`(_ connection: HTTPResponseHead.Connection, _ field: String) throws
+    {
+        let head = try response("Connection: Upgrade\r\nUpgrade: TLS/1.0\r\nDate: d\r\n", line: "HTTP/1.1 426 x")
+        #expect(
+            String(decoding: head.forwarded(framing: .length(0), connection: connection, at: 0), as: UTF8.self)
+                == "HTTP/1.1 426 x\r\nUpgrade: TLS/1.0\r\nDate: d\r\nContent-Length: 0\r\n\(field)\r\n\r\n")
+    }
+
+    @Test func `A final response without a Date gets one`() throws {
+        func date(_ fields: String, _ status: Int, at now: Int) throws -> [String] {
+            let head = try response(fields, line: "HTTP/1.1 \(status) x")
+            let text = String(decoding: head.forwarded(framing: .none, connection: .stays, at: now), as: UTF8.self)
+            return text.split(separator: "\r\n").filter { $0.hasPrefix("Date:") }.map { String($0.dropFirst(6)) }
+        }
+        #expect(try date("", 200, at: 784_111_777) == ["Sun, 06 Nov 1994 08:49:37 GMT"])
+        #expect(try date("date: d\r\n", 200, at: 784_111_777) == [])
+        #expect(try date("", 103, at: 784_111_777) == [])
+        var noise = Noise(state: 6)
+        for _ in 0..<2000 {
+            // Up to the year 9999.
+            var time = time_t(Int.random(in: 0..<253_402_300_800, using: &noise))
+            var parts = tm()
+            gmtime_r(&time, &parts)
+            var text = [CChar](repeating: 0, count: 64)
+            let count = strftime(&text, text.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+            #expect(try date("", 404, at: time) == [String(decoding: text[..<count].map(UInt8.init), as: UTF8.self)])
+        }
     }
 
     @Test func `A login for the connection is told from one for a request`() throws {
