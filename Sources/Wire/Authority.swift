@@ -59,16 +59,50 @@ package struct Authority: Hashable, Sendable {
     }
 }
 
+extension Span<UInt8> {
+    /// Whether it is what Host may say: a host and perhaps a port, or nothing (RFC 9110 §7.2, RFC 3986 §3.2). It need not lead
+    /// anywhere.
+    func isHost(in range: Range<Int>) -> Bool {
+        var index = range.lowerBound
+        let end = range.upperBound
+        if index < end, self[index] == UInt8(ascii: "[") {
+            let start = index + 1
+            index = start
+            while index < end, self[index].isAddressByte { index += 1 }
+            guard index > start, index < end, self[index] == UInt8(ascii: "]") else { return false }
+            index += 1
+        } else {
+            while index < end, self[index].isRegisteredNameByte {
+                if self[index] == UInt8(ascii: "%") {
+                    guard index + 2 < end, self[index + 1].hexValue != nil, self[index + 2].hexValue != nil else {
+                        return false
+                    }
+                }
+                index += 1
+            }
+        }
+        if index < end, self[index] == ASCII.colon {
+            index += 1
+            while index < end, self[index].isDigit { index += 1 }
+        }
+        return index == end
+    }
+}
+
 extension UInt8 {
-    /// What an IPv6 address can be written with.
-    fileprivate var isAddressByte: Bool {
+    /// What a reg-name can be written with, and the sign of percent-encoding (RFC 3986 §3.2.2).
+    fileprivate var isRegisteredNameByte: Bool {
         switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-            UInt8(ascii: "A")...UInt8(ascii: "F"), ASCII.colon, UInt8(ascii: "."):
+        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"),
+            UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","),
+            UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "~"):
             true
-        default: false
+        default: isNameByte
         }
     }
+
+    /// What an IPv6 address can be written with.
+    fileprivate var isAddressByte: Bool { hexValue != nil || self == ASCII.colon || self == UInt8(ascii: ".") }
 
     /// What a host name in the DNS can be written with; narrower than reg-name (RFC 3986 §3.2.2).
     fileprivate var isNameByte: Bool {

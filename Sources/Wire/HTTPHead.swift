@@ -33,11 +33,8 @@ extension HTTPRequestHead {
             ? .asterisk : .absolute
     }
 
-    /// Whether the client expects the connection to stay (RFC 9112 §9.3).
-    package var isPersistent: Bool {
-        if fields.lists("close", in: .connection) { return false }
-        return minorVersion >= 1 || fields.lists("keep-alive", in: .connection)
-    }
+    /// Whether the connection may stay (RFC 9112 §9.3): a proxy keeps none of an HTTP/1.0 client, whatever that asks for.
+    package var isPersistent: Bool { minorVersion >= 1 && !fields.lists("close", in: .connection) }
 
     /// Whether the method promises that doing it twice is doing it once (RFC 9110 §9.2.2).
     package var isIdempotent: Bool {

@@ -97,10 +97,14 @@ package struct HTTPHeadParser: Sendable {
         let head = HTTPRequestHead(
             methodRange: requestLine.method, targetRange: requestLine.target, minorVersion: requestLine.minorVersion,
             fields: HTTPFields(bytes: input.bytes(0..<consumed), entries: lines.entries))
-        // RFC 9112 §3.2: a server must refuse both.
+        // RFC 9112 §3.2: a server must refuse all three.
         switch head.fields.count(of: .host) {
         case 0 where head.minorVersion > 0: throw .malformed("an HTTP/1.1 request has no Host")
-        case 0, 1: break
+        case 0: break
+        case 1:
+            guard let host = head.fields.first(.host), input.isHost(in: host.value) else {
+                throw .malformed("the Host is not a host, with a port or without")
+            }
         default: throw .malformed("the request has more than one Host")
         }
         self = HTTPHeadParser(limits: limits)

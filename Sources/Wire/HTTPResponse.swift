@@ -92,7 +92,7 @@ package struct HTTPResponse: Hashable, Sendable {
         // Limits are per second, or until a session ends.
         if status == .tooManyRequests { head += "Retry-After: 1\r\n" }
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
-        // An HTTP/1.0 client closes unless told otherwise, so both ways are said (RFC 9112 §9.3).
+        // Both ways are said, though a connection that nothing is said of stays (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"
         return Array((omitsBody ? head : head + body).utf8)
     }

@@ -110,6 +110,17 @@ import Testing
         #expect(try await client.receive(opened.utf8.count) == Array(opened.utf8))
     }
 
+    /// Answers of the proxy's own kept its connection.
+    @Test func `31 The connection of an HTTP/1.0 client is not kept`() async throws {
+        let gateway = try Gateway(authentication: .required)
+        for request in ["GET /proxy.pac", "OPTIONS *", "CONNECT a:1"] {
+            let client = try await Peer.connect(to: gateway.http)
+            try await client.send("\(request) HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            #expect(try await client.receiveAnswer().head.contains("\r\nConnection: close\r\n"), "\(request)")
+            #expect(try await client.receiveAll() == ([], .fin))
+        }
+    }
+
     @Test func `22 Guessing does not go on for ever on one connection`() async throws {
         var limits = Relay.Limits()
         limits.challenges = 2

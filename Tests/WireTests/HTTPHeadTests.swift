@@ -93,6 +93,22 @@ private let connect =
         #expect(status("GET / HTTP/2.0\r\nHost: a\r\n\r\n") == .versionNotSupported)
     }
 
+    @Test(arguments: [
+        "", "example.org", "example.org:443", "example.org:", "192.168.1.1:3128", "[2001:db8::1]", "[::1]:443", "a_b",
+        "a%20b", "xn--bcher-kva.example", "!$&'()*+;=~",
+    ])
+    func `A Host is a host and perhaps a port, or nothing`(_ host: String) {
+        #expect(status("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n") == nil)
+    }
+
+    @Test(arguments: [
+        "a b", "a, b", "http://a/", "a/b", "user@a", "a:b", "a:80:80", ":::1", "2001:db8::1", "[::1", "[::1]a", "[]",
+        "a]", "a\\b", "a?b", "a#b", "\"a\"", "b\u{fc}cher", "a%2", "a%zz", "[a/b]",
+    ])
+    func `Any other Host is a 400`(_ host: String) {
+        #expect(status("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n") == .badRequest)
+    }
+
     @Test func `A target that is too long is a 414, at the line's end and without one`() {
         let long = String(repeating: "a", count: 8 * 1024)
         #expect(status("GET \(long) HTTP/1.1\r\nHost: a\r\n\r\n") == nil)
@@ -124,7 +140,9 @@ private let connect =
     @Test func `Whether a connection stays follows the version and Connection`() throws {
         #expect(try !head("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n").isPersistent)
         #expect(try !head("GET / HTTP/1.0\r\n\r\n").isPersistent)
-        #expect(try head("GET / HTTP/1.0\r\nConnection: , ,Keep-Alive ,\r\n\r\n").isPersistent)
+        // RFC 9112 §9.3: a proxy keeps none of an HTTP/1.0 client.
+        #expect(try !head("GET / HTTP/1.0\r\nConnection: , ,Keep-Alive ,\r\n\r\n").isPersistent)
+        #expect(try head("GET / HTTP/1.1\r\nHost: a\r\nConnection: , ,Keep-Alive ,\r\n\r\n").isPersistent)
         #expect(
             try !head("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n").isPersistent)
     }
