@@ -111,7 +111,7 @@ extension Relay {
 }
 
 extension DialFailure {
-    /// RFC 1928 §6. ETIMEDOUT is what remains of an expired TTL, and of silence, by the time connect(2) tells.
+    /// RFC 1928 §6. It has no code for silence: 6, "TTL expired", is what servers reply with then.
     var replyCode: SOCKS5ReplyCode {
         switch self {
         case .notAllowed, .overLimit: .notAllowed
