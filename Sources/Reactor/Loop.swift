@@ -83,7 +83,15 @@ final class Loop {
         for tunnel in resumed { pumpAgain(tunnel) }
         resumed.removeAll(keepingCapacity: true)
         resumeResting()
-        for slot in wheel.advance(to: now, in: slots) { expire(slot) }
+        let due = wheel.advance(to: now, in: slots)
+        // Those of origins first: a tunnel whose tokens have come by now has waited for them, and is not idle.
+        for slot in due where isOrigin(slot) { expire(slot) }
+        for slot in due where !isOrigin(slot) { expire(slot) }
+    }
+
+    private func isOrigin(_ index: Slot.Index) -> Bool {
+        let tunnel = slots[index].pointee.tunnel
+        return tunnel != Tunnel.none && index == tunnels[tunnel].pointee.origin
     }
 
     private func resumeResting() {

@@ -105,8 +105,9 @@ extension Loop {
             tunnel.pointee.unsent = unsent
             tunnel.pointee.lastMoved = tick
         }
-        // Whoever waits for tokens is not idle, however long that takes.
-        if slots[tunnel.pointee.origin].pointee.flags.contains(.armed) { tunnel.pointee.lastMoved = tick }
+        // Whoever waits for tokens, or for its turn to take them, is not idle, however long that takes.
+        let isWaiting = slots[tunnel.pointee.origin].pointee.flags.contains(.armed) || tunnel.pointee.isQueued
+        if isWaiting { tunnel.pointee.lastMoved = tick }
         let isBroken = tunnel.pointee.broken != .none
         let limit = isBroken ? limits.resetDrain : tunnel.pointee.isHalfOpen ? limits.halfOpen : limits.idle
         let idle = tick &- tunnel.pointee.lastMoved

@@ -236,6 +236,36 @@ struct ThrottleTests {
         withExtendedLifetime(relay) {}
     }
 
+    /// The wheel disarms all that is due before anything of it happens, and a tunnel was known to wait for tokens by its
+    /// origin's deadline: one whose client's deadline came in the same tick, and first, was reset.
+    @Test(
+        "A tunnel that waits for its turn is not idle in the moment either in which it comes", arguments: Mode.allCases)
+    func sameTick(mode: Mode) throws {
+        let ledger = try Ledger()
+        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, 1000))
+        let sent = background { try origin.write([UInt8](repeating: 1, count: 90_000)) }
+        #expect(try client.read(exactly: 65_536).count == 65_536)
+        try eventually("it waits for tokens") {
+            try on(relay.reactor) { $0.loop.slots[$0.loop.tunnels[0].pointee.origin].pointee.flags.contains(.armed) }
+        }
+        try on(relay.reactor) { reactor in
+            let loop = reactor.loop
+            let tunnel = loop.tunnels[0]
+            let (client, origin) = (loop.slots[tunnel.pointee.client], loop.slots[tunnel.pointee.origin])
+            repeat {
+                loop.setDeadline(tunnel.pointee.origin, after: 1)
+                // The last one in is the first one out.
+                loop.setDeadline(tunnel.pointee.client, after: 1)
+            } while client.pointee.deadline != origin.pointee.deadline
+            tunnel.pointee.lastMoved = loop.tick &- loop.limits.idle
+            await reactor.sleep(for: .milliseconds(50))
+        }
+        try client.write("still here")
+        #expect(try origin.text(10) == "still here")
+        client.reset()
+        _ = try? sent.get().get()
+    }
+
     @Test("A limit that is lifted lets a waiting tunnel go on at once", arguments: Mode.allCases)
     func lifted(mode: Mode) throws {
         let ledger = try Ledger()
