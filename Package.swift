@@ -72,7 +72,7 @@ let package = Package(
         tests("ApplianceTests", ["TestProcess"]),
         tests("ArchitectureTests", ["TestProcess"]),
         tests("LoadTests", ["gatehouse-load"]),
-        tests("ReactorTests", ["Reactor", "CLinux"]),
+        tests("ReactorTests", ["Reactor", "CLinux", "TestProcess"]),
         tests("StoreTests", ["Store", "Policy", "CSQLite"]),
         tests(
             "SupervisorTests",

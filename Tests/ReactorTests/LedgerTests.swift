@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestProcess
 import Testing
 
 @testable import Reactor
@@ -65,21 +66,30 @@ struct LedgerTests {
     @Test("A second's worth of new sessions may come at once, and then so many a second")
     func rate() throws {
         let (first, second) = try parties()
-        let subject = first.subject([2])
-        var granted = 0
-        let start = MonotonicClock.nanoseconds
-        for index in 0..<100 {
-            if (index % 2 == 0 ? first : second).enter(subject, rate: 20) != nil { granted += 1 }
+        var attempt: UInt8 = 0
+        // Only the lower side suffers from a machine that stands still: what nobody takes in a second is lost.
+        let (granted, expected) = measure(until: { $0 > Int($1) - 2 }) {
+            attempt += 1
+            let subject = first.subject([2, attempt])
+            var granted = 0
+            let start = MonotonicClock.nanoseconds
+            func entitlement() -> Double { 20 + 20 * Double(MonotonicClock.nanoseconds - start) / 1e9 }
+            for index in 0..<100 {
+                if (index % 2 == 0 ? first : second).enter(subject, rate: 20) != nil { granted += 1 }
+            }
+            #expect(granted >= 20 && granted <= Int(entitlement()) + 1)
+            while MonotonicClock.nanoseconds - start < 2_000_000_000 {
+                if first.enter(subject, rate: 20) != nil { granted += 1 }
+                usleep(1000)
+            }
+            while first.enter(subject, rate: 20) != nil { granted += 1 }
+            let expected = entitlement()
+            #expect(granted <= Int(expected) + 1)
+            // One that is refused costs nothing.
+            #expect(first.sessions(of: subject) == granted)
+            return (granted, expected)
         }
-        let burst = granted
-        #expect((20...25).contains(burst))
-        while MonotonicClock.nanoseconds - start < 2_000_000_000 {
-            if first.enter(subject, rate: 20) != nil { granted += 1 }
-            usleep(1000)
-        }
-        #expect((58...61).contains(granted), "\(granted)")
-        // One that is refused costs nothing.
-        #expect(first.sessions(of: subject) == granted)
+        #expect(granted > Int(expected) - 2, "\(granted) instead of \(expected)")
     }
 
     @Test("More subjects than places: those without sessions give way, and with no place left nobody is turned away")
@@ -161,59 +171,68 @@ struct ThrottleTests {
     @Test(
         "A tunnel moves as fast as it may, each way, and every byte is right", arguments: Mode.allCases, [true, false])
     func rate(mode: Mode, isUp: Bool) throws {
-        let ledger = try Ledger()
         // Its shares fill the buffer, so that it is spliced where it may be.
         let rate = 6_000_000
-        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
         let bytes = noise(rate * 3, seed: 41)
-        let start = MonotonicClock.nanoseconds
-        let (source, sink) = isUp ? (client, origin) : (origin, client)
-        let received = background { try sink.read(exactly: bytes.count + 1) }
-        try source.write(bytes)
-        source.finish()
-        let all = try received.get().get()
-        let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
-        let isWhole = all == bytes
-        #expect(isWhole)
         let expected = Double(bytes.count - burst(rate)) / Double(rate)
-        #expect(abs(seconds - expected) < 0.12 * expected, "\(seconds) s instead of \(expected)")
-        withExtendedLifetime(relay) {}
+        let seconds = try measure(until: { $0 < 1.12 * expected }) {
+            let ledger = try Ledger()
+            let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
+            let start = MonotonicClock.nanoseconds
+            let (source, sink) = isUp ? (client, origin) : (origin, client)
+            let received = background { try sink.read(exactly: bytes.count + 1) }
+            try source.write(bytes)
+            source.finish()
+            let all = try received.get().get()
+            let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+            let isWhole = all == bytes
+            #expect(isWhole)
+            #expect(seconds > 0.88 * expected, "\(seconds) s instead of \(expected)")
+            withExtendedLifetime(relay) {}
+            return seconds
+        }
+        #expect(seconds < 1.12 * expected, "\(seconds) s instead of \(expected)")
     }
 
     @Test("Tunnels of one subject share what it may move, on several reactors", arguments: Mode.allCases)
     func shared(mode: Mode) throws {
-        let ledger = try Ledger()
         let rate = 3_000_000
-        let start = MonotonicClock.nanoseconds
-        let floods = try (0..<3).map { _ in
-            let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
-            _ = background { while true { try origin.write([UInt8](repeating: 1, count: 1 << 16)) } }
-            return background {
-                var count = 0
-                while MonotonicClock.nanoseconds - start < 3_000_000_000 { count += try client.read().count }
-                client.reset()
-                withExtendedLifetime(relay) {}
-                return count
+        func isFair(_ counts: [Int]) -> Bool { counts.allSatisfy { $0 > counts.reduce(0, +) / 10 } }
+        func isEnough(_ counts: [Int]) -> Bool { counts.reduce(0, +) > (3 * rate + burst(rate)) * 7 / 8 }
+        let counts = try measure(until: { isFair($0) && isEnough($0) }) {
+            let ledger = try Ledger()
+            let start = MonotonicClock.nanoseconds
+            let floods = try (0..<3).map { _ in
+                let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, rate))
+                _ = background { while true { try origin.write([UInt8](repeating: 1, count: 1 << 16)) } }
+                return background {
+                    var count = 0
+                    while MonotonicClock.nanoseconds - start < 3_000_000_000 { count += try client.read().count }
+                    client.reset()
+                    withExtendedLifetime(relay) {}
+                    return count
+                }
             }
+            let counts = try floods.map { try $0.get().get() }
+            let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+            let most = seconds * Double(rate) + Double(burst(rate))
+            #expect(Double(counts.reduce(0, +)) < most * 9 / 8, "\(counts) instead of \(most) bytes in all")
+            return counts
         }
-        let counts = try floods.map { try $0.get().get() }
-        let total = counts.reduce(0, +)
-        #expect(counts.allSatisfy { $0 > total / 10 }, "\(counts)")
-        let expected = 3 * rate + burst(rate)
-        #expect(abs(total - expected) < expected / 8, "\(total) bytes instead of \(expected)")
+        #expect(isFair(counts) && isEnough(counts), "\(counts)")
     }
 
     @Test("The other direction is not held up", arguments: Mode.allCases)
     func independent(mode: Mode) throws {
         let ledger = try Ledger()
-        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, 50_000))
+        let (client, origin, relay) = try Attended.joined(mode.limits, prepare: throttle(ledger, 1000))
         let sent = background { try client.write([UInt8](repeating: 1, count: 1 << 20)) }
-        // The upload has used up all that it may.
+        // The upload has used up all that it may, for a minute.
         _ = try origin.read(exactly: 60_000)
         let start = MonotonicClock.nanoseconds
         try origin.write("now")
         #expect(try client.text(3) == "now")
-        #expect(MonotonicClock.nanoseconds - start < 500_000_000)
+        #expect(MonotonicClock.nanoseconds - start < 5_000_000_000)
         client.reset()
         _ = try? sent.get().get()
         withExtendedLifetime(relay) {}
@@ -223,11 +242,14 @@ struct ThrottleTests {
     func patience(mode: Mode) throws {
         let ledger = try Ledger()
         var limits = mode.limits
-        limits.idle = .milliseconds(400)
-        let (client, origin, relay) = try Attended.joined(limits, prepare: throttle(ledger, 10_000))
-        let sent = background { try origin.write([UInt8](repeating: 1, count: 90_000)) }
+        limits.idle = .seconds(1)
         // 64 kB come at once; the next 16 kB take 1.6 s.
-        #expect(try client.read(exactly: 65_536).count == 65_536)
+        let (client, sent, relay) = try keepingPace(.milliseconds(500)) { _ in
+            let (client, origin, relay) = try Attended.joined(limits, prepare: throttle(ledger, 10_000))
+            let sent = background { try origin.write([UInt8](repeating: 1, count: 90_000)) }
+            guard try client.read(exactly: 65_536).count == 65_536 else { throw Errno(ENODATA) }
+            return (client, sent, relay)
+        }
         let before = clock()
         #expect(try client.read(exactly: 16_384).count == 16_384)
         #expect(Double(clock() - before) / Double(CLOCKS_PER_SEC) < 0.3)

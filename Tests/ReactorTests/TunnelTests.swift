@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import TestProcess
 import Testing
 
 @testable import Reactor
@@ -87,15 +88,21 @@ struct TunnelTests {
     @Test("5: a tunnel in which a byte moves now and then is not idle", arguments: Mode.allCases)
     func trickle(mode: Mode) throws {
         var limits = mode.limits
-        limits.idle = .milliseconds(400)
-        let (client, origin, _) = try Relay.joined(limits)
-        for _ in 0..<15 {
-            try origin.write(".")
-            #expect(try client.text(1) == ".")
-            usleep(100_000)
+        limits.idle = .milliseconds(800)
+        // Between two bytes are three steps at most.
+        try keepingPace(.milliseconds(250)) { pace in
+            let (client, origin, _) = try Relay.joined(limits)
+            for _ in 0..<15 {
+                pace.mark()
+                try origin.write(".")
+                guard try client.text(1) == "." else { throw Errno(ENODATA) }
+                pace.mark()
+                usleep(100_000)
+            }
+            pace.mark()
+            try client.write("still here")
+            guard try origin.text(10) == "still here" else { throw Errno(ENODATA) }
         }
-        try client.write("still here")
-        #expect(try origin.text(10) == "still here")
     }
 
     /// The loop hears nothing of a reader that takes a little at a time: a socket announces room only when a third of its
@@ -103,21 +110,27 @@ struct TunnelTests {
     @Test("5: a slow but live reader is not reaped while it takes what was sent", arguments: Mode.allCases)
     func slowButLive(mode: Mode) throws {
         var limits = mode.limits
-        limits.idle = .milliseconds(600)
-        let (client, origin, _) = try Relay.joined(limits, clientBuffer: 4096)
-        let stop = Flag()
-        let sent = background {
-            let block = noise(1 << 16, seed: 5)
-            while !stop.isSet { try origin.write(block) }
+        limits.idle = .seconds(1)
+        // Four reads in a second: as much as the reader's kernel holds, so it takes more.
+        try keepingPace(.milliseconds(250)) { pace in
+            let (client, origin, _) = try Relay.joined(limits, clientBuffer: 4096)
+            let stop = Flag()
+            let sent = background {
+                let block = noise(1 << 16, seed: 5)
+                while !stop.isSet { try origin.write(block) }
+            }
+            defer {
+                stop.set()
+                client.close()
+                _ = try? sent.get().get()
+            }
+            let end = monotonicMilliseconds() + 3000
+            while monotonicMilliseconds() < end {
+                guard try client.read(exactly: 2048).count == 2048 else { throw Errno(ENODATA) }
+                pace.mark()
+                usleep(40_000)
+            }
         }
-        let end = monotonicMilliseconds() + 4 * 600
-        while monotonicMilliseconds() < end {
-            #expect(try client.read(exactly: 2048).count == 2048)
-            usleep(40_000)
-        }
-        stop.set()
-        client.close()
-        _ = try? sent.get().get()
     }
 
     @Test("6: urgent data stays in the stream and does not stop it", arguments: Mode.allCases)
