@@ -16,7 +16,7 @@ struct RelayTests {
         #expect(try origin.read() == [])
         origin.finish()
         #expect(try client.read() == [])
-        eventually("the session is over") { relay.reactors[0].load == 0 }
+        eventually("the session is over") { relay.reactors[0].load == 0 && relay.counters.read(0).active == 0 }
         #expect(relay.counters.read(0) == Counters.Reading(sessions: 1, active: 0, sent: 4, received: 5))
     }
 

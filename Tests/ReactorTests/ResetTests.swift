@@ -63,6 +63,7 @@ struct ResetTests {
         _ = try client.fill(seed: 7)
         let answer = noise(60_001, seed: 8)
         let written = try origin.fill(answer)
+        eventually("the relay's kernel has half of it") { linux_unsent(origin.descriptor) < 30_000 }
         let acknowledged = written - Int(linux_unsent(origin.descriptor))
         // Closed with unread data: a RST (RFC 9293 §3.6).
         origin.reset()
