@@ -10,10 +10,15 @@ final class NameServer: Sendable {
         var secondsToLive: UInt32 = 60
     }
 
+    private struct Question: Hashable {
+        let id: ArraySlice<UInt8>
+        let text: String
+    }
+
     private struct State {
         var zones: [String: Zone] = [:]
         var isSilent = false
-        var questions: [String] = []
+        var questions: [Question] = []
     }
 
     let port: UInt16
@@ -39,7 +44,10 @@ final class NameServer: Sendable {
     var address: String { "127.0.0.1:\(port)" }
 
     /// Every question so far, as `A example.org`.
-    var questions: [String] { state.withLock { $0.questions } }
+    var questions: [String] { state.withLock { $0.questions.map(\.text) } }
+
+    /// As `questions`, without those that were asked again because the answer was late: they bear the same identifier.
+    var lookups: [String] { state.withLock { Set($0.questions).map(\.text) } }
 
     func set(_ name: String, _ zone: Zone) { state.withLock { $0.zones[name] = zone } }
 
@@ -81,7 +89,7 @@ final class NameServer: Sendable {
         let isV4 = query[index + 2] == 1
         let name = labels.joined(separator: ".").lowercased()
         let (zone, isSilent) = state.withLock { state in
-            state.questions.append("\(isV4 ? "A" : "AAAA") \(name)")
+            state.questions.append(Question(id: query[..<2], text: "\(isV4 ? "A" : "AAAA") \(name)"))
             return (state.zones[name], state.isSilent)
         }
         if isSilent { return nil }

@@ -21,7 +21,7 @@ import Testing
         #expect(
             try await resolver.addresses(of: "dual.example").map(\.family) == [6, 4, 6, 4, 4])
         #expect(Set(try await resolver.addresses(of: "dual.example")) == [.v6(10), .v6(11), .v4(1), .v4(2), .v4(3)])
-        #expect(names.questions.count == 2)
+        #expect(names.lookups.count == 2)
     }
 
     @Test func `Those who ask for one name at once share one lookup`() async throws {
@@ -32,7 +32,7 @@ import Testing
         // All of them ask before the reactor's thread can look at any answer.
         let answers = await resolver.askAtOnce(50, for: "busy.example")
         #expect(answers == Array(repeating: [.v4(7)], count: 50))
-        #expect(names.questions.sorted() == ["A busy.example", "AAAA busy.example"])
+        #expect(names.lookups.sorted() == ["A busy.example", "AAAA busy.example"])
     }
 
     @Test func `A name without addresses is no name, and that is kept too`() async throws {
@@ -43,7 +43,7 @@ import Testing
         for name in ["empty.example", "empty.example", "missing.example", "missing.example"] {
             await #expect(throws: Resolver.Failure.noSuchName) { try await resolver.addresses(of: name) }
         }
-        #expect(names.questions.count == 4)
+        #expect(names.lookups.count == 4)
     }
 
     @Test func `Name servers that are silent are given up on`() async throws {

@@ -10,7 +10,8 @@ package final class NameServer: Sendable {
     private struct State {
         /// Answers by name, in lower case; the first of them is used up by the first query of its type, the last one stays.
         var answers: [String: [[String]]] = [:]
-        var queries: [String: Int] = [:]
+        /// Their identifiers. One that comes again is the same query, whose answer was late.
+        var queries: [String: [UInt16]] = [:]
     }
 
     /// - Parameter answers: for each name the addresses that successive queries get, of both families.
@@ -50,7 +51,7 @@ package final class NameServer: Sendable {
 
     /// How many queries for `name` came in, of type A (1) or AAAA (28).
     package func queries(for name: String, type: UInt16 = 1) -> Int {
-        state.withLock { $0.queries["\(name) \(type)"] ?? 0 }
+        state.withLock { $0.queries["\(name) \(type)"]?.count ?? 0 }
     }
 
     private func reply(to query: [UInt8]) -> [UInt8] {
@@ -65,9 +66,11 @@ package final class NameServer: Sendable {
         let type = UInt16(query[place + 1]) << 8 | UInt16(query[place + 2])
         let question = query[12..<(place + 5)]
         let name = labels.joined(separator: ".")
+        let identifier = UInt16(query[0]) << 8 | UInt16(query[1])
         let addresses: [String]? = state.withLock { state in
-            let asked = state.queries["\(name) \(type)", default: 0]
-            state.queries["\(name) \(type)"] = asked + 1
+            let earlier = state.queries["\(name) \(type)", default: []]
+            let asked = earlier.firstIndex(of: identifier) ?? earlier.count
+            if asked == earlier.count { state.queries["\(name) \(type)"] = earlier + [identifier] }
             return state.answers[name].flatMap { $0.isEmpty ? nil : $0[min(asked, $0.count - 1)] }
         }
         let records = (addresses ?? []).compactMap { record($0, type) }
