@@ -99,11 +99,14 @@ import Testing
         #expect(try await waiting.receive(2) == [5, 2])
 
         gateway.change { change.edit(&$0, bobsOrigin.port) }
-        let began = ContinuousClock.now
         await gateway.relay.review()
-        for (name, stream) in streams where change.ended.contains(name) { try await stream.waitForReset() }
-        if change.ended.contains("waiting") { #expect(try await waiting.receiveAll() == ([], .reset)) }
-        #expect(ContinuousClock.now - began < .seconds(1))
+        for (name, stream) in streams where change.ended.contains(name) {
+            #expect(try await withinASecond { stream.isOver }, "\(name) goes on")
+        }
+        if change.ended.contains("waiting") {
+            #expect(try await withinASecond { waiting.hasNews })
+            #expect(try await waiting.receiveAll() == ([], .reset))
+        }
         // The others carry on, and what they carry is what was sent.
         for (name, stream) in streams where !change.ended.contains(name) {
             let before = stream.rounds
@@ -136,10 +139,9 @@ import Testing
         #expect(recv(origin.descriptor, nil, 0, Int32(MSG_DONTWAIT)) == -1)
 
         gateway.change { $0.listeners.removeAll { $0.kind == .socks5 } }
-        let began = ContinuousClock.now
         await gateway.relay.review()
+        #expect(try await withinASecond { client.control.hasNews })
         #expect(try await client.control.receiveAll() == ([], .reset))
-        #expect(ContinuousClock.now - began < .seconds(1))
         // Its port is shut: the kernel says that nobody is there.
         while await gateway.sessionCount > 0 { await Task.yield() }
         #expect(client.isPortShut())
@@ -221,6 +223,20 @@ private func basic(_ name: String, _ password: String) -> String {
     "Proxy-Authorization: Basic \(Data("\(name):\(password)".utf8).base64EncodedString())\r\n"
 }
 
+/// Counted in waits that came to their end: a machine that stands still for a second takes one of them.
+private func withinASecond(_ condition: () -> Bool) async throws -> Bool {
+    for _ in 0..<200 where !condition() { try await Task.sleep(for: .milliseconds(5)) }
+    return condition()
+}
+
+extension Peer {
+    /// Whether there are bytes to read, or an end.
+    fileprivate var hasNews: Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+}
+
 /// A tunnel that carries blocks to and fro, each checked, as long as it stands.
 private final class Stream: Sendable {
     private let count = Atomic<Int>(0)
@@ -252,8 +268,4 @@ private final class Stream: Sendable {
 
     var rounds: Int { count.load(ordering: .relaxed) }
     var isOver: Bool { over.load(ordering: .relaxed) }
-
-    func waitForReset() async throws {
-        while !isOver { try await Task.sleep(for: .milliseconds(1)) }
-    }
 }
