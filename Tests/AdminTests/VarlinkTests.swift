@@ -80,7 +80,8 @@ private enum PythonWithVarlink {
             ("python3", ["-m", "venv", environment.path]),
             (python, ["-m", "pip", "install", "--quiet", "varlink==\(version)"]),
         ] {
-            let result = try ChildProcess.run([program] + arguments)
+            // The network's fault, more often than not.
+            let result = try measure(until: { $0.status == 0 }) { try ChildProcess.run([program] + arguments) }
             try #require(result.status == 0, "\(program) \(arguments): \(result.output)")
         }
         return python

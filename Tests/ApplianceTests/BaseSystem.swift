@@ -20,7 +20,9 @@ enum BaseSystem {
             "debootstrap", "--variant=minbase", "--include=\(include.joined(separator: ","))", release, tree, mirror,
         ]
         if let proxy = try await proxy() { debootstrap.insert("http_proxy=\(proxy)", at: 0) }
-        try await Command.check(debootstrap)
+        // The network's fault, more often than not.
+        let thrice = #"for attempt in 1 2 3; do rm -rf "$0"; env "$@" && exit; done; exit 1"#
+        try await Command.check(["sh", "-c", thrice, tree] + debootstrap)
         try await Command.check(["sh", "-c", "rm -f \(tree)/var/cache/apt/archives/*.deb"])
         let unfinished = work.appending(path: "tar").path
         try await Command.check(["tar", "-C", tree, "-cf", unfinished, "."])
