@@ -138,8 +138,18 @@ struct Appliance {
     }
 
     /// The TCP ports of `address` that nmap finds open, of all 65 535.
-    func openPorts(of address: String, fromLAN: Bool) async throws -> [Int] {
-        let line = "nmap -n -Pn -p- --min-rate 30000 --max-retries 1 -oG - \(address)"
+    ///
+    /// - Parameter expected: ports that are looked at again, and at leisure, if the fast scan has missed them.
+    func openPorts(of address: String, fromLAN: Bool, expecting expected: [Int] = []) async throws -> [Int] {
+        let open = try await scan("-p- --min-rate 30000 --max-retries 1", address, fromLAN)
+        let missed = expected.filter { !open.contains($0) }
+        guard !missed.isEmpty else { return open }
+        let ports = missed.map(String.init).joined(separator: ",")
+        return (open + (try await scan("-p\(ports)", address, fromLAN))).sorted()
+    }
+
+    private func scan(_ options: String, _ address: String, _ fromLAN: Bool) async throws -> [Int] {
+        let line = "nmap -n -Pn \(options) -oG - \(address)"
         let scan = fromLAN ? try await onLAN(line) : try await onWAN(line)
         try #require(scan.status == 0 && scan.output.contains("1 IP address (1 host up)"), "\(scan.output)")
         return scan.output.matches(of: /(\d+)\/open\//).compactMap { Int($0.1) }
