@@ -54,6 +54,7 @@ import Testing
         defer { reactor.stop() }
         await #expect(throws: Resolver.Failure.timedOut) { try await resolver.addresses(of: "silent.example") }
         #expect(names.questions.count >= 4, "each question was asked twice")
+        #expect(names.lookups.count == 2)
     }
 
     @Test func `The gateway's own search domains are not appended`() async throws {
