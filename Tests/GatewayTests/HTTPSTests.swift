@@ -114,13 +114,15 @@ struct HTTPSTests {
     @Test("A running transfer outlives renewals, and new clients see the new certificate")
     func renewal() throws {
         let content = (0..<12_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) }
-        let isUnderWay = DispatchSemaphore(value: 0)
+        let (isUnderWay, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let origin = try Origin(in: home.wan, Home.wanHost) { peer in
             _ = try peer.receiveHead()
             try peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(content.count)\r\nConnection: close\r\n\r\n")
             for start in stride(from: 0, to: content.count, by: 100_000) {
                 try peer.send(Array(content[start..<start + 100_000]))
                 if start == 1_000_000 { isUnderWay.signal() }
+                // The last block comes after the renewals, however long they take.
+                if start == content.count - 200_000 { _ = mayEnd.wait(timeout: .now() + 50) }
                 usleep(20_000)
             }
         }
@@ -140,6 +142,7 @@ struct HTTPSTests {
             "openssl s_client -connect 192.168.77.1:3129 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256",
         ])
         #expect(seen.output.contains(after), "\(seen)")
+        mayEnd.signal()
         #expect(done.wait(timeout: .now() + 60) == .success)
         #expect(FileManager.default.contents(atPath: file) == Data(content))
     }
@@ -170,12 +173,12 @@ struct HTTPSTests {
         let root = try CertificateAuthority.make(host: "box", at: then)
         let old = try CertificateAuthority.issue(
             for: CertificateNames(names: ["gateway"], addresses: [IPAddress("192.168.77.1")!]), by: root, at: then)
-        home.stop()
+        try home.stop()
         try write(root.chain, to: "ca.pem")
         try write(root.key, to: "ca.key")
         try root.chain.write(toFile: authority, atomically: false, encoding: .utf8)
         for content in [old.pem, "nonsense"] {
-            home.stop()
+            try home.stop()
             try write(content, to: "leaf.pem")
             try home.start()
             let origin = try page("hello")
@@ -188,7 +191,7 @@ struct HTTPSTests {
 
     @Test("A certificate file that cannot be read takes no other listener down, and its remedy works at once")
     func damaged() throws {
-        home.stop()
+        try home.stop()
         try "nonsense".write(toFile: home.state + "/tls/given.pem", atomically: false, encoding: .utf8)
         try home.start()
         try expectEcho(home, .http)

@@ -79,8 +79,13 @@ final class Home: @unchecked Sendable {
 
     // MARK: The daemon
 
-    /// Ends the daemon; `start` makes another one on the same state.
-    func stop() { daemon = nil }
+    /// Ends the daemon; `start` makes another one on the same state. Its roles have to be gone by then, for they hold its
+    /// listeners as well.
+    func stop() throws {
+        let all = try processes().values.joined()
+        daemon = nil
+        guard eventually({ all.allSatisfy { kill($0, 0) != 0 } }) else { throw Failure("a role goes on") }
+    }
 
     var socket: String { directory + "/admin.sock" }
     var state: String { directory + "/state" }
@@ -97,7 +102,7 @@ final class Home: @unchecked Sendable {
         ]
     }
 
-    /// Starts the daemon and waits until it answers.
+    /// Starts the daemon and waits until it answers and its roles do their work.
     func start(firewall: String = "enforce") throws {
         try FileManager.default.createDirectory(
             atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -110,9 +115,17 @@ final class Home: @unchecked Sendable {
         daemon = program
         let isUp = try eventually(within: .seconds(30)) {
             if !program.isRunning { throw Failure("gatehoused ended at once:\n\(program.said)") }
-            return try attempt("status").status == 0
+            return try areRolesRunning()
         }
         guard isUp else { throw Failure("gatehoused does not answer:\n\(program.said)") }
+    }
+
+    private func areRolesRunning() throws -> Bool {
+        let outcome = try attempt("--json", "status")
+        guard outcome.status == 0 else { return false }
+        let status = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let states = (status?["roles"] as? [[String: Any]] ?? []).map { $0["state"] as? String }
+        return !states.isEmpty && states.allSatisfy { $0 == "running" }
     }
 
     /// A gateway as `setup` makes it.
