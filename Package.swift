@@ -83,7 +83,9 @@ let package = Package(
         tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "COpenSSL", "TestNetwork", "TestProcess", logging]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
         tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
-        tests("GatewayTests", ["TestNetwork", "Proxy", "Policy", "gatehoused", "gatehousectl", "gatehouse-load"]),
+        tests(
+            "GatewayTests",
+            ["TestNetwork", "TestProcess", "Proxy", "Policy", "gatehoused", "gatehousectl", "gatehouse-load"]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
         .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]

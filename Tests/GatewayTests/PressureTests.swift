@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestNetwork
+import TestProcess
 import Testing
 
 @Suite(
@@ -30,6 +31,11 @@ struct PressureTests {
         }.sorted()
     }
 
+    /// As `sessions`, again if one of them took a second: the machine may have stood still.
+    private func unhindered(_ count: Int, _ kind: ProxyKind, _ origin: Origin) throws -> [Duration] {
+        try measure(until: { $0[count - 1] < .seconds(1) }) { try sessions(count, kind, origin) }
+    }
+
     /// A process has 20 000 descriptors at most where this was written, so ten thousand handshakes, each with the right to an
     /// origin, are more than fit.
     @Test(
@@ -42,12 +48,16 @@ struct PressureTests {
         let usual = try sessions(50, kind, origin)
         let before = try openDescriptors(of: role)
         let slow = try (0..<10_000).map { _ in
+            let began = ContinuousClock.now
             let client = try home.dial(kind)
             try client.send([kind == .socks5 ? 5 : UInt8(ascii: "C")])
-            return client
+            return (began: began, client: client)
         }
-        let beside = try sessions(50, kind, origin)
-        #expect(try openDescriptors(of: role) > 9000, "the slow ones are not there any more")
+        let beside = try unhindered(50, kind, origin)
+        let held = try openDescriptors(of: role)
+        // On a slow machine the first ones meet their deadline, of 10 s, while the last ones come.
+        let due = slow.count { .now - $0.began < .seconds(9) } * 9 / 10
+        #expect(held > due, "the slow ones are not there any more")
         #expect(beside[25] < usual[25] * 3 + .milliseconds(20), "\(beside[25]) instead of \(usual[25])")
         #expect(beside[49] < .seconds(1))
         #expect(try eventually(within: .seconds(30)) { try openDescriptors(of: role) < before + 100 })
@@ -119,7 +129,7 @@ struct PressureTests {
             do { _ = try home.tunnel(kind, 9) } catch is Failure {}
         }
         #expect(eventually { refusing.sessions.count > 20 })
-        let beside = try sessions(100, kind, origin)
+        let beside = try unhindered(100, kind, origin)
         #expect(refusing.stop().allSatisfy { $0.failure == nil })
         #expect(beside[50] < usual[50] * 3 + .milliseconds(20), "\(beside[50]) instead of \(usual[50])")
         #expect(beside[99] < .seconds(1))
@@ -144,21 +154,22 @@ struct PressureTests {
         )
         try home.gateway.run(programs + "gatehouse-load", "wait", "--proxy", "127.0.0.1:1234", "--seconds", "10")
         func load(until count: Int) throws {
-            let end = ContinuousClock.now + .seconds(120)
-            while try sessionCount("127.0.0.1:1090") < count {
-                guard .now < end else { throw Failure("only \(try sessionCount("127.0.0.1:1090")) sessions") }
+            var last = (count: -1, time: ContinuousClock.now)
+            while case let now = try sessionCount("127.0.0.1:1090"), now < count {
+                if now > last.count { last = (now, .now) }
+                guard .now - last.time < .seconds(30) else { throw Failure("no more than \(now) sessions") }
                 try home.gateway.run(
                     programs + "gatehouse-load", "sessions", "--origin", "127.0.0.1:1234", "--way", kind.rawValue,
                     "--proxy", "127.0.0.1:1090", "--seconds", "3")
             }
         }
         try load(until: 10_000)
-        let before = try residentMemory(of: role)
+        let before = try anonymousMemory(of: role)
         try load(until: 60_000)
-        let after = try residentMemory(of: role)
+        let after = try anonymousMemory(of: role)
         // A sanitizer keeps what was freed, to see who still uses it.
         #expect(after < before + 1024 || isSanitized, "\(after) kB instead of \(before) kB")
-        #expect(try home.gateway.run("ss", "-Htn", "state", "close-wait") == "")
+        #expect(try eventually { try home.gateway.run("ss", "-Htn", "state", "close-wait") == "" })
         withExtendedLifetime(server) {}
     }
 
@@ -187,9 +198,9 @@ func openDescriptors(of process: pid_t) throws -> Int {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
 }
 
-/// In kB.
-func residentMemory(of process: pid_t) throws -> Int {
+/// What the process itself has written, in kB: the pages of its files come and go as the kernel likes.
+func anonymousMemory(of process: pid_t) throws -> Int {
     let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
-    guard let value = status.firstMatch(of: /VmRSS:\s+(\d+) kB/)?.1 else { throw Failure(status) }
+    guard let value = status.firstMatch(of: /RssAnon:\s+(\d+) kB/)?.1 else { throw Failure(status) }
     return Int(value) ?? 0
 }
