@@ -80,6 +80,17 @@ package final class Peer: Sendable {
         return bytes
     }
 
+    /// All there is until the end, be that a FIN or a RST.
+    package func receiveAll() throws -> (bytes: [UInt8], isReset: Bool) {
+        var bytes: [UInt8] = []
+        do {
+            while case let more = try receive(), !more.isEmpty { bytes += more }
+            return (bytes, false)
+        } catch let failure as SocketFailure where failure.code == ECONNRESET {
+            return (bytes, true)
+        }
+    }
+
     /// Up to and with the empty line that ends an HTTP head.
     package func receiveHead() throws -> String {
         var bytes: [UInt8] = []
