@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestNetwork
+import TestProcess
 import Testing
 
 @Suite("When things break", .serialized, .enabled(if: isRoot, "needs root: network namespaces"))
@@ -9,21 +10,28 @@ struct FaultTests {
     func firewallDies() throws {
         let home = try Home.ready()
         home.killsRoles = true
-        let (ruleset, revision) = (try home.ruleset(), try home.revision())
-        let firewall = try #require(try home.processes()["firewall"]?.first)
-        // Stopped, it takes no order: the change waits for it, half done.
-        kill(firewall, SIGSTOP)
-        let change = try RunningProgram(
-            [
-                programs + "gatehousectl", "--socket", home.socket, "listener", "add", "socks5", "192.168.77.1:1090",
-                "--interface", "lan0",
-            ], in: home.gateway, log: home.directory + "/change")
-        #expect(try eventually { try hasUnread(firewall, in: home) })
-        kill(firewall, SIGKILL)
+        var before = (ruleset: "", revision: "")
+        // What lies in the role's channel may be the question that the supervisor asks every 5 s. The change then meets the
+        // next role, and succeeds.
+        let change = try measure(until: { $0.ended() != 0 }) { () -> RunningProgram in
+            _ = try home.attempt("listener", "remove", "192.168.77.1:1090")
+            before = (try home.ruleset(), try home.revision())
+            let firewall = try #require(try home.processes()["firewall"]?.first)
+            // Stopped, it takes no order: the change waits for it, half done.
+            kill(firewall, SIGSTOP)
+            let change = try RunningProgram(
+                [
+                    programs + "gatehousectl", "--socket", home.socket, "listener", "add", "socks5",
+                    "192.168.77.1:1090", "--interface", "lan0",
+                ], in: home.gateway, log: home.directory + "/change")
+            #expect(try eventually { try hasUnread(firewall, in: home) })
+            kill(firewall, SIGKILL)
+            return change
+        }
         #expect(change.ended().map { $0 != 0 } == true, "\(change.said)")
         #expect(change.said.contains("firewall"), "\(change.said)")
-        #expect(try home.revision() == revision)
-        #expect(try home.ruleset() == ruleset)
+        #expect(try home.revision() == before.revision)
+        #expect(try home.ruleset() == before.ruleset)
         #expect(try home.gateway.run("ss", "-Hltn", "sport = :1090") == "")
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
         #expect(
@@ -134,7 +142,8 @@ struct FaultTests {
         #expect(eventually(within: .seconds(20)) { (try? home.dial(.socks5)) != nil })
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
         #expect(try home.openings().contains(opening))
-        #expect(throws: (any Error).self) { try Peer(to: Home.gatewayOnWAN, 1080, from: home.wan) }
+        let stranger = #expect(throws: SocketFailure.self) { try Peer(to: Home.gatewayOnWAN, 1080, from: home.wan) }
+        #expect(stranger?.code == EINPROGRESS, "nobody answers: \(String(describing: stranger))")
     }
 }
 

@@ -12,10 +12,11 @@ struct OpeningTests {
         let home = try Home()
         // Something that listens everywhere, as things do: only the firewall hides it.
         let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in }
-        #expect(try openPorts(home.wan, Home.gatewayOnWAN, "8080") == [8080], "nmap must be able to see an open port")
+        let seen = try openPorts(home.wan, Home.gatewayOnWAN, "8080", expecting: [8080])
+        #expect(seen == [8080], "nmap must be able to see an open port")
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
-        #expect(try openPorts(home.lan, Home.gatewayOnLAN) == [1080, 3128])
+        #expect(try openPorts(home.lan, Home.gatewayOnLAN, expecting: [1080, 3128]) == [1080, 3128])
         #expect(try openPorts(home.wan, Home.gatewayOnWAN) == [])
         #expect(try openPorts(home.wan, Home.gatewayOnLAN) == [])
         withExtendedLifetime(stray) {}
@@ -76,7 +77,8 @@ struct OpeningTests {
         let ruleset = try home.ruleset()
         #expect(ruleset != "")
         try home.gateway.run("nft", "flush", "ruleset")
-        #expect(try home.ruleset() == "")
+        // Unless the gateway, which looks every 5 s, has just looked.
+        #expect(try home.ruleset() == "" || home.daemon?.said.contains("which is put back") == true)
         try home.ctl("firewall", "enforce")
         #expect(try home.ruleset() == ruleset)
         try home.gateway.run("nft", "flush", "ruleset")
@@ -194,11 +196,19 @@ private func newestRevision(in json: Any) -> Int? {
     }
 }
 
-private func openPorts(_ namespace: Namespace, _ host: String, _ ports: String = "-") throws -> [Int] {
-    let report = try namespace.run(
-        "nmap", "-n", "-Pn", "-p\(ports)", "--min-rate", "10000", "--max-retries", "2", "-oG", "-", host)
-    guard report.contains("1 host up") else { throw Failure(report) }
-    return report.matches(of: /(\d+)\/open\//).compactMap { Int($0.1) }
+/// - Parameter expected: ports that are looked at again, and at leisure, if the fast scan has missed them.
+private func openPorts(
+    _ namespace: Namespace, _ host: String, _ ports: String = "-", expecting expected: [Int] = []
+) throws -> [Int] {
+    func scan(_ options: String...) throws -> [Int] {
+        let outcome = try namespace.attempt(["nmap", "-n", "-Pn", "-oG", "-"] + options + [host])
+        guard outcome.output.contains("1 host up") else { throw Failure("\(outcome)") }
+        return outcome.output.matches(of: /(\d+)\/open\//).compactMap { Int($0.1) }
+    }
+    let open = try scan("-p\(ports)", "--min-rate", "10000", "--max-retries", "2")
+    let missed = expected.filter { !open.contains($0) }
+    guard !missed.isEmpty else { return open }
+    return (open + (try scan("-p" + missed.map(String.init).joined(separator: ",")))).sorted()
 }
 
 /// Another program that has taken the table for itself, until it leaves.
