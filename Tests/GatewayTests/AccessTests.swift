@@ -170,10 +170,10 @@ struct AccessTests {
         #expect(try tunnel.receive(exactly: 5) == Array("still".utf8))
         #expect(try code(Home.wanHost, origin.port) == 0)
         try home.lan.run("ip", "address", "add", "192.168.77.11/24", "dev", "eth0")
-        let curl = ["curl", "-s", "--max-time", "2", "--interface", "192.168.77.11", "http://\(endpoint)/"]
-        #expect(try home.lan.attempt(curl).status == 28, "28 is curl's timeout")
+        let curl = ["curl", "-s", "--interface", "192.168.77.11", "http://\(endpoint)/", "--max-time"]
+        #expect(try home.lan.attempt(curl + ["2"]).status == 28, "28 is curl's timeout")
         try home.ctl("listener", "set", endpoint, "--from", "any")
-        #expect(try home.lan.attempt(curl).status == 52, "52 is an empty reply, and so a connection")
+        #expect(try home.lan.attempt(curl + ["20"]).status == 52, "52 is an empty reply, and so a connection")
     }
 
     @Test("where no firewall stands before it, the proxy itself turns strangers away")

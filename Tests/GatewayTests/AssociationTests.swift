@@ -188,6 +188,8 @@ struct AssociationTests {
             "nmap", "-n", "-Pn", "-sU", "-p1-300,1080,\(client.port)", "--min-rate", "2000", "--max-retries", "0",
             "--host-timeout", "20s", "-oG", "-", Home.gatewayOnLAN)
         #expect(!report.contains("/closed/") && !report.contains("/open/"), "\(report)")
+        // nmap that ran out of time says nothing of any port.
+        #expect(report.contains("Ports: ") || report.contains("Ignored State: open|filtered"), "\(report)")
         try client.send("yes", to: Home.wanHost, origin.port)
         try serve(origin, "yes")
     }
@@ -244,7 +246,7 @@ struct SOCKSCommandTests {
         let stranger = try home.wan.attempt([
             "curl", "-s", "--interface", "203.0.113.11", "--max-time", "5", "http://\(bound)/",
         ])
-        #expect([7, 56].contains(stranger.status), "curl's 7 and 56 are a reset: \(stranger)")
+        #expect([7, 55, 56].contains(stranger.status), "curl's 7, 55 and 56 are a reset: \(stranger)")
         let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan)
         #expect(try SOCKS5.reply(from: client) == SOCKS5.Reply(code: 0, bound: peer.nearEnd))
         try peer.send("data")
@@ -264,7 +266,7 @@ struct SOCKSCommandTests {
         let denied = try home.wan.attempt([
             "curl", "-s", "--interface", "203.0.113.11", "--max-time", "5", "http://\(bound)/",
         ])
-        #expect([7, 56].contains(denied.status), "curl's 7 and 56 are a reset: \(denied)")
+        #expect([7, 55, 56].contains(denied.status), "curl's 7, 55 and 56 are a reset: \(denied)")
         let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan)
         #expect(try SOCKS5.reply(from: client).bound == peer.nearEnd)
     }
