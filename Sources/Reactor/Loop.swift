@@ -33,8 +33,13 @@ final class Loop {
     private var eventCount = 0
     /// Milliseconds of CLOCK_MONOTONIC at the start of this turn.
     private var now: UInt64
+    /// Waits of this turn that may find what they wait for there already, before the clock is asked.
+    private var credit = Loop.credit
 
     static let scratchSize = 64 << 10
+    private static let credit = 32
+    /// Milliseconds after which a turn is to end: tasks then wait for the next even for what is there already.
+    private static let longTurn: UInt64 = 8
     /// Half a second.
     private static let patience = TimerWheel.ticks(.milliseconds(500))
 
@@ -62,6 +67,7 @@ final class Loop {
         let count = linux_epoll_wait(epoll.number, events.baseAddress, 256, timeout)
         precondition(count >= 0, "epoll_wait: \(Errno(-count))")
         now = monotonicMilliseconds()
+        credit = Loop.credit
         eventCount = 0
         var wokeUp = false
         for index in 0..<Int(count) {
@@ -254,6 +260,7 @@ final class Loop {
     /// Waits until the slot is ready for `readiness`, which is `readable` or `writable`: one task for each.
     func wait(_ index: Slot.Index, for readiness: Slot.Flags) async throws(Errno) {
         let slot = slots[index]
+        if !slot.pointee.flags.isDisjoint(with: readiness), isTurnOver() { await rest() }
         if !slot.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw expiry(of: index) }
         if slot.pointee.flags.isDisjoint(with: readiness) {
             await withUnsafeContinuation { continuation in
@@ -268,6 +275,21 @@ final class Loop {
             }
             if slots[index].pointee.flags.contains(.expired) { throw expiry(of: index) }
         }
+    }
+
+    /// Whether a task is to `rest` before it goes on with what is there already: one that always finds something would keep the
+    /// thread, and all others from their events and deadlines.
+    @inline(__always)
+    func isTurnOver() -> Bool {
+        credit -= 1
+        guard credit <= 0 else { return false }
+        // Asked again at each further wait of a turn that is over.
+        guard monotonicMilliseconds() < now + Loop.longTurn else {
+            credit = 0
+            return true
+        }
+        credit = Loop.credit
+        return false
     }
 
     /// Whether a task waits for the slot to be `readable` or `writable`.

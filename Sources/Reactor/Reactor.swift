@@ -93,8 +93,8 @@ package actor Reactor {
         }
     }
 
-    /// Lets every other connection have its turn. For a task whose own descriptors may always be ready, since waiting for one
-    /// that is ready does not suspend.
+    /// Lets every other connection have its turn. For a task that has much to do between two waits for a descriptor; one whose
+    /// descriptors are always ready does so by itself in a turn that has become long.
     package func rest() async {
         await loop.rest()
     }

@@ -64,6 +64,8 @@ extension Socket {
     /// Makes calls on the channel until one does something.
     borrowing func through(_ call: (any SecureChannel) -> SecureStep) async throws(Errno) -> Int {
         while true {
+            // What a channel has read ahead is there without a wait.
+            if loop.isTurnOver() { await loop.rest() }
             let state = loop.slots[slot]
             if !state.pointee.flags.isDisjoint(with: [.expired, .deaf]) { throw loop.expiry(of: slot) }
             guard let channel = state.pointee.channel else { throw .canceled }

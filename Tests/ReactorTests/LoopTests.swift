@@ -205,4 +205,48 @@ struct LoopTests {
         for thread in threads { try thread.get().get() }
         eventually("all of it is done") { done.withLock { $0 } == 4000 }
     }
+
+    /// A wait that finds what it waits for does not suspend, so a client that always had something to say had the thread for
+    /// itself: no timer, no event and no work of another thread came by. One on the admin socket ended the daemon so.
+    @Test("What is always ready does not keep others from their turn", arguments: [false, true])
+    func alwaysReady(isSecure: Bool) throws {
+        let reactor = try Reactor(counters: Counters())
+        reactor.start()
+        defer { reactor.stop() }
+        let ends = try Channel.pair()
+        defer { close(ends.child) }
+        _ = linux_send_packet(ends.child, "x", 1, nil, 0)
+        let (isOver, hasBegun, hasSlept, isIn) = (Flag(), Flag(), Flag(), Flag())
+        defer { isOver.set() }
+        reactor.spawn { reactor in
+            let descriptor = Descriptor(adopting: ends.parent)
+            if isSecure {
+                let socket = Socket(adopting: descriptor, on: reactor)
+                socket.secure(with: Chatter())
+                hasBegun.set()
+                while !isOver.isSet { _ = try? await socket.read(into: reactor.loop.scratch) }
+            } else {
+                let source = Source(adopting: descriptor, on: reactor)
+                try? await source.readable()
+                hasBegun.set()
+                while !isOver.isSet { try? await source.readable() }
+            }
+        }
+        reactor.spawn { reactor in
+            await reactor.sleep(for: .milliseconds(20))
+            hasSlept.set()
+        }
+        eventually("it is under way") { hasBegun.isSet }
+        reactor.spawn { _ in isIn.set() }
+        eventually("a timer and work from outside come by", within: 5) { hasSlept.isSet && isIn.isSet }
+    }
+
+    /// Has always something to read.
+    private final class Chatter: SecureChannel {
+        let kernelSends = false
+        func shakeHands() -> SecureStep { SecureStep(0) }
+        func read(into buffer: UnsafeMutableRawBufferPointer) -> SecureStep { SecureStep(1) }
+        func write(_ bytes: UnsafeRawBufferPointer) -> SecureStep { SecureStep(bytes.count) }
+        func sendClose() -> SecureStep { SecureStep(0) }
+    }
 }
