@@ -28,6 +28,8 @@ struct Session {
     var owner: (any SessionOwner)?
     /// The session ends when this slot is closed.
     var client = Slot.none
+    /// What else its tasks wait for: the first of a list that runs through the slots.
+    var joined = Slot.none
     var traffic = Traffic()
     /// What its bytes are held to, if to anything.
     var throttle: Throttle?
@@ -122,7 +124,10 @@ extension Socket {
 
     /// Makes a task's waits for this socket end with the session: an origin's, or that of an association.
     package borrowing func join(_ session: SessionHandle) {
+        leaveSession()
         loop.slots[slot].pointee.session = session.index
+        loop.slots[slot].pointee.sibling = loop.sessions[session.index].pointee.joined
+        loop.sessions[session.index].pointee.joined = slot
         let client = loop.sessions[session.index].pointee.client
         // It was ended while this one was on its way.
         if loop.slots[client].pointee.flags.contains(.revoked) { loop.revoke(slot) }
@@ -130,7 +135,7 @@ extension Socket {
 
     /// Undoes `join`: the socket outlives the session, for others to use.
     package borrowing func leaveSession() {
-        loop.slots[slot].pointee.session = Session.none
+        if loop.slots[slot].pointee.session != Session.none { loop.leave(slot) }
     }
 }
 
@@ -168,8 +173,13 @@ extension Loop {
         let client = sessions[index].pointee.client
         guard client != Slot.none else { return }
         if slots[client].pointee.tunnel != Tunnel.none { return cut(slots[client].pointee.tunnel) }
-        // Rare, and a task may wait for any of its sockets: looking at all of them costs no other session anything.
-        for slot in slots.indices where slots[slot].pointee.session == index { revoke(slot) }
+        revoke(client)
+        // A task may wait for any of them.
+        var slot = sessions[index].pointee.joined
+        while slot != Slot.none {
+            revoke(slot)
+            slot = slots[slot].pointee.sibling
+        }
     }
 
     /// Takes a slot away from the task that has it, which still owns it and closes it when it returns.
@@ -183,13 +193,31 @@ extension Loop {
         if slot.pointee.proxy != Slot.none { wake(slot.pointee.proxy) }
     }
 
-    /// A slot is closed; if it was a session's client the session is over.
+    /// A slot is closed, or outlives its session; if it was the session's client the session is over.
     func leave(_ slot: Slot.Index) {
         let index = slots[slot].pointee.session
         slots[slot].pointee.session = Session.none
         let session = sessions[index].pointee
-        guard session.client == slot, let owner = session.owner else { return }
+        guard session.client == slot, let owner = session.owner else { return unlink(slot, from: index) }
+        // Its number is the next one's, with whom they have nothing to do.
+        var joined = session.joined
+        while joined != Slot.none {
+            slots[joined].pointee.session = Session.none
+            joined = slots[joined].pointee.sibling
+        }
         sessions.remove(index)
         owner.sessionEnded(session.traffic)
+    }
+
+    private func unlink(_ slot: Slot.Index, from session: Session.Index) {
+        let next = slots[slot].pointee.sibling
+        guard sessions[session].pointee.joined != slot else {
+            sessions[session].pointee.joined = next
+            return
+        }
+        // There is one, or for a moment two.
+        var former = sessions[session].pointee.joined
+        while slots[former].pointee.sibling != slot { former = slots[former].pointee.sibling }
+        slots[former].pointee.sibling = next
     }
 }

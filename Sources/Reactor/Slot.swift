@@ -65,6 +65,8 @@ struct Slot {
     var writer: UnsafeContinuation<Void, Never>?
     /// The session that it ends with.
     var session: Session.Index = Session.none
+    /// The next that has joined the same session.
+    var sibling: Index = Slot.none
     /// Called on every event, for descriptors that no task waits for.
     var watcher: Watcher?
     /// What encrypts its bytes, if anything does.

@@ -122,6 +122,53 @@ struct SessionTests {
         table.remove(first)
         #expect(table.indices.allSatisfy { table[$0].pointee.owner == nil })
     }
+    /// Each looked at every slot there was: a user with thirty thousand idle connections, removed, held the reactor for
+    /// seconds, and the role was killed for it.
+    @Test("Ending a session costs no more for all the others that there are")
+    func many() throws {
+        let loop = try Loop(counters: Counters(), limits: TunnelLimits())
+        let owner = Nobody()
+        let sessions = (0..<5000).map { _ in
+            let client = Socket(slot: loop.openAlarm(), loop: loop)
+            let session = client.beginSession(of: owner)
+            let origin = Socket(slot: loop.openAlarm(), loop: loop)
+            origin.join(session)
+            return (session, client.release(), origin.release())
+        }
+        let start = MonotonicClock.nanoseconds
+        for (session, _, _) in sessions { session.end() }
+        #expect(MonotonicClock.nanoseconds - start < 1_000_000_000)
+        for (_, client, origin) in sessions {
+            #expect(loop.slots[client].pointee.flags.contains(.revoked))
+            #expect(loop.slots[origin].pointee.flags.contains(.revoked))
+        }
+    }
+
+    /// What had joined a session kept its number, which the next session got.
+    @Test("What outlives its session does not end with the one that has its place in the table")
+    func outlived() throws {
+        let loop = try Loop(counters: Counters(), limits: TunnelLimits())
+        let owner = Nobody()
+        func client() -> Socket { Socket(slot: loop.openAlarm(), loop: loop) }
+        let first = client()
+        let session = first.beginSession(of: owner)
+        let left = client()
+        left.join(session)
+        let gone = client()
+        gone.join(session)
+        let kept = client()
+        kept.join(session)
+        left.leaveSession()
+        loop.close(gone.release())
+        loop.close(first.release())
+        let second = client()
+        let next = second.beginSession(of: owner)
+        let mine = client()
+        mine.join(next)
+        next.end()
+        #expect(loop.slots[mine.slot].pointee.flags.contains(.revoked))
+        for slot in [left.slot, kept.slot] { #expect(!loop.slots[slot].pointee.flags.contains(.revoked)) }
+    }
 }
 
 private final class Nobody: SessionOwner {
