@@ -308,9 +308,9 @@ final class Loop {
         resume(slots[index], .readable)
     }
 
-    /// Ends every wait at the slot, now and to come, as a deadline that passes does.
+    /// Ends every wait at the slot, now and to come, as a deadline that passes does, until `clearDeadline`.
     func interrupt(_ index: Slot.Index) {
-        slots[index].pointee.flags.insert(.expired)
+        slots[index].pointee.flags.formUnion([.expired, .interrupted])
         resume(slots[index])
     }
 
@@ -349,12 +349,14 @@ final class Loop {
         setDeadline(index, at: exact &+ (0 &- exact) % coarse)
     }
 
-    /// Not one that was ended from outside, or closed: every wait there is over for good.
+    /// Not one that was interrupted, ended from outside, or closed: every wait there is over.
     private func takesDeadlines(_ index: Slot.Index) -> Bool {
-        slots[index].pointee.flags.isDisjoint(with: .revoked) && slots[index].pointee.flags.contains(.open)
+        let flags = slots[index].pointee.flags
+        return flags.isDisjoint(with: [.revoked, .interrupted]) && flags.contains(.open)
     }
 
     func clearDeadline(_ index: Slot.Index) {
+        slots[index].pointee.flags.remove(.interrupted)
         guard takesDeadlines(index) else { return }
         slots[index].pointee.flags.subtract([.expired, .expendable])
         wheel.disarm(index, in: slots)

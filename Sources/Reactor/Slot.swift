@@ -42,6 +42,8 @@ struct Slot {
         static let delaying = Flags(rawValue: 32768)
         /// Something was sent while it was.
         static let hasSent = Flags(rawValue: 65536)
+        /// Expired whatever its deadline, until that is cleared.
+        static let interrupted = Flags(rawValue: 131072)
 
         /// What it takes from the budget of descriptors.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }

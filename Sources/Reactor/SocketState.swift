@@ -9,7 +9,7 @@ extension Socket {
     /// The peer sends nothing more: it has sent its FIN, or was lost.
     package var hasHungUp: Bool { !loop.slots[slot].pointee.flags.isDisjoint(with: [.hangup, .failed]) }
 
-    /// Ends every wait for it, now and to come, as if its deadline had passed; `clearDeadline` makes it usable again.
+    /// Ends every wait for it, now and to come, as if its deadline had passed; `clearDeadline` alone makes it usable again.
     package borrowing func interrupt() {
         loop.interrupt(slot)
     }

@@ -153,6 +153,24 @@ struct SocketTests {
         #expect(written == Errno(EBADF) && heard == EAGAIN)
     }
 
+    /// A deadline that was set after it undid it: whoever had been told not to wait any more waited that long.
+    @Test("An interrupted socket stays so until its deadline is cleared, not until another one is set")
+    func interrupted() throws {
+        let (error, count) = try withSocket {
+            try $0.write("x")
+        } _: { socket, reactor in
+            socket.interrupt()
+            socket.setDeadline(after: .seconds(30))
+            socket.setExpendableDeadline(after: .seconds(30))
+            var error: Errno?
+            do throws(Errno) { _ = try await socket.read(into: reactor.loop.scratch) } catch let failure {
+                error = failure
+            }
+            socket.clearDeadline()
+            return (error, try await socket.read(into: reactor.loop.scratch))
+        }
+        #expect(error == .timedOut && count == 1)
+    }
     @Test("A socket tells its own address")
     func localAddress() throws {
         let ports = try withSocket { socket, _ in try socket.localAddress }
