@@ -106,8 +106,10 @@ package final class Acceptor: Sendable {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
             // Who asks for something comes before who does not.
-            let share = DescriptorBudget.shared.relief / doors.count + 1
-            for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
+            if DescriptorBudget.shared.beginRelief(at: now) {
+                let share = DescriptorBudget.shared.relief / doors.count + 1
+                for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
+            }
             if case .refusal = obstacle {
                 await reactor.sleep(for: Acceptor.pause)
             } else {

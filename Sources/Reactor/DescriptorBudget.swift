@@ -11,9 +11,13 @@ package final class DescriptorBudget: Sendable {
     private static let reserve = 64
     /// What a new session may need: its client and its origin.
     static let session = 2
+    /// Milliseconds: what was ended has closed its descriptors by then.
+    private static let reliefInterval: UInt64 = 100
 
     private let limit: Int
     private let used = Atomic<Int>(0)
+    /// In milliseconds.
+    private let lastRelief = Atomic<UInt64>(0)
 
     private init() {
         limit = Int(max(linux_raise_descriptor_limit(), 256)) - DescriptorBudget.reserve
@@ -29,6 +33,14 @@ package final class DescriptorBudget: Sendable {
 
     /// How many sessions are ended at once, if that many are expendable, when no more fits.
     var relief: Int { limit / DescriptorBudget.session / 32 }
+
+    /// Whether that is to happen now (milliseconds): once in a while for all listeners and reactors, of which each meets the
+    /// end.
+    func beginRelief(at now: UInt64) -> Bool {
+        let last = lastRelief.load(ordering: .relaxed)
+        guard now >= last + DescriptorBudget.reliefInterval else { return false }
+        return lastRelief.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
+    }
 
     /// Whether one more descriptor fits, for what can do without it.
     package var hasRoom: Bool { used.load(ordering: .relaxed) < limit }

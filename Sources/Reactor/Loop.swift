@@ -29,6 +29,8 @@ final class Loop {
     private var resting: [UnsafeContinuation<Void, Never>] = []
     private var wheel: TimerWheel
     private var closed: [Slot.Index] = []
+    /// Slots that are expendable.
+    private var expendable = 0
     private var events: UnsafeMutableBufferPointer<linux_event>
     private var eventCount = 0
     /// Milliseconds of CLOCK_MONOTONIC at the start of this turn.
@@ -230,6 +232,7 @@ final class Loop {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.open) else { return }
         wheel.disarm(index, in: slots)
+        endExpendability(index)
         if slot.pointee.flags.contains(.shared) {
             _ = linux_epoll_delete(epoll.number, slot.pointee.descriptor)
         } else if slot.pointee.descriptor >= 0 {
@@ -326,7 +329,8 @@ final class Loop {
 
     private func setDeadline(_ index: Slot.Index, at tick: UInt32) {
         guard takesDeadlines(index) else { return }
-        slots[index].pointee.flags.subtract([.expired, .expendable])
+        endExpendability(index)
+        slots[index].pointee.flags.remove(.expired)
         wheel.arm(index, in: slots, at: tick)
     }
 
@@ -358,7 +362,8 @@ final class Loop {
     func clearDeadline(_ index: Slot.Index) {
         slots[index].pointee.flags.remove(.interrupted)
         guard takesDeadlines(index) else { return }
-        slots[index].pointee.flags.subtract([.expired, .expendable])
+        endExpendability(index)
+        slots[index].pointee.flags.remove(.expired)
         wheel.disarm(index, in: slots)
     }
 
@@ -368,11 +373,20 @@ final class Loop {
         let now = freshTick
         setDeadline(index, at: now &+ max(ticks, 1))
         slots[index].pointee.flags.insert(.expendable)
+        expendable += 1
         slots[index].pointee.patience = now &+ Loop.patience
+    }
+
+    func endExpendability(_ index: Slot.Index) {
+        guard slots[index].pointee.flags.contains(.expendable) else { return }
+        slots[index].pointee.flags.remove(.expendable)
+        expendable -= 1
     }
 
     /// Ends sessions that are expendable, those first whose deadline is nearest.
     func endExpendable(atMost count: Int) {
+        // The search looks at every deadline, those of tunnels too.
+        guard expendable > 0 else { return }
         let now = freshTick
         let ended = wheel.nearest(count, in: slots) {
             $0.flags.contains(.expendable) && Int32(bitPattern: now &- $0.patience) >= 0

@@ -52,7 +52,7 @@ package struct Socket: ~Copyable {
 
     /// Now something is done for the client; the deadline stays.
     package borrowing func endExpendability() {
-        loop.slots[slot].pointee.flags.remove(.expendable)
+        loop.endExpendability(slot)
     }
 
     package borrowing func clearDeadline() {

@@ -195,6 +195,48 @@ struct ResourceTests {
         }
     }
 
+    /// Each listener on each reactor that met the end ended a share for itself, again and again.
+    @Test("7: however many listeners find no descriptor left, no more clients are ended than for one")
+    func relief() async {
+        await #expect(processExitsWith: .success) {
+            var limit = rlimit(rlim_cur: 1024, rlim_max: 1024)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let budget = DescriptorBudget.shared
+            let counters = try Counters()
+            let reactor = try Reactor(counters: counters)
+            reactor.start()
+            var doors: [(acceptor: Acceptor, address: SocketAddress)] = []
+            for _ in 0..<4 {
+                let listener = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
+                let address = try ListeningSocket.address(of: listener)
+                let acceptor = Acceptor(
+                    listener: listener, account: 0, reactors: [reactor], onPause: { _ in },
+                    session: { reactor, client, _ in
+                        client.setExpendableDeadline(after: .seconds(60))
+                        while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
+                            try? await client.write([1])
+                        }
+                    })
+                doors.append((acceptor, address))
+            }
+            let silent = try (0..<100).map { _ in try Peer(connectingTo: doors[0].address) }
+            eventually("all are accepted") { counters.read(0).active == 100 }
+            // A newcomer is spared for half a second.
+            try on(reactor) { await $0.sleep(for: .milliseconds(600)) }
+            while budget.hasRoom { budget.take(1) }
+            let hold = DispatchSemaphore(value: 0)
+            reactor.spawn { _ in block(on: hold) }
+            let newcomers = try doors.map { try Peer(connectingTo: $0.address) }
+            hold.signal()
+            for newcomer in newcomers {
+                try newcomer.write("x")
+                #expect(try newcomer.read() == [1])
+            }
+            #expect(counters.read(0).active == 100 - (budget.relief + 1) + 4)
+            withExtendedLifetime((silent, doors)) {}
+        }
+    }
+
     @Test(
         "7: when the kernel gives no pipe of use, tunnels copy",
         .enabled(if: getuid() == 0, "needs root: to become a user who has used up his pipes"))
@@ -259,3 +301,5 @@ func openSockets() -> Int {
         return target?.hasPrefix("socket:") == true
     }
 }
+
+private func block(on semaphore: DispatchSemaphore) { semaphore.wait() }
