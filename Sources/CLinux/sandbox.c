@@ -54,12 +54,12 @@ static const int allowed[] = {
     SCMP_SYS(getsockopt), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(getuid), SCMP_SYS(listen), SCMP_SYS(lseek),
     SCMP_SYS(madvise), SCMP_SYS(membarrier), SCMP_SYS(memfd_create), SCMP_SYS(mremap),
     SCMP_SYS(munmap), SCMP_SYS(nanosleep), SCMP_SYS(newfstatat), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(pipe2),
-    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(prctl), SCMP_SYS(pread64), SCMP_SYS(prlimit64), SCMP_SYS(read),
+    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(prctl), SCMP_SYS(pread64), SCMP_SYS(read),
     SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(recvmmsg), SCMP_SYS(recvmsg),
     SCMP_SYS(restart_syscall), SCMP_SYS(rseq), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield), SCMP_SYS(sendmmsg), SCMP_SYS(sendmsg),
     SCMP_SYS(sendto), SCMP_SYS(set_robust_list), SCMP_SYS(setsockopt), SCMP_SYS(shutdown), SCMP_SYS(sigaltstack),
-    SCMP_SYS(splice), SCMP_SYS(statx), SCMP_SYS(stat), SCMP_SYS(sysinfo), SCMP_SYS(tgkill), SCMP_SYS(uname),
+    SCMP_SYS(splice), SCMP_SYS(statx), SCMP_SYS(stat), SCMP_SYS(sysinfo), SCMP_SYS(uname),
     SCMP_SYS(write), SCMP_SYS(writev),
 };
 
@@ -81,6 +81,13 @@ int linux_restrict_calls(const int *families, int count) {
         result = seccomp_rule_add(
             filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     if (result == 0) result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    // Itself alone: its sibling has the same user, and so would let itself be signalled and limited.
+    scmp_datum_t self = (scmp_datum_t)getpid();
+    if (result == 0) result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+    const scmp_datum_t limited[] = {0, self};
+    for (size_t index = 0; result == 0 && index < sizeof limited / sizeof *limited; index++)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, limited[index]));
     // Memory that is written to is never executed: nothing becomes executable (PROT_EXEC) any more.
     static const int mapping[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
     for (size_t index = 0; result == 0 && index < sizeof mapping / sizeof *mapping; index++)

@@ -39,6 +39,34 @@ struct ConfinementTests {
         #expect(!said.contains("WRONG"), "\(said)")
     }
 
+    /// tgkill(2) and prlimit64(2) take any process of the same user: one relay could stop the other, or take its descriptors.
+    @Test("A role signals and limits itself alone")
+    func siblings() async {
+        let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {
+            var wrong = Wrong()
+            _ = linux_no_new_privileges()
+            let (parent, own) = (getppid(), getpid())
+            var limit = rlimit()
+            let files = Int32(RLIMIT_NOFILE.rawValue)
+            // Swift's Glibc has neither.
+            let tgkill = unsafeBitCast(
+                dlsym(nil, "tgkill"), to: (@convention(c) (pid_t, pid_t, Int32) -> Int32).self)
+            let prlimit = unsafeBitCast(
+                dlsym(nil, "prlimit"),
+                to: (@convention(c) (pid_t, Int32, UnsafePointer<rlimit>?, UnsafeMutablePointer<rlimit>?) -> Int32).self
+            )
+            wrong.unless(tgkill(parent, parent, 0) == 0, "the test may not signal its parent")
+            Sandbox.enter(.socks5, log: Log.start(label: "test", level: "error"))
+            wrong.unless(tgkill(parent, parent, 0) < 0 && errno == EPERM, "it can signal a thread of others")
+            wrong.unless(prlimit(parent, files, nil, &limit) < 0 && errno == EPERM, "it can limit others")
+            wrong.unless(tgkill(own, own, 0) == 0, "it cannot signal itself")
+            wrong.unless(prlimit(own, files, nil, &limit) == 0, "it cannot ask for its limits by its pid")
+            wrong.unless(prlimit(0, files, nil, &limit) == 0, "it cannot ask for its limits")
+            wrong.end()
+        }
+        let said = result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } ?? ""
+        #expect(!said.contains("WRONG"), "\(said)")
+    }
     @Test("The firewall role has netlink, and no file and no internet")
     func firewall() async {
         await #expect(processExitsWith: .exitCode(0)) {

@@ -139,7 +139,8 @@ int linux_set_undumpable(void);
 /// Landlock: no file is reachable any more but, for reading, those beneath `readable`. -ENOSYS or -EOPNOTSUPP where the
 /// kernel has none.
 int linux_restrict_files(const char *const *readable, int count);
-/// seccomp: no system call but those that a role needs, and no socket but of these address families.
+/// seccomp: no system call but those that a role needs, no socket but of these address families, and no process but this one
+/// to signal or to limit. For a process that is who it is to be: its pid is in the filter.
 int linux_restrict_calls(const int *families, int count);
 
 // --- signals -------------------------------------------------------------------------------------------------------
