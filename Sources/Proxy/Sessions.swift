@@ -124,9 +124,12 @@ package actor Sessions {
             // Of one that began since, all that it moved.
             guard sample.time > 0 else { return }
             let before = sample.traffic[requester.id] ?? Traffic()
+            // Numbers come from memory that other processes write to: it may be another session's.
+            func rate(_ total: UInt64, _ before: UInt64) -> UInt64 {
+                (total - min(before, total)) * 1000 / (passed / 1_000_000)
+            }
             next.rates[requester.id] = Traffic(
-                sent: (traffic.sent - before.sent) * 1000 / (passed / 1_000_000),
-                received: (traffic.received - before.received) * 1000 / (passed / 1_000_000))
+                sent: rate(traffic.sent, before.sent), received: rate(traffic.received, before.received))
         }
         if sample.time == 0 { reactor.spawn { _ in await self.forgetSample() } }
         sample = next

@@ -9,6 +9,9 @@ import Synchronization
 /// meet once in 10^11. It has a place as long as it has sessions or has used up something that it has yet to wait for;
 /// then the place is the next one's who needs it. With no place left a new subject goes unlimited, which is counted
 /// (`overflows`): to turn everybody away for it would be worse.
+///
+/// Another process may write anything here, once it is somebody else's. Then limits do not hold, but no arithmetic on it may
+/// trap.
 package final class Ledger: Sendable {
     /// How many processes count.
     package static let parties = 2
@@ -97,7 +100,7 @@ package final class Ledger: Sendable {
 
     /// A number that no session of any party had.
     package func nextSession() -> Int {
-        header.pointee.sessions.add(1, ordering: .relaxed).newValue
+        header.pointee.sessions.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
     /// How often there was no place for a subject.
@@ -118,7 +121,7 @@ package final class Ledger: Sendable {
     package func admit(_ subject: Subject, atMost most: Int?, rate: Int?) -> Admission {
         while true {
             guard let index = find(subject) ?? claim(subject) else {
-                header.pointee.overflows.add(1, ordering: .relaxed)
+                header.pointee.overflows.wrappingAdd(1, ordering: .relaxed)
                 return .uncounted
             }
             let entry = entries + index
@@ -139,7 +142,15 @@ package final class Ledger: Sendable {
 
     /// The session is over.
     package func leave(_ place: Place) {
-        entries[Int(place.index)].sessions.subtract(1 << (32 * party), ordering: .sequentiallyConsistent)
+        let one: UInt64 = 1 << (32 * party)
+        var sessions = entries[Int(place.index)].sessions.load(ordering: .relaxed)
+        // At 0 somebody else has written here.
+        while sessions & (one * 0xffff_ffff) != 0 {
+            let (done, original) = entries[Int(place.index)].sessions.weakCompareExchange(
+                expected: sessions, desired: sessions - one, ordering: .sequentiallyConsistent)
+            if done { return }
+            sessions = original
+        }
     }
 
     /// Sessions that the subject has now, over all parties.
@@ -162,7 +173,7 @@ package final class Ledger: Sendable {
         while true {
             guard Ledger.total(sessions) < most else { return false }
             let (done, original) = entry.pointee.sessions.weakCompareExchange(
-                expected: sessions, desired: sessions + 1 << (32 * party), ordering: .sequentiallyConsistent)
+                expected: sessions, desired: sessions &+ 1 << (32 * party), ordering: .sequentiallyConsistent)
             if done { return true }
             sessions = original
         }
@@ -234,7 +245,7 @@ package final class Ledger: Sendable {
         let cost = nanoseconds(for: count, perSecond: rate)
         var before = used.load(ordering: .relaxed)
         while true {
-            let after = max(before, now) + cost
+            let after = sum(max(before, now), cost)
             guard after - now <= nanoseconds(for: burst, perSecond: rate) else { return false }
             let (done, original) = used.weakCompareExchange(expected: before, desired: after, ordering: .relaxed)
             if done { return true }
@@ -244,6 +255,12 @@ package final class Ledger: Sendable {
 
     /// The entry, as long as a session has it.
     func entry(at place: Place) -> UnsafeMutablePointer<Entry> { entries + Int(place.index) }
+}
+
+/// As +, and the most there can be beyond that.
+func sum(_ one: UInt64, _ other: UInt64) -> UInt64 {
+    let (sum, isTooMuch) = one.addingReportingOverflow(other)
+    return isTooMuch ? .max : sum
 }
 
 func nanoseconds(for count: Int, perSecond rate: Int) -> UInt64 {

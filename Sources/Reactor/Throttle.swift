@@ -22,6 +22,9 @@ package final class Throttle {
         }
     }
 
+    /// An hour in nanoseconds, within what a deadline can be.
+    private static let longest: UInt64 = 3_600_000_000_000
+
     /// Keeps the memory.
     private let ledger: Ledger
     private let buckets: [Bucket]
@@ -47,13 +50,13 @@ package final class Throttle {
         return allowed
     }
 
-    /// Nanoseconds until something may move; 0: now.
+    /// Nanoseconds until something may move, or until it is time to ask again; 0: now.
     func delay(isUp: Bool) -> UInt64 {
         let now = MonotonicClock.nanoseconds
         return buckets.reduce(0) { longest, bucket in
             let least = nanoseconds(for: bucket.quantum, perSecond: bucket.rate)
-            let wanted = Throttle.used(bucket, isUp: isUp, at: now) + least
-            return max(longest, wanted > bucket.burst ? wanted - bucket.burst : 0)
+            let wanted = sum(Throttle.used(bucket, isUp: isUp, at: now), least)
+            return max(longest, wanted > bucket.burst ? min(wanted - bucket.burst, Throttle.longest) : 0)
         }
     }
 
@@ -64,7 +67,7 @@ package final class Throttle {
             let cost = nanoseconds(for: bytes, perSecond: bucket.rate)
             var before = Throttle.load(bucket, isUp: isUp)
             while true {
-                let after = max(before, now) + cost
+                let after = sum(max(before, now), cost)
                 let (done, original) =
                     isUp
                     ? bucket.entry.pointee.sent.weakCompareExchange(

@@ -126,6 +126,40 @@ import Testing
         }
     }
 
+    /// Sessions get their numbers from memory that the other relay writes to: one may have the number of another that moved more.
+    @Test func `Rates are measured whatever numbers sessions have`() async {
+        await #expect(processExitsWith: .success) {
+            let ledger = try Ledger()
+            let gateway = try Gateway(ledger: ledger)
+            let origin = try Origin()
+            func list() async -> [SessionRecord] {
+                await gateway.relay.sessions[0].list(SessionQuery(measuresRates: true, now: 0)).sessions
+            }
+            func begin() async throws -> Peer {
+                let client = try await gateway.greeted()
+                try await client.send(connect(loopback, origin.port))
+                #expect(try await client.receive(10).prefix(2) == [5, 0])
+                return client
+            }
+            let first = try await begin()
+            try await first.send("some bytes")
+            while await list().first?.sent != 10 { await Task.yield() }
+            // Measured when they had moved, and not again before the second one is there.
+            while await list().first?.sentRate == nil { await Task.yield() }
+            first.resetAtClose()
+            _ = consume first
+            while await gateway.sessionCount > 0 { await Task.yield() }
+            let header = mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ledger.memory.number, 0)!
+            header.storeBytes(of: 0, toByteOffset: 16, as: Int.self)
+            let second = try await begin()
+            // What is 0.3 s old is measured anew.
+            let start = ContinuousClock.now
+            while ContinuousClock.now - start < .milliseconds(400) { _ = await list() }
+            #expect(await list().first?.id == 1)
+            withExtendedLifetime((second, gateway)) {}
+        }
+    }
+
     private func tunnel(_ gateway: Gateway, _ origin: Origin) async throws -> Peer {
         let client = try await gateway.greeted()
         try await client.send(connect(loopback, origin.port))

@@ -140,6 +140,69 @@ struct LedgerTests {
         #expect(first.enter(first.subject([1]), atMost: 1) != nil)
     }
 
+    /// A compromised relay can write whatever it likes; checked arithmetic on it would end the other one.
+    enum Use: String, CaseIterable, Codable {
+        case leave, count, rate, number, overflow, charge, delay, tunnel
+    }
+
+    @Test("Whatever another process writes there, nobody dies of it", arguments: Use.allCases)
+    func vandalism(use: Use) async {
+        await #expect(processExitsWith: .success) { [use] in
+            let ledger = try Ledger()
+            let subject = ledger.subject([1])
+            guard let place = ledger.enter(subject), let throttle = Throttle([(place, 1000)], in: ledger) else {
+                fatalError("no place")
+            }
+            let entry = ledger.entry(at: place)
+            func write(_ word: UInt64) {
+                entry.pointee.begun.store(word, ordering: .relaxed)
+                entry.pointee.sent.store(word, ordering: .relaxed)
+                entry.pointee.received.store(word, ordering: .relaxed)
+            }
+            switch use {
+            case .leave:
+                entry.pointee.sessions.store(5 << 32, ordering: .relaxed)
+                ledger.leave(place)
+                #expect(ledger.sessions(of: subject) == 5)
+            case .count:
+                entry.pointee.sessions.store(.max, ordering: .relaxed)
+                _ = try Ledger(memory: Descriptor(adopting: dup(ledger.memory.number)), party: 1).enter(subject)
+            case .rate:
+                for word: UInt64 in [.max, .max - 1_000_000_000] {
+                    write(word)
+                    #expect(ledger.enter(subject, rate: 20) == nil)
+                }
+            case .number, .overflow:
+                // The header has the key, the number of the last session, the lock, and the count of overflows.
+                let header = mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ledger.memory.number, 0)!
+                header.storeBytes(of: Int.max, toByteOffset: 16, as: Int.self)
+                header.storeBytes(of: UInt64.max, toByteOffset: 24, as: UInt64.self)
+                header.storeBytes(of: UInt64.max, toByteOffset: 32, as: UInt64.self)
+                if use == .number { _ = ledger.nextSession() } else { _ = ledger.enter(ledger.subject([2])) }
+            case .charge:
+                write(.max)
+                throttle.charge(1000, isUp: true)
+                #expect(throttle.allowance(isUp: true, atMost: 1) == 0)
+            case .delay:
+                write(.max)
+                #expect(throttle.delay(isUp: false) < 1 << 50)
+            case .tunnel:
+                let (client, origin, relay) = try Attended.joined(TunnelLimits()) {
+                    $0.hold(to: Throttle([(place, 1000)], in: ledger))
+                }
+                try client.write("x")
+                #expect(try origin.text(1) == "x")
+                write(UInt64.max / 2)
+                try client.write("y")
+                client.waitUntilSent()
+                // It is asked when it may go on, by the tunnel and as a task would.
+                let pause = try on(relay.reactor) { relay.pause($0) }
+                #expect(pause ?? .zero > .zero)
+                try on(relay.reactor) { relay.hold($0, to: nil) }
+                #expect(try origin.text(1) == "y")
+            }
+        }
+    }
     @Test("The hash is SipHash-2-4")
     func hash() {
         // The key and the message of the paper's appendix A: bytes 0 to 15, and 0 to 14.

@@ -247,6 +247,7 @@ final class Attended: SessionOwner, @unchecked Sendable {
 
     func hold(_ reactor: isolated Reactor, to throttle: Throttle?) { handle?.hold(to: throttle) }
 
+    func pause(_ reactor: isolated Reactor) -> Duration? { handle?.pause(isUp: true) }
     func open(_ reactor: isolated Reactor) -> Int {
         var count = 0
         reactor.forEachSession { _ in count += 1 }
