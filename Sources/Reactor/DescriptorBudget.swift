@@ -7,7 +7,7 @@ import Synchronization
 package final class DescriptorBudget: Sendable {
     package static let shared = DescriptorBudget()
 
-    /// Kept back for what nobody takes from the budget: epoll, eventfds, resolver sockets, races of connects.
+    /// Kept back for what nobody takes from the budget: epoll, eventfds, resolver sockets.
     private static let reserve = 64
     /// What a new session may need: its client and its origin.
     static let session = 2

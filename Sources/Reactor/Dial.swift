@@ -37,7 +37,7 @@ package enum Dial {
         to address: SocketAddress, timeout: Duration, on loop: Loop
     ) async throws(Failure) -> Connection {
         do throws(Errno) {
-            let attempt = try begin(address, on: loop)
+            let attempt = try begin(address, isPrepaid: true, on: loop)
             let socket = Socket(slot: attempt.slot, loop: loop)
             if !attempt.isConnected {
                 socket.setDeadline(after: timeout)
@@ -53,7 +53,7 @@ package enum Dial {
 
     /// Starts a connect. True if it is there already, as on loopback.
     private static func begin(
-        _ address: SocketAddress, on loop: Loop
+        _ address: SocketAddress, isPrepaid: Bool, on loop: Loop
     ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
         let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
         TCPOptions.keepUrgentInline(descriptor)
@@ -63,7 +63,7 @@ package enum Dial {
             _ = linux_close(descriptor)
             throw Errno(-result)
         }
-        let slot = loop.open(descriptor, isPrepaid: true)
+        let slot = loop.open(descriptor, isPrepaid: isPrepaid)
         guard !loop.slots[slot].pointee.flags.contains(.deaf) else {
             loop.close(slot)
             throw Errno(ENOSPC)
@@ -126,14 +126,16 @@ package enum Dial {
             }
         }
 
-        /// Starts the next attempt; answers it if it is connected at once.
+        /// Starts the next attempt; answers it if it is connected at once. Beside another one it costs a descriptor that no
+        /// session has paid for, and has to wait for one to spare.
         private func startNext() -> Connection? {
-            guard started < addresses.count else { return nil }
+            let isPrepaid = attempts.isEmpty
+            guard started < addresses.count, isPrepaid || DescriptorBudget.shared.hasRoom else { return nil }
             let address = addresses[started]
             started += 1
             do throws(Errno) {
-                let (slot, isConnected) = try Dial.begin(address, on: loop)
-                if isConnected { return Connection(socket: Socket(slot: slot, loop: loop), address: address) }
+                let (slot, isConnected) = try Dial.begin(address, isPrepaid: isPrepaid, on: loop)
+                if isConnected { return win(slot, address) }
                 loop.slots[slot].pointee.proxy = alarm.slot
                 attempts.append((slot, address))
             } catch {
@@ -154,12 +156,17 @@ package enum Dial {
                 attempts.remove(at: index)
                 guard let error = Dial.failure(of: slot, on: loop) else {
                     loop.slots[slot].pointee.proxy = Slot.none
-                    return Connection(socket: Socket(slot: slot, loop: loop), address: address)
+                    return win(slot, address)
                 }
                 lastFailure = Failure(errno: error, address: address)
                 loop.close(slot)
             }
             return nil
+        }
+
+        private func win(_ slot: Slot.Index, _ address: SocketAddress) -> Connection {
+            loop.prepay(slot)
+            return Connection(socket: Socket(slot: slot, loop: loop), address: address)
         }
     }
 }

@@ -254,6 +254,13 @@ final class Loop {
         closed.append(index)
     }
 
+    /// From now on a session has paid for it.
+    func prepay(_ index: Slot.Index) {
+        guard !slots[index].pointee.flags.contains(.prepaid) else { return }
+        slots[index].pointee.flags.insert(.prepaid)
+        DescriptorBudget.shared.give(1)
+    }
+
     private func data(of index: Slot.Index) -> UInt64 {
         UInt64(slots[index].pointee.generation) << 32 | UInt64(index)
     }

@@ -88,11 +88,8 @@ extension Socket {
 
     /// Takes it back into a session, whose share of the descriptors it is in from now on.
     package borrowing func unpark() {
-        let state = loop.slots[slot]
-        state.pointee.watcher = nil
+        loop.slots[slot].pointee.watcher = nil
         clearDeadline()
-        guard !state.pointee.flags.contains(.prepaid) else { return }
-        state.pointee.flags.insert(.prepaid)
-        DescriptorBudget.shared.give(1)
+        loop.prepay(slot)
     }
 }

@@ -134,6 +134,26 @@ struct DialTests {
         #expect(result.address == hole.address)
     }
 
+    /// Each attempt was taken for the one that its session had paid for, so that races took what was kept for other things.
+    @Test("35: a race begins another attempt only with a descriptor to spare, and the winner is the session's own")
+    func racersPay() async {
+        await #expect(processExitsWith: .success) {
+            let budget = DescriptorBudget.shared
+            let (hole, origin) = (try BlackHole(), try Origin())
+            while budget.hasRoom { budget.take(1) }
+            let tests = DialTests()
+            let alone = try tests.dial([hole.address, origin.address], timeout: .milliseconds(600))
+            #expect(alone.errno == .timedOut && alone.failed == hole.address)
+            // The next one's turn comes all the same when the first has failed.
+            #expect(try tests.dial([tests.unusedAddress(), origin.address]).address == origin.address)
+            budget.give(1)
+            #expect(try tests.dial([hole.address, origin.address]).address == origin.address)
+            #expect(budget.hasRoom)
+            budget.take(1)
+            #expect(!budget.hasRoom)
+        }
+    }
+
     /// An address where connects are neither accepted nor refused: a listening socket whose queue is full.
     private final class BlackHole: Sendable {
         let origin: Origin
