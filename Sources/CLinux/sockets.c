@@ -43,9 +43,9 @@ int linux_connect(int fd, const struct sockaddr_storage *address, socklen_t leng
     return syscall(SYS_connect, fd, address, length) < 0 ? -errno : 0;
 }
 
-void linux_abort(int fd) {
+int linux_abort(int fd) {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    connect(fd, &nobody, sizeof nobody);
+    return connect(fd, &nobody, sizeof nobody) < 0 ? -errno : 0;
 }
 
 int linux_set_option(int fd, int level, int name, int value) {

@@ -188,7 +188,11 @@ extension Loop {
         guard slot.pointee.flags.contains(.open), slot.pointee.flags.isDisjoint(with: .revoked) else { return }
         clearDeadline(index)
         slot.pointee.flags.formUnion([.expired, .revoked])
-        linux_abort(slot.pointee.descriptor)
+        if linux_abort(slot.pointee.descriptor) < 0 {
+            // Kernel TLS does not let go (tls_disconnect() in the kernel): the RST comes with the close.
+            _ = linux_set_reset_on_close(slot.pointee.descriptor)
+            _ = shutdown(slot.pointee.descriptor, Int32(SHUT_RDWR))
+        }
         resume(slot)
         if slot.pointee.proxy != Slot.none { wake(slot.pointee.proxy) }
     }

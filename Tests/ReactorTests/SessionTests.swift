@@ -169,6 +169,19 @@ struct SessionTests {
         #expect(loop.slots[mine.slot].pointee.flags.contains(.revoked))
         for slot in [left.slot, kept.slot] { #expect(!loop.slots[slot].pointee.flags.contains(.revoked)) }
     }
+
+    /// Kernel TLS refuses to be disconnected (tls_disconnect() in the kernel), and so does a Unix socket.
+    @Test("A client whose connection cannot be aborted is told of its session's end all the same")
+    func stubborn() throws {
+        let loop = try Loop(counters: Counters(), limits: TunnelLimits())
+        var ends: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        defer { close(ends[1]) }
+        let client = Socket(slot: loop.open(ends[0]), loop: loop)
+        client.beginSession(of: Nobody()).end()
+        var byte: UInt8 = 0
+        #expect(recv(ends[1], &byte, 1, Int32(MSG_DONTWAIT)) == 0)
+    }
 }
 
 private final class Nobody: SessionOwner {

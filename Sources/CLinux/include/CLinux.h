@@ -57,7 +57,8 @@ int linux_socket(int domain, int type);
 int linux_accept(int fd, struct sockaddr_storage *peer);
 int linux_connect(int fd, const struct sockaddr_storage *address, socklen_t length);
 /// Ends a connection at once with a RST, as ABORT of RFC 9293 §3.10.5 does (connect(2) to AF_UNSPEC); the descriptor stays open.
-void linux_abort(int fd);
+/// -EOPNOTSUPP for a socket whose TLS is the kernel's.
+int linux_abort(int fd);
 int linux_set_option(int fd, int level, int name, int value);
 /// SO_ERROR: the pending error, cleared; 0 if none.
 int linux_socket_error(int fd);
