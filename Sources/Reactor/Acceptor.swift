@@ -50,7 +50,7 @@ package final class Acceptor: Sendable {
 
     /// Clients taken from the queue in one turn, at most.
     private static let batch = 64
-    /// How long accepting pauses when there is no descriptor left.
+    /// How long accepting pauses when the kernel refuses.
     private static let pause = Duration.milliseconds(50)
     /// Without an obstacle for so long (milliseconds) it has recovered, and the next obstacle is news.
     private static let recovery: UInt64 = 10_000
@@ -88,6 +88,14 @@ package final class Acceptor: Sendable {
     private enum Obstacle: Error {
         case budget
         case refusal(Errno)
+
+        /// What a session that ends gives back stands in the way (accept(2)).
+        var isWant: Bool {
+            switch self {
+            case .budget: true
+            case .refusal(let errno): [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno.code)
+            }
+        }
     }
 
     private func run(_ door: Door, from listener: consuming Descriptor, on reactor: isolated Reactor) async {
@@ -106,7 +114,7 @@ package final class Acceptor: Sendable {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
             // Who asks for something comes before who does not.
-            if DescriptorBudget.shared.beginRelief(at: now) {
+            if obstacle.isWant, DescriptorBudget.shared.beginRelief(at: now) {
                 let share = DescriptorBudget.shared.relief / doors.count + 1
                 for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
             }

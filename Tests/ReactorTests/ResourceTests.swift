@@ -237,6 +237,37 @@ struct ResourceTests {
         }
     }
 
+    @Test("7: what stands in the way of accepting and is no want of descriptors ends nobody")
+    func refusal() async {
+        await #expect(processExitsWith: .success) {
+            let listener = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
+            let address = try ListeningSocket.address(of: listener)
+            let reactor = try Reactor(counters: Counters())
+            reactor.start()
+            let acceptor = Acceptor(
+                listener: listener, account: 0, reactors: [reactor], onPause: { _ in },
+                session: { reactor, client, _ in
+                    client.setExpendableDeadline(after: .seconds(60))
+                    while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
+                        try? await client.write([1])
+                        client.setExpendableDeadline(after: .seconds(60))
+                    }
+                })
+            let client = try Peer(connectingTo: address)
+            try client.write("x")
+            #expect(try client.read() == [1])
+            try on(reactor) { await $0.sleep(for: .milliseconds(600)) }
+            let pauses = Mutex<[Errno?]>([])
+            let deaf = Acceptor(
+                listener: Descriptor(adopting: linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))), account: 0,
+                reactors: [reactor], onPause: { errno in pauses.withLock { $0.append(errno) } },
+                session: { _, _, _ in })
+            eventually("accepting pauses") { pauses.withLock { $0 == [Errno(EINVAL)] } }
+            try client.write("x")
+            #expect(try client.read() == [1])
+            withExtendedLifetime((acceptor, deaf)) {}
+        }
+    }
     @Test(
         "7: when the kernel gives no pipe of use, tunnels copy",
         .enabled(if: getuid() == 0, "needs root: to become a user who has used up his pipes"))
