@@ -13,15 +13,26 @@ package struct Rendezvous: ~Copyable {
     /// - Throws: `EADDRINUSE` if all of them are taken; `EMFILE` if there is no descriptor left for it.
     package init(at address: SocketAddress, ports: ClosedRange<UInt16>?) throws(Errno) {
         guard DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
+        while true {
+            let socket = try Rendezvous.bind(to: address, ports)
+            if Glibc.listen(socket.number, 4) == 0 {
+                self.address = try SocketAddress.local(of: socket.number)
+                listener = socket
+                return
+            }
+            // Two may have bound one port before the first of them listens (SO_REUSEADDR). From then on it is taken.
+            guard errno == EADDRINUSE else { throw Errno(errno) }
+        }
+    }
+
+    private static func bind(to address: SocketAddress, _ ports: ClosedRange<UInt16>?) throws(Errno) -> Descriptor {
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
         try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
         // What is accepted has these from here.
         TCPOptions.carry(socket.number)
         TCPOptions.keepAlive(socket.number)
         try address.withPort(0).bind(socket.number, ports: ports)
-        guard Glibc.listen(socket.number, 4) == 0 else { throw Errno(errno) }
-        self.address = try SocketAddress.local(of: socket.number)
-        listener = socket
+        return socket
     }
 
     /// Waits for a connection from a peer whom `admits` takes. Others are reset, as are those that came too late.

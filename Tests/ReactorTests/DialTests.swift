@@ -154,6 +154,23 @@ struct DialTests {
         }
     }
 
+    /// Both had bound the same port before either listened, and the second to listen was told that it was taken.
+    @Test("As many listen for one connection as there are ports, however their calls mix")
+    func rendezvous() throws {
+        let base = try unusedAddress().port & ~1
+        let rounds = (0..<2).map { _ in
+            background { () throws -> Int in
+                var refused = 0
+                for _ in 0..<5000 {
+                    do { _ = try Rendezvous(at: .v4(0x7f00_0001, port: 0), ports: base...base + 1).address } catch {
+                        refused += 1
+                    }
+                }
+                return refused
+            }
+        }
+        for round in rounds { #expect(try round.get().get() == 0) }
+    }
     /// An address where connects are neither accepted nor refused: a listening socket whose queue is full.
     private final class BlackHole: Sendable {
         let origin: Origin
