@@ -70,12 +70,12 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             if !inbox.isClosed { inbox.arrivals.append((arrival, reactor)) }
             return !inbox.isClosed
         }
-        if isTaken { wake() } else { arrival.drop() }
+        if isTaken { wake() } else { drop(arrival) }
     }
 
     /// Hands work over from another thread; no other thread has a part in starting it.
     func deliver(_ body: @escaping ReactorBody, to reactor: Reactor) {
-        inbox.withLock { $0.bodies.append((body, reactor)) }
+        inbox.withLock { if !$0.isClosed { $0.bodies.append((body, reactor)) } }
         wake()
     }
 
@@ -131,8 +131,13 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             defer { inbox = Inbox(isClosed: true) }
             return inbox.arrivals
         }
-        for (arrival, _) in late { arrival.drop() }
+        for (arrival, _) in late { drop(arrival) }
         thread.store(0, ordering: .sequentiallyConsistent)
+    }
+
+    private func drop(_ arrival: Arrival) {
+        pending.subtract(1, ordering: .relaxed)
+        arrival.drop()
     }
 
     private func wake(always: Bool = false) {

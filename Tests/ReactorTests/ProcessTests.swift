@@ -135,4 +135,27 @@ struct ProcessTests {
         #expect(try origin.text(10) == "still here")
         _ = try ListeningSocket.tcp(relay.address).number
     }
+
+    @Test("What is handed to a reactor that has ended is let go of, and counts nowhere")
+    func ended() throws {
+        let reactor = try Reactor(counters: Counters())
+        let thread = background { reactor.run() }
+        reactor.stop()
+        try thread.get().get()
+        weak var kept: Flag?
+        do {
+            let flag = Flag()
+            kept = flag
+            reactor.spawn { _ in flag.set() }
+        }
+        #expect(kept == nil)
+        let acceptor = Acceptor(
+            listener: try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0)), account: 0, reactors: [reactor],
+            onPause: { _ in }, session: { _, _, _ in })
+        #expect(DescriptorBudget.shared.takeSession())
+        let descriptor = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))
+        let arrival = Arrival(descriptor: descriptor, peer: .v4(0x7f00_0001, port: 1), acceptor: acceptor)
+        reactor.executor.deliver(arrival, to: reactor)
+        #expect(reactor.load == 0)
+    }
 }
