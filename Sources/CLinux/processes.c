@@ -119,13 +119,6 @@ int linux_become(uid_t uid, gid_t gid, int keep_net_admin) {
     return linux_limit_capabilities(keep_net_admin);
 }
 
-int linux_has_net_admin(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data) < 0) return 0;
-    return (data[0].effective >> CAP_NET_ADMIN) & 1;
-}
-
 void linux_set_title(int argc, char **argv, const char *title) {
     // The arguments lie one behind the other; proc(5) shows the area from argv[0] to the last one's end.
     char *end = argv[0];

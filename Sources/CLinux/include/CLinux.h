@@ -24,7 +24,6 @@ int linux_pipe(int ends[2], int size);
 /// splice(2) with SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
 long linux_splice(int from, int to, size_t length);
 int linux_set_nonblocking(int fd);
-int linux_set_inheritable(int fd, int inheritable);
 /// RLIMIT_NOFILE: the soft limit, raised to the hard one first.
 long linux_raise_descriptor_limit(void);
 /// Creates a memfd with the bytes, sealed against any change (memfd_create(2), F_ADD_SEALS).
@@ -33,7 +32,6 @@ int linux_sealed_memory(const void *bytes, size_t length);
 long linux_sealed_memory_length(int fd);
 /// A zeroed memfd of `length` bytes for counters that two processes share.
 int linux_shared_memory(size_t length);
-int linux_flock_exclusive(int fd);
 
 // --- epoll(7) ------------------------------------------------------------------------------------------------------
 typedef struct {
@@ -72,7 +70,7 @@ int linux_unsent(int fd);
 int linux_has_kernel_tls(void);
 /// SO_PEERCRED (unix(7)).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
-/// SO_PEERGROUPS: how many supplementary groups the peer has; at most `capacity` are written.
+/// SO_PEERGROUPS: how many supplementary groups the peer has; -ERANGE if more than `capacity`.
 int linux_peer_groups(int fd, gid_t *groups, int capacity);
 /// A connected pair of SOCK_SEQPACKET sockets, close-on-exec.
 int linux_packet_pair(int ends[2]);
@@ -127,8 +125,6 @@ int linux_no_new_privileges(void);
 int linux_limit_capabilities(int keep_net_admin);
 /// Sets all ids, drops the supplementary groups, and limits the capabilities as above.
 int linux_become(uid_t uid, gid_t gid, int keep_net_admin);
-/// 1 if CAP_NET_ADMIN is effective.
-int linux_has_net_admin(void);
 /// Makes ps(1) show `title` in place of the command line (overwrites the argument area) and names the thread after it.
 void linux_set_title(int argc, char **argv, const char *title);
 /// Names this thread, as ps(1) -L shows it; 15 characters at most.
