@@ -75,7 +75,7 @@ struct SessionVerb: ParsableCommand {
         private func report(
             _ reply: ListSessions.Reply, since known: inout [Int: SessionRecord], _ missed: inout Set<Int>
         ) {
-            let open = Dictionary(uniqueKeysWithValues: reply.sessions.map { ($0.id, $0) })
+            let open = Dictionary(reply.sessions.map { ($0.id, $0) }) { first, _ in first }
             for session in reply.ended where missed.remove(session.id) == nil {
                 if known[session.id] == nil { report("+", session) }
                 known[session.id] = nil

@@ -108,7 +108,7 @@ struct OpeningTests {
     @Test("a firewall that cannot be put in force at the start: no relay accepts, and the daemon says why until it can")
     func refusedAtStart() throws {
         let home = try Home.ready()
-        home.stop()
+        try home.stop()
         let owner = try TableOwner(in: home)
         try home.start()
         let status = try home.ctl("status")
@@ -150,7 +150,7 @@ struct OpeningTests {
     @Test("observe takes out a table that was there before the daemon, which leaves it alone until it is told")
     func left() throws {
         let home = try Home.ready()
-        home.stop()
+        try home.stop()
         try home.start(firewall: "observe")
         #expect(try home.ruleset() != "")
         #expect(try home.ctl("status").contains("firewall observe` takes it out"))
