@@ -259,7 +259,8 @@ enum Interface {
 
         method RemoveLimit(subject: string) -> (revision: int, changes: []string, warnings: []string)
 
-        # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does.
+        # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does, or holds
+        # a table from before in mode observe.
         # lan: the interfaces behind which the home is.
         method GetFirewall() -> (
           mode: FirewallMode,

@@ -118,7 +118,7 @@ package struct AppliedRule: Codable, Hashable, Sendable {
 
 package struct FirewallReport: Codable, Hashable, Sendable {
     package var mode: FirewallMode
-    /// Whether the kernel holds `ruleset`.
+    /// Whether the kernel holds `ruleset`; in mode `observe`, any of ours, from before.
     package var held: Bool
     /// What the kernel should hold in mode `enforce`, as nft(8) would print it.
     package var ruleset: String

@@ -193,7 +193,8 @@ extension Gateway: AdminHandler {
             // Between its start and the first ruleset.
             if report?.text.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
             return FirewallReport(
-                mode: firewallMode, held: report?.state == "held", ruleset: report?.text ?? "",
+                mode: firewallMode, held: report.map { ["held", "left"].contains($0.state) } ?? false,
+                ruleset: report?.text ?? "",
                 openings: policy.openings, lan: policy.lan)
         } catch {
             throw .refused(error.description)

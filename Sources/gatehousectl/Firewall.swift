@@ -52,7 +52,8 @@ struct FirewallVerb: ParsableCommand {
             switch (report.mode, report.held) {
             case (.enforce, true): "enforce: the kernel holds this ruleset"
             case (.enforce, false): "enforce, but the kernel does NOT hold this ruleset; see `gatehousectl status`"
-            case (.observe, true): "observe, but the kernel holds this ruleset from before"
+            case (.observe, true):
+                "observe, but the kernel holds a table from before; `gatehousectl firewall observe` takes it out"
             case (.observe, false): "observe: the ruleset is shown only, nothing is filtered"
             }
         }

@@ -110,7 +110,7 @@ struct OpeningTests {
         let home = try Home.ready()
         try home.stop()
         let owner = try TableOwner(in: home)
-        try home.start()
+        try home.start(isHindered: true)
         let status = try home.ctl("status")
         #expect(status.contains("the firewall is not in force: ") && status.contains("failed"), "\(status)")
         // As it is to be, and not as if there were none.
@@ -154,6 +154,7 @@ struct OpeningTests {
         try home.start(firewall: "observe")
         #expect(try home.ruleset() != "")
         #expect(try home.ctl("status").contains("firewall observe` takes it out"))
+        #expect(try home.ctl("firewall", "show").hasPrefix("# observe, but the kernel holds a table from before"))
         try home.ctl("firewall", "observe")
         #expect(try home.ruleset() == "")
         #expect(try home.gateway.run("nft", "list", "tables") == "")
