@@ -311,9 +311,11 @@ actor Gateway {
         var share = target
         // An opening without a listener behind it is a door that stands open, and a PAC file that names one leads nowhere:
         // only those with a socket count.
-        let live = target.listeners.compactMap { listener in sockets[listener].map { (listener, $0.account) } }
-        let own = live.filter { $0.0.role == role }
-        share.listeners = live.map(\.0)
+        let live = target.listeners.compactMap { listener in
+            sockets[listener].map { Assignment.Account(listener: listener, number: $0.account) }
+        }
+        let own = live.filter { $0.listener.role == role }
+        share.listeners = live.map(\.listener)
         if role == .firewall {
             if isStopping { share.listeners = [] }
             share.users = []
@@ -321,12 +323,11 @@ actor Gateway {
             share.limits = []
         } else {
             share.openings = []
-            if !own.contains(where: { $0.0.authentication == .required }) { share.users = [] }
+            if !own.contains(where: { $0.listener.authentication == .required }) { share.users = [] }
         }
-        let accounts = own.map { Assignment.Account(listener: $0, number: $1) }
         return Assignment(
-            revision: revision, policy: share, surroundings: surroundings, accounts: accounts,
-            identity: own.contains { $0.0.kind == .https } ? identity : nil,
+            revision: revision, policy: share, surroundings: surroundings, accounts: own,
+            identity: own.contains { $0.listener.kind == .https } ? identity : nil,
             isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe)
     }
 

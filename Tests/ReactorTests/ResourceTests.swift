@@ -211,12 +211,7 @@ struct ResourceTests {
                 let address = try ListeningSocket.address(of: listener)
                 let acceptor = Acceptor(
                     listener: listener, account: 0, reactors: [reactor], onPause: { _ in },
-                    session: { reactor, client, _ in
-                        client.setExpendableDeadline(after: .seconds(60))
-                        while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
-                            try? await client.write([1])
-                        }
-                    })
+                    session: Self.answering)
                 doors.append((acceptor, address))
             }
             let silent = try (0..<100).map { _ in try Peer(connectingTo: doors[0].address) }
@@ -237,6 +232,14 @@ struct ResourceTests {
         }
     }
 
+    /// A client that is served, and may be ended all the while.
+    private static let answering: SessionBody = { reactor, client, _ in
+        client.setExpendableDeadline(after: .seconds(60))
+        while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
+            try? await client.write([1])
+        }
+    }
+
     @Test("7: what stands in the way of accepting and is no want of descriptors ends nobody")
     func refusal() async {
         await #expect(processExitsWith: .success) {
@@ -246,13 +249,7 @@ struct ResourceTests {
             reactor.start()
             let acceptor = Acceptor(
                 listener: listener, account: 0, reactors: [reactor], onPause: { _ in },
-                session: { reactor, client, _ in
-                    client.setExpendableDeadline(after: .seconds(60))
-                    while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
-                        try? await client.write([1])
-                        client.setExpendableDeadline(after: .seconds(60))
-                    }
-                })
+                session: Self.answering)
             let client = try Peer(connectingTo: address)
             try client.write("x")
             #expect(try client.read() == [1])
@@ -268,6 +265,7 @@ struct ResourceTests {
             withExtendedLifetime((acceptor, deaf)) {}
         }
     }
+
     @Test(
         "7: when the kernel gives no pipe of use, tunnels copy",
         .enabled(if: getuid() == 0, "needs root: to become a user who has used up his pipes"))
