@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A UDP socket that belongs to a reactor and is worked on in batches. It is closed by `close()`, or by letting go of it.
 ///
@@ -34,7 +35,7 @@ package final class DatagramSocket {
         _ = linux_set_option(socket.number, SOL_SOCKET, SO_SNDBUF, Self.buffer)
         // A kernel before 5.0 knows nothing of it, and gives each datagram by itself.
         _ = linux_udp_coalesce(socket.number)
-        try address.bind(socket.number, ports: ports)
+        try SocketAddress.search.withLock { _ throws(Errno) in try address.bind(socket.number, ports: ports) }
         loop = reactor.currentLoop
         self.isPrepaid = isPrepaid
         descriptor = socket.release()

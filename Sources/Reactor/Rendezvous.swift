@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A socket that listens for one connection, as BIND does (RFC 1928 §4).
 package struct Rendezvous: ~Copyable {
@@ -13,26 +14,23 @@ package struct Rendezvous: ~Copyable {
     /// - Throws: `EADDRINUSE` if all of them are taken; `EMFILE` if there is no descriptor left for it.
     package init(at address: SocketAddress, ports: ClosedRange<UInt16>?) throws(Errno) {
         guard DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
-        while true {
-            let socket = try Rendezvous.bind(to: address, ports)
-            if Glibc.listen(socket.number, 4) == 0 {
-                self.address = try SocketAddress.local(of: socket.number)
-                listener = socket
-                return
-            }
-            // Two may have bound one port before the first of them listens (SO_REUSEADDR). From then on it is taken.
-            guard errno == EADDRINUSE else { throw Errno(errno) }
-        }
+        let socket = try SocketAddress.search.withLock { _ throws(Errno) in try Rendezvous.listen(at: address, ports) }
+        self.address = try SocketAddress.local(of: socket.number)
+        listener = socket
     }
 
-    private static func bind(to address: SocketAddress, _ ports: ClosedRange<UInt16>?) throws(Errno) -> Descriptor {
-        let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
-        try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
-        // What is accepted has these from here.
-        TCPOptions.carry(socket.number)
-        TCPOptions.keepAlive(socket.number)
-        try address.withPort(0).bind(socket.number, ports: ports)
-        return socket
+    private static func listen(at address: SocketAddress, _ ports: ClosedRange<UInt16>?) throws(Errno) -> Descriptor {
+        while true {
+            let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
+            try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
+            // An accepted socket inherits these options.
+            TCPOptions.carry(socket.number)
+            TCPOptions.keepAlive(socket.number)
+            try address.withPort(0).bind(socket.number, ports: ports)
+            if Glibc.listen(socket.number, 4) == 0 { return socket }
+            // Two processes may have bound one port before the first of them listens (SO_REUSEADDR). From then on it is taken.
+            guard errno == EADDRINUSE else { throw Errno(errno) }
+        }
     }
 
     /// Waits for a connection from a peer whom `admits` takes. Others are reset, as are those that came too late.

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// Where a TCP or UDP socket is: address and port in host byte order.
 package enum SocketAddress: Hashable, Sendable {
@@ -80,7 +81,12 @@ package enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// bind(2), if `ports` says so to one of them, beginning anywhere among them.
+    /// Held by each search for a free port of this process. A search asks for one port after the other. Without the lock another
+    /// socket could meanwhile leave a port that has been asked for and take one that has not: all would look taken
+    /// though one was free at every moment.
+    static let search = Mutex(())
+
+    /// bind(2), if `ports` says so to one of them, beginning anywhere among them. Whoever gives `ports` holds `search`.
     ///
     /// - Throws: `EADDRINUSE` if all are taken.
     func bind(_ descriptor: Int32, ports: ClosedRange<UInt16>? = nil) throws(Errno) {

@@ -154,7 +154,9 @@ struct DialTests {
         }
     }
 
-    /// Both had bound the same port before either listened, and the second to listen was told that it was taken.
+    /// Both had bound the same port before either listened, and the second to listen was told that it was taken. Later: one
+    /// asked for the first port while the other listened there, and for the second when the other had moved on to it. BIND was
+    /// refused though at every moment one of two ports was free.
     @Test("As many listen for one connection as there are ports, however their calls mix")
     func rendezvous() throws {
         let base = try unusedAddress().port & ~1
