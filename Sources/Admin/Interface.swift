@@ -26,6 +26,7 @@ enum Interface {
         # A port on which a proxy accepts clients.
         # endpoint: ADDRESS:PORT or [V6ADDRESS]:PORT.
         # interface: the network interface that the socket is bound to; null: whichever holds the address.
+        # zone: the zone from whose interfaces clients come, in place of one interface.
         # clients: the networks from which clients are served; empty or null: every one.
         # users: who may use it, by name; empty or null: every user there is.
         type Listener (
@@ -33,6 +34,7 @@ enum Interface {
           endpoint: string,
           authentication: Authentication,
           interface: ?string,
+          zone: ?string,
           clients: ?[]string,
           users: ?[]string,
           socks: ?SOCKSOptions
@@ -85,17 +87,21 @@ enum Interface {
           bandwidth: ?int
         )
 
-        # A port of the gateway itself that is reachable though no listener is behind it.
-        # interface: null: every interface. source: the network that may come in; null: everybody.
+        # A part of the world that is told apart by the interfaces that lead there. home and internet are always there.
+        type Zone (name: string, interfaces: []string)
+
+        # A service of the gateway itself that is reachable though no listener is behind it.
+        # services: "tcp PORT", "udp PORT-PORT", "protocol NAME" or "protocol NUMBER" each.
+        # place: from where: anywhere, the name of a zone, or interface:NAME.
+        # source: the network that may come in; null: everybody of that place.
+        # until: when it closes by itself, in seconds since 1970, UTC; null: never.
         type Opening (
           name: string,
-          transport: Transport,
-          port: int,
-          interface: ?string,
-          source: ?string
+          services: []string,
+          place: string,
+          source: ?string,
+          until: ?int
         )
-
-        type Transport (tcp, udp)
 
         # enforce: the kernel holds the ruleset. observe: it is computed and shown, the kernel is not touched.
         type FirewallMode (enforce, observe)
@@ -261,13 +267,12 @@ enum Interface {
 
         # ruleset: what the kernel should hold in mode enforce, as nft(8) would print it. held: whether it does, or holds
         # a table from before in mode observe.
-        # lan: the interfaces behind which the home is.
         method GetFirewall() -> (
           mode: FirewallMode,
           held: bool,
           ruleset: string,
           openings: []Opening,
-          lan: []string
+          zones: []Zone
         )
 
         method SetFirewallMode(mode: FirewallMode) -> (revision: int, changes: []string, warnings: []string)

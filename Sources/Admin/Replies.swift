@@ -124,15 +124,14 @@ package struct FirewallReport: Codable, Hashable, Sendable {
     package var ruleset: String
     /// Those that the operator asked for.
     package var openings: [Opening]
-    /// The interfaces behind which the home is.
-    package var lan: [String]
+    package var zones: [Zone]
 
-    package init(mode: FirewallMode, held: Bool, ruleset: String, openings: [Opening], lan: [String]) {
+    package init(mode: FirewallMode, held: Bool, ruleset: String, openings: [Opening], zones: [Zone]) {
         self.mode = mode
         self.held = held
         self.ruleset = ruleset
         self.openings = openings
-        self.lan = lan
+        self.zones = zones
     }
 }
 

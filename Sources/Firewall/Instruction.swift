@@ -98,6 +98,7 @@ private struct Compiler {
                 .payload(base: .transport, offset: 2, length: 2), .compare(.gte, bytes(ports.lower.bigEndian)),
                 .compare(.lte, bytes(ports.upper.bigEndian)),
             ]
+        case .transport(let number): require(transport: number.number)
         case .boundSocket:
             instructions += [.socketWildcard, .compare(.eq, [0])]
         case .icmp(let types):

@@ -11,6 +11,8 @@ package enum Match: Hashable, Sendable {
     case destinationPort(Opening.Transport, UInt16)
     /// The destination's port is one of these.
     case destinationPorts(Opening.Transport, PortRange)
+    /// The packet is of this protocol, which is neither TCP nor UDP.
+    case transport(IPProtocol)
     /// A socket of this machine would receive the packet, and it is bound to the very address that the packet is for
     /// (`socket wildcard 0`, nft(8); Linux 5.11). So a port is open exactly as long as somebody is behind it.
     case boundSocket
@@ -71,6 +73,7 @@ extension Match: CustomStringConvertible {
         case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
         case .destinationPort(let transport, let port): "\(transport) dport \(port)"
         case .destinationPorts(let transport, let ports): "\(transport) dport \(ports)"
+        case .transport(let number): "meta l4proto \(number)"
         case .boundSocket: "socket wildcard 0"
         case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
         case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"

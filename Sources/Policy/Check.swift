@@ -74,9 +74,14 @@ extension Policy {
     }
 
     private func checkInterfaces(in surroundings: Surroundings) throws(Refusal) {
-        for name in lan + wan { try Self.checkExists(name, in: surroundings) }
-        for name in lan where wan.contains(name) {
-            throw Refusal("\(name) cannot be LAN and WAN at once; give `gatehousectl setup` two different interfaces")
+        for name in zones.flatMap(\.interfaces) { try Self.checkExists(name, in: surroundings) }
+        for (index, zone) in zones.enumerated() {
+            for name in zone.interfaces {
+                guard let other = zones[..<index].first(where: { $0.interfaces.contains(name) }) else { continue }
+                throw Refusal(
+                    "\(name) cannot be in the zones \(other.name) and \(zone.name) at once; give each its own interfaces"
+                )
+            }
         }
     }
 
@@ -133,10 +138,10 @@ extension Policy {
         else {
             throw Refusal("an opening's name is 1 to 32 letters, digits or signs without a space, like `ssh`")
         }
-        guard opening.port != 0 else {
-            throw Refusal("the opening \(opening.name) has the port 0; give a port from 1 to 65535")
+        guard !opening.services.isEmpty else {
+            throw Refusal("the opening \(opening.name) lets nothing in; name a port or a protocol")
         }
-        if let interface = opening.interface { try checkExists(interface, in: surroundings) }
+        if case .interface(let interface) = opening.place { try checkExists(interface, in: surroundings) }
     }
 
     static func taken(_ listener: Listener, by other: Listener) -> Refusal {

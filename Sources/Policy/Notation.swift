@@ -127,6 +127,21 @@ extension Limit: CustomStringConvertible {
     }
 }
 
+extension Opening: CustomStringConvertible {
+    /// `ssh tcp 22 from home`, `dns tcp 53, udp 53 from interface:eth1, 10.0.0.0/8`.
+    package var description: String {
+        let source = source.map { ", \($0)" } ?? ""
+        return "\(name) \(what) from \(place)" + source
+    }
+}
+
+extension Zone: CustomStringConvertible {
+    /// `home eth1 wlan0`.
+    package var description: String {
+        interfaces.isEmpty ? "\(name) without interfaces" : "\(name) \(interfaces.joined(separator: " "))"
+    }
+}
+
 extension PortRange: Codable {
     package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
     package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
@@ -152,7 +167,7 @@ extension Network: Codable {
     package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
 }
 
-private func decodeNotation<Value: LosslessStringConvertible>(_ decoder: any Decoder) throws -> Value {
+func decodeNotation<Value: LosslessStringConvertible>(_ decoder: any Decoder) throws -> Value {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let value = Value(text) else {
@@ -161,7 +176,7 @@ private func decodeNotation<Value: LosslessStringConvertible>(_ decoder: any Dec
     return value
 }
 
-private func encodeNotation(_ value: some LosslessStringConvertible, _ encoder: any Encoder) throws {
+func encodeNotation(_ value: some LosslessStringConvertible, _ encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(value.description)
 }
@@ -172,7 +187,7 @@ package func parsePort(_ text: some StringProtocol) -> UInt16? {
     return UInt16(port)
 }
 
-private func parseDecimal(_ text: some StringProtocol, maximum: Int) -> Int? {
+func parseDecimal(_ text: some StringProtocol, maximum: Int) -> Int? {
     let digits = text.utf8
     guard (1...5).contains(digits.count), digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
         digits.count == 1 || digits.first != UInt8(ascii: "0")

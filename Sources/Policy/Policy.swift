@@ -19,15 +19,16 @@ package struct Policy: Codable, Hashable, Sendable {
     package var openings: [Opening]
     /// Whether the kernel holds the ruleset, or it is only shown.
     package var firewall: FirewallMode
-    /// Network interfaces behind which the home is.
-    package var lan: [String]
-    /// Network interfaces that lead to the internet.
-    package var wan: [String]
+    /// The zones, `home` and `internet` among them.
+    package var zones: [Zone]
 
+    /// - Parameters:
+    ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
+    ///   - wan: the interfaces of the zone `internet`; empty: as `zones` has them.
     package init(
         listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], defaultAction: Rule.Action = .allow,
-        limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe, lan: [String] = [],
-        wan: [String] = []
+        limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
+        zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = []
     ) {
         self.listeners = listeners
         self.users = users
@@ -36,8 +37,9 @@ package struct Policy: Codable, Hashable, Sendable {
         self.limits = limits
         self.openings = openings
         self.firewall = firewall
-        self.lan = lan
-        self.wan = wan
+        self.zones = zones
+        if !lan.isEmpty { self.lan = lan }
+        if !wan.isEmpty { self.wan = wan }
     }
 }
 
@@ -75,6 +77,8 @@ package struct Listener: Codable, Hashable, Sendable {
     package var authentication: Authentication
     /// The interface that the socket is bound to (SO_BINDTODEVICE, socket(7)); nil: whichever holds the address.
     package var interface: String?
+    /// The zone from whose interfaces clients come; nil: `interface` says, or the address alone. Never beside an `interface`.
+    package var zone: String?
     /// The networks from which clients are served; empty: every one.
     package var clients: [Network]
     /// The users who may use it, by name; empty: every user there is. Only where a password is asked for.
@@ -107,15 +111,21 @@ package struct Listener: Codable, Hashable, Sendable {
 
     package init(
         kind: Kind, endpoint: Endpoint, authentication: Authentication = .none, interface: String? = nil,
-        clients: [Network] = [], users: [String] = [], socks: SOCKSOptions = SOCKSOptions()
+        zone: String? = nil, clients: [Network] = [], users: [String] = [], socks: SOCKSOptions = SOCKSOptions()
     ) {
         self.kind = kind
         self.endpoint = endpoint
         self.authentication = authentication
         self.interface = interface
+        self.zone = zone
         self.clients = clients
         self.users = users
         self.socks = socks
+    }
+
+    /// Where its clients come in.
+    package var place: Place {
+        if let interface { .interface(interface) } else if let zone { .zone(zone) } else { .anywhere }
     }
 
     /// What is left out is as `init` has it.
@@ -125,6 +135,7 @@ package struct Listener: Codable, Hashable, Sendable {
         endpoint = try container.decode(Endpoint.self, forKey: .endpoint)
         authentication = try container.decode(Authentication.self, forKey: .authentication)
         interface = try container.decodeIfPresent(String.self, forKey: .interface)
+        zone = try container.decodeIfPresent(String.self, forKey: .zone)
         clients = try container.decodeIfPresent([Network].self, forKey: .clients) ?? []
         users = try container.decodeIfPresent([String].self, forKey: .users) ?? []
         socks = try container.decodeIfPresent(SOCKSOptions.self, forKey: .socks) ?? SOCKSOptions()
@@ -208,29 +219,5 @@ package struct Limit: Codable, Hashable, Sendable {
         self.sessions = sessions
         self.rate = rate
         self.bandwidth = bandwidth
-    }
-}
-
-/// A port of the gateway itself that is to be reachable though no listener of ours is behind it.
-package struct Opening: Codable, Hashable, Sendable {
-    package enum Transport: String, Codable, Hashable, Sendable, CaseIterable {
-        case tcp, udp
-    }
-
-    /// What the operator calls it; unique.
-    package var name: String
-    package var transport: Transport
-    package var port: UInt16
-    /// nil: every interface.
-    package var interface: String?
-    /// nil: every source address.
-    package var source: Network?
-
-    package init(name: String, transport: Transport, port: UInt16, interface: String? = nil, source: Network? = nil) {
-        self.name = name
-        self.transport = transport
-        self.port = port
-        self.interface = interface
-        self.source = source
     }
 }

@@ -38,14 +38,13 @@ extension Policy {
     ) throws(Refusal) {
         guard let index = openings.firstIndex(where: { $0.name == "ssh" }) else {
             guard isWanted else { return }
-            return try open(Opening(name: "ssh", transport: .tcp, port: 22, interface: interface), in: surroundings)
+            return try open(Opening(name: "ssh", .ssh, from: .interface(interface)), in: surroundings)
         }
         openings[index] = openings[index].moved(to: interface, insteadOf: formerLAN)
         let there = openings[index]
-        if isWanted, !there.isSSH || there.interface != nil && there.interface != interface {
+        if isWanted, !there.isSSH || self.interfaces(at: there.place)?.contains(interface) == false {
             throw Refusal(
-                "the opening ssh is for \(there.transport) port \(there.port)"
-                    + "\(there.interface.map { " on \($0)" } ?? ""), and does not let SSH in on \(interface); "
+                "the opening ssh is for \(there.what) from \(there.place), and does not let SSH in on \(interface); "
                     + "`gatehousectl firewall close ssh`, then run `gatehousectl setup` again")
         }
     }
@@ -64,10 +63,10 @@ extension Policy {
                 && other.interface.map(interfaces.contains) == true
         }
         if let earlier = listeners.first(where: isEarlier) {
-            listener.authentication = earlier.authentication
-            listener.clients = earlier.clients
-            listener.users = earlier.users
-            listener.socks = earlier.socks
+            let (endpoint, interface) = (listener.endpoint, listener.interface)
+            listener = earlier
+            listener.endpoint = endpoint
+            listener.interface = interface
         }
         listeners.removeAll(where: isEarlier)
         for other in listeners where other.endpoint.collides(with: listener.endpoint) {
@@ -78,13 +77,13 @@ extension Policy {
 }
 
 extension Opening {
-    fileprivate var isSSH: Bool { transport == .tcp && port == 22 }
+    fileprivate var isSSH: Bool { services == [.ssh] }
 
     /// What becomes of it when a setup makes `interface` the LAN: the opening `ssh` on a former one moves along.
     package func moved(to interface: String, insteadOf formerLAN: [String]) -> Opening {
-        guard name == "ssh", isSSH, let former = self.interface, formerLAN.contains(former) else { return self }
+        guard name == "ssh", isSSH, case .interface(let former) = place, formerLAN.contains(former) else { return self }
         var moved = self
-        moved.interface = interface
+        moved.place = .interface(interface)
         return moved
     }
 }

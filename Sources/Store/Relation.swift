@@ -13,15 +13,14 @@ struct Relation: Sendable {
     let add: @Sendable (Row, inout Policy) -> Bool
     let describe: @Sendable (Row) -> String
 
-    static let all = [listener, user, rule, limit, opening, setting]
+    static let all = [zone, listener, user, rule, limit, opening, setting]
 
     /// Networks have no blank in them, and users' names no colon (RFC 7617 §2), so a list is one text.
     private static let listener = Relation(
         name: "listener",
         columns: [
             "endpoint", "kind", "authentication", "interface", "clients", "users", "allows_socks4",
-            "advertised_address",
-            "udp_ports", "bind_ports",
+            "advertised_address", "udp_ports", "bind_ports", "zone",
         ],
         rows: { policy in
             policy.listeners.map { listener in
@@ -32,6 +31,7 @@ struct Relation: Sendable {
                     .text(listener.users.joined(separator: ":")), .integer(listener.socks.allowsVersion4 ? 1 : 0),
                     .optional(listener.socks.advertisedAddress?.description),
                     .optional(listener.socks.udpPorts?.description), .optional(listener.socks.bindPorts?.description),
+                    .optional(listener.zone),
                 ]
             }
         },
@@ -47,7 +47,7 @@ struct Relation: Sendable {
         let parts = [
             "listener \(listener.kind.rawValue) \(listener.endpoint)",
             listener.authentication == .none ? "no password" : "with password",
-            listener.interface.map { "on \($0)" },
+            listener.interface.map { "on \($0)" }, listener.zone.map { "for \($0)" },
             listener.clients.isEmpty ? nil : "from \(listener.clients.map(\.description).joined(separator: " "))",
             listener.users.isEmpty ? nil : "users \(listener.users.joined(separator: " "))",
             socks.allowsVersion4 ? "SOCKS4 too" : nil, socks.advertisedAddress.map { "advertises \($0)" },
@@ -101,43 +101,39 @@ struct Relation: Sendable {
         },
         describe: { row in "limit " + (Limit(row)?.description ?? row[0].plain) })
 
+    /// Interface names have no blank in them (dev_valid_name in the kernel), so a list is one text.
+    private static let zone = Relation(
+        name: "zone", columns: ["name", "interfaces"],
+        rows: { $0.zones.map { [.text($0.name), .text($0.interfaces.joined(separator: " "))] } },
+        add: { row, policy in
+            guard let zone = Zone(row) else { return false }
+            policy.zones.append(zone)
+            return true
+        },
+        describe: { row in "zone " + (Zone(row)?.description ?? row[0].plain) })
+
     private static let opening = Relation(
-        name: "opening", columns: ["name", "transport", "port", "interface", "source"],
+        name: "opening", columns: ["name", "services", "place", "source", "closes"],
         rows: { policy in
             policy.openings.map { opening in
                 [
-                    .text(opening.name), .text(opening.transport.rawValue), .integer(Int(opening.port)),
-                    .optional(opening.interface), .optional(opening.source?.description),
+                    .text(opening.name), .text(opening.what), .text(opening.place.description),
+                    .optional(opening.source?.description), .optional(opening.until),
                 ]
             }
         },
         add: { row, policy in
-            guard let name = row[0].text, let transport = row[1].text.flatMap(Opening.Transport.init),
-                case .integer(let number) = row[2], let port = UInt16(exactly: number)
-            else { return false }
-            var source: Network?
-            if let text = row[4].text {
-                // Losing a source that cannot be read would open the port to everybody.
-                guard let network = Network(text) else { return false }
-                source = network
-            }
-            policy.openings.append(
-                Opening(name: name, transport: transport, port: port, interface: row[3].text, source: source))
+            guard let opening = Opening(row) else { return false }
+            policy.openings.append(opening)
             return true
         },
-        describe: { row in
-            let source = row[4].text.map { ", from \($0)" } ?? ""
-            return "opening \(row[0].plain) \(row[1].plain) \(row[2].plain)" + place(interface: row[3].text) + source
-        })
+        describe: { row in "opening " + (Opening(row)?.description ?? row[0].plain) })
 
-    /// Interface names have no blank in them (dev_valid_name in the kernel), so a list is one text.
     static let setting = Relation(
         name: "setting", columns: ["name", "value"],
         rows: { policy in
             [
                 [.text("firewall"), .text(policy.firewall.rawValue)],
-                [.text("lan"), .text(policy.lan.joined(separator: " "))],
-                [.text("wan"), .text(policy.wan.joined(separator: " "))],
                 [.text("rule default"), .text(policy.defaultAction.rawValue)],
             ]
         },
@@ -147,8 +143,6 @@ struct Relation: Sendable {
             case "firewall":
                 guard let mode = FirewallMode(rawValue: value) else { return false }
                 policy.firewall = mode
-            case "lan": policy.lan = value.split(separator: " ").map(String.init)
-            case "wan": policy.wan = value.split(separator: " ").map(String.init)
             case "rule default":
                 guard let action = Rule.Action(rawValue: value) else { return false }
                 policy.defaultAction = action
@@ -157,10 +151,6 @@ struct Relation: Sendable {
             return true
         },
         describe: { "\($0[0].plain) \($0[1].text.flatMap { $0.isEmpty ? nil : $0 } ?? "none")" })
-
-    private static func place(interface: String?) -> String {
-        interface.map { ", on \($0)" } ?? ""
-    }
 }
 
 // What cannot be read is no value: a condition or a network that got lost would make a rule or a listener everybody's.
@@ -176,8 +166,8 @@ extension Listener {
         let clients = networks.compactMap { Network(String($0)) }
         guard clients.count == networks.count else { return nil }
         self.init(
-            kind: kind, endpoint: endpoint, authentication: authentication, interface: row[3].text, clients: clients,
-            users: users.map(String.init),
+            kind: kind, endpoint: endpoint, authentication: authentication, interface: row[3].text, zone: row[10].text,
+            clients: clients, users: users.map(String.init),
             socks: SOCKSOptions(
                 allowsVersion4: allowsVersion4 != 0, advertisedAddress: advertisedAddress, udpPorts: udpPorts,
                 bindPorts: bindPorts))
@@ -193,6 +183,24 @@ extension Rule {
         self.init(
             id: id, action: action, user: row[2].text, client: client, destination: destination, domain: row[5].text,
             ports: ports)
+    }
+}
+
+extension Zone {
+    fileprivate init?(_ row: Relation.Row) {
+        guard let name = row[0].text, let interfaces = row[1].text else { return nil }
+        self.init(name: name, interfaces: interfaces.split(separator: " ").map(String.init))
+    }
+}
+
+extension Opening {
+    fileprivate init?(_ row: Relation.Row) {
+        guard let name = row[0].text, let parts = row[1].text?.split(separator: ",", omittingEmptySubsequences: false),
+            let place = row[2].text.flatMap({ Place($0) }), let source = row[3].notation(Network.self)
+        else { return nil }
+        let services = parts.compactMap { Service(String($0.drop { $0 == " " })) }
+        guard services.count == parts.count else { return nil }
+        self.init(name: name, services: services, place: place, source: source, until: row[4].number)
     }
 }
 

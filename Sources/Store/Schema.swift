@@ -109,6 +109,44 @@ enum Schema {
         INSERT INTO setting (name, value, since)
             SELECT 'rule default', 'allow', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'rule default');
         """,
+        // Zones, and openings for a place, of several ports or protocols, until a time. No verdict changes: what was LAN is
+        // the home, what was WAN the internet, and an opening that named no interface stays open to everywhere.
+        """
+        CREATE TABLE zone (
+            name TEXT NOT NULL,
+            interfaces TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX zone_in_force ON zone(name) WHERE until IS NULL;
+        INSERT INTO zone (name, interfaces, since, until)
+            SELECT CASE name WHEN 'lan' THEN 'home' ELSE 'internet' END, value, since, until
+            FROM setting WHERE name IN ('lan', 'wan');
+        DELETE FROM setting WHERE name IN ('lan', 'wan');
+        INSERT INTO zone (name, interfaces, since)
+            SELECT column1, '', 1 FROM (VALUES ('home'), ('internet'))
+            WHERE NOT EXISTS (SELECT 1 FROM zone WHERE name = column1);
+
+        ALTER TABLE listener ADD COLUMN zone TEXT;
+
+        DROP INDEX opening_in_force;
+        ALTER TABLE opening RENAME TO former_opening;
+        CREATE TABLE opening (
+            name TEXT NOT NULL,
+            services TEXT NOT NULL,
+            place TEXT NOT NULL,
+            source TEXT,
+            closes INTEGER,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX opening_in_force ON opening(name) WHERE until IS NULL;
+        INSERT INTO opening (name, services, place, source, since, until)
+            SELECT name, transport || ' ' || port, CASE WHEN interface IS NULL THEN 'anywhere'
+                ELSE 'interface:' || interface END, source, since, until
+            FROM former_opening;
+        DROP TABLE former_opening;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -74,7 +74,7 @@ package final class Store {
     /// number, limits by whom they are for. Committing what an older revision returns is a rollback.
     package func policy(at revision: Int? = nil) throws(StoreError) -> Policy {
         let id = if let revision { try self.revision(revision).id } else { try current().id }
-        var policy = Policy()
+        var policy = Policy(zones: [])
         for relation in Relation.all {
             for row in try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id) {
                 guard relation.add(row, &policy) else {

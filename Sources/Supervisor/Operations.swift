@@ -195,7 +195,7 @@ extension Gateway: AdminHandler {
             return FirewallReport(
                 mode: firewallMode, held: report.map { ["held", "left"].contains($0.state) } ?? false,
                 ruleset: report?.text ?? "",
-                openings: policy.openings, lan: policy.lan)
+                openings: policy.openings, zones: policy.zones)
         } catch {
             throw .refused(error.description)
         }

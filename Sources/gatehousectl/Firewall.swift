@@ -35,11 +35,11 @@ struct FirewallVerb: ParsableCommand {
             comment(summary(of: report))
             if !report.openings.isEmpty {
                 comment("")
-                var table = Table(.text("OPENING"), .text("PORT"), .text("INTERFACE"), .text("FROM"))
+                var table = Table(.text("OPENING"), .text("WHAT"), .text("FROM"), .text("NETWORK"))
                 for opening in report.openings {
                     table.add(
-                        .init(opening.name), "\(opening.transport) \(opening.port)",
-                        .init(opening.interface ?? "any"), .init(opening.source?.description ?? "anywhere"))
+                        .init(opening.name), .init(opening.what), .init(opening.place.description),
+                        .init(opening.source?.description ?? "any"))
                 }
                 table.show(prefix: "# ")
             }
@@ -80,8 +80,9 @@ struct FirewallVerb: ParsableCommand {
         func run() throws {
             let daemon = try Daemon(global)
             if let session = SSHSession.current() {
-                let openings = try daemon.ask(GetFirewall()).openings
-                guard session.isAdmitted(by: openings) else {
+                let report = try daemon.ask(GetFirewall())
+                let openings = report.openings
+                guard session.isAdmitted(by: openings, of: Policy(zones: report.zones)) else {
                     throw Failure(
                         """
                         \(session) would be shut out for good: no opening admits it; first run \
@@ -146,12 +147,12 @@ struct FirewallVerb: ParsableCommand {
         }
 
         func run() throws {
-            guard let port = tcp ?? udp else { return }
+            guard let port = tcp ?? udp, let ports = PortRange(port.number, port.number) else { return }
             try Daemon(global).change(
                 Admin.Open(
                     opening: Opening(
-                        name: name, transport: tcp == nil ? .udp : .tcp, port: port.number, interface: interface,
-                        source: source)))
+                        name: name, .ports(tcp == nil ? .udp : .tcp, ports),
+                        from: interface.map { .interface($0) } ?? .anywhere, source: source)))
         }
     }
 

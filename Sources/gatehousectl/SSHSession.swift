@@ -47,12 +47,13 @@ struct SSHSession: CustomStringConvertible {
         return nil
     }
 
-    func isAdmitted(by openings: [Opening]) -> Bool {
+    func isAdmitted(by openings: [Opening], of policy: Policy) -> Bool {
         // The firewall never filters loopback.
         if server.isLoopback { return true }
         return openings.contains { opening in
-            opening.transport == .tcp && opening.port == port
-                && (opening.interface == nil || opening.interface == interface)
+            opening.services.contains { service in
+                if case .ports(.tcp, let ports) = service { ports.contains(port) } else { false }
+            } && (policy.interfaces(at: opening.place)?.contains { $0 == interface } ?? true)
                 && (opening.source?.contains(client) ?? true)
         }
     }
@@ -75,7 +76,9 @@ struct SSHSession: CustomStringConvertible {
     static func warnIfShutOut(by daemon: Daemon) throws {
         guard let session = current() else { return }
         let report = try daemon.ask(GetFirewall())
-        guard report.mode == .enforce, !session.isAdmitted(by: report.openings) else { return }
+        guard report.mode == .enforce, !session.isAdmitted(by: report.openings, of: Policy(zones: report.zones)) else {
+            return
+        }
         warn(
             """
             \(session) goes on, but no new one like it would be let in; while it lasts, \

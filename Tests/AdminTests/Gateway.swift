@@ -131,7 +131,7 @@ actor Gateway: AdminHandler {
     func firewall() -> FirewallReport {
         FirewallReport(
             mode: policy.firewall, held: false, ruleset: "table inet gatehouse {\n}\n", openings: policy.openings,
-            lan: policy.lan)
+            zones: policy.zones)
     }
 
     func setFirewallMode(_ mode: FirewallMode, by author: Author) async throws(AdminError) -> Applied {

@@ -25,7 +25,7 @@ import Testing
             #expect(try client.call(ListRules()).rules.map(\.id) == [1, 2])
             _ = try client.call(RemoveRule(id: 1))
             _ = try client.call(SetFirewallMode(mode: .enforce))
-            let opening = Opening(name: "ssh", transport: .tcp, port: 22, source: Network("192.0.2.0/24")!)
+            let opening = Opening(name: "ssh", .ssh, from: .anywhere, source: Network("192.0.2.0/24")!)
             _ = try client.call(Open(opening: opening))
             #expect(try client.call(GetFirewall()).openings == [opening])
             _ = try client.call(Close(name: "ssh"))

@@ -155,7 +155,7 @@ struct NetlinkTests {
     }
 
     @Test func `thousands of openings fit into one batch and come back`() throws {
-        let openings = (1...5000).map { Opening(name: "number \($0)", transport: .tcp, port: UInt16($0)) }
+        let openings = (1...5000).map { Opening(name: "number \($0)", .init("tcp \($0)")!, from: .anywhere) }
         let interfaces = (0..<3000).map { "if\($0)" }
         let ruleset = Ruleset(policy: Policy(openings: openings, lan: interfaces), surroundings: surroundings)
         var netlink = try namespace.netlink()

@@ -128,7 +128,7 @@ struct RulesetTests {
     }
 
     @Test func `an opening for everybody of one family asks for no address`() throws {
-        let opening = Opening(name: "web", transport: .udp, port: 443, source: Network(.v6(0), prefix: 0))
+        let opening = Opening(name: "web", .init("udp 443")!, from: .anywhere, source: Network(.v6(0), prefix: 0))
         let rules = Ruleset(policy: Policy(openings: [opening]), surroundings: surroundings).chains[0].rules
         #expect(rules.last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
     }
@@ -157,7 +157,7 @@ let homePolicy = Policy(
         Listener(kind: .http, endpoint: Endpoint("[fd00:77::1]:3128")!, authentication: .required),
     ],
     openings: [
-        Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth1", source: Network("192.168.77.0/24")!)
+        Opening(name: "ssh", .ssh, from: .interface("eth1"), source: Network("192.168.77.0/24")!)
     ],
     firewall: .enforce, lan: ["eth1"], wan: ["eth0"])
 

@@ -201,11 +201,11 @@ private let web = PortRange("80-443")
 
     @Test func `An opening is opened and closed by its name`() throws {
         var policy = Policy()
-        let ssh = Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth1")
+        let ssh = Opening(name: "ssh", .ssh, from: .interface("eth1"))
         try policy.open(ssh, in: home)
         #expect(throws: Refusal.self) { try policy.open(ssh, in: home) }
         #expect(throws: Refusal.self) {
-            try policy.open(Opening(name: "web", transport: .tcp, port: 80, interface: "eth9"), in: home)
+            try policy.open(Opening(name: "web", .init("tcp 80")!, from: .interface("eth9")), in: home)
         }
         #expect(
             refusal { () throws(Refusal) in try policy.closeOpening(named: "web") }
@@ -229,7 +229,7 @@ private let web = PortRange("80-443")
                     listeners: [
                         Listener(kind: .socks5, endpoint: endpoint("192.168.1.1:1080"), interface: "eth1"),
                         Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), interface: "eth1"),
-                    ], openings: [Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth1")],
+                    ], openings: [Opening(name: "ssh", .ssh, from: .interface("eth1"))],
                     firewall: .enforce, lan: ["eth1"], wan: ["eth0"]))
         let once = policy
         try setup(&policy)
@@ -267,10 +267,10 @@ private let web = PortRange("80-443")
         var policy = Policy()
         try setup(&policy)
         try policy.setup(lan: "eth0", wan: "eth1", allowSSH: false, surroundings: swapped)
-        #expect(policy.openings == [Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth0")])
+        #expect(policy.openings == [Opening(name: "ssh", .ssh, from: .interface("eth0"))])
         for other in [
-            Opening(name: "ssh", transport: .tcp, port: 2222, interface: "eth1"),
-            Opening(name: "ssh", transport: .tcp, port: 22, interface: "eth0"),
+            Opening(name: "ssh", .init("tcp 2222")!, from: .interface("eth1")),
+            Opening(name: "ssh", .ssh, from: .interface("eth0")),
         ] {
             policy = Policy(openings: [other])
             let told = refusal { () throws(Refusal) in

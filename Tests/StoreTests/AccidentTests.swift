@@ -104,5 +104,5 @@ private func numbered(_ id: Int) -> Policy {
         users: [User(name: "user", passwordHash: "\(id)"), User(name: "user\(id)", passwordHash: "x")],
         rules: [Rule(id: id + 10, action: .allow, destination: Network(.v4(UInt32(id)), prefix: 32))],
         limits: [Limit(subject: .eachClient, sessions: id)],
-        openings: [Opening(name: "opening\(id)", transport: .tcp, port: 22)], lan: ["lan\(id)"])
+        openings: [Opening(name: "opening\(id)", .ssh, from: .anywhere)], lan: ["lan\(id)"])
 }

@@ -53,9 +53,9 @@ import Testing
         let store = try Store(directory: directory.path, migrations: migrations)
         #expect(try store.policy() == .example)
         let now = try Database(path: directory.database)
-        #expect(try now.integer("PRAGMA user_version") == 3)
-        let copy = try Database(path: directory.database + ".format-2")
-        #expect(try copy.integer("PRAGMA user_version") == 2)
+        #expect(try now.integer("PRAGMA user_version") == migrations.count)
+        let copy = try Database(path: directory.database + ".format-\(Schema.migrations.count)")
+        #expect(try copy.integer("PRAGMA user_version") == Schema.migrations.count)
         #expect(try copy.integer("PRAGMA application_id") == Schema.applicationID)
         #expect(try copy.integer("SELECT count(*) FROM revision") == 2)
     }
@@ -144,7 +144,11 @@ import Testing
             try store.commit(.example, author: alice, summary: "everything")
         }
         for (damage, text) in [
-            ("opening SET source = 'everywhere' WHERE source IS NOT NULL", "opening: dns, udp, 53, eth1, everywhere"),
+            (
+                "opening SET source = 'everywhere' WHERE source IS NOT NULL",
+                "opening: dns, udp 53, interface:eth1, everywhere"
+            ),
+            ("opening SET services = 'udp 53, x' WHERE name = 'dns'", "opening: dns, udp 53, x, interface:eth1"),
             ("rule SET client = 'x' WHERE client IS NOT NULL", "rule: 3, deny, anna, x, -, example.com, 80-443"),
             ("listener SET clients = 'fd00::/64 x' WHERE clients <> ''", "fd00::/64 x, anna:berta, 1, 2001:db8::5"),
         ] {

@@ -49,7 +49,8 @@ import Testing
         changed.limits[0].rate = nil
         changed.limits.removeLast()
         changed.defaultAction = .allow
-        changed.openings[1].port = 2222
+        changed.openings[1].services = [.init("tcp 2222")!, .init("protocol gre")!]
+        changed.openings[1].until = 1_800_000_000
         changed.firewall = .observe
         changed.wan = []
         try store.commit(changed, author: alice, summary: "changed")
@@ -69,6 +70,10 @@ import Testing
         try store.commit(.example, author: alice, summary: "everything")
         #expect(
             try store.changes(of: 2) == [
+                "- zone home without interfaces",
+                "+ zone home eth1 wlan0",
+                "- zone internet without interfaces",
+                "+ zone internet eth0",
                 "+ listener socks5 127.0.0.1:1080, no password",
                 "+ listener http [fd00::1]:3128, with password, on eth1",
                 "+ listener mixed [fd00::1]:8080, with password, from fd00::/64 fd01::7/128, users anna berta, "
@@ -80,16 +85,12 @@ import Testing
                 "+ rule 3 deny user anna from 10.0.0.0/8 domain example.com port 80-443",
                 "+ limit client: 100 sessions, 20 new sessions per second, 1000000 bytes per second",
                 "+ limit user anna: 10 sessions",
-                "+ opening dns udp 53, on eth1, from 10.0.0.0/8",
-                "+ opening ssh tcp 22",
+                "+ opening dns udp 53 from interface:eth1, 10.0.0.0/8",
+                "+ opening ssh tcp 22 from anywhere",
                 "- firewall observe",
                 "+ firewall enforce",
-                "- lan none",
-                "+ lan eth1 wlan0",
                 "- rule default allow",
                 "+ rule default deny",
-                "- wan none",
-                "+ wan eth0",
             ])
         var changed = Policy.example
         changed.users[0].passwordHash = "scrypt$3"
@@ -100,8 +101,8 @@ import Testing
             try store.changes(of: 3) == [
                 "~ user anna, new password",
                 "- rule 1 allow to 127.0.0.0/8",
-                "- opening ssh tcp 22",
-                "+ opening ssh tcp 22, from 192.0.2.0/24",
+                "- opening ssh tcp 22 from anywhere",
+                "+ opening ssh tcp 22 from anywhere, 192.0.2.0/24",
             ])
     }
 

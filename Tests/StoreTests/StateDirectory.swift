@@ -69,8 +69,8 @@ extension Policy {
             Limit(subject: .user("anna"), sessions: 10),
         ],
         openings: [
-            Opening(name: "dns", transport: .udp, port: 53, interface: "eth1", source: Network("10.0.0.0/8")!),
-            Opening(name: "ssh", transport: .tcp, port: 22),
+            Opening(name: "dns", .init("udp 53")!, from: .interface("eth1"), source: Network("10.0.0.0/8")!),
+            Opening(name: "ssh", .ssh, from: .anywhere),
         ],
         firewall: .enforce, lan: ["eth1", "wlan0"], wan: ["eth0"])
 }

@@ -30,7 +30,7 @@ struct MessageTests {
             policy: Policy(
                 listeners: [Self.listener], users: [User(name: "a\"\u{e9}", passwordHash: "h")],
                 rules: [Rule(id: 3, action: .deny, destination: Network(.v4(0x0a00_0000), prefix: 8))],
-                openings: [Opening(name: "ssh", transport: .tcp, port: 22)], firewall: .enforce, lan: ["lan0"]),
+                openings: [Opening(name: "ssh", .ssh, from: .anywhere)], firewall: .enforce, lan: ["lan0"]),
             surroundings: Surroundings(interfaces: [
                 .init(name: "lan0", addresses: [.init(address: .v6(UInt128.max - 1), prefix: 64)])
             ]),

@@ -1,0 +1,109 @@
+/// A part of the world that the gateway tells apart by the network interfaces that lead there. An interface is in one zone at
+/// most; one that is in none gets nothing.
+package struct Zone: Codable, Hashable, Sendable {
+    /// The zone of the home's own devices. It is always there, perhaps without an interface.
+    package static let home = "home"
+    /// The zone of everybody else. It is always there, perhaps without an interface.
+    package static let internet = "internet"
+    /// The zones of a policy that nobody has changed.
+    package static let builtIn = [Zone(name: home), Zone(name: internet)]
+
+    /// Unique: a letter, then letters, digits, `-` and `_`, all in lower case; 32 at most.
+    package var name: String
+    /// The interfaces by name, whether the machine has them at the moment or not.
+    package var interfaces: [String]
+
+    package init(name: String, interfaces: [String] = []) {
+        self.name = name
+        self.interfaces = interfaces
+    }
+
+    package var isBuiltIn: Bool { name == Self.home || name == Self.internet }
+}
+
+/// Where an opening or a listener is reachable from. Which interfaces that means is found out when a ruleset is made: a
+/// zone without interfaces, or an interface that is missing, gives no rule.
+package enum Place: Hashable, Sendable {
+    /// Every interface.
+    case anywhere
+    /// The interfaces of the zone of that name.
+    case zone(String)
+    case interface(String)
+}
+
+extension Place: CustomStringConvertible, LosslessStringConvertible, Codable {
+    /// `anywhere`, `interface:NAME`, or the name of a zone.
+    package init?(_ description: String) {
+        let prefix = "interface:"
+        if description.hasPrefix(prefix) {
+            let name = String(description.dropFirst(prefix.count))
+            guard !name.isEmpty else { return nil }
+            self = .interface(name)
+        } else {
+            guard !description.isEmpty, !description.contains(where: \.isWhitespace) else { return nil }
+            self = description == "anywhere" ? .anywhere : .zone(description)
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .anywhere: "anywhere"
+        case .zone(let name): name
+        case .interface(let name): "interface:\(name)"
+        }
+    }
+
+    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
+}
+
+extension Policy {
+    /// The interfaces of the home.
+    package var lan: [String] {
+        get { interfaces(of: Zone.home) }
+        set { setInterfaces(newValue, of: Zone.home) }
+    }
+
+    /// The interfaces that lead to the internet.
+    package var wan: [String] {
+        get { interfaces(of: Zone.internet) }
+        set { setInterfaces(newValue, of: Zone.internet) }
+    }
+
+    package func zone(named name: String) -> Zone? { zones.first { $0.name == name } }
+
+    /// The zone that `interface` is in; nil: none.
+    package func zone(of interface: String) -> Zone? { zones.first { $0.interfaces.contains(interface) } }
+
+    /// None if there is no such zone.
+    package func interfaces(of zone: String) -> [String] { self.zone(named: zone)?.interfaces ?? [] }
+
+    mutating func setInterfaces(_ interfaces: [String], of zone: String) {
+        if let index = zones.firstIndex(where: { $0.name == zone }) {
+            zones[index].interfaces = interfaces
+        } else {
+            zones.append(Zone(name: zone, interfaces: interfaces))
+        }
+    }
+
+    /// The interfaces that `place` means; nil: every one there is.
+    package func interfaces(at place: Place) -> [String]? {
+        switch place {
+        case .anywhere: nil
+        case .zone(let name): interfaces(of: name)
+        case .interface(let name): [name]
+        }
+    }
+
+    /// The interfaces by which clients reach `listener`; nil: every one there is.
+    ///
+    /// Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so an address alone is
+    /// no place: a listener on one is reachable by the interfaces that hold it.
+    package func interfaces(of listener: Listener, in surroundings: Surroundings) -> [String]? {
+        let address = listener.endpoint.address.unmapped
+        if listener.place == .anywhere, !address.isUnspecified {
+            return surroundings.interfaces.filter { $0.holds(address) }.map(\.name)
+        }
+        return interfaces(at: listener.place)
+    }
+}
