@@ -1,8 +1,9 @@
 /// Decides who is served and where they are taken. Made once for a policy and its surroundings, asked for every client, every
 /// dial and every datagram; it never changes, so whoever holds one decides consistently.
 ///
-/// The order of judgement: whether the listener serves the client; our own listeners, which are always refused, because a
-/// proxy that dials itself goes round in circles; the operator's rules, the first that matches, or their default; and what
+/// The order of judgement: whether the listener serves the client; 0.0.0.0 and ::, which are always refused, because Linux
+/// takes them for the machine itself and name servers for "blocked"; our own listeners, which are always refused too, because
+/// a proxy that dials itself goes round in circles; the operator's rules, the first that matches, or their default; and what
 /// these allow without naming its network has to be a place on the internet (`DestinationGuard`). An IPv6 address that
 /// stands for an IPv4 one (NAT64, 6to4) has to pass as both.
 package final class Access: Sendable {
@@ -37,7 +38,11 @@ package final class Access: Sendable {
         case rule(id: Int)
         /// No rule allows it and the default is to deny.
         case noRule
-        case unspecified, loopback, linkLocal, multicast, broadcast, reserved
+        /// The name's address is 0.0.0.0 or ::, as a name server answers for what it blocks. No rule opens it.
+        case blocked
+        /// Somewhere in 0.0.0.0/8, or ::. No rule opens 0.0.0.0 and ::.
+        case unspecified
+        case loopback, linkLocal, multicast, broadcast, reserved
         case privateRange
         case ownAddress
         case lan
@@ -103,7 +108,9 @@ package final class Access: Sendable {
     }
 
     private func objection(to address: IPAddress, of host: Host, port: UInt16, for client: Client) -> Reason? {
+        if address.isUnspecified, case .name = host { return .blocked }
         if guarded.isOwnListener(address, port: port) { return .ownListener }
+        if address.isUnspecified { return .unspecified }
         return switch rules.decision(on: address, of: host, port: port, for: client) {
         case .deny(let reason): reason
         case .allow(opens: true): nil
@@ -139,6 +146,7 @@ extension Access.Reason: CustomStringConvertible {
         case .ownListener: "it is a listener of this gateway"
         case .rule(let id): "rule \(id) denies it"
         case .noRule: "no rule allows it"
+        case .blocked: "it is blocked by the name server"
         case .unspecified: "it is the unspecified address"
         case .loopback: "it is a loopback address"
         case .linkLocal: "it is a link-local address"

@@ -17,6 +17,11 @@ extension Policy {
         for network in [rule.client, rule.destination] {
             if let network { try Self.checkMatches(network) }
         }
+        if let destination = rule.destination, destination.leadsNowhere {
+            throw Refusal(
+                "nobody is ever taken to \(destination), whatever the rules say: a name server that answers 0.0.0.0 or :: "
+                    + "blocks the name, so allow it there; what listens on this machine itself is at 127.0.0.1 or ::1")
+        }
         for earlier in rules where earlier.covers(rule) {
             let what = earlier.covers(rule) && rule.covers(earlier) ? "is about the same" : "comes first and covers it"
             throw Refusal(
@@ -120,6 +125,16 @@ extension Rule {
 
 extension Network {
     fileprivate var isIPv6: Bool { base.isIPv6 }
+
+    /// Whether all that it holds is 0.0.0.0 or ::, or an IPv6 address that stands for 0.0.0.0: as 6to4 a whole network does
+    /// (RFC 3056 §2).
+    fileprivate var leadsNowhere: Bool {
+        switch base {
+        case .v4(let bits): prefix == 32 && bits == 0
+        case .v6(let bits) where bits == 0: prefix == 128
+        case .v6(let bits): base.embedded == 0 && prefix >= (bits >> 112 == 0x2002 ? 48 : 128)
+        }
+    }
 
     fileprivate func contains(_ other: Network) -> Bool { prefix <= other.prefix && contains(other.base) }
 }

@@ -17,6 +17,8 @@ extension IPAddress {
         case 0 where bits >> 32 == 0xffff || bits >> 32 == 0xffff_0000 || bits >> 32 == 0 && bits > 1: return low
         // NAT64's well-known prefix (RFC 6052 §2.1).
         case 0x0064_ff9b where bits >> 32 == 0x0064_ff9b << 64: return low
+        // Local-use NAT64 (RFC 8215): which bits they are, only the operator knows; none of them is set here.
+        case 0x0064_ff9b where bits == 0x0064_ff9b_0001 << 80: return 0
         // Teredo: the client's address, inverted (RFC 4380 §4).
         case 0x2001_0000: return ~low
         default: break

@@ -102,6 +102,7 @@ extension Relay {
             let address = address.unmapped
             switch judge(address) {
             case .allow: candidates.append(SocketAddress(address, port: port))
+            case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
             case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
             }
         }
@@ -153,6 +154,8 @@ extension DialFailure: CustomStringConvertible {
     /// The end of a sentence that began with the destination.
     var description: String {
         switch self {
+        case .notAllowed(let host, .blocked):
+            "refused: \(host) is blocked by the name server, which answers 0.0.0.0 or :: for it"
         case .notAllowed(let host, let reason): "refused: \(host) is not allowed, \(reason)"
         case .overLimit(let refusal): "refused: \(refusal)"
         case .unresolved(.noSuchName): "the name does not exist or has no address"
@@ -169,6 +172,8 @@ extension DialFailure {
     var advice: String {
         switch self {
         case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
+        case .notAllowed(_, .blocked): "Whoever runs the name server that this gateway asks can allow the name there."
+        case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
         case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
         case .overLimit: "Whoever runs this gateway can raise the limit: gatehousectl limit --help"
         case .unresolved(.noSuchName): "Check how the name is spelled."

@@ -65,6 +65,32 @@ struct DestinationTests {
         #expect(try isDenied("127.0.0.2"))
     }
 
+    /// Pi-hole and AdGuard answer 0.0.0.0 and :: for what they block. The answer to the client advised to allow it, and whoever
+    /// did that opened what listens on the gateway's own loopback.
+    @Test("46: a name that its name server blocks is refused at once and says so; no rule opens 0.0.0.0 or ::")
+    func blocked() throws {
+        let names = try NameServer(in: home.wan, Home.wanHost, ["ads.test": [["0.0.0.0", "::"]]])
+        let local = try Origin(in: home.gateway, "127.0.0.1") { peer in try peer.send("reached") }
+        let local6 = try Origin(in: home.gateway, "::1", port: local.port) { peer in try peer.send("reached") }
+        for destination in ["0.0.0.0", "0.0.0.0/32", "::", "::/128"] {
+            let outcome = try home.attempt("rule", "add", "allow", "--to", destination)
+            #expect(outcome.status != 0)
+            #expect(outcome.errors.contains("nobody is ever taken to"), "\(outcome)")
+        }
+        try home.ctl("rule", "add", "allow", "--to", "0.0.0.0/0")
+        try home.ctl("rule", "add", "allow", "--to", "::/0")
+        for host in ["ads.test", "0.0.0.0", "::", "::ffff:0.0.0.0"] {
+            #expect(try isDenied(host, local.port), "\(host)")
+        }
+        let client = try home.dial(.http)
+        try client.send("GET http://ads.test/ HTTP/1.1\r\nHost: ads.test\r\nConnection: close\r\n\r\n")
+        let answer = String(decoding: try client.receiveToEnd(), as: UTF8.self)
+        #expect(answer.hasPrefix("HTTP/1.1 403"))
+        #expect(answer.contains("ads.test is blocked by the name server"), "\(answer)")
+        #expect(!answer.contains("rule add"))
+        withExtendedLifetime((names, local6)) {}
+    }
+
     /// A name server under an attacker's hand first names a public address and then, with a TTL of 0, one inside.
     @Test("34: a name is resolved once, and the address that was checked is the one that is dialled")
     func rebinding() throws {

@@ -148,6 +148,21 @@ private let web = "93.184.216.34"
         }
     }
 
+    /// Whoever followed the advice to allow what a blocking name server had answered opened the gateway's own loopback: Linux
+    /// takes a connection to 0.0.0.0 or :: for one to the machine itself.
+    @Test(arguments: ["0.0.0.0", "::", "::ffff:0.0.0.0", "64:ff9b::", "64:ff9b:1::", "2002::1", "2001::ffff:ffff"])
+    func `46 No rule opens 0.0.0.0 or an address that stands for it, by name or as it is`(_ text: String) throws {
+        let address = IPAddress(text)!
+        let rules = ["0.0.0.0/0", "0.0.0.0/8", "::/0", "64:ff9b::/32"].enumerated().map {
+            Rule(id: $0.offset + 1, action: .allow, destination: network($0.element))
+        }
+        let access = access(rules[0], rules[1], rules[2], rules[3])
+        let named = access.verdict(on: address, of: try host("ads.example"), port: 443, for: client())
+        #expect(named == .deny(.blocked))
+        let asIs = access.verdict(on: address, of: .address(address), port: 443, for: client())
+        #expect(asIs == .deny(.unspecified))
+    }
+
     @Test func `33 A NAT64 address has to pass as both, whatever names it`() throws {
         let asked = try host("www.example")
         let nat64 = IPAddress("64:ff9b::93.184.216.34")!
@@ -259,7 +274,8 @@ private let web = "93.184.216.34"
         #expect("1.2.3.4 is refused: \(Access.Reason.rule(id: 7))" == "1.2.3.4 is refused: rule 7 denies it")
         #expect("1.2.3.4 is refused: \(Access.Reason.noRule)" == "1.2.3.4 is refused: no rule allows it")
         for reason in [
-            .ownListener, .unspecified, .loopback, .linkLocal, .multicast, .broadcast, .reserved, .privateRange,
+            .ownListener, .blocked, .unspecified, .loopback, .linkLocal, .multicast, .broadcast, .reserved,
+            .privateRange,
             .ownAddress, .lan,
         ] as [Access.Reason] {
             #expect(reason.description.hasPrefix("it is "))

@@ -124,6 +124,12 @@ private let web = PortRange("80-443")
             (Rule(id: 2, action: .deny, domain: "example.org."), "example.org. is not how a domain is written here"),
             (Rule(id: 2, action: .deny, domain: "1.2.3.4"), "1.2.3.4 is not how a domain is written here"),
             (Rule(id: 2, action: .deny, domain: "a..b"), "the host \"a..b\" is no name"),
+            (Rule(id: 2, action: .allow, destination: network("0.0.0.0")), "nobody is ever taken to 0.0.0.0/32"),
+            (Rule(id: 2, action: .allow, destination: network("::")), "nobody is ever taken to ::/128, whatever the"),
+            (Rule(id: 2, action: .allow, destination: network("64:ff9b::")), "nobody is ever taken to 64:ff9b::/128"),
+            (Rule(id: 2, action: .allow, destination: network("2002::/48")), "nobody is ever taken to 2002::/48"),
+            (Rule(id: 2, action: .allow, destination: network("2002::/47")), nil),
+            (Rule(id: 2, action: .allow, destination: network("::/127")), nil),
             (
                 Rule(id: 2, action: .deny, destination: network("::ffff:1.2.3.0/120")),
                 "::ffff:1.2.3.0/120 is IPv4; write 1.2.3.0/24"
