@@ -51,17 +51,28 @@ let package = Package(
         .systemLibrary(name: "CAres", pkgConfig: "libcares"),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode"),
 
-        module("Reactor", ["CLinux"], hot),
-        module("Wire", []),
-        module("Policy", []),
-        module("Store", ["Policy", "CSQLite"]),
-        module("Proxy", ["Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging], hot),
-        module("Firewall", ["Reactor", "Policy", "CLinux", "CNetfilter", logging]),
-        module("Admin", ["Reactor", "Policy", logging]),
-        module("Supervisor", ["Reactor", "Policy", "Admin", "Store", "CLinux", logging]),
+        module("Address", ["CLinux"], hot),
+        module("Reactor", ["Address", "CLinux"], hot),
+        module("Wire", ["Address"]),
+        module("Policy", ["Address"]),
+        module("Ruleset", ["Address", "Policy"]),
+        module("Machine", ["Address", "CLinux"]),
+        module("Store", ["Address", "Policy", "CSQLite"]),
+        module("Proxy", ["Address", "Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging], hot),
+        module("Firewall", ["Address", "Reactor", "Policy", "Ruleset", "CLinux", "CNetfilter"]),
+        module("Admin", ["Address", "Reactor", "Policy", logging]),
+        module(
+            "Supervisor",
+            ["Address", "Reactor", "Policy", "Ruleset", "Machine", "Admin", "Store", "CLinux", logging]),
 
-        program("gatehoused", ["Supervisor", "Proxy", "Firewall", "Admin", "Reactor", "Policy", "CLinux", logging]),
-        program("gatehousectl", ["Admin", "Policy", "CQREncode", arguments]),
+        program(
+            "gatehoused",
+            [
+                "Address", "Supervisor", "Proxy", "Firewall", "Ruleset", "Machine", "Admin", "Reactor", "Policy",
+                "CLinux",
+                logging,
+            ]),
+        program("gatehousectl", ["Address", "Admin", "Policy", "Ruleset", "Machine", "CQREncode", arguments]),
 
         .systemLibrary(name: "CEpoll", path: "Tests/Benchmarks/CEpoll"),
         .executableTarget(
@@ -73,19 +84,27 @@ let package = Package(
         tests("ArchitectureTests", ["TestProcess"]),
         tests("LoadTests", ["gatehouse-load"]),
         tests("ReactorTests", ["Reactor", "CLinux", "TestProcess"]),
-        tests("StoreTests", ["Store", "Policy", "CSQLite"]),
+        tests("StoreTests", ["Store", "Policy", "Address", "CSQLite"]),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Reactor", "Policy", "CLinux", "gatehoused", "gatehousectl", "TestProcess", logging]),
-        tests("AdminTests", ["Admin", "Reactor", "Policy", logging, "TestProcess"]),
+            [
+                "Supervisor", "Machine", "Reactor", "Policy", "Address", "CLinux", "gatehoused", "gatehousectl",
+                "TestProcess", logging,
+            ]),
+        tests("AdminTests", ["Admin", "Reactor", "Policy", "Address", logging, "TestProcess"]),
         tests("WireTests", ["Wire", "TestProcess"]),
-        tests("PolicyTests", ["Policy"]),
-        tests("ProxyTests", ["Proxy", "Reactor", "Wire", "Policy", "COpenSSL", "TestNetwork", "TestProcess", logging]),
+        tests("PolicyTests", ["Policy", "Address"]),
+        tests(
+            "ProxyTests",
+            ["Proxy", "Reactor", "Wire", "Policy", "Address", "COpenSSL", "TestNetwork", "TestProcess", logging]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
-        tests("FirewallTests", ["Firewall", "Policy", "TestNetwork"]),
+        tests("FirewallTests", ["Firewall", "Ruleset", "Policy", "Address", "TestNetwork"]),
         tests(
             "GatewayTests",
-            ["TestNetwork", "TestProcess", "Proxy", "Policy", "gatehoused", "gatehousectl", "gatehouse-load"]),
+            [
+                "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "gatehoused", "gatehousectl",
+                "gatehouse-load",
+            ]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
         .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 /// Who carries the calls out. The server has checked the caller's permission and the parameters' form; whether the policy

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 /// A call's parameters, and the type of its reply's. Server and client share them.

@@ -1,3 +1,4 @@
+import Address
 import Policy
 
 /// Who is at the other end of a connection.

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 /// How the gateway is doing.

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 // The calls about sessions: what goes on at present, beside what the policy says.

@@ -1,5 +1,6 @@
 internal import CNetfilter
 internal import Glibc
+internal import Ruleset
 
 /// Messages that the kernel carries out together or not at all (nfnetlink batch), with what each was for.
 struct Batch {

@@ -1,5 +1,7 @@
+internal import Address
 internal import Glibc
 internal import Policy
+internal import Ruleset
 
 /// One step of the kernel's nf_tables machine. All of them work on register 1; the verdict has a register of its own.
 ///

@@ -1,5 +1,6 @@
 internal import CNetfilter
 internal import Glibc
+internal import Ruleset
 
 /// The table as the kernel holds it, or as a ruleset asks for it: what two of them have in common can be compared.
 struct KernelTable: Equatable {

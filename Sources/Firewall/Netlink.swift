@@ -1,5 +1,6 @@
 internal import CNetfilter
 internal import Glibc
+package import Ruleset
 
 /// What the kernel holds, compared with a ruleset.
 package enum KernelState: Hashable, Sendable {

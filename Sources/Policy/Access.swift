@@ -1,3 +1,5 @@
+package import Address
+
 /// Decides who is served and where they are taken. Made once for a policy and its surroundings, asked for every client, every
 /// dial and every datagram; it never changes, so whoever holds one decides consistently.
 ///

@@ -1,5 +1,7 @@
 // What has to hold of rules and limits, and of what a listener says about clients and users.
 
+import Address
+
 extension Policy {
     /// - Parameter rule: one that is there, or is to be.
     func check(_ rule: Rule) throws(Refusal) {

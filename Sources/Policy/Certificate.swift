@@ -1,5 +1,7 @@
 // What an https listener shows its clients, and when it is time for another one.
 
+package import Address
+
 /// A certificate with those that vouch for it, and its key, all as PEM. It has no description: the key must not reach a log
 /// by accident.
 package struct ServerIdentity: Codable, Hashable, Sendable, CustomStringConvertible, CustomReflectable {

@@ -1,6 +1,8 @@
 // What the operator can do to a policy. Each either changes it or throws a refusal and leaves it as it was; whether the
 // result as a whole holds on this machine is `check(in:)`'s to say.
 
+package import Address
+
 extension Policy {
     package mutating func add(_ listener: Listener, in surroundings: Surroundings) throws(Refusal) {
         for other in listeners where other.endpoint.collides(with: listener.endpoint) {

@@ -1,5 +1,7 @@
 // What has to hold of a policy on this machine before anything of it takes effect.
 
+package import Address
+
 extension Policy {
     /// Throws the first thing that is wrong with the policy as a whole.
     package func check(in surroundings: Surroundings) throws(Refusal) {

@@ -1,3 +1,5 @@
+import Address
+
 /// The rules' built-in end: what is denied unless the operator opens it. The internet is open; what is no place on it, the
 /// gateway itself and the local network are shut.
 struct DestinationGuard: Sendable {

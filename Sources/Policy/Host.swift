@@ -1,3 +1,5 @@
+package import Address
+
 /// Where a client wants to go, as it named it: an address, or a name that the resolver may be asked for.
 ///
 /// Every spelling of an address ends as an address, or nowhere. `2130706433`, `0x7f.1`, `0177.0.0.1` and `127.1` are all

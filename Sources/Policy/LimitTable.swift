@@ -1,3 +1,5 @@
+package import Address
+
 /// Finds the limit that holds for somebody. Where several are about them the most specific holds, and it alone: a user's own
 /// before that of each user, the narrowest network before a wider one and before each client.
 package struct LimitTable: Sendable {

@@ -1,3 +1,5 @@
+package import Address
+
 /// A service of the gateway itself that is to be reachable though no listener of ours is behind it.
 package struct Opening: Codable, Hashable, Sendable {
     package enum Transport: String, Codable, Hashable, Sendable, CaseIterable {

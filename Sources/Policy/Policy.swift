@@ -3,6 +3,8 @@
 // It knows addresses, listeners, users, rules and openings. It must never do I/O, read a clock or keep state: the same
 // policy and the same surroundings always give the same answer, so that every decision can be tested as a table.
 
+package import Address
+
 /// Everything that the operator has decided. One value, one revision.
 package struct Policy: Codable, Hashable, Sendable {
     /// Listeners, each with an endpoint of its own.

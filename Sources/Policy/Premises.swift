@@ -1,3 +1,5 @@
+package import Address
+
 /// What a client has to know of the gateway to use it: which listeners there are for it, and which networks it reaches
 /// without. The PAC file and `client-setup` are made of this.
 package struct Premises: Sendable {

@@ -1,3 +1,5 @@
+import Address
+
 /// The operator's rules, made ready to be asked for every dial and every datagram: asking allocates nothing, and users and
 /// domains are compared only where all that is cheaper to compare has matched.
 struct RuleTable: Sendable {

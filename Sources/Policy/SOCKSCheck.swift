@@ -1,3 +1,5 @@
+import Address
+
 extension Policy {
     /// What has to hold of a listener's SOCKS options.
     func checkSOCKS(_ listener: Listener) throws(Refusal) {

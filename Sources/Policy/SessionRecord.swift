@@ -1,3 +1,5 @@
+package import Address
+
 /// What there is to say about a session: what the operator lists, watches and ends it by.
 package struct SessionRecord: Codable, Hashable, Sendable {
     /// What it does at present.

@@ -1,3 +1,5 @@
+package import Address
+
 extension Policy {
     /// Makes this machine a gateway in one step: both proxies on the LAN interface's IPv4 address, everything else shut.
     /// Doing it again changes nothing; doing it after the LAN's address or interface changed moves the two listeners

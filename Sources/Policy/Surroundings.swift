@@ -1,3 +1,5 @@
+package import Address
+
 /// The facts about the machine on which decisions depend, as the supervisor read them from the kernel.
 package struct Surroundings: Codable, Hashable, Sendable {
     package struct Interface: Codable, Hashable, Sendable {

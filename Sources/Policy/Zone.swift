@@ -1,3 +1,5 @@
+import Address
+
 /// A part of the world that the gateway tells apart by the network interfaces that lead there. An interface is in one zone at
 /// most; one that is in none gets nothing.
 package struct Zone: Codable, Hashable, Sendable {

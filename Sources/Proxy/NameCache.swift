@@ -1,3 +1,4 @@
+import Address
 import Policy
 
 /// What name servers said, for as long as they said it holds (RFC 1035 §3.2.1), bounded in entries.

@@ -1,3 +1,4 @@
+import Address
 import Policy
 
 /// The names that an association's client has sent to, with the address that each goes to while it is in use, and what waits

@@ -4,6 +4,7 @@
 // Sessions are straight-line async code on a Reactor. Bytes are parsed in Wire, decisions are made in Policy, and once a
 // tunnel stands it is the Reactor's.
 
+import Address
 package import Logging
 package import Policy
 package import Reactor

@@ -1,3 +1,4 @@
+import Address
 import Logging
 import Policy
 import Reactor

@@ -1,3 +1,4 @@
+import Address
 package import Policy
 import Reactor
 

@@ -1,3 +1,4 @@
+import Address
 import Policy
 
 /// A table of the policy: how values become rows, rows become values, and what a row is called in the history.

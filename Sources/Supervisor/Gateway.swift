@@ -1,4 +1,6 @@
+import Address
 import Logging
+import Machine
 import Policy
 import Reactor
 import Store
@@ -137,10 +139,10 @@ actor Gateway {
 
     /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
     private func lookAround() {
-        do throws(Errno) {
+        do throws(MachineFailure) {
             surroundings = try .current()
         } catch {
-            log.error("the interfaces cannot be read: \(error)")
+            log.error("\(error)")
         }
     }
 

@@ -1,4 +1,6 @@
+import Address
 import Glibc
+import Machine
 import Policy
 import Reactor
 

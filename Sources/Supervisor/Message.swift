@@ -1,3 +1,4 @@
+import Address
 import FoundationEssentials
 package import Policy
 

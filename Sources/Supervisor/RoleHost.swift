@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 package import Logging

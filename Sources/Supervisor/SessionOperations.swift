@@ -1,3 +1,4 @@
+import Address
 import Admin
 import Logging
 import Policy

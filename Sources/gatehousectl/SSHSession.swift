@@ -1,3 +1,4 @@
+import Address
 import Admin
 import Glibc
 import Policy

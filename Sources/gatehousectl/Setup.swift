@@ -1,3 +1,4 @@
+import Address
 import Admin
 import ArgumentParser
 import Policy

@@ -1,7 +1,9 @@
+import Address
 import Firewall
 import Glibc
 import Policy
 import Reactor
+import Ruleset
 import Supervisor
 
 /// The firewall role: makes the kernel hold the ruleset that an assignment asks for, or only tells what it would be.

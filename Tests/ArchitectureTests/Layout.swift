@@ -24,8 +24,10 @@ struct Layout {
     @Test("Every module of Sources is a target, and every test directory too")
     func targets() throws {
         let package = try Repository.text("Package.swift")
+        // A line that is too long is broken behind the bracket.
+        let words = package.filter { !$0.isWhitespace }
         for module in Repository.modules {
-            #expect(package.contains("(\"\(module)\"") || package.contains("name: \"\(module)\""), "\(module)")
+            #expect(words.contains("(\"\(module)\"") || words.contains("name:\"\(module)\""), "\(module)")
         }
         let directories = Repository.files.filter { $0.hasPrefix("Tests/") && $0.hasSuffix("Tests.swift") }
             .map { $0.split(separator: "/")[1] }

@@ -1,9 +1,11 @@
+import Address
 import Foundation
 import Policy
 import TestNetwork
 import Testing
 
 @testable import Firewall
+@testable import Ruleset
 
 /// nft(8), which shares no line of code with the ruleset's compiler, as the judge of it.
 @Suite("nft reads the ruleset as it was meant", .enabled(if: isRoot, "needs root: network namespaces"))

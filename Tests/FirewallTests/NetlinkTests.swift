@@ -5,6 +5,7 @@ import TestNetwork
 import Testing
 
 @testable import Firewall
+@testable import Ruleset
 
 @Suite(
     "The kernel holds the ruleset, the whole ruleset, and nobody else's table changes",

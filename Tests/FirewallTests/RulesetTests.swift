@@ -1,6 +1,9 @@
+import Address
 import Firewall
 import Policy
 import Testing
+
+@testable import Ruleset
 
 extension Ruleset {
     /// No listener, no opening.

@@ -1,3 +1,4 @@
+import Address
 import Policy
 
 /// A gateway between a home and the internet, as most tests use it.

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 /// One condition of a rule, in the vocabulary of nft(8).
@@ -87,7 +88,7 @@ private func braced(_ values: [String]) -> String {
 }
 
 /// Interface names without repetition, in nft's order: as numbers, of which the first letter is the lowest byte.
-func canonical(_ interfaces: [String]) -> [String] {
+package func canonical(_ interfaces: [String]) -> [String] {
     func number(_ name: String) -> UInt128 {
         name.utf8.prefix(16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
     }

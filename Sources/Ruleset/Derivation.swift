@@ -1,3 +1,4 @@
+import Address
 package import Policy
 
 // From what the operator wants to what the kernel is to hold. A listener that exists has its opening and one that stops

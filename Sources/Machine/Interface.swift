@@ -1,16 +1,26 @@
-import CLinux
+package import Address
 import Glibc
-import Policy
-import Reactor
 
-extension Surroundings {
-    /// This machine's interfaces and their addresses, as they are now (getifaddrs(3)).
-    static func current() throws(Errno) -> Surroundings {
+/// A network interface and its addresses.
+package struct Interface: Hashable, Sendable {
+    package var name: String
+    package var addresses: [Address]
+
+    /// An address with the prefix of its network. The address's host bits are kept.
+    package struct Address: Hashable, Sendable {
+        package var address: IPAddress
+        package var prefix: Int
+    }
+}
+
+extension Interface {
+    /// This machine's interfaces, as they are now (getifaddrs(3)).
+    package static func all() throws(MachineFailure) -> [Interface] {
         var list: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&list) == 0 else { throw Errno(errno) }
+        guard getifaddrs(&list) == 0 else { throw MachineFailure("the interfaces cannot be read", errno) }
         defer { freeifaddrs(list) }
         var names: [String] = []
-        var addresses: [String: [Surroundings.Address]] = [:]
+        var addresses: [String: [Address]] = [:]
         var entry = list
         while let current = entry {
             // An IPv4 address may have a label of its own, `eth0:1`; the interface is eth0 (ip-address(8)).
@@ -23,11 +33,11 @@ extension Surroundings {
             if let address = read(current.pointee.ifa_addr) {
                 let width = if case .v4 = address { 32 } else { 128 }
                 let prefix = read(current.pointee.ifa_netmask).map(leadingOnes) ?? width
-                addresses[name]?.append(Surroundings.Address(address: address, prefix: prefix))
+                addresses[name]?.append(Address(address: address, prefix: prefix))
             }
             entry = current.pointee.ifa_next
         }
-        return Surroundings(interfaces: names.map { Interface(name: $0, addresses: addresses[$0] ?? []) })
+        return names.map { Interface(name: $0, addresses: addresses[$0] ?? []) }
     }
 
     private static func read(_ address: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {

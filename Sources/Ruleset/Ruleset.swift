@@ -1,3 +1,8 @@
+// Ruleset: from what the operator wants to the table that the kernel is to hold.
+//
+// A pure function of the policy and the machine's surroundings, and reads like the text that `nft` prints. It must never do
+// I/O and knows no netlink, so that every program may ask what the kernel would do.
+
 /// The table `inet gatehouse` as a value. Printed, it is a file that `nft -f` loads, and what `nft -s list table inet
 /// gatehouse` shows once the kernel holds it.
 package struct Ruleset: Hashable, Sendable {

@@ -1,10 +1,10 @@
+package import Address
 import Glibc
-import Policy
 
 /// Who listens on a port, as /proc tells (proc(5)): what `ss -ltnp` does.
-enum PortHolder {
+package enum PortHolder {
     /// `squid (pid 123)`, or nil if nobody is found or we may not look.
-    static func find(_ endpoint: Endpoint) -> String? {
+    package static func find(_ endpoint: Endpoint) -> String? {
         let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeningInodes($0, in: endpoint) }
         guard !inodes.isEmpty, let directory = opendir("/proc") else { return nil }
         defer { closedir(directory) }

@@ -1,0 +1,37 @@
+/// An address and a TCP or UDP port: `127.0.0.1:1080`, `[::1]:1080`.
+package struct Endpoint: Hashable, Sendable {
+    package var address: IPAddress
+    package var port: UInt16
+
+    package init(address: IPAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}
+
+extension Endpoint: CustomStringConvertible, LosslessStringConvertible {
+    /// `ADDRESS:PORT`, `[V6ADDRESS]:PORT`; the port is 1…65535.
+    package init?(_ description: String) {
+        guard let colon = description.lastIndex(of: ":") else { return nil }
+        var host = description[..<colon]
+        let isBracketed = host.first == "[" && host.last == "]" && host.count > 2
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard let address = IPAddress(host), let port = parsePort(description[description.index(after: colon)...])
+        else { return nil }
+        if case .v6 = address, !isBracketed { return nil }
+        if case .v4 = address, isBracketed { return nil }
+        self.init(address: address, port: port)
+    }
+
+    package var description: String {
+        switch address {
+        case .v4: "\(address):\(port)"
+        case .v6: "[\(address)]:\(port)"
+        }
+    }
+}
+
+extension Endpoint: Codable {
+    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
+}

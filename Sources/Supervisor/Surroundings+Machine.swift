@@ -1,0 +1,15 @@
+import Address
+import Machine
+import Policy
+
+extension Surroundings {
+    /// This machine as it is now.
+    static func current() throws(MachineFailure) -> Surroundings {
+        Surroundings(
+            interfaces: try Machine.Interface.all().map { interface in
+                Interface(
+                    name: interface.name,
+                    addresses: interface.addresses.map { Address(address: $0.address, prefix: $0.prefix) })
+            })
+    }
+}
