@@ -155,11 +155,21 @@ enum Interface {
           authentication: Authentication
         )
 
-        # state: one word for what the kernel holds, detail: the sentence behind it.
+        # How the door stands. why: the reason of left, fallback and refused. until: when a trial ends, in seconds since
+        # 1970.
+        type Door (
+          state: DoorState,
+          why: ?string,
+          until: ?int
+        )
+
+        # enforced: the kernel holds the ruleset. left: it holds a table from before, of which nothing is asked.
+        # fallback: the store cannot be read. refused: the kernel does not hold the ruleset.
+        type DoorState (off, starting, enforced, observing, left, fallback, refused, trial)
+
         type FirewallStatus (
           mode: FirewallMode,
-          state: string,
-          detail: string
+          door: Door
         )
 
         # What somebody does through the gateway, from the client's connection to its end.

@@ -75,15 +75,11 @@ package struct ListenerStatus: Codable, Hashable, Sendable {
 
 package struct FirewallStatus: Codable, Hashable, Sendable {
     package var mode: FirewallMode
-    /// One word for what the kernel holds.
-    package var state: String
-    /// The sentence behind it.
-    package var detail: String
+    package var door: DoorState
 
-    package init(mode: FirewallMode, state: String, detail: String) {
+    package init(mode: FirewallMode, door: DoorState) {
         self.mode = mode
-        self.state = state
-        self.detail = detail
+        self.door = door
     }
 }
 
@@ -119,17 +115,16 @@ package struct AppliedRule: Codable, Hashable, Sendable {
 
 package struct FirewallReport: Codable, Hashable, Sendable {
     package var mode: FirewallMode
-    /// Whether the kernel holds `ruleset`; in mode `observe`, any of ours, from before.
-    package var held: Bool
+    package var door: DoorState
     /// What the kernel should hold in mode `enforce`, as nft(8) would print it.
     package var ruleset: String
     /// Those that the operator asked for.
     package var openings: [Opening]
     package var zones: [Zone]
 
-    package init(mode: FirewallMode, held: Bool, ruleset: String, openings: [Opening], zones: [Zone]) {
+    package init(mode: FirewallMode, door: DoorState, ruleset: String, openings: [Opening], zones: [Zone]) {
         self.mode = mode
-        self.held = held
+        self.door = door
         self.ruleset = ruleset
         self.openings = openings
         self.zones = zones

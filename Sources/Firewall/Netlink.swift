@@ -3,7 +3,7 @@ internal import Glibc
 package import Ruleset
 
 /// What the kernel holds, compared with a ruleset.
-package enum KernelState: Hashable, Sendable {
+package enum TableState: Hashable, Sendable {
     /// There is no table `inet gatehouse`.
     case absent
     case same
@@ -45,7 +45,7 @@ package struct Netlink: ~Copyable {
     }
 
     /// Compares the kernel's table with `ruleset`; the values of counters do not matter.
-    package mutating func state(of ruleset: Ruleset) throws(FirewallError) -> KernelState {
+    package mutating func state(of ruleset: Ruleset) throws(FirewallError) -> TableState {
         guard let table = try read() else { return .absent }
         return table.difference(from: KernelTable(ruleset)).map { .different($0) } ?? .same
     }

@@ -128,7 +128,7 @@ package enum Daemon {
             guard let status = try? await gateway.status() else { return "" }
             let listeners = status.listeners.count
             return "revision \(status.revision), \(listeners) listener\(listeners == 1 ? "" : "s"), "
-                + "firewall \(status.firewall.mode) (\(status.firewall.state))"
+                + "firewall \(status.firewall.mode) (\(status.firewall.door.name))"
         }
     }
 }

@@ -194,9 +194,49 @@ actor Gateway {
     /// Whether the kernel's table is not the one in force, as after `nft flush ruleset`.
     private func isRulesetLost() async -> Bool {
         guard firewallMode == .enforce, let report = try? await firewallReport() else { return false }
-        guard report.state == "absent" || report.state == "different" else { return false }
-        log.warning("the kernel does not hold the ruleset in force, which is put back: \(report.detail)")
+        let detail: String
+        switch report.kernel {
+        case .absent: detail = "somebody deleted the table"
+        case .different(let difference): detail = difference
+        case .held, .left, .observing, .starting, .failed, .unknown: return false
+        }
+        log.warning("the kernel does not hold the ruleset in force, which is put back: \(detail)")
         return true
+    }
+
+    /// What a role tells unasked.
+    private func note(_ event: Event, from role: Role) {
+        switch event {
+        case .tableLost(let detail, let pause?):
+            log.warning("the kernel's table was lost (\(detail)) and put back after \(pause) ms")
+        case .tableLost(let detail, nil):
+            log.critical("the kernel's table was lost (\(detail)) and is not back yet")
+            Task(executorPreference: reactor.taskExecutor) { await self.reloadIfNeeded() }
+        case .surroundingsChanged:
+            Task(executorPreference: reactor.taskExecutor) { await self.reloadIfNeeded() }
+        }
+    }
+
+    /// How the door stands now.
+    func doorState() async -> DoorState {
+        guard firewall != nil else { return .off }
+        let kernel: KernelState
+        do throws(Refusal) {
+            guard let report = try await firewallReport() else { return .off }
+            kernel = report.kernel
+        } catch {
+            kernel = .unknown(reason: error.description)
+        }
+        switch kernel {
+        case .held: return .enforced
+        case .observing: return .observing
+        case .starting: return .starting
+        case .left(let detail): return .left(why: detail)
+        case .absent: return .refused(why: "somebody deleted the table; it is put back within seconds")
+        case .different(let detail): return .refused(why: detail)
+        case .failed(let reason), .unknown(let reason):
+            return firewallMode == .enforce ? .refused(why: reason) : .observing
+        }
     }
 
     private func openSockets() {
@@ -358,7 +398,7 @@ actor Gateway {
                 try process.launch()
                 let generation = process.generation
                 Task(executorPreference: reactor.taskExecutor) { await self.bringUp(role, generation) }
-                await process.receiveAnswers()
+                await process.receive { self.note($0, from: role) }
                 await process.finish()
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
                 if role != .firewall { ledger.forget(party: role.party) }

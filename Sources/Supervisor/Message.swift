@@ -54,18 +54,68 @@ struct Answer: Codable {
     var count: Int?
 }
 
-/// What a role has to say for itself.
-package struct Report: Codable, Sendable {
-    /// One word.
-    package var state: String
-    /// A sentence, or the whole ruleset.
-    package var detail: String
-    package var text: String
+/// From a role to the supervisor, unasked. Nobody answers. A role sends no more than `EventLine.rate` of them.
+package enum Event: Codable, Hashable, Sendable {
+    /// Somebody took the table from the kernel, or altered it. nil: it could not be put back.
+    case tableLost(detail: String, putBackAfterMilliseconds: Int?)
+    /// An interface or an address came, went or changed.
+    case surroundingsChanged
+}
 
-    package init(state: String, detail: String, text: String = "") {
-        self.state = state
-        self.detail = detail
-        self.text = text
+/// One packet from a role.
+enum Word: Codable {
+    case answer(Answer)
+    case event(Event)
+}
+
+/// What the kernel holds of the firewall role's table, by the role's own look.
+package enum KernelState: Codable, Hashable, Sendable {
+    /// No ruleset has been committed yet.
+    case starting
+    /// The ruleset, as it is to be.
+    case held
+    /// No table, though there is to be one.
+    case absent
+    /// Another table of our name than there is to be.
+    case different(detail: String)
+    /// A table of our name, though none is to be there.
+    case left(detail: String)
+    /// No table, as it is to be.
+    case observing
+    /// The kernel refused the first ruleset.
+    case failed(reason: String)
+    /// The kernel cannot be asked.
+    case unknown(reason: String)
+}
+
+/// What the firewall role has to say for itself.
+package struct Report: Codable, Sendable {
+    /// What a rule that is counted has seen.
+    package struct Count: Codable, Hashable, Sendable {
+        /// The rule's comment.
+        package var rule: String
+        package var packets: UInt64
+        package var bytes: UInt64
+
+        package init(rule: String, packets: UInt64, bytes: UInt64) {
+            self.rule = rule
+            self.packets = packets
+            self.bytes = bytes
+        }
+    }
+
+    package var kernel: KernelState
+    /// What the kernel holds or would hold, as nft prints it; empty: no ruleset yet.
+    package var ruleset: String
+    package var counts: [Count]
+    /// A sentence for each foreign table that stands in our way, or opens what we shut.
+    package var foreign: [String]
+
+    package init(kernel: KernelState, ruleset: String = "", counts: [Count] = [], foreign: [String] = []) {
+        self.kernel = kernel
+        self.ruleset = ruleset
+        self.counts = counts
+        self.foreign = foreign
     }
 }
 

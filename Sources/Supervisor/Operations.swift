@@ -34,14 +34,7 @@ extension Gateway: AdminHandler {
     }
 
     private func firewallStatus() async -> FirewallStatus {
-        do throws(Refusal) {
-            guard let report = try await firewallReport() else {
-                return FirewallStatus(mode: firewallMode, state: "off", detail: "gatehoused runs with --firewall off")
-            }
-            return FirewallStatus(mode: firewallMode, state: report.state, detail: report.detail)
-        } catch {
-            return FirewallStatus(mode: firewallMode, state: "unknown", detail: error.description)
-        }
+        FirewallStatus(mode: firewallMode, door: await doorState())
     }
 
     private var warnings: [String] {
@@ -192,10 +185,9 @@ extension Gateway: AdminHandler {
         do throws(Refusal) {
             let report = try await firewallReport()
             // Between its start and the first ruleset.
-            if report?.text.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
+            if report?.ruleset.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
             return FirewallReport(
-                mode: firewallMode, held: report.map { ["held", "left"].contains($0.state) } ?? false,
-                ruleset: report?.text ?? "",
+                mode: firewallMode, door: await doorState(), ruleset: report?.ruleset ?? "",
                 openings: policy.openings, zones: policy.zones)
         } catch {
             throw .refused(error.description)

@@ -17,10 +17,26 @@ package protocol RoleService: Sendable {
     func abort() async
     /// Accepts nothing more and waits for the sessions to end, `limit` at most.
     func drain(for limit: Duration) async
-    func report() async -> Report
+    /// How the kernel's table stands. Asked of the firewall role alone.
+    func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
+}
+
+extension RoleService {
+    package func report() async throws(Refusal) -> Report { throw Refusal("this role has no table in the kernel") }
+}
+
+/// What a role's service is made from.
+package struct RoleEquipment {
+    package let reactor: Reactor
+    package let counters: Counters
+    /// nil: the role counts no clients.
+    package let ledger: Ledger?
+    /// The way to tell the supervisor something unasked.
+    package let events: EventLine
+    package let log: Logger
 }
 
 /// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
@@ -31,7 +47,7 @@ package enum RoleHost {
 
     /// Never returns. `compose` makes the role's service on its main reactor, after privileges were dropped.
     package static func run(
-        _ role: Role, compose: (Reactor, Counters, Ledger?, Logger) throws -> any RoleService
+        _ role: Role, compose: (RoleEquipment) throws -> any RoleService
     ) -> Never {
         do {
             // A write to a connection that was reset is an error to handle and not a reason to die.
@@ -45,10 +61,12 @@ package enum RoleHost {
             let counters = try Counters(memory: Descriptor(adopting: pageNumber))
             let reactor = try Reactor(counters: counters)
             let ledger = try memory.map { try Ledger(memory: Descriptor(adopting: $0), party: role.party) }
-            let service = try compose(reactor, counters, ledger, log)
+            let events = EventLine(channel: channelNumber)
+            let service = try compose(
+                RoleEquipment(reactor: reactor, counters: counters, ledger: ledger, events: events, log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
-                await serve(service, on: channel, begun: first.serial, log: log)
+                await serve(service, on: channel, begun: first.serial, events: events, log: log)
                 exit(0)
             }
             reactor.run()
@@ -79,10 +97,11 @@ package enum RoleHost {
     }
 
     private static func serve(
-        _ service: any RoleService, on channel: Channel, begun: Int, log: Logger
+        _ service: any RoleService, on channel: Channel, begun: Int, events: EventLine, log: Logger
     ) async {
         do {
-            try channel.send(Message.encode(Answer(serial: begun)))
+            try channel.send(Message.encode(Word.answer(Answer(serial: begun))))
+            events.open()
             while var packet = try await channel.receive() {
                 guard let order = Message.decode(Order.self, from: packet.bytes) else {
                     log.critical("the supervisor sent something that is no order")
@@ -91,9 +110,9 @@ package enum RoleHost {
                 var memory: Descriptor?
                 let answer = await carryOut(order, with: &packet, service, &memory)
                 if let memory = memory.take() {
-                    try channel.send(Message.encode(answer), descriptors: [memory.number])
+                    try channel.send(Message.encode(Word.answer(answer)), descriptors: [memory.number])
                 } else {
-                    try channel.send(Message.encode(answer))
+                    try channel.send(Message.encode(Word.answer(answer)))
                 }
             }
         } catch Errno(EMSGSIZE) {
@@ -123,7 +142,7 @@ package enum RoleHost {
             case .drain(let milliseconds):
                 await service.drain(for: .milliseconds(milliseconds))
             case .report:
-                let report = await service.report()
+                let report = try await service.report()
                 memory = try await sealed { () throws(Errno) in Message.encode(report) }
             case .sessions(let query):
                 let list = await service.sessions(query)

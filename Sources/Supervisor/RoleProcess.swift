@@ -108,20 +108,29 @@ final class RoleProcess {
         if generation == self.generation, isAlive, state == .starting { state = .running }
     }
 
-    /// Reads answers until the process has closed its channel, or sent what is no answer.
-    func receiveAnswers() async {
+    /// Reads answers and events until the process has closed its channel, or sent what is neither.
+    func receive(_ onEvent: (Event) -> Void) async {
+        var bound = EventBound(limit: EventBound.borne)
         while let channel {
             guard var packet = try? await channel.receive() else { break }
-            // One to an order that nobody waits for any more comes from a role that is being ended for it.
-            guard let answer = Message.decode(Answer.self, from: packet.bytes), let exchange = exchanges[answer.serial]
-            else {
-                log.error("the \(role.rawValue) role sent something that is no answer; it is ended")
-                break
+            switch Message.decode(Word.self, from: packet.bytes) {
+            case .answer(let answer):
+                // A late answer only comes from a role that is being ended for it, and ends it as well.
+                guard let exchange = exchanges[answer.serial] else { return disown("an answer that nobody waits for") }
+                exchange.answer = answer
+                exchange.memory = packet.takeDescriptor()
+                exchange.alarm.ring()
+            case .event(let event):
+                guard bound.admits() else { return disown("more events than any of ours does") }
+                onEvent(event)
+            case nil:
+                return disown("something that is neither an answer nor an event")
             }
-            exchange.answer = answer
-            exchange.memory = packet.takeDescriptor()
-            exchange.alarm.ring()
         }
+    }
+
+    private func disown(_ what: String) {
+        log.error("the \(role.rawValue) role sent \(what); it is ended")
     }
 
     /// Ends the process if it has not ended by itself, reaps it, and fails whatever still waits for an answer.

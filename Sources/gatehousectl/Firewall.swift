@@ -50,13 +50,9 @@ struct FirewallVerb: ParsableCommand {
         }
 
         private func summary(of report: FirewallReport) -> String {
-            switch (report.mode, report.held) {
-            case (.enforce, true): "enforce: the kernel holds this ruleset"
-            case (.enforce, false): "enforce, but the kernel does NOT hold this ruleset; see `gatehousectl status`"
-            case (.observe, true):
-                "observe, but the kernel holds a table from before; `gatehousectl firewall observe` takes it out"
-            case (.observe, false): "observe: the ruleset is shown only, nothing is filtered"
-            }
+            let door = report.door
+            let isAsMeant = door.isHeld || door == .observing || door == .off
+            return "\(report.mode)\(isAsMeant ? ":" : ", but") \(printable(door.description))"
         }
 
         private func comment(_ text: String) {

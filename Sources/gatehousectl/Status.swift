@@ -10,12 +10,22 @@ struct StatusVerb: ParsableCommand {
         discussion: """
             Everybody who can reach the admin socket may look. Sessions and bytes are counted since gatehoused started; \
             RESTARTS says how often a process had to be started again.
+
+            With --check it is an answer for monitoring: the exit status is 0 if all is well, and 1 if not.
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    @Flag(
+        help:
+            "End with status 1 if something is wrong: a warning, a process that does not run, a door not as it is to be."
+    )
+    var check = false
+
     func run() throws {
-        try Daemon(global).show(GetStatus(), present)
+        var fault: String?
+        try Daemon(global).show(GetStatus(), check: { fault = $0.fault }, present)
+        if check, let fault { throw Failure(fault) }
     }
 
     private func present(_ status: Status) {
@@ -69,16 +79,28 @@ struct StatusVerb: ParsableCommand {
 
     private static func line(for firewall: FirewallStatus, on output: Output) -> String {
         let mode = output.styled(firewall.mode.rawValue, firewall.mode == .enforce ? .good : .doubtful)
-        let state = output.styled(printable(firewall.state), style(ofFirewall: firewall.state))
+        let door = firewall.door
+        let state = output.styled(door.name.rawValue, style(of: door))
         // To observe is to be observing; any other state is news.
-        return (firewall.state == "observing" ? mode : "\(mode), \(state)") + ": \(printable(firewall.detail))"
+        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(door.description))"
     }
 
-    private static func style(ofFirewall state: String) -> Output.Style {
-        switch state {
-        case "held": .good
-        case "observing", "off", "left", "starting": .doubtful
-        default: .bad
+    private static func style(of door: DoorState) -> Output.Style {
+        switch door {
+        case .enforced: .good
+        case .observing, .off, .left, .starting, .trial: .doubtful
+        case .fallback, .refused: .bad
         }
+    }
+}
+
+extension Status {
+    /// The first thing that somebody has to look after; nil: all is well.
+    fileprivate var fault: String? {
+        if firewall.door.isFault { return "the firewall is not as it is to be: \(firewall.door)" }
+        if let role = roles.first(where: { $0.state != "running" }) {
+            return "the \(role.name) role does not run: \(role.state)"
+        }
+        return warnings.first
     }
 }

@@ -11,6 +11,7 @@ import Supervisor
 /// Its netlink calls block, which holds up nobody: it is all that this process does.
 actor FirewallRole: RoleService {
     private let reactor: Reactor
+    private let events: EventLine
     private var current: Plan?
     private var staged: Plan?
     /// Why the first ruleset could not be put in force.
@@ -24,8 +25,9 @@ actor FirewallRole: RoleService {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
 
-    init(reactor: Reactor) {
-        self.reactor = reactor
+    init(_ equipment: RoleEquipment) {
+        reactor = equipment.reactor
+        events = equipment.events
     }
 
     /// Needs no sockets.
@@ -85,32 +87,26 @@ actor FirewallRole: RoleService {
     func endSessions(_ selection: SessionSelection) -> Int { 0 }
 
     func report() -> Report {
-        guard let current else { return Report(state: "starting", detail: "no ruleset yet") }
-        let text = current.ruleset.description
-        if let failure { return Report(state: "failed", detail: failure.description, text: text) }
+        guard let current else { return Report(kernel: .starting) }
+        return Report(kernel: kernelState(current), ruleset: current.ruleset.description)
+    }
+
+    private func kernelState(_ current: Plan) -> KernelState {
+        if let failure { return .failed(reason: failure.description) }
         do throws(FirewallError) {
             var netlink = try Netlink()
             switch (try netlink.state(of: current.ruleset), current.isEnforced) {
-            case (.same, true): return Report(state: "held", detail: "the kernel holds the ruleset", text: text)
+            case (.same, true): return .held
             case (.same, false), (.different, false):
-                return Report(
-                    state: "left",
+                return .left(
                     detail: "the kernel holds a table from before; `gatehousectl firewall enforce` takes it over, "
-                        + "`firewall observe` takes it out",
-                    text: text)
-            case (.absent, true):
-                return Report(
-                    state: "absent", detail: "somebody deleted the table; it is put back within seconds",
-                    text: text)
-            case (.different(let what), true): return Report(state: "different", detail: what, text: text)
-            case (.absent, false):
-                return Report(state: "observing", detail: "the ruleset is shown only; nothing is filtered", text: text)
+                        + "`firewall observe` takes it out")
+            case (.absent, true): return .absent
+            case (.different(let what), true): return .different(detail: what)
+            case (.absent, false): return .observing
             }
         } catch {
-            guard current.isEnforced else {
-                return Report(state: "observing", detail: "the ruleset is shown only; nothing is filtered", text: text)
-            }
-            return Report(state: "unknown", detail: error.description, text: text)
+            return current.isEnforced ? .unknown(reason: error.description) : .observing
         }
     }
 }

@@ -37,13 +37,13 @@ actor RelayRole: RoleService {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { main.unownedExecutor }
 
-    init(main: Reactor, counters: Counters, ledger: Ledger?, log: Logger) throws {
-        guard let ledger else { throw Refusal("the supervisor passed no ledger on") }
-        self.main = main
-        self.log = log
+    init(_ equipment: RoleEquipment) throws {
+        guard let ledger = equipment.ledger else { throw Refusal("the supervisor passed no ledger on") }
+        main = equipment.reactor
+        log = equipment.log
         var reactors = [main]
         for index in 1..<max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 16)) {
-            reactors.append(try Reactor(index: index, counters: counters))
+            reactors.append(try Reactor(index: index, counters: equipment.counters))
         }
         self.reactors = reactors
         relay = try Relay(reactors: reactors, ledger: ledger, logger: log)
@@ -147,9 +147,5 @@ actor RelayRole: RoleService {
         var count = 0
         for sessions in relay.sessions { count += await sessions.end(selection) }
         return count
-    }
-
-    func report() -> Report {
-        Report(state: "serving", detail: "\(reactors.reduce(0) { $0 + $1.load }) sessions")
     }
 }

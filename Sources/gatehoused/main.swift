@@ -8,10 +8,10 @@ import Reactor
 import Supervisor
 
 if let role = Role(title: CommandLine.arguments[0]) {
-    RoleHost.run(role) { reactor, counters, ledger, log in
+    RoleHost.run(role) { equipment in
         switch role {
-        case .socks5, .http: try RelayRole(main: reactor, counters: counters, ledger: ledger, log: log)
-        case .firewall: FirewallRole(reactor: reactor)
+        case .socks5, .http: try RelayRole(equipment)
+        case .firewall: FirewallRole(equipment)
         }
     }
 }

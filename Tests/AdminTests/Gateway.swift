@@ -41,7 +41,7 @@ actor Gateway: AdminHandler {
                 ListenerStatus($0, sessions: 2, sessionsTotal: 5, bytesIn: 4096, bytesOut: 1 << 20)
             },
             firewall: FirewallStatus(
-                mode: policy.firewall, state: "observing", detail: "the kernel is not touched"),
+                mode: policy.firewall, door: .observing),
             users: policy.users.count, warnings: ["the sky is falling"])
     }
 
@@ -131,7 +131,7 @@ actor Gateway: AdminHandler {
 
     func firewall() -> FirewallReport {
         FirewallReport(
-            mode: policy.firewall, held: false, ruleset: "table inet gatehouse {\n}\n", openings: policy.openings,
+            mode: policy.firewall, door: .observing, ruleset: "table inet gatehouse {\n}\n", openings: policy.openings,
             zones: policy.zones)
     }
 

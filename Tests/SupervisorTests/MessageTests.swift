@@ -66,3 +66,35 @@ struct MessageTests {
         }
     }
 }
+
+@Suite("What a role tells unasked")
+struct EventTests {
+    @Test(
+        "Every event arrives as it was sent, and none is taken for an answer",
+        arguments: [
+            Event.tableLost(detail: "deleted", putBackAfterMilliseconds: 3),
+            .tableLost(detail: "", putBackAfterMilliseconds: nil), .surroundingsChanged,
+        ])
+    func events(event: Event) throws {
+        guard case .event(let got)? = Message.decode(Word.self, from: Message.encode(Word.event(event))) else {
+            Issue.record("\(event) did not arrive")
+            return
+        }
+        #expect(got == event)
+        guard
+            case .answer(let answer)? = Message.decode(Word.self, from: Message.encode(Word.answer(Answer(serial: 7))))
+        else {
+            Issue.record("an answer did not arrive")
+            return
+        }
+        #expect(answer.serial == 7)
+    }
+
+    @Test("So many in a second are let pass, and again so many in the next")
+    func bound() {
+        var bound = EventBound(limit: 3)
+        let start = ContinuousClock.now
+        let admitted = [0, 0, 0, 0, 900, 1100, 1100, 1100, 1100].map { bound.admits(at: start + .milliseconds($0)) }
+        #expect(admitted == [true, true, true, false, false, true, true, true, false])
+    }
+}

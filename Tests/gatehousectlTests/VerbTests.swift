@@ -47,6 +47,16 @@ struct VerbTests {
         }
     }
 
+    @Test("For monitoring, status fails when something is wrong and says what")
+    func check() throws {
+        let home = try Home()
+        #expect(try home.ctl("status", "--check").status == 0)
+        try #require(try home.ctl("listener", "add", "socks5", "127.0.0.1:1081", "--auth", "required").status == 0)
+        let outcome = try home.ctl("status", "--check")
+        #expect(outcome.status == 1 && outcome.errors.contains("nobody has one"), "\(outcome)")
+        #expect(try home.ctl("status").status == 0)
+    }
+
     @Test("JSON is the reply's parameters and nothing else")
     func json() throws {
         let home = try Home()

@@ -1,0 +1,56 @@
+import CLinux
+import Synchronization
+
+/// A role's way to tell the supervisor something unasked, for any thread. What is told too fast is dropped, and so is what is
+/// told before the role has begun: an event says that something is worth a look, and the look finds all of it.
+package final class EventLine: Sendable {
+    /// Events per second, and how many may come at once.
+    package static let rate = 32
+
+    /// The role's end of its channel, on which a packet goes out whole or not at all.
+    private let channel: Int32
+    /// nil: the role has not begun.
+    private let bound = Mutex<EventBound?>(nil)
+
+    init(channel: Int32) {
+        self.channel = channel
+    }
+
+    /// The supervisor has had the answer to `begin`.
+    func open() {
+        bound.withLock { $0 = EventBound(limit: EventLine.rate) }
+    }
+
+    /// Tells the supervisor.
+    ///
+    /// - Returns: whether it went out.
+    @discardableResult
+    package func send(_ event: Event) -> Bool {
+        guard bound.withLock({ $0?.admits() }) == true else { return false }
+        let bytes = Message.encode(Word.event(event))
+        // A supervisor that does not read hangs or is gone.
+        return linux_send_packet(channel, bytes, bytes.count, [], 0) >= 0
+    }
+}
+
+/// So many events in a second.
+struct EventBound {
+    /// What the supervisor bears, above what a role of ours sends.
+    static let borne = 4 * EventLine.rate
+
+    let limit: Int
+    private var count = 0
+    private var start = ContinuousClock.now
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Counts one, unless it is one too many.
+    mutating func admits(at now: ContinuousClock.Instant = .now) -> Bool {
+        if now - start >= .seconds(1) { (start, count) = (now, 0) }
+        guard count < limit else { return false }
+        count += 1
+        return true
+    }
+}
