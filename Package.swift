@@ -57,6 +57,7 @@ let package = Package(
         module("Policy", ["Address"]),
         module("Ruleset", ["Address", "Policy"]),
         module("Machine", ["Address", "CLinux"]),
+        module("Resolver", ["Address", "Reactor", "Wire"], hot),
         module("Store", ["Address", "Policy", "CSQLite"]),
         module("Proxy", ["Address", "Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging], hot),
         module("Firewall", ["Address", "Reactor", "Policy", "Ruleset", "CLinux", "CNetfilter"]),
@@ -84,6 +85,7 @@ let package = Package(
         tests("ArchitectureTests", ["TestProcess"]),
         tests("LoadTests", ["gatehouse-load"]),
         tests("ReactorTests", ["Reactor", "CLinux", "TestProcess"]),
+        tests("ResolverTests", ["Resolver", "Reactor", "Wire", "Address", "TestNetwork", "TestProcess"]),
         tests("StoreTests", ["Store", "Policy", "Address", "CSQLite"]),
         tests(
             "SupervisorTests",
@@ -92,7 +94,7 @@ let package = Package(
                 "TestProcess", logging,
             ]),
         tests("AdminTests", ["Admin", "Reactor", "Policy", "Address", logging, "TestProcess"]),
-        tests("WireTests", ["Wire", "TestProcess"]),
+        tests("WireTests", ["Wire", "Address", "TestProcess"]),
         tests("PolicyTests", ["Policy", "Address"]),
         tests(
             "ProxyTests",

@@ -31,7 +31,13 @@ package final class Counters: Sendable {
     /// The memory, to be passed to another process.
     package let memory: Descriptor
     private nonisolated(unsafe) let base: UnsafeMutablePointer<Account>
-    private static var length: Int { accounts * MemoryLayout<Account>.stride }
+    private static var length: Int { accounts * MemoryLayout<Account>.stride + MemoryLayout<UInt64>.stride }
+
+    /// Behind the accounts: since when no name server answers, in milliseconds of the monotonic clock; 0: one does, or nobody
+    /// has asked.
+    private var silence: UnsafeMutablePointer<Atomic<UInt64>> {
+        UnsafeMutableRawPointer(base + Counters.accounts).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
 
     /// New counters, all zero.
     package convenience init() throws(Errno) {
@@ -64,6 +70,27 @@ package final class Counters: Sendable {
             active: max(0, Int(account.pointee.active.load(ordering: .relaxed))),
             sent: account.pointee.sent.load(ordering: .relaxed),
             received: account.pointee.received.load(ordering: .relaxed))
+    }
+
+    package func nameServersAnswered() {
+        if silence.pointee.load(ordering: .relaxed) != 0 { silence.pointee.store(0, ordering: .relaxed) }
+    }
+
+    package func nameServersAreSilent() {
+        _ = silence.pointee.compareExchange(expected: 0, desired: Counters.milliseconds, ordering: .relaxed)
+    }
+
+    /// For how long no name server has answered; nil: one does, or nobody has asked.
+    package var nameServersSilence: Duration? {
+        let since = silence.pointee.load(ordering: .relaxed)
+        return since == 0 ? nil : .milliseconds(max(0, Int64(clamping: Counters.milliseconds) - Int64(clamping: since)))
+    }
+
+    /// The same in every process of the machine.
+    private static var milliseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
     }
 
     /// Sets an account to zero: before it is given out, and its sessions now to zero when the process that counted them ended.

@@ -10,6 +10,7 @@ private let allowed: [String: Set<String>] = [
     "Ruleset": ["Address", "Policy"],
     "Reactor": ["Address", "CLinux"],
     "Machine": ["Address", "CLinux"],
+    "Resolver": ["Address", "Reactor", "Wire"],
     "Store": ["Address", "Policy", "CSQLite"],
     "Proxy": ["Address", "Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres"],
     "Firewall": ["Address", "Reactor", "Policy", "Ruleset", "CLinux", "CNetfilter"],

@@ -11,6 +11,7 @@ import Wire
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "Authority": fuzzAuthority,
     "BasicCredentials": fuzzBasicCredentials,
+    "DNSResponse": fuzzDNSResponse,
     "HTTPBody": fuzzHTTPBody,
     "HTTPRequestHead": fuzzHTTPRequestHead,
     "HTTPResponseHead": fuzzHTTPResponseHead,

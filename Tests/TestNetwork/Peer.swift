@@ -205,7 +205,12 @@ func withAddress<Result>(
         var address = sockaddr_in6()
         address.sin6_family = sa_family_t(AF_INET6)
         address.sin6_port = port.bigEndian
-        guard inet_pton(AF_INET6, host, &address.sin6_addr) == 1 else { throw Failure("\(host) is no address") }
+        // A link-local address has its interface behind it: fe80::1%eth0.
+        let parts = host.split(separator: "%")
+        if parts.count == 2 { address.sin6_scope_id = if_nametoindex(String(parts[1])) }
+        guard inet_pton(AF_INET6, String(parts[0]), &address.sin6_addr) == 1 else {
+            throw Failure("\(host) is no address")
+        }
         return try withUnsafePointer(to: &address) {
             try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 try body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))

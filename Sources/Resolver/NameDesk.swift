@@ -1,0 +1,205 @@
+import Address
+import Reactor
+
+/// What is asked for on one reactor: answered from the hosts, from the cache, or by a lookup that is shared by all that ask for
+/// the same name. Confined to its reactor's thread.
+///
+/// Each client has a share of the lookups; what it asks for beyond that waits until one of its own has ended, so that no
+/// client's names, however many and however slow, stand before another's.
+final class NameDesk {
+    private struct Share {
+        var underWay = 0
+        var queue: [Request] = []
+    }
+
+    private struct Request {
+        let name: String
+        let deadline: ContinuousClock.Instant
+        let waiter: Lookup.Waiter
+    }
+
+    let reactor: Reactor
+    let pool: ServerPool
+    private var hosts = HostTable.empty
+    private var cache = NameCache(capacity: 4096)
+    private var lookups: [String: Lookup] = [:]
+    private var shares: [IPAddress: Share] = [:]
+    private var isKeepingTime = false
+
+    /// Lookups of one client that are under way at once.
+    static let share = 64
+    private static let longestQueue = 1024
+    private static let capacity = 1024
+    /// When descriptors have run out, the reserve has to do.
+    private static let leastCapacity = 8
+
+    init(on reactor: Reactor, telling counters: Counters?) {
+        self.reactor = reactor
+        pool = ServerPool(on: reactor, telling: counters)
+    }
+
+    func use(_ servers: NameServers, _ hosts: HostTable) {
+        guard servers != pool.rules || hosts !== self.hosts else { return }
+        self.hosts = hosts
+        cache.expire(at: .now)
+        guard servers != pool.rules else { return }
+        pool.use(servers)
+        for lookup in lookups.values { lookup.beginAnew() }
+    }
+
+    func addresses(
+        of name: String, for client: IPAddress
+    ) async -> Result<Resolver.Answer, Resolver.Failure> {
+        var stale: [IPAddress]?
+        switch cache.look(for: name, at: .now) {
+        case .fresh(let result): return result.map { Resolver.Answer(addresses: $0, isWhole: true) }
+        case .stale(let addresses): stale = addresses
+        case .nothing: break
+        }
+        if let known = known(name) { return known.map { Resolver.Answer(addresses: $0, isWhole: true) } }
+        return await withUnsafeContinuation { waiter in
+            let request = Request(name: name, deadline: .now + Lookup.patience, waiter: waiter)
+            if join(request) { return }
+            if shares[client]?.underWay ?? 0 < Self.share {
+                start(request, for: client, stale: stale)
+            } else if shares[client]!.queue.count < Self.longestQueue {
+                shares[client]!.queue.append(request)
+                keepTime()
+            } else {
+                waiter.resume(returning: .failure(.overloaded))
+            }
+        }
+    }
+
+    /// All addresses of `name`, once its lookup has ended; none if it is not being looked up.
+    func rest(of name: String) async -> [IPAddress] {
+        guard let lookup = lookups[name] else {
+            if case .fresh(.success(let addresses)) = cache.look(for: name, at: .now) { return addresses }
+            return []
+        }
+        return await withUnsafeContinuation { lookup.followers.append($0) }
+    }
+
+    /// What no server is asked for.
+    private func known(_ name: String) -> Result<[IPAddress], Resolver.Failure>? {
+        switch name.split(separator: ".").last {
+        // RFC 6761 §6.3.
+        case "localhost": return .success([.v6(1), .v4(0x7f00_0001)])
+        // RFC 6761 §6.4, RFC 7686 §2.
+        case "invalid", "onion": return .failure(.noSuchName)
+        default: break
+        }
+        guard let addresses = hosts.addresses(of: name) else { return nil }
+        var families: (v6: [IPAddress], v4: [IPAddress]) = ([], [])
+        for address in addresses {
+            if case .v4 = address { families.v4.append(address) } else { families.v6.append(address) }
+        }
+        return .success(Lookup.interleaved(families.v6, families.v4))
+    }
+
+    /// Whether the name is being looked up already, so that there is nothing to be started.
+    private func join(_ request: Request) -> Bool {
+        guard let lookup = lookups[request.name] else { return false }
+        if let answer = lookup.answer {
+            request.waiter.resume(returning: .success(answer))
+        } else {
+            lookup.waiters.append(request.waiter)
+        }
+        return true
+    }
+
+    private func start(_ request: Request, for client: IPAddress, stale: [IPAddress]?) {
+        makeRoom()
+        let lookup = Lookup(request.name, for: client, stale: stale, waiter: request.waiter, at: self)
+        shares[client, default: Share()].underWay += 1
+        lookups[request.name] = lookup
+        // Not a plain Task, which would begin on the global pool: libdispatch watches its pool by files of /proc, which a
+        // sandboxed role may not read, and ends the process.
+        reactor.begin { await lookup.run() }
+    }
+
+    /// One that is as good as over goes, or else the one that has taken longest: a name that resolves at all mostly does within
+    /// a moment.
+    private func makeRoom() {
+        let capacity = DescriptorBudget.shared.hasRoom ? Self.capacity : Self.leastCapacity
+        guard lookups.count >= capacity else { return }
+        let victim = lookups.values.min {
+            ($0.answer == nil ? 1 : 0, $0.start) < ($1.answer == nil ? 1 : 0, $1.start)
+        }
+        guard let victim else { return }
+        lookups[victim.name] = nil
+        victim.giveUp()
+    }
+
+    /// Some of the answer is there, and the lookup goes on for the rest of it, in nobody's share.
+    func deliver(_ answer: Resolver.Answer, from lookup: Lookup) {
+        release(lookup)
+        resume(&lookup.waiters, with: .success(answer))
+    }
+
+    func finish(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>, for life: Duration) {
+        if result != .failure(.overloaded) { cache.keep(result, for: lookup.name, timeToLive: life, at: .now) }
+        end(lookup, result)
+    }
+
+    /// No server could tell, and what the addresses were once is good enough.
+    func finish(_ lookup: Lookup, stale: [IPAddress]) {
+        cache.keepStale(lookup.name, at: .now)
+        end(lookup, .success(stale))
+    }
+
+    private func end(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>) {
+        if lookups[lookup.name] === lookup { lookups[lookup.name] = nil }
+        resume(&lookup.waiters, with: result.map { Resolver.Answer(addresses: $0, isWhole: true) })
+        let all = (try? result.get()) ?? []
+        for follower in lookup.followers { follower.resume(returning: all) }
+        lookup.followers = []
+        release(lookup)
+    }
+
+    private func resume(_ waiters: inout [Lookup.Waiter], with result: Result<Resolver.Answer, Resolver.Failure>) {
+        let all = waiters
+        waiters = []
+        for waiter in all { waiter.resume(returning: result) }
+    }
+
+    private func release(_ lookup: Lookup) {
+        guard let client = lookup.owner.take() else { return }
+        shares[client]!.underWay -= 1
+        startWaiting(of: client)
+    }
+
+    private func startWaiting(of client: IPAddress) {
+        while let share = shares[client], share.underWay < Self.share, !share.queue.isEmpty {
+            let request = shares[client]!.queue.removeFirst()
+            switch cache.look(for: request.name, at: .now) {
+            case .fresh(let result):
+                request.waiter.resume(returning: result.map { Resolver.Answer(addresses: $0, isWhole: true) })
+            case .stale(let stale): if !join(request) { start(request, for: client, stale: stale) }
+            case .nothing: if !join(request) { start(request, for: client, stale: nil) }
+            }
+        }
+        if let share = shares[client], share.underWay == 0, share.queue.isEmpty { shares[client] = nil }
+    }
+
+    /// One task for all that wait for their turn; it ends with the last of them.
+    private func keepTime() {
+        guard !isKeepingTime else { return }
+        isKeepingTime = true
+        reactor.begin { [self] in
+            while shares.values.contains(where: { !$0.queue.isEmpty }) {
+                await reactor.sleep(for: .milliseconds(500))
+                let now = ContinuousClock.now
+                for client in Array(shares.keys) { dropOverdue(of: client, at: now) }
+            }
+            isKeepingTime = false
+        }
+    }
+
+    private func dropOverdue(of client: IPAddress, at now: ContinuousClock.Instant) {
+        guard let queue = shares[client]?.queue, let first = queue.first, first.deadline <= now else { return }
+        let overdue = queue.prefix { $0.deadline <= now }
+        shares[client]!.queue.removeFirst(overdue.count)
+        for request in overdue { request.waiter.resume(returning: .failure(.overloaded)) }
+    }
+}

@@ -1,0 +1,68 @@
+// Resolver: names to addresses, by asking name servers over DNS (RFC 1035) on a Reactor, as a stub resolver does.
+//
+// It knows name servers, search domains and hosts as somebody outside has read them, and a client by its address alone. It
+// must never read a file, and never judge an address: what is not to be dialled is for others to say.
+//
+//   Resolver    what the sessions of one reactor ask
+//   NameDesk    cache, hosts, lookups under way, and each client's share of them
+//   Lookup      a name: both families, search domains          Question  one family of one name, put to the servers in turn
+//   ServerPool  the servers, and how each has done lately
+
+package import Address
+package import Reactor
+
+/// Looks names up for the sessions of one reactor, on whose thread it runs.
+///
+/// Sessions that ask for one name at the same time share one lookup; answers are kept as long as they hold.
+package actor Resolver {
+    package enum Failure: Error, Hashable, Sendable {
+        /// There is no such name, or it has no address.
+        case noSuchName
+        case timedOut
+        /// The servers answered, but not with an answer.
+        case failed
+        /// Too many names are being looked up, by this client or by all of them.
+        case overloaded
+        /// The machine has no name server.
+        case noServers
+    }
+
+    package struct Answer: Hashable, Sendable {
+        /// IPv6 and IPv4 in turns (RFC 8305 §4), at least one.
+        package let addresses: [IPAddress]
+        /// False: one family has not been answered yet, and `rest(of:)` tells when it is.
+        package let isWhole: Bool
+    }
+
+    private nonisolated let reactor: Reactor
+    private let desk: NameDesk
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
+
+    /// - Parameters:
+    ///   - servers: until `use` gives it others.
+    ///   - counters: where it is told that no name server answers; nil: nowhere.
+    package init(on reactor: Reactor, servers: NameServers = NameServers([]), telling counters: Counters? = nil) {
+        self.reactor = reactor
+        desk = NameDesk(on: reactor, telling: counters)
+        desk.use(servers, .empty)
+    }
+
+    /// From now on these servers are asked; lookups under way begin anew with them.
+    package func use(_ servers: NameServers, hosts: HostTable) {
+        desk.use(servers, hosts)
+    }
+
+    /// The addresses of `name` (lower case, without a dot at its end), as soon as a connection may begin: one family is not
+    /// waited for longer than a moment once the other has answered (RFC 8305 §3).
+    ///
+    /// - Parameter client: in whose share the lookup counts.
+    package func addresses(of name: String, for client: IPAddress) async throws(Failure) -> Answer {
+        try await desk.addresses(of: name, for: client).get()
+    }
+
+    /// All addresses of a name of which an answer was not whole, once they are known.
+    package func rest(of name: String) async -> [IPAddress] {
+        await desk.rest(of: name)
+    }
+}
