@@ -15,6 +15,8 @@
 enum {
     // NFPROTO_INET of linux/netfilter.h, which brings linux/in.h with it: a second `struct in_addr` beside Glibc's.
     CNETFILTER_FAMILY_INET = 1,
+    // NFT_DATA_VERDICT as a number without sign.
+    CNETFILTER_DATA_VERDICT = NFT_DATA_VERDICT,
     // An enumerator in older headers, a macro in newer ones.
     CNETFILTER_BITWISE_BOOL = NFT_BITWISE_BOOL,
 };

@@ -60,9 +60,13 @@ extension Batch {
         addTable()
         deleteTable()
         addTable()
+        // What is named must be there before a rule or an element names it.
         var sets: UInt32 = 0
+        for meter in ruleset.meters { add(NamedSet(meter), &sets) }
+        for map in ruleset.maps { add(NamedSet(map), &sets) }
+        for chain in ruleset.chains { add(chain) }
+        for map in ruleset.maps { addElements(of: map) }
         for chain in ruleset.chains {
-            add(chain)
             for rule in chain.rules { add(rule, to: chain, sets: &sets) }
         }
     }
@@ -85,10 +89,12 @@ extension Batch {
         defer { nftnl_chain_free(object) }
         nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), Ruleset.table)
         nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
-        nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), "filter")
-        nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), chain.hook.rawValue)
-        nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), 0)
-        nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), chain.policy.rawValue)
+        if let base = chain.base {
+            nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), base.kind.rawValue)
+            nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), base.hook.rawValue)
+            nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), base.priority)
+            nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(base.policy.code))
+        }
         add("add chain \(chain.name)", NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE) { header in
             nftnl_chain_nlmsg_build_payload(header, object)
         }
@@ -105,9 +111,14 @@ extension Batch {
         }
         let instructions = rule.instructions
         for instruction in instructions {
-            if case .lookup(let type, let elements) = instruction {
+            switch instruction {
+            case .lookup(let type, let elements):
                 sets += 1
-                addSet(sets, type, elements, for: rule)
+                addSet(sets, type, elements.map { ($0, nil) }, for: rule)
+            case .choose(let type, let elements):
+                sets += 1
+                addSet(sets, type, elements.map { ($0.key, $0.verdict) }, for: rule)
+            default: break
             }
             // The rule owns the expression from here on.
             if let expression = instruction.expression(set: sets) { nftnl_rule_add_expr(object, expression) }
@@ -117,37 +128,87 @@ extension Batch {
         }
     }
 
-    /// A set without a name of its own, which lives and dies with the rule that looks it up. Within the batch it is
-    /// known by its number.
-    private mutating func addSet(_ id: UInt32, _ type: Instruction.KeyType, _ keys: [[UInt8]], for rule: Ruleset.Rule) {
+    /// A set or a map without a name of its own, which lives and dies with the rule that looks it up. Within the batch it
+    /// is known by its number.
+    private mutating func addSet(
+        _ id: UInt32, _ type: Instruction.KeyType, _ elements: [(key: [UInt8], verdict: Ruleset.Verdict?)],
+        for rule: Ruleset.Rule
+    ) {
         let set = nftnl_set_alloc()
         defer { nftnl_set_free(set) }
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), anonymousSet)
-        nftnl_set_set_u32(set, UInt16(NFTNL_SET_ID.rawValue), id)
-        nftnl_set_set_u32(
-            set, UInt16(NFTNL_SET_FLAGS.rawValue), NFT_SET_ANONYMOUS.rawValue | NFT_SET_CONSTANT.rawValue)
-        nftnl_set_set_u32(set, UInt16(NFTNL_SET_FAMILY.rawValue), UInt32(CNETFILTER_FAMILY_INET))
-        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_TYPE.rawValue), type.rawValue)
-        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_LEN.rawValue), UInt32(keys.first?.count ?? 0))
-        nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), UInt32(keys.count))
-        // Without the key's byte order nft would list names backwards.
-        let order = type.udata
-        nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
-        for key in keys {
-            let element = nftnl_set_elem_alloc()
-            nftnl_set_elem_set(element, UInt16(NFTNL_SET_ELEM_KEY), key, UInt32(key.count))
-            nftnl_set_elem_add(set, element)
+        var flags = NFT_SET_ANONYMOUS.rawValue | NFT_SET_CONSTANT.rawValue
+        if elements.contains(where: { $0.verdict != nil }) {
+            flags |= NFT_SET_MAP.rawValue
+            nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_TYPE.rawValue), CNETFILTER_DATA_VERDICT)
         }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), anonymousSet)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_FLAGS.rawValue), flags)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), UInt32(elements.count))
+        identify(set, id, type, keyLength: elements.first?.key.count ?? 0)
+        for element in elements { add(element.key, element.verdict, to: set) }
         add("add a set for the rule '\(rule)'", NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
             nftnl_set_nlmsg_build_payload(header, set)
         }
-        // As many elements to a message as a nested attribute (64 kB) holds.
+        addElements(of: set, "add elements to the set for the rule '\(rule)'")
+    }
+
+    private mutating func add(_ named: NamedSet, _ sets: inout UInt32) {
+        sets += 1
+        let set = nftnl_set_alloc()
+        defer { nftnl_set_free(set) }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), named.name)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_FLAGS.rawValue), named.flags)
+        if named.isMap { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_TYPE.rawValue), CNETFILTER_DATA_VERDICT) }
+        if named.size > 0 { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), named.size) }
+        if named.milliseconds > 0 { nftnl_set_set_u64(set, UInt16(NFTNL_SET_TIMEOUT.rawValue), named.milliseconds) }
+        if let type = named.type { identify(set, sets, type, keyLength: named.keyLength) }
+        add("add set \(named.name)", NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
+            nftnl_set_nlmsg_build_payload(header, set)
+        }
+    }
+
+    private mutating func addElements(of map: Ruleset.TimedMap) {
+        let set = nftnl_set_alloc()
+        defer { nftnl_set_free(set) }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), map.name)
+        for family in [Match.Family.ipv4, .ipv6] {
+            add([family.rawValue], map.verdict, milliseconds: UInt64(map.seconds) * 1000, to: set)
+        }
+        addElements(of: set, "add elements to the map \(map.name)")
+    }
+
+    private func identify(_ set: OpaquePointer?, _ id: UInt32, _ type: Instruction.KeyType, keyLength: Int) {
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_ID.rawValue), id)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_FAMILY.rawValue), UInt32(CNETFILTER_FAMILY_INET))
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_TYPE.rawValue), type.rawValue)
+        nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_LEN.rawValue), UInt32(keyLength))
+        // Without the key's byte order nft would list names backwards.
+        let order = type.udata
+        nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
+    }
+
+    private func add(
+        _ key: [UInt8], _ verdict: Ruleset.Verdict?, milliseconds: UInt64 = 0, to set: OpaquePointer?
+    ) {
+        let element = nftnl_set_elem_alloc()
+        nftnl_set_elem_set(element, UInt16(NFTNL_SET_ELEM_KEY), key, UInt32(key.count))
+        if let verdict {
+            nftnl_set_elem_set_u32(element, UInt16(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: verdict.code))
+            if let chain = verdict.chain { nftnl_set_elem_set_str(element, UInt16(NFTNL_SET_ELEM_CHAIN), chain) }
+        }
+        if milliseconds > 0 { nftnl_set_elem_set_u64(element, UInt16(NFTNL_SET_ELEM_TIMEOUT), milliseconds) }
+        nftnl_set_elem_add(set, element)
+    }
+
+    /// As many elements to a message as a nested attribute (64 kB) holds.
+    private mutating func addElements(of set: OpaquePointer?, _ purpose: String) {
         let elements = nftnl_set_elems_iter_create(set)
         defer { nftnl_set_elems_iter_destroy(elements) }
         var isComplete = false
         while !isComplete {
-            add("add elements to the set for the rule '\(rule)'", NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
+            add(purpose, NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
                 isComplete = nftnl_set_elems_nlmsg_build_payload_iter(header, elements) <= 0
             }
         }
@@ -165,7 +226,11 @@ private func encodeComment(_ comment: String) -> [UInt8] {
 extension Instruction.KeyType {
     /// NFTNL_UDATA_SET_KEYBYTEORDER (0) with nft's BYTEORDER_HOST_ENDIAN (1) or BYTEORDER_BIG_ENDIAN (2).
     fileprivate var udata: [UInt8] {
-        let order: UInt32 = self == .interfaceName ? 1 : 2
+        let order: UInt32 =
+            switch self {
+            case .interfaceName, .connectionState, .protocolFamily: 1
+            case .ipv4Address, .ipv6Address, .icmpType, .icmpv6Type: 2
+            }
         return [0, 4] + withUnsafeBytes(of: order) { Array($0) }
     }
 }
@@ -212,21 +277,77 @@ extension Instruction {
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_SOCKET_KEY), UInt32(NFT_SOCKET_WILDCARD.rawValue))
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_SOCKET_DREG), register)
             return expression
-        case .lookup:
+        case .lookup, .choose:
             let expression = nftnl_expr_alloc("lookup")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
             nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), anonymousSet)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SET_ID), set)
+            if case .choose = self {
+                nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG), UInt32(NFT_REG_VERDICT.rawValue))
+            }
+            return expression
+        case .chooseByMap(let name):
+            let expression = nftnl_expr_alloc("lookup")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
+            nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG), UInt32(NFT_REG_VERDICT.rawValue))
+            return expression
+        case .update(let meter, let perSecond, let burst):
+            let limit = nftnl_expr_alloc("limit")
+            nftnl_expr_set_u64(limit, UInt16(NFTNL_EXPR_LIMIT_RATE), perSecond)
+            // Per so many seconds.
+            nftnl_expr_set_u64(limit, UInt16(NFTNL_EXPR_LIMIT_UNIT), 1)
+            nftnl_expr_set_u32(limit, UInt16(NFTNL_EXPR_LIMIT_BURST), burst)
+            nftnl_expr_set_u32(limit, UInt16(NFTNL_EXPR_LIMIT_TYPE), UInt32(NFT_LIMIT_PKTS.rawValue))
+            let expression = nftnl_expr_alloc("dynset")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_DYNSET_SREG_KEY), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_DYNSET_OP), UInt32(NFT_DYNSET_OP_UPDATE.rawValue))
+            nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_DYNSET_SET_NAME), meter)
+            // The update owns the limit from here on.
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_DYNSET_EXPR), UnsafeRawPointer(limit), 0)
             return expression
         case .counter:
             return nftnl_expr_alloc("counter")
         case .verdict(let verdict):
             let expression = nftnl_expr_alloc("immediate")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_DREG), UInt32(NFT_REG_VERDICT.rawValue))
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_VERDICT), verdict.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_VERDICT), UInt32(bitPattern: verdict.code))
+            if let chain = verdict.chain { nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
             return expression
         case .foreign:
             return nil
+        }
+    }
+}
+
+extension Ruleset.Verdict {
+    /// NF_DROP and NF_ACCEPT (linux/netfilter.h), and `enum nft_verdicts`.
+    var code: Int32 {
+        switch self {
+        case .drop: 0
+        case .accept: 1
+        case .jump: NFT_JUMP.rawValue
+        case .goto: NFT_GOTO.rawValue
+        case .return: NFT_RETURN.rawValue
+        }
+    }
+
+    var chain: String? {
+        switch self {
+        case .jump(let chain), .goto(let chain): chain
+        case .drop, .accept, .return: nil
+        }
+    }
+
+    /// nil: another verdict, or a jump to nowhere.
+    init?(code: Int32, chain: String?) {
+        switch (code, chain) {
+        case (0, _): self = .drop
+        case (1, _): self = .accept
+        case (NFT_JUMP.rawValue, let chain?): self = .jump(chain)
+        case (NFT_GOTO.rawValue, let chain?): self = .goto(chain)
+        case (NFT_RETURN.rawValue, _): self = .return
+        default: return nil
         }
     }
 }

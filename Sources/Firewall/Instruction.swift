@@ -18,10 +18,21 @@ enum Instruction: Hashable, Sendable {
     case socketWildcard
     /// The register is one of these, each `elements[i].count` bytes; ascending.
     case lookup(KeyType, elements: [[UInt8]])
+    /// The verdict that is given for the register; none if it is not among the elements.
+    case choose(KeyType, elements: [Choice])
+    /// The same, by a map with a name of its own.
+    case chooseByMap(String)
+    /// The packet counts for the source in the register; the rule ends if that is over its rate.
+    case update(meter: String, perSecond: UInt64, burst: UInt32)
     case counter
     case verdict(Ruleset.Verdict)
     /// Read from the kernel and none of ours, in libnftnl's notation.
     case foreign(String)
+
+    struct Choice: Hashable, Sendable {
+        var key: [UInt8]
+        var verdict: Ruleset.Verdict
+    }
 
     /// With the numbers of `enum nft_meta_keys` (linux/netfilter/nf_tables.h).
     enum Meta: UInt32, Sendable {
@@ -47,7 +58,11 @@ enum Instruction: Hashable, Sendable {
     /// What a set's key means: `enum datatypes` of nft's include/datatype.h, which the kernel only keeps for whoever
     /// lists the table.
     enum KeyType: UInt32, Sendable {
+        case protocolFamily = 2
+        case ipv4Address = 7
+        case ipv6Address = 8
         case icmpType = 14
+        case connectionState = 26
         case icmpv6Type = 29
         case interfaceName = 41
     }
@@ -59,7 +74,15 @@ extension Ruleset.Rule {
         var compiler = Compiler()
         for match in matches { compiler.compile(match) }
         if isCounted { compiler.instructions.append(.counter) }
-        compiler.instructions.append(.verdict(verdict))
+        switch decision {
+        case .verdict(let verdict): compiler.instructions.append(.verdict(verdict))
+        case .byState(let verdicts):
+            let elements = verdicts.sorted { $0.key < $1.key }.map {
+                Instruction.Choice(key: bytes($0.key.rawValue), verdict: $0.value)
+            }
+            compiler.instructions += [.connectionState, .choose(.connectionState, elements: elements)]
+        case .byMap(let name): compiler.instructions += [.meta(.nfproto), .chooseByMap(name)]
+        }
         return compiler.instructions
     }
 }
@@ -101,6 +124,17 @@ private struct Compiler {
                 .compare(.lte, bytes(ports.upper.bigEndian)),
             ]
         case .transport(let number): require(transport: number.number)
+        case .withinRate(let rate):
+            require(rate.family)
+            // Offsets of RFC 791 §3.1 and RFC 8200 §3.
+            switch rate.family {
+            case .ipv4: instructions.append(.payload(base: .network, offset: 12, length: 4))
+            case .ipv6:
+                instructions.append(.payload(base: .network, offset: 8, length: 16))
+                instructions.append(.mask((0..<16).map { $0 < 8 ? 0xff : 0 }))
+            }
+            instructions.append(
+                .update(meter: rate.meter, perSecond: UInt64(rate.perSecond), burst: rate.burst))
         case .boundSocket:
             instructions += [.socketWildcard, .compare(.eq, [0])]
         case .icmp(let types):
@@ -175,9 +209,25 @@ extension Instruction: CustomStringConvertible {
         case .compare(let comparison, let value): "[ cmp \(comparison) reg 1 \(words(value)) ]"
         case .socketWildcard: "[ socket load wildcard => reg 1 ]"
         case .lookup(_, let elements): "[ lookup reg 1 set { \(elements.map(words).joined(separator: ", ")) } ]"
+        case .choose(_, let elements):
+            "[ lookup reg 1 set { \(elements.map { "\(words($0.key)) : \($0.verdict.traced)" }.joined(separator: ", ")) } dreg 0 ]"
+        case .chooseByMap(let name): "[ lookup reg 1 set \(name) dreg 0 ]"
+        case .update(let meter, let perSecond, let burst):
+            "[ dynset update reg_key 1 set \(meter) expr "
+                + "[ limit rate \(perSecond)/second burst \(burst) type packets flags 0x0 ] ]"
         case .counter: "[ counter ]"
-        case .verdict(let verdict): "[ immediate reg 0 \(verdict) ]"
+        case .verdict(let verdict): "[ immediate reg 0 \(verdict.traced) ]"
         case .foreign(let text): text
+        }
+    }
+}
+
+extension Ruleset.Verdict {
+    fileprivate var traced: String {
+        switch self {
+        case .jump(let chain): "jump -> \(chain)"
+        case .goto(let chain): "goto -> \(chain)"
+        default: description
         }
     }
 }

@@ -7,8 +7,8 @@ struct KernelTable: Equatable {
     /// NFT_TABLE_F_DORMANT here means that the kernel looks at no chain of the table at all.
     var flags: UInt32 = 0
     var chains: [Chain] = []
-    /// Sets with names of their own; a ruleset has none.
-    var namedSets: [String] = []
+    /// Sets and maps with names of their own. What they hold is state and is not compared.
+    var namedSets: [NamedSet] = []
 
     struct Chain: Equatable {
         var name: String
@@ -25,9 +25,10 @@ struct KernelTable: Equatable {
     init() {}
 
     init(_ ruleset: Ruleset) {
+        namedSets = ruleset.meters.map { NamedSet($0) } + ruleset.maps.map { NamedSet($0) }
         chains = ruleset.chains.map { chain in
             Chain(
-                name: chain.name, role: role(hook: chain.hook.rawValue, priority: 0, policy: chain.policy.rawValue),
+                name: chain.name, role: chain.base.map { "\($0)" } ?? noBase,
                 rules: chain.rules.map { Rule(instructions: $0.instructions, comment: $0.comment) })
         }
     }
@@ -38,8 +39,11 @@ struct KernelTable: Equatable {
             return flags & NFT_TABLE_F_DORMANT.rawValue != 0
                 ? "the table is dormant: none of its rules is in force" : "the table has flags \(flags)"
         }
-        if let name = namedSets.first(where: { !wanted.namedSets.contains($0) }) {
-            return "the kernel has a set \(name) that is none of ours"
+        if let set = namedSets.first(where: { !wanted.namedSets.contains($0) }) {
+            return "the kernel has a set \(set.name) that is none of ours"
+        }
+        if let set = wanted.namedSets.first(where: { !namedSets.contains($0) }) {
+            return "the kernel has no set \(set.name)"
         }
         if let chain = chains.first(where: { chain in !wanted.chains.contains { $0.name == chain.name } }) {
             return "the kernel has a chain \(chain.name) that is none of ours"
@@ -74,11 +78,8 @@ extension KernelTable.Rule: CustomStringConvertible {
     }
 }
 
-private func role(hook: UInt32, priority: Int32, policy: UInt32) -> String {
-    let hook = Ruleset.Hook(rawValue: hook).map { "\($0)" } ?? "number \(hook)"
-    let policy = Ruleset.Verdict(rawValue: policy).map { "\($0)" } ?? "number \(policy)"
-    return "type filter hook \(hook) priority \(priority); policy \(policy);"
-}
+/// What a chain is that no hook leads to.
+private let noBase = "no base chain"
 
 // MARK: - What libnftnl parsed
 
@@ -89,15 +90,20 @@ extension KernelTable.Chain {
             let name = text(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue)))
         else { return nil }
         self.name = name
-        if nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
-            text(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue))) == "filter"
+        guard nftnl_chain_is_set(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)) else {
+            role = noBase
+            return
+        }
+        let kind = text(nftnl_chain_get_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue))) ?? "?"
+        let hook = nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue))
+        let priority = nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue))
+        let policy = Int32(bitPattern: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue)))
+        if let kind = Ruleset.Kind(rawValue: kind), let hook = Ruleset.Hook(rawValue: hook),
+            let policy = Ruleset.Verdict(code: policy, chain: nil)
         {
-            role = Firewall.role(
-                hook: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue)),
-                priority: nftnl_chain_get_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue)),
-                policy: nftnl_chain_get_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue)))
+            role = "\(Ruleset.Base(kind: kind, hook: hook, priority: priority, policy: policy))"
         } else {
-            role = "no base chain of type filter"
+            role = "type \(kind) hook number \(hook) priority \(priority); policy number \(policy);"
         }
     }
 }
@@ -162,18 +168,46 @@ extension Instruction {
             return number(NFTNL_EXPR_SOCKET_KEY) == NFT_SOCKET_WILDCARD.rawValue ? .socketWildcard : nil
         case "lookup" where isFirst(NFTNL_EXPR_LOOKUP_SREG):
             // An inverted lookup, or one that loads a value, is none of ours.
+            let givesVerdict = nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG))
             guard number(NFTNL_EXPR_LOOKUP_FLAGS) == 0,
-                !nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG)),
+                !givesVerdict || number(NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT.rawValue,
                 let name = text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET)))
             else { return nil }
-            return sets[name]
+            switch sets[name] {
+            case .lookup(let type, let elements)? where !givesVerdict: return .lookup(type, elements: elements)
+            case .choose(let type, let elements)? where givesVerdict: return .choose(type, elements: elements)
+            case nil where givesVerdict: return .chooseByMap(name)
+            default: return nil
+            }
+        case "dynset" where isFirst(NFTNL_EXPR_DYNSET_SREG_KEY):
+            return update(expression)
         case "counter":
             return .counter
         case "immediate" where number(NFTNL_EXPR_IMM_DREG) == NFT_REG_VERDICT.rawValue:
-            return Ruleset.Verdict(rawValue: number(NFTNL_EXPR_IMM_VERDICT)).map { .verdict($0) }
+            let chain = text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_IMM_CHAIN)))
+            let code = Int32(bitPattern: number(NFTNL_EXPR_IMM_VERDICT))
+            return Ruleset.Verdict(code: code, chain: chain).map { .verdict($0) }
         default:
             return nil
         }
+    }
+
+    /// An update of a meter; nil: one with a timeout, a limit or anything else that ours has not.
+    private static func update(_ expression: OpaquePointer) -> Instruction? {
+        func has(_ attribute: Int) -> Bool { nftnl_expr_is_set(expression, UInt16(attribute)) }
+        var length: UInt32 = 0
+        guard nftnl_expr_get_u32(expression, UInt16(NFTNL_EXPR_DYNSET_OP)) == NFT_DYNSET_OP_UPDATE.rawValue,
+            nftnl_expr_get_u64(expression, UInt16(NFTNL_EXPR_DYNSET_TIMEOUT)) == 0, !has(NFTNL_EXPR_DYNSET_SREG_DATA),
+            let meter = text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_DYNSET_SET_NAME))),
+            let limit = nftnl_expr_get(expression, UInt16(NFTNL_EXPR_DYNSET_EXPR), &length).map(OpaquePointer.init),
+            text(nftnl_expr_get_str(limit, UInt16(NFTNL_EXPR_NAME))) == "limit",
+            nftnl_expr_get_u64(limit, UInt16(NFTNL_EXPR_LIMIT_UNIT)) == 1,
+            nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_TYPE)) == NFT_LIMIT_PKTS.rawValue,
+            nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_FLAGS)) == 0
+        else { return nil }
+        return .update(
+            meter: meter, perSecond: nftnl_expr_get_u64(limit, UInt16(NFTNL_EXPR_LIMIT_RATE)),
+            burst: nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_BURST)))
     }
 
     private static func printed(_ expression: OpaquePointer) -> String {
@@ -195,6 +229,8 @@ extension Instruction {
 struct AnonymousSet {
     var name: String
     var type: Instruction.KeyType
+    /// It gives a verdict for each of its elements.
+    var isMap: Bool
 
     init?(_ object: OpaquePointer) {
         guard text(nftnl_set_get_str(object, UInt16(NFTNL_SET_TABLE.rawValue))) == Ruleset.table,
@@ -204,21 +240,74 @@ struct AnonymousSet {
         else { return nil }
         self.name = name
         self.type = type
+        isMap = nftnl_set_get_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue)) & NFT_SET_MAP.rawValue != 0
     }
 
     /// As the instruction that looks it up.
     func lookup(elementsOf object: OpaquePointer) -> Instruction {
-        var elements: [[UInt8]] = []
+        var elements: [(key: [UInt8], verdict: Ruleset.Verdict?)] = []
         if let iterator = nftnl_set_elems_iter_create(object) {
             defer { nftnl_set_elems_iter_destroy(iterator) }
             while let element = nftnl_set_elems_iter_next(iterator) {
                 var length: UInt32 = 0
                 guard let key = nftnl_set_elem_get(element, UInt16(NFTNL_SET_ELEM_KEY), &length) else { continue }
-                elements.append(Array(UnsafeRawBufferPointer(start: key, count: Int(length))))
+                let bytes = Array(UnsafeRawBufferPointer(start: key, count: Int(length)))
+                elements.append((bytes, isMap ? verdict(of: element) : nil))
             }
         }
         // The kernel returns them in the order of its hash; ours is that of nft, the first byte being the lowest.
-        return .lookup(type, elements: elements.sorted { $0.reversed().lexicographicallyPrecedes($1.reversed()) })
+        elements.sort { $0.key.reversed().lexicographicallyPrecedes($1.key.reversed()) }
+        guard isMap else { return .lookup(type, elements: elements.map(\.key)) }
+        return .choose(
+            type,
+            elements: elements.compactMap { element in element.verdict.map { .init(key: element.key, verdict: $0) } })
+    }
+
+    private func verdict(of element: OpaquePointer) -> Ruleset.Verdict? {
+        guard nftnl_set_elem_is_set(element, UInt16(NFTNL_SET_ELEM_VERDICT)) else { return nil }
+        return Ruleset.Verdict(
+            code: Int32(bitPattern: nftnl_set_elem_get_u32(element, UInt16(NFTNL_SET_ELEM_VERDICT))),
+            chain: text(nftnl_set_elem_get_str(element, UInt16(NFTNL_SET_ELEM_CHAIN))))
+    }
+}
+
+/// A set or a map with a name of its own, as the kernel knows it: without its elements.
+struct NamedSet: Equatable {
+    var name: String
+    /// `enum nft_set_flags`
+    var flags: UInt32
+    /// nil: none that ours have.
+    var type: Instruction.KeyType?
+    var keyLength: Int
+    /// 0: no bound.
+    var size: UInt32
+    /// After which an element goes unless it says otherwise; 0: never.
+    var milliseconds: UInt64
+
+    var isMap: Bool { flags & NFT_SET_MAP.rawValue != 0 }
+
+    init(_ meter: Ruleset.Meter) {
+        name = meter.name
+        flags = NFT_SET_EVAL.rawValue | NFT_SET_TIMEOUT.rawValue
+        (type, keyLength) = meter.family == .ipv4 ? (.ipv4Address, 4) : (.ipv6Address, 16)
+        size = meter.size
+        milliseconds = UInt64(meter.seconds) * 1000
+    }
+
+    init(_ map: Ruleset.TimedMap) {
+        name = map.name
+        flags = NFT_SET_MAP.rawValue | NFT_SET_TIMEOUT.rawValue
+        (type, keyLength, size, milliseconds) = (.protocolFamily, 1, 0, 0)
+    }
+
+    init(_ object: OpaquePointer) {
+        func number(_ attribute: nftnl_set_attr) -> UInt32 { nftnl_set_get_u32(object, UInt16(attribute.rawValue)) }
+        name = text(nftnl_set_get_str(object, UInt16(NFTNL_SET_NAME.rawValue))) ?? "?"
+        type = Instruction.KeyType(rawValue: number(NFTNL_SET_KEY_TYPE))
+        flags = number(NFTNL_SET_FLAGS)
+        keyLength = Int(number(NFTNL_SET_KEY_LEN))
+        size = number(NFTNL_SET_DESC_SIZE)
+        milliseconds = nftnl_set_get_u64(object, UInt16(NFTNL_SET_TIMEOUT.rawValue))
     }
 }
 

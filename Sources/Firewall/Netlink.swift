@@ -151,7 +151,7 @@ package struct Netlink: ~Copyable {
                 if let set = AnonymousSet(object) {
                     anonymous.append(set)
                 } else if text(nftnl_set_get_str(object, UInt16(NFTNL_SET_TABLE.rawValue))) == Ruleset.table {
-                    table.namedSets.append(text(nftnl_set_get_str(object, UInt16(NFTNL_SET_NAME.rawValue))) ?? "?")
+                    table.namedSets.append(NamedSet(object))
                 }
             } && isWhole
 

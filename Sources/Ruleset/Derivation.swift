@@ -11,46 +11,107 @@ extension Ruleset {
         let doors =
             policy.listeners.flatMap { policy.rules(for: $0, in: surroundings) }
             + policy.openings.flatMap { policy.rules(for: $0) }
-        chains = [
-            Chain(name: "input", hook: .input, policy: .drop, rules: foundation(lan: policy.lan) + doors),
-            // Nothing passes through the gateway except by way of a proxy, which is input and output.
-            Chain(name: "forward", hook: .forward, policy: .drop),
-        ]
+        self.init(home: policy.lan, internet: policy.wan, doors: doors)
+    }
+
+    /// What holds when nothing is known of what the operator wants: the box keeps its own network, and nothing else
+    /// passes.
+    package static let foundation = Ruleset(home: [], internet: [], doors: [])
+
+    private init(home: [String], internet: [String], doors: [Rule]) {
+        // The chain's policy would drop the rest as well, but counts nothing.
+        let rest = Rule([], isCounted: true, .drop, comment: "the rest")
+        self.init(
+            meters: [echoIPv4, echoIPv6],
+            chains: [
+                Chain(
+                    name: "input", hook: .input, policy: .drop,
+                    rules: lifeSupport(home: home, internet: internet) + doors + [rest]),
+                Chain(
+                    name: echo,
+                    rules: [
+                        Rule([.withinRate(ping(echoIPv4))], .accept, comment: "ping"),
+                        Rule([.withinRate(ping(echoIPv6))], .accept, comment: "ping"),
+                        Rule([], isCounted: true, .drop, comment: "pings beyond the rate of their source"),
+                    ]),
+                // Nothing passes through the gateway except by way of a proxy, which is input and output.
+                Chain(name: "forward", hook: .forward, policy: .drop, rules: [rest]),
+            ])
     }
 }
 
-/// What every gateway needs, whatever it listens on.
-private func foundation(lan: [String]) -> [Ruleset.Rule] {
+/// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
+private let echo = "echo"
+private let echoIPv4 = Ruleset.Meter(name: "echo_ipv4", family: .ipv4, size: 4096, seconds: 60)
+private let echoIPv6 = Ruleset.Meter(name: "echo_ipv6", family: .ipv6, size: 4096, seconds: 60)
+
+/// What every box needs for a network of its own, whatever it listens on.
+///
+/// Messages that move routes, addresses and name servers are taken from the internet's side alone: a device of the home
+/// could otherwise make itself the gateway's router. Where no interface is known to lead there, every one may send them.
+private func lifeSupport(home: [String], internet: [String]) -> [Ruleset.Rule] {
     typealias Rule = Ruleset.Rule
+    let fromInternet: [Match] = internet.isEmpty ? [] : [.inputInterface(internet)]
     var rules = [
         Rule([.inputInterface(["lo"])], .accept, comment: "the gateway itself"),
-        Rule([.connection([.established, .related])], .accept, comment: "answers"),
-        Rule([.connection(.invalid)], .drop),
-        // RFC 4890 §4.3.1 for IPv6; path MTU discovery and traceroute die without these in either family.
+        // Before "answers": a ping that was answered counts as established.
+        Rule([.icmp([.echoRequest])], .goto(echo)),
+        Rule([.icmpv6([.echoRequest])], .goto(echo)),
+        // Most packets belong to a connection that was let in or that the box began: one look-up decides on them. A packet
+        // of state `invalid` is like any other: the kernel says so of a DHCP client that has no address yet, too.
+        Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+        // The kernel tracks neither neighbour nor listener discovery as connections, so "answers" does not cover them.
         Rule(
-            [.icmp([.destinationUnreachable, .timeExceeded, .parameterProblem])], .accept,
-            comment: "errors that IP needs"),
-        Rule(
-            [.icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem])], .accept,
-            comment: "errors that IP needs"),
-        // The kernel does not track these as connections, so "answers" does not cover them.
-        Rule(
-            [.hopLimit(255), .icmpv6([.routerAdvertisement, .neighbourSolicitation, .neighbourAdvertisement])], .accept,
+            [.hopLimit(255), .icmpv6([.neighbourSolicitation, .neighbourAdvertisement])], .accept,
             comment: "neighbour discovery"),
+        Rule(
+            fromInternet + [.source(linkLocal), .hopLimit(255), .icmpv6([.routerAdvertisement])], .accept,
+            comment: "router advertisements"),
+    ]
+    if !home.isEmpty {
+        rules.append(
+            Rule(
+                [.inputInterface(home), .hopLimit(255), .icmpv6([.routerSolicitation])], .accept,
+                comment: "router solicitations"))
+    }
+    rules += [
         Rule(
             [.source(linkLocal), .icmpv6([.listenerQuery, .listenerReport, .listenerDone, .listenerReport2])], .accept,
             comment: "multicast listener discovery"),
-        // Our solicitation goes to a multicast address, so the answer belongs to no connection (RFC 8415 §7.2).
-        Rule([.source(linkLocal), .destinationPort(.udp, 546)], .accept, comment: "DHCPv6 client"),
+        // A host reports before it has an address (RFC 3810 §5.2.13).
+        Rule(
+            [.source(Network(.v6(0), prefix: 128)), .icmpv6([.listenerReport2])], .accept,
+            comment: "multicast listener discovery"),
+        // RFC 4890 §4.3.1 for IPv6; path MTU discovery and traceroute die without these in either family.
+        Rule(
+            [.icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem])], .accept,
+            comment: "errors that IP needs"),
+        Rule(
+            [.icmp([.destinationUnreachable, .timeExceeded, .parameterProblem])], .accept,
+            comment: "errors that IP needs"),
     ]
-    if !lan.isEmpty {
-        rules.append(Rule([.inputInterface(lan), .icmp([.echoRequest])], .accept, comment: "ping from the LAN"))
-        rules.append(Rule([.inputInterface(lan), .icmpv6([.echoRequest])], .accept, comment: "ping from the LAN"))
+    if !home.isEmpty || internet.isEmpty {
+        let fromHome: [Match] = home.isEmpty ? [] : [.inputInterface(home)]
+        rules.append(
+            Rule(fromHome + [.family(.ipv4), .transport(igmp)], .accept, comment: "multicast group management"))
     }
-    return rules
+    return rules + [
+        // The answer to a renewal may come from another address than was asked (RFC 2131 §4.3.6) and go to all of the
+        // segment, so it belongs to no connection.
+        Rule(fromInternet + [.family(.ipv4), .destinationPort(.udp, 68)], .accept, comment: "DHCP client"),
+        // Our solicitation goes to a multicast address, so the answer belongs to no connection (RFC 8415 §7.2). A server
+        // may answer from a global address and from any port; it answers to the link-local one that asked.
+        Rule(
+            fromInternet + [.destination(linkLocal), .destinationPort(.udp, 546)], .accept, comment: "DHCPv6 client"),
+    ]
+}
+
+private func ping(_ meter: Ruleset.Meter) -> Match.SourceRate {
+    Match.SourceRate(meter: meter.name, family: meter.family, perSecond: 20, burst: 40)
 }
 
 private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
+private let igmp = IPProtocol(number: 2)
 
 extension Policy {
     fileprivate func rules(for listener: Listener, in surroundings: Surroundings) -> [Ruleset.Rule] {

@@ -21,6 +21,25 @@ package enum Match: Hashable, Sendable {
     case icmpv6([ICMPv6Type])
     /// 255 proves that no router has passed the packet on (RFC 4861 §7.1).
     case hopLimit(UInt8)
+    /// The packet is of the rate's family, and its source has not used up what `SourceRate` gives to each.
+    case withinRate(SourceRate)
+
+    /// So many packets a second from one source, and `burst` at once. An IPv6 source is its network of 64 bits, of which a
+    /// host has as many addresses as it likes.
+    package struct SourceRate: Hashable, Sendable {
+        /// The meter (`Ruleset.Meter`) that remembers the sources.
+        package var meter: String
+        package var family: Family
+        package var perSecond: UInt32
+        package var burst: UInt32
+
+        package init(meter: String, family: Family, perSecond: UInt32, burst: UInt32) {
+            self.meter = meter
+            self.family = family
+            self.perSecond = perSecond
+            self.burst = burst
+        }
+    }
 
     package struct ConnectionStates: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
@@ -29,6 +48,9 @@ package enum Match: Hashable, Sendable {
         package static let invalid = ConnectionStates(rawValue: 1 << 0)
         package static let established = ConnectionStates(rawValue: 1 << 1)
         package static let related = ConnectionStates(rawValue: 1 << 2)
+        package static let new = ConnectionStates(rawValue: 1 << 3)
+        /// Neighbour discovery and multicast listener discovery are never tracked.
+        package static let untracked = ConnectionStates(rawValue: 1 << 6)
     }
 
     /// With the numbers of NFPROTO_IPV4 and NFPROTO_IPV6 (linux/netfilter.h).
@@ -53,6 +75,7 @@ package enum Match: Hashable, Sendable {
         case listenerQuery = 130
         case listenerReport = 131
         case listenerDone = 132
+        case routerSolicitation = 133
         case routerAdvertisement = 134
         case neighbourSolicitation = 135
         case neighbourAdvertisement = 136
@@ -79,6 +102,18 @@ extension Match: CustomStringConvertible {
         case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
         case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"
         case .hopLimit(let limit): "ip6 hoplimit \(limit)"
+        case .withinRate(let rate):
+            "update @\(rate.meter) { \(rate.family.sourceText) limit rate \(rate.perSecond)/second burst \(rate.burst) packets }"
+        }
+    }
+}
+
+extension Match.Family {
+    /// The source as a meter keeps it.
+    fileprivate var sourceText: String {
+        switch self {
+        case .ipv4: "ip saddr"
+        case .ipv6: "ip6 saddr & ffff:ffff:ffff:ffff::"
         }
     }
 }
@@ -115,6 +150,8 @@ extension Match.ConnectionStates: CustomStringConvertible {
         if contains(.invalid) { names.append("invalid") }
         if contains(.established) { names.append("established") }
         if contains(.related) { names.append("related") }
+        if contains(.new) { names.append("new") }
+        if contains(.untracked) { names.append("untracked") }
         return names.joined(separator: ",")
     }
 }
@@ -141,6 +178,7 @@ extension Match.ICMPv6Type: CustomStringConvertible {
         case .listenerQuery: "mld-listener-query"
         case .listenerReport: "mld-listener-report"
         case .listenerDone: "mld-listener-done"
+        case .routerSolicitation: "nd-router-solicit"
         case .routerAdvertisement: "nd-router-advert"
         case .neighbourSolicitation: "nd-neighbor-solicit"
         case .neighbourAdvertisement: "nd-neighbor-advert"

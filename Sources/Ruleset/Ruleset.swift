@@ -8,55 +8,147 @@
 package struct Ruleset: Hashable, Sendable {
     package static let table = "gatehouse"
 
+    /// What remembers the sources of packets, by name.
+    package var meters: [Meter]
+    /// What decides for a time, by name.
+    package var maps: [TimedMap]
     package var chains: [Chain]
 
-    package init(chains: [Chain]) {
+    package init(meters: [Meter] = [], maps: [TimedMap] = [], chains: [Chain]) {
+        self.meters = meters
+        self.maps = maps
         self.chains = chains
     }
 
-    /// A base chain: the kernel runs it for every packet that passes its hook.
+    /// A set of source addresses to which packets add themselves (`Match.withinRate`). Its elements are state of the
+    /// kernel's and no part of the ruleset.
+    package struct Meter: Hashable, Sendable {
+        package var name: String
+        package var family: Match.Family
+        /// As many sources are remembered; the packets of another one are over their rate.
+        package var size: UInt32
+        /// So long after its last packet a source is forgotten.
+        package var seconds: UInt32
+
+        package init(name: String, family: Match.Family, size: UInt32, seconds: UInt32) {
+            self.name = name
+            self.family = family
+            self.size = size
+            self.seconds = seconds
+        }
+    }
+
+    /// A map that loses its elements `seconds` after the kernel took them, whatever process is alive by then.
+    package struct TimedMap: Hashable, Sendable {
+        package var name: String
+        package var seconds: UInt32
+        /// The verdict for packets of either family.
+        package var verdict: Verdict
+
+        package init(name: String, seconds: UInt32, verdict: Verdict) {
+            self.name = name
+            self.seconds = seconds
+            self.verdict = verdict
+        }
+    }
+
     package struct Chain: Hashable, Sendable {
         package var name: String
-        package var hook: Hook
-        /// What becomes of a packet that no rule decided on.
-        package var policy: Verdict
+        /// nil: only a rule that jumps or goes to the chain leads to it.
+        package var base: Base?
         package var rules: [Rule]
 
+        /// A base chain of type filter: the kernel runs it for every packet that passes its hook.
         package init(name: String, hook: Hook, policy: Verdict, rules: [Rule] = []) {
+            self.init(name: name, base: Base(hook: hook, policy: policy), rules: rules)
+        }
+
+        package init(name: String, base: Base? = nil, rules: [Rule] = []) {
             self.name = name
-            self.hook = hook
-            self.policy = policy
+            self.base = base
             self.rules = rules
         }
     }
 
+    /// Where the kernel comes to a chain.
+    package struct Base: Hashable, Sendable {
+        package var kind: Kind
+        package var hook: Hook
+        /// Chains of one hook run in ascending order; 0 is `filter`.
+        package var priority: Int32
+        /// What becomes of a packet that no rule decided on: `accept` or `drop`.
+        package var policy: Verdict
+
+        package init(kind: Kind = .filter, hook: Hook, priority: Int32 = 0, policy: Verdict) {
+            self.kind = kind
+            self.hook = hook
+            self.priority = priority
+            self.policy = policy
+        }
+    }
+
+    package enum Kind: String, Hashable, Sendable {
+        case filter, nat, route
+    }
+
     /// With the numbers of `enum nf_inet_hooks` (linux/netfilter.h).
     package enum Hook: UInt32, Hashable, Sendable {
+        case prerouting = 0
         case input = 1
         case forward = 2
+        case output = 3
+        case postrouting = 4
     }
 
-    /// With the numbers of NF_DROP and NF_ACCEPT (linux/netfilter.h).
-    package enum Verdict: UInt32, Hashable, Sendable {
-        case drop = 0
-        case accept = 1
+    package enum Verdict: Hashable, Sendable {
+        case drop
+        case accept
+        /// On to that chain; what it does not decide comes back to the next rule.
+        case jump(String)
+        /// On to that chain, and not back to this one.
+        case goto(String)
+        /// Back to the chain that jumped here.
+        case `return`
     }
 
-    /// The verdict holds for packets that meet all of `matches`.
+    /// The decision holds for packets that meet all of `matches`.
     package struct Rule: Hashable, Sendable {
         package var matches: [Match]
         /// Whether the kernel counts the packets that matched.
         package var isCounted: Bool
-        package var verdict: Verdict
+        package var decision: Decision
         /// What the rule is for; `nft list` shows it. At most 127 bytes reach the kernel.
         package var comment: String?
 
         package init(_ matches: [Match], isCounted: Bool = false, _ verdict: Verdict, comment: String? = nil) {
+            self.init(matches, isCounted: isCounted, decision: .verdict(verdict), comment: comment)
+        }
+
+        package init(_ matches: [Match] = [], isCounted: Bool = false, decision: Decision, comment: String? = nil) {
             self.matches = matches
             self.isCounted = isCounted
-            self.verdict = verdict
+            self.decision = decision
             self.comment = comment.map(printable)
         }
+    }
+
+    package enum Decision: Hashable, Sendable {
+        case verdict(Verdict)
+        /// One look-up for all states; a packet whose state is not named goes on to the next rule.
+        case byState([State: Verdict])
+        /// The verdict of the timed map of this name; the next rule once its time is up.
+        case byMap(String)
+    }
+
+    /// The state of a packet's connection, one of `Match.ConnectionStates`.
+    package enum State: UInt32, Hashable, Sendable, Comparable, CaseIterable {
+        case invalid = 1
+        case established = 2
+        case related = 4
+        case new = 8
+        case untracked = 64
+
+        package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 }
 
@@ -77,17 +169,103 @@ private func printable(_ comment: String) -> String {
     return text
 }
 
+// MARK: - As nft prints it
+
 extension Ruleset: CustomStringConvertible {
     package var description: String {
-        "table inet \(Self.table) {\n" + chains.map(\.description).joined(separator: "\n") + "}\n"
+        let blocks = meters.map(\.description) + maps.map(\.description) + chains.map(\.description)
+        return "table inet \(Self.table) {\n" + blocks.joined(separator: "\n") + "}\n"
     }
+}
+
+extension Ruleset.Meter: CustomStringConvertible {
+    package var description: String {
+        """
+        \tset \(name) {
+        \t\ttype \(family == .ipv4 ? "ipv4_addr" : "ipv6_addr")
+        \t\tsize \(size)
+        \t\tflags dynamic,timeout
+        \t\ttimeout \(duration(seconds))
+        \t}
+
+        """
+    }
+}
+
+extension Ruleset.TimedMap: CustomStringConvertible {
+    package var description: String {
+        let elements = ["ipv4", "ipv6"].map { "\($0) timeout \(duration(seconds)) : \(verdict)" }
+        return """
+            \tmap \(name) {
+            \t\ttype nf_proto : verdict
+            \t\tflags timeout
+            \t\telements = { \(elements.joined(separator: ", ")) }
+            \t}
+
+            """
+    }
+}
+
+/// 3661 seconds are `1h1m1s`.
+private func duration(_ seconds: UInt32) -> String {
+    let parts = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")] as [(UInt32, String)]
+    var (rest, text) = (seconds, "")
+    for (length, unit) in parts where rest >= length {
+        text += "\(rest / length)\(unit)"
+        rest %= length
+    }
+    return text.isEmpty ? "0s" : text
 }
 
 extension Ruleset.Chain: CustomStringConvertible {
     package var description: String {
-        var lines = "\tchain \(name) {\n\t\ttype filter hook \(hook) priority filter; policy \(policy);\n"
+        var lines = "\tchain \(name) {\n"
+        if let base { lines += "\t\t\(base)\n" }
         for rule in rules { lines += "\t\t\(rule)\n" }
         return lines + "\t}\n"
+    }
+}
+
+extension Ruleset.Base: CustomStringConvertible {
+    package var description: String {
+        "type \(kind) hook \(hook) priority \(priorityName); policy \(policy);"
+    }
+
+    /// nft has names for some priorities and shows one that is near as a distance.
+    private var priorityName: String {
+        let names: [(Int32, String, [Ruleset.Hook])] = [
+            (-300, "raw", []), (-150, "mangle", []), (-100, "dstnat", [.prerouting]), (0, "filter", []),
+            (50, "security", []), (100, "srcnat", [.postrouting]),
+        ]
+        for (value, name, hooks) in names where abs(priority - value) <= 10 && (hooks.isEmpty || hooks.contains(hook)) {
+            let distance = priority - value
+            return distance == 0 ? name : "\(name) \(distance < 0 ? "-" : "+") \(abs(distance))"
+        }
+        return "\(priority)"
+    }
+}
+
+extension Ruleset.Verdict: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .drop: "drop"
+        case .accept: "accept"
+        case .jump(let chain): "jump \(chain)"
+        case .goto(let chain): "goto \(chain)"
+        case .return: "return"
+        }
+    }
+}
+
+extension Ruleset.Decision: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .verdict(let verdict): return "\(verdict)"
+        case .byState(let verdicts):
+            let elements = verdicts.sorted { $0.key < $1.key }.map { "\($0.key) : \($0.value)" }
+            return "ct state vmap { \(elements.joined(separator: ", ")) }"
+        case .byMap(let name): return "meta nfproto vmap @\(name)"
+        }
     }
 }
 
@@ -95,7 +273,7 @@ extension Ruleset.Rule: CustomStringConvertible {
     package var description: String {
         var words = matches.map(\.description)
         if isCounted { words.append("counter") }
-        words.append("\(verdict)")
+        words.append("\(decision)")
         if let comment { words.append("comment \"\(comment)\"") }
         return words.joined(separator: " ")
     }

@@ -22,7 +22,8 @@ struct JudgeTests {
         let namespace = try Namespace()
         var netlink = try namespace.netlink()
         try netlink.apply(ruleset)
-        #expect(try namespace.listing() == ruleset.description)
+        let listing = try namespace.listing()
+        #expect(listing == ruleset.description, "\(difference(listing, ruleset.description))")
     }
 
     @Test("nft compiles the text to the instructions that we send", arguments: rulesets)
@@ -49,13 +50,13 @@ struct JudgeTests {
         let listing = try JSONDecoder().decode(Listing.self, from: Data(json.utf8)).nftables
         #expect(listing.compactMap(\.table).map(\.name) == ["gatehouse"])
         let chains = listing.compactMap(\.chain)
-        #expect(chains.map(\.name) == ["input", "forward"])
-        #expect(chains.map(\.hook) == ["input", "forward"])
-        #expect(chains.map(\.prio) == [0, 0])
-        #expect(chains.map(\.policy) == ["drop", "drop"])
-        let rules = listing.compactMap(\.rule)
-        #expect(rules.map(\.comment) == home.chains[0].rules.map(\.comment))
-        #expect(rules.map { $0.expr.contains { $0.counter != nil } } == home.chains[0].rules.map(\.isCounted))
+        #expect(chains.map(\.name) == ["input", "echo", "forward"])
+        #expect(chains.map(\.hook) == ["input", nil, "forward"])
+        #expect(chains.map(\.prio) == [0, nil, 0])
+        #expect(chains.map(\.policy) == ["drop", nil, "drop"])
+        let (rules, wanted) = (listing.compactMap(\.rule), home.chains.flatMap(\.rules))
+        #expect(rules.map(\.comment) == wanted.map(\.comment))
+        #expect(rules.map { $0.expr.contains { $0.counter != nil } } == wanted.map(\.isCounted))
     }
 }
 
@@ -79,29 +80,66 @@ private let chosen = Ruleset(
         ]), surroundings: surroundings)
 
 /// Everything that the vocabulary has, and the corners of it.
-private let everything = Ruleset(chains: [
-    .init(
-        name: "input", hook: .input, policy: .drop,
-        rules: [
-            .init([.inputInterface(["zz1", "aa2", "b", "a-long-name-15c"])], .accept),
-            .init([.connection([.invalid, .established, .related])], .drop, comment: "ü – not ASCII"),
-            .init([.family(.ipv4), .destinationPort(.udp, 65535)], isCounted: true, .accept),
-            .init([.family(.ipv6), .destinationPort(.tcp, 80)], .accept),
-            .init([.hopLimit(1)], .accept),
-            .init([.source(Network("10.0.0.0/8")!), .destination(Network("192.168.0.0/17")!)], .accept),
-            .init([.source(Network("2001:db8::/33")!), .destinationPort(.tcp, 1)], .drop),
-            .init([.source(Network("2001:db8::/64")!), .destination(Network("ff02::1")!)], .drop),
-            .init([.source(Network("128.0.0.0/1")!)], .drop),
-            .init([.source(Network("192.0.2.254/31")!)], .drop),
-            .init([.inputInterface(["eth0"]), .icmp([.echoRequest])], .accept),
-            .init([.icmpv6([.neighbourSolicitation])], .accept),
-            .init([.destinationPorts(.udp, PortRange(1024, 65535)!), .boundSocket], isCounted: true, .accept),
-            .init([.family(.ipv6), .destinationPorts(.tcp, PortRange(300, 301)!)], .accept),
-            .init([.destinationPorts(.tcp, PortRange(80, 80)!), .boundSocket], .drop),
-            .init([], isCounted: true, .drop, comment: "the rest"),
-        ]),
-    .init(name: "forward", hook: .forward, policy: .accept),
-])
+private let everything = Ruleset(
+    meters: [
+        .init(name: "four", family: .ipv4, size: 100, seconds: 3661),
+        .init(name: "six", family: .ipv6, size: 65535, seconds: 90),
+    ],
+    maps: [.init(name: "soon", seconds: 86400, verdict: .goto("elsewhere"))],
+    chains: [
+        .init(
+            name: "elsewhere",
+            rules: [
+                .init(
+                    decision: .byState([.invalid: .drop, .untracked: .return, .new: .jump("deeper"), .related: .accept])
+                ),
+                .init(
+                    [.icmp([.echoRequest]), .withinRate(.init(meter: "four", family: .ipv4, perSecond: 1, burst: 7))],
+                    .accept),
+                .init(
+                    [.withinRate(.init(meter: "six", family: .ipv6, perSecond: 1000, burst: 1))],
+                    .return),
+                .init(
+                    [.family(.ipv4), .transport(IPProtocol(number: 41))], isCounted: true, .accept, comment: "tunnel"),
+                .init([.transport(IPProtocol(number: 47))], isCounted: true, .accept),
+                .init([.transport(IPProtocol(number: 250))], .accept),
+            ]),
+        .init(name: "deeper", rules: [.init([.icmpv6([.routerSolicitation, .routerAdvertisement])], .return)]),
+        .init(name: "near", base: .init(hook: .prerouting, priority: -155, policy: .accept)),
+        .init(name: "target", base: .init(kind: .nat, hook: .prerouting, priority: -100, policy: .accept)),
+        .init(name: "source", base: .init(kind: .nat, hook: .postrouting, priority: 101, policy: .accept)),
+        .init(name: "route", base: .init(kind: .route, hook: .output, priority: -20, policy: .accept)),
+        .init(
+            name: "input", hook: .input, policy: .drop,
+            rules: [
+                .init(decision: .byState([.established: .accept]), comment: "one"),
+                .init(decision: .byMap("soon"), comment: "for a day"),
+                .init([.inputInterface(["eth7"])], .jump("deeper")),
+                .init([.inputInterface(["eth8"])], .goto("elsewhere")),
+                .init([.inputInterface(["zz1", "aa2", "b", "a-long-name-15c"])], .accept),
+                .init([.connection([.invalid, .established, .related])], .drop, comment: "ü – not ASCII"),
+                .init([.family(.ipv4), .destinationPort(.udp, 65535)], isCounted: true, .accept),
+                .init([.family(.ipv6), .destinationPort(.tcp, 80)], .accept),
+                .init([.hopLimit(1)], .accept),
+                .init([.source(Network("10.0.0.0/8")!), .destination(Network("192.168.0.0/17")!)], .accept),
+                .init([.source(Network("2001:db8::/33")!), .destinationPort(.tcp, 1)], .drop),
+                .init([.source(Network("2001:db8::/64")!), .destination(Network("ff02::1")!)], .drop),
+                .init([.source(Network("128.0.0.0/1")!)], .drop),
+                .init([.source(Network("192.0.2.254/31")!)], .drop),
+                .init([.inputInterface(["eth0"]), .icmp([.echoRequest])], .accept),
+                .init([.icmpv6([.neighbourSolicitation])], .accept),
+                .init([.destinationPorts(.udp, PortRange(1024, 65535)!), .boundSocket], isCounted: true, .accept),
+                .init([.family(.ipv6), .destinationPorts(.tcp, PortRange(300, 301)!)], .accept),
+                .init([.destinationPorts(.tcp, PortRange(80, 80)!), .boundSocket], .drop),
+                .init([], isCounted: true, .drop, comment: "the rest"),
+            ]),
+        .init(name: "forward", hook: .forward, policy: .accept),
+    ])
+
+/// The lines that only one of them has.
+private func difference(_ left: String, _ right: String) -> [String] {
+    right.split(separator: "\n").difference(from: left.split(separator: "\n")).map { "\($0)" }
+}
 
 /// The instructions of each rule; the name of a set is replaced by its elements, which nft prints just before the rule.
 private func instructions(inTrace trace: String) -> [[String]] {
@@ -109,15 +147,19 @@ private func instructions(inTrace trace: String) -> [[String]] {
     var elements = ""
     for line in trace.split(separator: "\n").map({ $0.trimmingCharacters(in: .whitespaces) }) {
         if line.hasPrefix("element ") {
-            let keys = line.split(separator: "element ").compactMap { $0.split(separator: "  : ").first }
-            elements = keys.map { key in key.split(separator: " ").map { "0x\($0)" }.joined(separator: " ") }
-                .joined(separator: ", ")
+            elements = line.matches(
+                of: /element ([0-9a-f ]+?) +: ((?:accept|drop|return|(?:jump|goto) -> \w+) )?0 \[end\]/
+            )
+            .map { found in
+                let key = found.1.split(separator: " ").map { "0x\($0)" }.joined(separator: " ")
+                return key + (found.2.map { " : " + $0.trimmingCharacters(in: .whitespaces) } ?? "")
+            }.joined(separator: ", ")
         } else if line.hasPrefix("inet gatehouse ") {
             rules.append([])
         } else if line.hasPrefix("[ ") {
             var text = line
             if text.hasPrefix("[ counter") { text = "[ counter ]" }
-            text.replace("set __set%d", with: "set { \(elements) }")
+            for name in ["__set%d", "__map%d"] { text.replace("set \(name)", with: "set { \(elements) }") }
             rules[rules.count - 1].append(text)
         }
     }

@@ -13,15 +13,10 @@ extension Ruleset {
 @Suite("The ruleset follows from the policy")
 struct RulesetTests {
     @Test func `without listeners and openings everything is shut`() {
-        #expect(Ruleset.closed.description == foundation(ping: "", openings: ""))
+        #expect(Ruleset.closed.description == shut)
     }
 
     @Test func `a home with both proxies and SSH reads as nft would print it`() {
-        let ping = """
-            \t\tiifname "eth1" icmp type echo-request accept comment "ping from the LAN"
-            \t\tiifname "eth1" icmpv6 type echo-request accept comment "ping from the LAN"
-
-            """
         let openings = """
             \t\tiifname "eth1" ip daddr 192.168.77.1 tcp dport 1080 counter accept comment "socks5 192.168.77.1:1080"
             \t\tiifname "eth1" ip daddr 192.168.77.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "socks5 192.168.77.1:1080, datagrams"
@@ -29,7 +24,7 @@ struct RulesetTests {
             \t\tiifname "eth1" ip saddr 192.168.77.0/24 tcp dport 22 counter accept comment "ssh"
 
             """
-        #expect(home.description == foundation(ping: ping, openings: openings))
+        #expect(home.description == text(openings))
     }
 
     @Test func `a listener that is added or taken away changes its opening and nothing else`() {
@@ -73,7 +68,7 @@ struct RulesetTests {
 
     private func openings(of listener: Listener) -> [String] {
         let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
-        return rules.dropFirst(Ruleset.closed.chains[0].rules.count).map(\.description)
+        return rules.dropFirst(Ruleset.closed.chains[0].rules.count - 1).dropLast().map(\.description)
     }
 
     @Test(
@@ -133,7 +128,7 @@ struct RulesetTests {
     @Test func `an opening for everybody of one family asks for no address`() throws {
         let opening = Opening(name: "web", .init("udp 443")!, from: .anywhere, source: Network(.v6(0), prefix: 0))
         let rules = Ruleset(policy: Policy(openings: [opening]), surroundings: surroundings).chains[0].rules
-        #expect(rules.last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
+        #expect(rules.dropLast().last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
     }
 
     @Test func `a name cannot end its own comment, and a long one is cut between letters`() {
@@ -166,25 +161,62 @@ let homePolicy = Policy(
 
 let home = Ruleset(policy: homePolicy, surroundings: surroundings)
 
-private func foundation(ping: String, openings: String) -> String {
+/// The box of `homePolicy` with these openings.
+private func text(_ openings: String) -> String {
     """
     table inet gatehouse {
+    \tset echo_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 4096
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset echo_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 4096
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
     \tchain input {
     \t\ttype filter hook input priority filter; policy drop;
     \t\tiifname "lo" accept comment "the gateway itself"
-    \t\tct state established,related accept comment "answers"
-    \t\tct state invalid drop
-    \t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "errors that IP needs"
-    \t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept comment "errors that IP needs"
-    \t\tip6 hoplimit 255 icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept comment "neighbour discovery"
+    \t\ticmp type echo-request goto echo
+    \t\ticmpv6 type echo-request goto echo
+    \t\tct state vmap { established : accept, related : accept } comment "answers"
+    \t\tip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept comment "neighbour discovery"
+    \t\tiifname "eth0" ip6 saddr fe80::/10 ip6 hoplimit 255 icmpv6 type nd-router-advert accept comment "router advertisements"
+    \t\tiifname "eth1" ip6 hoplimit 255 icmpv6 type nd-router-solicit accept comment "router solicitations"
     \t\tip6 saddr fe80::/10 icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept comment "multicast listener discovery"
-    \t\tip6 saddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
-    \(ping)\(openings)\t}
+    \t\tip6 saddr :: icmpv6 type mld2-listener-report accept comment "multicast listener discovery"
+    \t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept comment "errors that IP needs"
+    \t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "errors that IP needs"
+    \t\tiifname "eth1" meta nfproto ipv4 meta l4proto igmp accept comment "multicast group management"
+    \t\tiifname "eth0" meta nfproto ipv4 udp dport 68 accept comment "DHCP client"
+    \t\tiifname "eth0" ip6 daddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
+    \(openings)\t\tcounter drop comment "the rest"
+    \t}
+
+    \tchain echo {
+    \t\tupdate @echo_ipv4 { ip saddr limit rate 20/second burst 40 packets } accept comment "ping"
+    \t\tupdate @echo_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 20/second burst 40 packets } accept comment "ping"
+    \t\tcounter drop comment "pings beyond the rate of their source"
+    \t}
 
     \tchain forward {
     \t\ttype filter hook forward priority filter; policy drop;
+    \t\tcounter drop comment "the rest"
     \t}
     }
 
     """
+}
+
+/// Nothing is known of the interfaces: each may be the one that leads to the internet.
+private var shut: String {
+    var lines = text("").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    lines.removeAll { $0.contains("nd-router-solicit") }
+    return lines.map { $0.replacing("iifname \"eth0\" ", with: "").replacing("iifname \"eth1\" ", with: "") }
+        .joined(separator: "\n")
 }
