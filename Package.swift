@@ -96,6 +96,7 @@ let package = Package(
         tests("AdminTests", ["Admin", "Reactor", "Policy", "Address", logging, "TestProcess"]),
         tests("WireTests", ["Wire", "Address", "TestProcess"]),
         tests("PolicyTests", ["Policy", "Address"]),
+        tests("MachineTests", ["Machine", "Address", "TestNetwork"]),
         tests(
             "ProxyTests",
             ["Proxy", "Reactor", "Wire", "Policy", "Address", "COpenSSL", "TestNetwork", "TestProcess", logging]),

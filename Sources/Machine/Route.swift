@@ -1,0 +1,78 @@
+package import Address
+import Glibc
+
+/// The way that packets take out of this machine, as the main routing table has it (rtnetlink(7)).
+package struct Route: Hashable, Sendable {
+    /// The networks' own number, from 0; the smaller one is taken first.
+    package var metric: UInt32
+    /// The interfaces by which it leaves; several where it has several next hops.
+    package var interfaces: [String]
+
+    package init(metric: UInt32, interfaces: [String]) {
+        self.metric = metric
+        self.interfaces = interfaces
+    }
+}
+
+extension Route {
+    /// The default routes of both families, the preferred ones first.
+    package static func defaults() throws(MachineFailure) -> [Route] {
+        var routes: [Route] = []
+        for family in [AF_INET, AF_INET6] {
+            let request = NetlinkRequest(
+                family: .route, type: getRoute, isDump: true,
+                payload: [UInt8(family)] + [UInt8](repeating: 0, count: 11))
+            routes += try request.messages().compactMap(defaultRoute)
+        }
+        return routes.sorted { $0.metric < $1.metric }
+    }
+
+    /// The interface by which packets leave for `address`; nil: there is no way.
+    package static func interface(towards address: IPAddress) -> String? {
+        var (family, destination): (Int32, [UInt8])
+        switch address {
+        case .v4(let bits): (family, destination) = (AF_INET, withUnsafeBytes(of: bits.bigEndian, Array.init))
+        case .v6(let bits): (family, destination) = (AF_INET6, withUnsafeBytes(of: bits.bigEndian, Array.init))
+        }
+        var payload = [UInt8(family), UInt8(destination.count * 8)] + [UInt8](repeating: 0, count: 10)
+        payload.append(UInt16(4 + destination.count))
+        payload.append(UInt16(1))  // RTA_DST
+        let request = NetlinkRequest(family: .route, type: getRoute, isDump: false, payload: payload + destination)
+        guard let answer = try? request.messages().first else { return nil }
+        return answer.attributes(at: headSize)[4]?.load(UInt32.self, at: 0).flatMap(Interface.name)
+    }
+
+    private static let getRoute: UInt16 = 26
+    /// Of a `struct rtmsg` (linux/rtnetlink.h).
+    private static let headSize = 12
+
+    /// nil: a route to some network only, or one that leads nowhere, or one of another table.
+    static func defaultRoute(_ message: ArraySlice<UInt8>) -> Route? {
+        let attributes = message.attributes(at: headSize)
+        // RTA_TABLE, RTA_OIF, RTA_MULTIPATH, RTA_PRIORITY; RT_TABLE_MAIN; RTN_UNICAST.
+        let table = attributes[15]?.load(UInt32.self, at: 0) ?? message.load(UInt8.self, at: 4).map(UInt32.init)
+        guard message.load(UInt8.self, at: 1) == 0, table == 254, message.load(UInt8.self, at: 7) == 1 else {
+            return nil
+        }
+        var indices = attributes[4]?.load(UInt32.self, at: 0).map { [$0] } ?? []
+        // Each a `struct rtnexthop`: its length, flags, hops, the interface's number.
+        var rest = attributes[9] ?? []
+        while let length = rest.load(UInt16.self, at: 0).map(Int.init), length >= 8, length <= rest.count,
+            let index = rest.load(UInt32.self, at: 4)
+        {
+            indices.append(index)
+            rest = rest.dropFirst((length + 3) & ~3)
+        }
+        let names = indices.compactMap(Interface.name)
+        guard !names.isEmpty else { return nil }
+        return Route(metric: attributes[6]?.load(UInt32.self, at: 0) ?? 0, interfaces: names)
+    }
+}
+
+extension Interface {
+    /// The name of the interface with this number; nil: there is none, as there is none with 0.
+    package static func name(of index: UInt32) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        return if_indextoname(index, &buffer).map { String(cString: $0) }
+    }
+}
