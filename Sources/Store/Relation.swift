@@ -14,6 +14,21 @@ struct Relation: Sendable {
     let add: @Sendable (Row, inout Policy) -> Bool
     let describe: @Sendable (Row) -> String
 
+    /// What became of things: a line for each that ended, that began, or that is another one now.
+    func differences(from ended: [Row], to begun: [Row]) -> [String] {
+        var lines = ended.filter { old in !begun.contains { $0[0] == old[0] } }.map { "- " + describe($0) }
+        for row in begun {
+            guard let old = ended.first(where: { $0[0] == row[0] }) else {
+                lines.append("+ " + describe(row))
+                continue
+            }
+            let (was, now) = (describe(old), describe(row))
+            // Only a password changes without its description changing: the hash is not shown.
+            lines += was == now ? ["~ \(now), new password"] : ["- " + was, "+ " + now]
+        }
+        return lines
+    }
+
     static let all = [zone, listener, user, rule, limit, opening, setting]
 
     /// Networks have no blank in them, and users' names no colon (RFC 7617 §2), so a list is one text.
@@ -235,6 +250,18 @@ extension Database.Value {
         case .integer(let number): "\(number)"
         case .text(let text): text
         case .null: "-"
+        }
+    }
+}
+
+extension Set<Relation.Row> {
+    /// By their keys, as the store lists them.
+    var inOrder: [Relation.Row] {
+        sorted { left, right in
+            switch (left[0], right[0]) {
+            case (.integer(let left), .integer(let right)): left < right
+            default: left[0].plain < right[0].plain
+            }
         }
     }
 }

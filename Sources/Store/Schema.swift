@@ -147,6 +147,11 @@ enum Schema {
             FROM former_opening;
         DROP TABLE former_opening;
         """,
+        // Changes on trial.
+        """
+        ALTER TABLE revision ADD COLUMN state TEXT NOT NULL DEFAULT 'kept';
+        ALTER TABLE revision ADD COLUMN deadline INTEGER;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -12,7 +12,7 @@ package import Policy
 /// same state is refused.
 package final class Store {
     private let lock: DirectoryLock
-    fileprivate let writer: Database
+    let writer: Database
     /// A connection of its own: it sees what is committed, and nothing of a pending change.
     private let reader: Database
 
@@ -60,23 +60,36 @@ package final class Store {
     }
 
     private func revisions(_ clause: String, _ values: [Database.Value]) throws(StoreError) -> [Revision] {
-        try reader.query("SELECT id, time, author_uid, author_name, summary FROM revision \(clause)", values)
-            .compactMap { row in
-                guard case .integer(let id) = row[0], case .integer(let time) = row[1],
-                    case .integer(let uid) = row[2], let author = row[3].text, let summary = row[4].text
-                else { return nil }
-                let authored = Author(uid: UInt32(truncatingIfNeeded: uid), name: author)
-                return Revision(id: id, time: time, author: authored, summary: summary)
-            }
+        try reader.query(
+            "SELECT id, time, author_uid, author_name, summary, state, deadline FROM revision \(clause)", values
+        )
+        .compactMap { row in
+            guard case .integer(let id) = row[0], case .integer(let time) = row[1],
+                case .integer(let uid) = row[2], let author = row[3].text, let summary = row[4].text
+            else { return nil }
+            let authored = Author(uid: UInt32(truncatingIfNeeded: uid), name: author)
+            // A word that this version does not know is no trial that it could end.
+            let state = row[5].text.flatMap(Revision.State.init) ?? .kept
+            return Revision(
+                id: id, time: time, author: authored, summary: summary, state: state, deadline: row[6].number)
+        }
     }
 
     /// The policy as it was at `revision` (nil: the newest): listeners by endpoint, users and openings by name, rules by
     /// number, limits by whom they are for. Committing what an older revision returns is a rollback.
     package func policy(at revision: Int? = nil) throws(StoreError) -> Policy {
         let id = if let revision { try self.revision(revision).id } else { try current().id }
-        var policy = Policy(zones: [])
+        var parts: [(relation: Relation, rows: [Relation.Row])] = []
         for relation in Relation.all {
-            for row in try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id) {
+            parts.append((relation, try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id)))
+        }
+        return try policy(of: parts)
+    }
+
+    func policy(of parts: [(relation: Relation, rows: [Relation.Row])]) throws(StoreError) -> Policy {
+        var policy = Policy(zones: [])
+        for (relation, rows) in parts {
+            for row in rows {
                 guard relation.add(row, &policy) else {
                     let text = row.map(\.plain).joined(separator: ", ")
                     throw .corrupt(path: reader.path, detail: "unreadable row in table \(relation.name): \(text)")
@@ -92,20 +105,19 @@ package final class Store {
         _ = try self.revision(revision)
         var lines: [String] = []
         for relation in Relation.all {
-            let ended = try rows(of: relation, where: "until = ?1", revision)
-            let begun = try rows(of: relation, where: "since = ?1", revision)
-            lines += ended.filter { old in !begun.contains { $0[0] == old[0] } }.map { "- " + relation.describe($0) }
-            for row in begun {
-                guard let old = ended.first(where: { $0[0] == row[0] }) else {
-                    lines.append("+ " + relation.describe(row))
-                    continue
-                }
-                let (was, now) = (relation.describe(old), relation.describe(row))
-                // Only a password changes without its description changing: the hash is not shown.
-                lines += was == now ? ["~ \(now), new password"] : ["- " + was, "+ " + now]
-            }
+            lines += relation.differences(
+                from: try rows(of: relation, where: "until = ?1", revision),
+                to: try rows(of: relation, where: "since = ?1", revision))
         }
         return lines
+    }
+
+    /// What is different in `new`, in the words of `changes(of:)`.
+    package static func changes(from old: Policy, to new: Policy) -> [String] {
+        Relation.all.flatMap { relation in
+            let (was, now) = (Set(relation.rows(old)), Set(relation.rows(new)))
+            return relation.differences(from: was.subtracting(now).inOrder, to: now.subtracting(was).inOrder)
+        }
     }
 
     private func rows(
@@ -132,11 +144,17 @@ package final class Store {
 
     /// The first phase of a change: everything is written, and nothing is in force until `Pending.commit()`. Dropping the
     /// pending change undoes it. There can be one at a time; reading goes on seeing the old policy.
-    package func prepare(_ policy: Policy, author: Author, summary: String) throws(StoreError) -> Pending {
+    ///
+    /// - Parameter deadline: puts the revision on trial until then, in seconds since 1970; nil: it is kept.
+    package func prepare(
+        _ policy: Policy, author: Author, summary: String, deadline: Int? = nil
+    ) throws(StoreError) -> Pending {
         guard !writer.hasTransaction else { throw .changePending }
         let old = try self.policy()
         let current = try self.current()
-        let revision = Revision(id: current.id + 1, time: time(nil), author: author, summary: summary)
+        let revision = Revision(
+            id: current.id + 1, time: time(nil), author: author, summary: summary,
+            state: deadline == nil ? .kept : .trial, deadline: deadline)
         try writer.run("BEGIN IMMEDIATE")
         do {
             try write(revision)
@@ -158,10 +176,11 @@ package final class Store {
 
     private func write(_ revision: Revision) throws(StoreError) {
         try writer.query(
-            "INSERT INTO revision (id, time, author_uid, author_name, summary) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO revision (id, time, author_uid, author_name, summary, state, deadline) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 .integer(revision.id), .integer(revision.time), .integer(Int(revision.author.uid)),
-                .text(revision.author.name), .text(revision.summary),
+                .text(revision.author.name), .text(revision.summary), .text(revision.state.rawValue),
+                .optional(revision.deadline),
             ])
     }
 

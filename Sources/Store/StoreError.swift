@@ -12,6 +12,10 @@ package enum StoreError: Error, Hashable {
     case ruleNumberReused(Int)
     /// A second change was begun while one was pending.
     case changePending
+    /// A trial was to be ended and there is none.
+    case noTrial
+    /// A revision cannot be undone, because of what came after it.
+    case conflict(revision: Int, reason: String)
     case full(path: String, detail: String)
     case failed(path: String, detail: String)
 }
@@ -39,6 +43,10 @@ extension StoreError: CustomStringConvertible {
             "rule number \(id) stood for another rule before; numbers are not reused"
         case .changePending:
             "another change is under way; try again when it is done"
+        case .noTrial:
+            "no change is on trial"
+        case .conflict(let revision, let reason):
+            "revision \(revision) cannot be undone: \(reason)"
         case .full(let path, let detail):
             "cannot write \(path): the disk is full (\(detail)); free some space and try again"
         case .failed(let path, let detail):
