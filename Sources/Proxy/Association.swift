@@ -30,7 +30,7 @@ final class Association {
     }
 
     private let relay: Relay
-    private let requester: Requester
+    private let session: Session
     private let reactor: Reactor
     private let batch: DatagramBatch
     private let client: DatagramSocket
@@ -64,10 +64,10 @@ final class Association {
     ///   - control: the TCP connection on which the client asked for it.
     ///   - client: bound to where the client was told to send to.
     init(
-        relay: Relay, requester: Requester, control: consuming Socket, client: DatagramSocket, on reactor: Reactor
+        relay: Relay, session: Session, control: consuming Socket, client: DatagramSocket, on reactor: Reactor
     ) {
         self.relay = relay
-        self.requester = requester
+        self.session = session
         self.reactor = reactor
         self.control = control
         self.client = client
@@ -77,7 +77,7 @@ final class Association {
 
     /// Relays until the TCP connection ends, or is half-closed.
     func run() async {
-        requester.didBegin(.udp)
+        session.didBegin(.udp)
         do throws(Errno) {
             try client.whenReadable { [unowned self] in pumpUp() }
             // The client has nothing more to say here, and what it says is not looked at.
@@ -97,7 +97,7 @@ final class Association {
         judgeAnew()
         if let entry = recent?.name, !names.isFresh(entry, within: relay.limits.nameLife) { recent = nil }
         let count = client.receive(into: batch)
-        guard requester.mayMove(isUp: true) else { return dropForLimits(count) }
+        guard session.mayMove(isUp: true) else { return dropForLimits(count) }
         for index in 0..<count {
             let run = batch[index]
             guard isFromClient(run.source) else {
@@ -112,7 +112,7 @@ final class Association {
     /// The first datagram from the client's address pins the port; from then on the kernel keeps the others away.
     private func isFromClient(_ source: DatagramAddress) -> Bool {
         if let pinned { return source == pinned }
-        guard let address = source.socketAddress, address.ipAddress.unmapped == requester.client.ipAddress.unmapped,
+        guard let address = source.socketAddress, address.ipAddress.unmapped == session.client.ipAddress.unmapped,
             (try? client.connect(to: address)) != nil
         else { return false }
         pinned = source
@@ -154,7 +154,7 @@ final class Association {
             case .pending:
                 if !names.queue(payload, to: target) { losses.unresolved += 1 }
             case .unknown:
-                guard access.refusal(of: host, port: port, for: requester.identity) == nil else {
+                guard access.refusal(of: host, port: port, for: session.identity) == nil else {
                     losses.notAllowed += 1
                     return
                 }
@@ -173,7 +173,7 @@ final class Association {
     ) {
         let destination = DatagramAddress(SocketAddress(address, port: port))
         if flows.use(destination)?.host != host {
-            guard access.verdict(on: address, of: host, port: port, for: requester.identity) == .allow else {
+            guard access.verdict(on: address, of: host, port: port, for: session.identity) == .allow else {
                 losses.notAllowed += 1
                 return
             }
@@ -202,7 +202,7 @@ final class Association {
     private func flush() {
         guard let outlet = current else { return }
         losses.unsent += outlet.flush(batch)
-        requester.count(sent: currentBytes)
+        session.count(sent: currentBytes)
         (current, currentBytes) = (nil, 0)
     }
 
@@ -226,7 +226,7 @@ final class Association {
     private func pumpDown(from outlet: DatagramSocket) {
         judgeAnew()
         let count = outlet.receive(into: batch)
-        guard requester.mayMove(isUp: false) else { return dropForLimits(count) }
+        guard session.mayMove(isUp: false) else { return dropForLimits(count) }
         var received = 0
         for index in 0..<count {
             let run = batch[index]
@@ -238,7 +238,7 @@ final class Association {
             run.forEach { losses.unsent += client.add(header: flow.header, $0, in: batch) }
         }
         losses.unsent += client.flush(batch)
-        requester.count(received: received)
+        session.count(received: received)
     }
 
     private func dropForLimits(_ runs: Int) {
@@ -257,7 +257,7 @@ final class Association {
         let access = relay.access
         guard access !== self.access else { return }
         self.access = access
-        let client = requester.identity
+        let client = session.identity
         flows.keep { access.verdict(on: $0.address, of: $0.host, port: $0.port, for: client) == .allow }
         recent = nil
         lastAnswer = nil
@@ -267,9 +267,9 @@ final class Association {
 
     /// Other datagrams go on meanwhile.
     private func resolve(_ target: NameTable.Target) {
-        let (relay, requester, reactor) = (relay, requester, reactor)
+        let (relay, session, reactor) = (relay, session, reactor)
         reactor.begin { [weak self] in
-            let route = try? await relay.route(to: target.host, port: target.port, for: requester, on: reactor)
+            let route = try? await relay.route(to: target.host, port: target.port, for: session, on: reactor)
             // UDP tells nobody that an address leads nowhere, but the routing table does.
             let reachable = route?.candidates.first { (try? DatagramSocket.egress(to: $0)) != nil }
             self?.settle(target, reachable?.ipAddress)

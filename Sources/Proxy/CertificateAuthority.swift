@@ -123,7 +123,7 @@ package enum CertificateAuthority {
             var context = v3_ext_ctx()
             X509V3_set_ctx(&context, issuer?.pointer ?? certificate, certificate, nil, nil, 0)
             guard let part = X509V3_EXT_conf_nid(nil, &context, kind, value) else {
-                throw Refusal("\(value) cannot be put into a certificate: \(OpenSSL.takeComplaint())")
+                throw Refusal("\(value) cannot be put into a certificate: \(OpenSSL.lastComplaint())")
             }
             X509_add_ext(certificate, part, -1)
             X509_EXTENSION_free(part)
@@ -133,7 +133,7 @@ package enum CertificateAuthority {
         func sign(as issuer: Certificate?, with key: PrivateKey) throws(Refusal) -> Certificate {
             X509_set_issuer_name(certificate, X509_get_subject_name(issuer?.pointer ?? certificate))
             guard X509_sign(certificate, key.pointer, EVP_sha256()) > 0, X509_up_ref(certificate) == 1 else {
-                throw Refusal("the certificate cannot be signed: \(OpenSSL.takeComplaint())")
+                throw Refusal("the certificate cannot be signed: \(OpenSSL.lastComplaint())")
             }
             return Certificate(adopting: certificate)
         }

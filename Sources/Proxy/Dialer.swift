@@ -27,19 +27,19 @@ extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
     /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
     func dial(
-        _ host: Host, port: UInt16, for requester: Requester, on reactor: Reactor
+        _ host: Host, port: UInt16, for session: Session, on reactor: Reactor
     ) async throws(DialFailure) -> Dial.Connection {
-        let route = try await route(to: host, port: port, for: requester, on: reactor)
-        return try await dial(route, for: requester, as: .tunnel, on: reactor)
+        let route = try await route(to: host, port: port, for: session, on: reactor)
+        return try await dial(route, for: session, as: .tunnel, on: reactor)
     }
 
     /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
     func route(
-        to host: Host, port: UInt16, for requester: Requester, on reactor: Reactor
+        to host: Host, port: UInt16, for session: Session, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
-        if let refusal = requester.refusal { throw .overLimit(refusal) }
+        if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
-        let client = requester.identity
+        let client = session.identity
         switch host {
         case .address(let address):
             let address = address.unmapped
@@ -64,7 +64,7 @@ extension Relay {
     }
 
     func dial(
-        _ route: Route, for requester: Requester, as activity: SessionRecord.Activity, on reactor: Reactor
+        _ route: Route, for session: Session, as activity: SessionRecord.Activity, on reactor: Reactor
     ) async throws(DialFailure) -> Dial.Connection {
         let connection: Dial.Connection
         do {
@@ -72,13 +72,13 @@ extension Relay {
         } catch {
             throw .unreachable(error.errno)
         }
-        requester.didConnect(route.host, to: connection.address, as: activity)
-        requester.take(connection.socket)
+        session.didConnect(route.host, to: connection.address, as: activity)
+        session.own(connection.socket)
         // Another policy may hold by now, and nobody but this knew of the connection.
         let now = self.access
         if now !== route.access,
             case .deny(let reason) = now.verdict(
-                on: connection.address.ipAddress, of: route.host, port: route.port, for: requester.identity)
+                on: connection.address.ipAddress, of: route.host, port: route.port, for: session.identity)
         {
             throw .notAllowed(route.host, reason)
         }

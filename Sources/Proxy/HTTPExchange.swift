@@ -22,7 +22,7 @@ final class HTTPExchange {
 
     enum Failure: Error {
         /// Nothing of a response was passed on: this is to be the response.
-        case answer(HTTPResponse)
+        case answer(OwnResponse)
         /// The response was cut short, and the client must not take it for whole.
         case isCutShort
         /// The client is gone, or its session was ended.
@@ -30,7 +30,7 @@ final class HTTPExchange {
     }
 
     private let relay: Relay
-    private let requester: Requester
+    private let session: Session
     private let client: HTTPConnection
     private let head: HTTPRequestHead
     private let target: HTTPTarget
@@ -46,10 +46,10 @@ final class HTTPExchange {
 
     init(
         _ head: HTTPRequestHead, to target: HTTPTarget, framing: HTTPFraming, forwardsLeft: Int?,
-        from client: HTTPConnection, for requester: Requester, relay: Relay
+        from client: HTTPConnection, for session: Session, relay: Relay
     ) {
         self.relay = relay
-        self.requester = requester
+        self.session = session
         self.client = client
         self.head = head
         self.target = target
@@ -82,10 +82,10 @@ final class HTTPExchange {
     private func route(on reactor: Reactor) async throws(Failure) -> Route {
         let host: Host
         do throws(Refusal) { host = try Host(target.authority) } catch {
-            throw .answer(HTTPResponse(.badRequest, reason: error.description))
+            throw .answer(OwnResponse(.badRequest, reason: error.description))
         }
         do throws(DialFailure) {
-            return try await relay.route(to: host, port: target.authority.port, for: requester, on: reactor)
+            return try await relay.route(to: host, port: target.authority.port, for: session, on: reactor)
         } catch {
             throw .answer(refusal(error))
         }
@@ -95,13 +95,13 @@ final class HTTPExchange {
         _ route: Route, mayReuse: Bool, on reactor: Reactor
     ) async throws(Failure) -> (HTTPConnection, isReused: Bool) {
         let pool = relay.upstreams(on: reactor)
-        if mayReuse, let origin = pool.take(route.candidates, for: requester.id), let address = origin.address {
-            requester.didConnect(route.host, to: address, as: .requests)
-            requester.take(origin.socket)
+        if mayReuse, let origin = pool.take(route.candidates, for: session.id), let address = origin.address {
+            session.didConnect(route.host, to: address, as: .requests)
+            session.own(origin.socket)
             return (origin, true)
         }
         do throws(DialFailure) {
-            let connection = try await relay.dial(route, for: requester, as: .requests, on: reactor)
+            let connection = try await relay.dial(route, for: session, as: .requests, on: reactor)
             let address = connection.address
             return (HTTPConnection(origin: connection.takeSocket(), at: address), false)
         } catch {
@@ -109,16 +109,16 @@ final class HTTPExchange {
         }
     }
 
-    private func refusal(_ failure: DialFailure) -> HTTPResponse {
+    private func refusal(_ failure: DialFailure) -> OwnResponse {
         relay.logger.debug("no connection", metadata: ["to": "\(target.authority.host)", "why": "\(failure)"])
-        return HTTPResponse(
+        return OwnResponse(
             failure.status, reason: "\(target.authority.host):\(target.authority.port): \(failure)\n\(failure.advice)")
     }
 
     private func problem(_ status: HTTPStatus, _ reason: String) -> Failure {
         relay.logger.debug("no response", metadata: ["from": "\(target.authority.host)", "why": "\(reason)"])
         return .answer(
-            HTTPResponse(
+            OwnResponse(
                 status, reason: "\(target.authority.host):\(target.authority.port) \(reason)\nTry again in a moment."))
     }
 
@@ -134,7 +134,7 @@ final class HTTPExchange {
             firstBytes.append(contentsOf: kept)
             client.inbox.drop(taken)
         } catch {
-            throw .answer(HTTPResponse(error.status, reason: error.reason))
+            throw .answer(OwnResponse(error.status, reason: error.reason))
         }
     }
 
@@ -155,7 +155,7 @@ final class HTTPExchange {
         origin.socket.setDeadline(after: relay.limits.exchange)
         do throws(Errno) {
             try await origin.socket.write(firstBytes)
-            requester.count(sent: firstBytes.count)
+            session.count(sent: firstBytes.count)
         } catch {
             if isBadLuck(error) { return nil }
             // It may have answered before it closed.
@@ -205,9 +205,9 @@ final class HTTPExchange {
         if errno == .canceled || client.socket.hasFailed { return .clientIsGone }
         // It is the upload that ends the wait for a response if the client is at fault.
         switch upload?.failure {
-        case .malformed(let mistake)?: return .answer(HTTPResponse(mistake.status, reason: mistake.reason))
+        case .malformed(let mistake)?: return .answer(OwnResponse(mistake.status, reason: mistake.reason))
         case .source(.timedOut?)?:
-            return .answer(HTTPResponse(.requestTimeout, reason: "the content of the request took too long to arrive"))
+            return .answer(OwnResponse(.requestTimeout, reason: "the content of the request took too long to arrive"))
         case .source?: return .clientIsGone
         case .sink?, nil: break
         }
@@ -237,11 +237,11 @@ final class HTTPExchange {
             self.ended = ended
         }
 
-        func run(for requester: Requester, on reactor: Reactor) async {
+        func run(for session: Session, on reactor: Reactor) async {
             do throws(HTTPTransfer.Failure) {
                 try await transfer.run(on: reactor) {
                     progress &+= $0
-                    await requester.didMove(sent: $0, on: reactor) {
+                    await session.didMove(sent: $0, on: reactor) {
                         progress &+= 1
                         // The origin has nothing to answer yet.
                         origin.socket.setDeadline(after: transfer.idle)
@@ -267,8 +267,8 @@ final class HTTPExchange {
         let upload = Upload(transfer, to: origin, ended: Alarm(on: reactor))
         self.upload = upload
         // Both tasks are this reactor's, so they never run at the same time.
-        nonisolated(unsafe) let (own, requester) = (upload, requester)
-        reactor.spawn { reactor in await own.run(for: requester, on: reactor) }
+        nonisolated(unsafe) let (own, session) = (upload, session)
+        reactor.spawn { reactor in await own.run(for: session, on: reactor) }
     }
 
     /// Lets the upload go on after its response, as long as it does: an origin may read what it has answered already.
@@ -307,7 +307,7 @@ final class HTTPExchange {
         guard head.minorVersion >= 1 else { return }
         let bytes = response.forwarded(framing: .none, connection: .stays, at: time(nil))
         do throws(Errno) { try await client.socket.write(bytes) } catch { throw .lost(.canceled, hasBegun: true) }
-        requester.count(received: bytes.count)
+        session.count(received: bytes.count)
     }
 
     private func passBack(
@@ -337,13 +337,13 @@ final class HTTPExchange {
             throw problem(.badGateway, "gives no proper answer: \(error.reason)")
         }
         guard (try? await client.socket.write(bytes)) != nil else { throw .clientIsGone }
-        requester.count(received: bytes.count)
+        session.count(received: bytes.count)
         if !body.isComplete { try await pass(body, from: origin, on: reactor) }
         await finishUpload()
         let isReusable = isCertain && response.isPersistent && isSent && framing != .untilClose
         await stopUpload()
         if head.fields.authenticatesConnection || response.fields.authenticatesConnection {
-            origin.owner = requester.id
+            origin.owner = session.id
         }
         if isReusable { relay.upstreams(on: reactor).give(origin) }
         return persists ? .persists : .closes
@@ -354,9 +354,9 @@ final class HTTPExchange {
     ) async throws(Failure) {
         let transfer = HTTPTransfer(body, from: origin, to: client, idle: relay.limits.exchange)
         do throws(HTTPTransfer.Failure) {
-            let requester = self.requester
+            let session = self.session
             try await transfer.run(for: client, patience: relay.limits.exchange, on: reactor) {
-                await requester.didMove(received: $0, on: reactor)
+                await session.didMove(received: $0, on: reactor)
             }
         } catch {
             if case .sink = error { throw .clientIsGone }
@@ -377,8 +377,8 @@ final class HTTPExchange {
         bytes.append(contentsOf: origin.inbox.unread)
         client.socket.setDeadline(after: relay.limits.handshake)
         guard (try? await client.socket.write(bytes)) != nil else { throw .clientIsGone }
-        requester.count(received: bytes.count)
-        requester.didBegin(.tunnel)
+        session.count(received: bytes.count)
+        session.didBegin(.tunnel)
         return .tunnel(origin)
     }
 }

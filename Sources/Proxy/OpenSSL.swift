@@ -8,7 +8,7 @@ enum OpenSSL {
     static let isReady: Bool = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil) == 1
 
     /// What the library says went wrong last on this thread; what it said before is forgotten.
-    static func takeComplaint() -> String {
+    static func lastComplaint() -> String {
         let error = ERR_peek_last_error()
         ERR_clear_error()
         guard error != 0, let reason = ERR_reason_error_string(error) else { return "unknown error" }
@@ -73,7 +73,7 @@ final class PrivateKey {
 
     /// On the curve P-256, which every client knows and which costs the least.
     static func new() -> PrivateKey {
-        guard let pointer = openssl_new_p256_key() else { fatalError("no key: \(OpenSSL.takeComplaint())") }
+        guard let pointer = openssl_new_p256_key() else { fatalError("no key: \(OpenSSL.lastComplaint())") }
         return PrivateKey(adopting: pointer)
     }
 
@@ -122,7 +122,7 @@ private func withMemory<Value>(of text: String, _ body: (OpaquePointer) -> Value
 /// What `write` writes.
 func text(_ write: (OpaquePointer) -> Int32) -> String {
     guard let memory = BIO_new(BIO_s_mem()), write(memory) >= 0 else {
-        fatalError("no memory: \(OpenSSL.takeComplaint())")
+        fatalError("no memory: \(OpenSSL.lastComplaint())")
     }
     defer { BIO_free(memory) }
     var start: UnsafeMutablePointer<CChar>?

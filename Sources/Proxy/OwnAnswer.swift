@@ -14,15 +14,15 @@ extension Relay {
     /// nil: the request is for an origin. No password is asked for, since devices fetch the file before they have one; who is
     /// served at all has been decided.
     func ownAnswer(
-        to head: HTTPRequestHead, from client: borrowing Socket, for requester: Requester
-    ) -> HTTPResponse? {
+        to head: HTTPRequestHead, from client: borrowing Socket, for session: Session
+    ) -> OwnResponse? {
         guard head.method != "CONNECT", head.target.hasPrefix("/") else { return nil }
-        var answer = HTTPResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
+        var answer = OwnResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
         let path = head.target.prefix { $0 != "?" }
         if head.method == "GET" || head.method == "HEAD", path == "/proxy.pac" || path == "/wpad.dat",
-            let script = autoConfiguration(for: requester, at: client, head)
+            let script = autoConfiguration(for: session, at: client, head)
         {
-            answer = HTTPResponse(script.text + "\n", mediaType: ProxyAutoConfiguration.mediaType)
+            answer = OwnResponse(script.text + "\n", mediaType: ProxyAutoConfiguration.mediaType)
             answer.freshness = Self.freshness
         }
         answer.omitsBody = head.method == "HEAD"
@@ -30,13 +30,13 @@ extension Relay {
     }
 
     private func autoConfiguration(
-        for requester: Requester, at client: borrowing Socket, _ head: HTTPRequestHead
+        for session: Session, at client: borrowing Socket, _ head: HTTPRequestHead
     ) -> ProxyAutoConfiguration? {
         guard let address = (try? client.localAddress)?.ipAddress else { return nil }
         let premises = self.premises
-        let offers = premises.offers(to: requester.client.ipAddress, at: address)
+        let offers = premises.offers(to: session.client.ipAddress, at: address)
         let asked = offers.first {
-            $0.endpoint.port == requester.listener.endpoint.port && $0.endpoint.address == address.unmapped
+            $0.endpoint.port == session.listener.endpoint.port && $0.endpoint.address == address.unmapped
         }
         guard let asked, var first = ProxyAutoConfiguration.Proxy(asked) else { return nil }
         // What the client has reached already, then the other HTTP proxies, then SOCKS5.

@@ -104,22 +104,22 @@ package final class Relay: Sendable {
     package func session(for listener: Listener) -> SessionBody {
         let entrance = Entrance(listener)
         return { [self] reactor, client, address in
-            let requester = Requester(client, from: address, by: entrance, in: sessions[reactor.index])
-            if let table = limitTable { requester.enter(table) }
-            guard entrance.admits(requester.address) else {
+            let session = Session(client, from: address, by: entrance, in: sessions[reactor.index])
+            if let table = limitTable { session.enter(table) }
+            guard entrance.admits(session.address) else {
                 return await turnAway(client, from: entrance.listener)
             }
             // One deadline for all that the client has to say first, however many steps that takes.
             client.setExpendableDeadline(after: limits.handshake)
-            switch requester.kind {
-            case .mixed: requester.kind = await beginsAsSOCKS(client, on: entrance.listener) ? .socks5 : .http
+            switch session.kind {
+            case .mixed: session.kind = await beginsAsSOCKS(client, on: entrance.listener) ? .socks5 : .http
             case .https: guard await secure(client, on: reactor) else { return }
             case .socks5, .http: break
             }
-            if requester.kind == .socks5 {
-                await SOCKS5Session(relay: self, requester: requester).run(client, on: reactor)
+            if session.kind == .socks5 {
+                await SOCKSConversation(relay: self, session: session).run(client, on: reactor)
             } else {
-                await HTTPSession(relay: self, requester: requester).run(client, on: reactor)
+                await HTTPConversation(relay: self, session: session).run(client, on: reactor)
             }
         }
     }
@@ -128,7 +128,7 @@ package final class Relay: Sendable {
     /// word, as from a port that is shut.
     private func turnAway(_ client: consuming Socket, from listener: Listener) async {
         guard listener.kind == .http else { return }
-        let answer = HTTPResponse(.forbidden, reason: "this proxy does not serve clients from your network")
+        let answer = OwnResponse(.forbidden, reason: "this proxy does not serve clients from your network")
         await client.close(saying: answer.encode(), within: limits.farewell)
     }
 

@@ -13,7 +13,7 @@ package actor Sessions {
     /// Those that ended last: short sessions are over before anybody asks.
     private final class Journal {
         struct Entry {
-            let requester: Requester
+            let session: Session
             let traffic: Traffic
             let time: UInt64
         }
@@ -57,19 +57,19 @@ package actor Sessions {
         self.ledger = ledger
     }
 
-    nonisolated func note(_ requester: Requester, ended traffic: Traffic) {
+    nonisolated func note(_ session: Session, ended traffic: Traffic) {
         reactor.checkThread()
-        journal.note(Journal.Entry(requester: requester, traffic: traffic, time: MonotonicClock.nanoseconds))
+        journal.note(Journal.Entry(session: session, traffic: traffic, time: MonotonicClock.nanoseconds))
     }
 
     package func list(_ query: SessionQuery) -> SessionList {
         let now = MonotonicClock.nanoseconds
         let rates = query.measuresRates ? measure(at: now) : [:]
         var list = SessionList()
-        forEach { requester in
-            var record = requester.record(requester.traffic, at: now)
+        forEach { session in
+            var record = session.record(session.traffic, at: now)
             guard query.selection.contains(record) else { return }
-            if let rate = rates[requester.id] {
+            if let rate = rates[session.id] {
                 (record.sentRate, record.receivedRate) = (Int(clamping: rate.sent), Int(clamping: rate.received))
             }
             list.sessions.append(record)
@@ -83,7 +83,7 @@ package actor Sessions {
     private func ended(_ selection: SessionSelection, after start: Int, until end: Int) -> [SessionRecord] {
         journal.inOrder.lazy
             .filter { Int($0.time / 1000) > start && Int($0.time / 1000) <= end }
-            .map { $0.requester.record($0.traffic, at: $0.time) }.filter(selection.contains)
+            .map { $0.session.record($0.traffic, at: $0.time) }.filter(selection.contains)
     }
 
     /// Ends the sessions that are meant.
@@ -103,11 +103,11 @@ package actor Sessions {
         return count
     }
 
-    private func end(where isMeant: (Requester) -> Bool) -> Int {
+    private func end(where isMeant: (Session) -> Bool) -> Int {
         var count = 0
-        forEach { requester in
-            guard isMeant(requester) else { return }
-            requester.end()
+        forEach { session in
+            guard isMeant(session) else { return }
+            session.end()
             count += 1
         }
         return count
@@ -119,17 +119,17 @@ package actor Sessions {
         let passed = now - sample.time
         guard passed >= Self.youngest else { return sample.rates }
         var next = Sample(time: now)
-        forEach { requester in
-            let traffic = requester.traffic
-            next.traffic[requester.id] = traffic
+        forEach { session in
+            let traffic = session.traffic
+            next.traffic[session.id] = traffic
             // Of one that began since, all that it moved.
             guard sample.time > 0 else { return }
-            let before = sample.traffic[requester.id] ?? Traffic()
+            let before = sample.traffic[session.id] ?? Traffic()
             // Numbers come from memory that other processes write to: it may be another session's.
             func rate(_ total: UInt64, _ before: UInt64) -> UInt64 {
                 (total - min(before, total)) * 1000 / (passed / 1_000_000)
             }
-            next.rates[requester.id] = Traffic(
+            next.rates[session.id] = Traffic(
                 sent: rate(traffic.sent, before.sent), received: rate(traffic.received, before.received))
         }
         if sample.time == 0 { reactor.spawn { _ in await self.forgetSample() } }
@@ -144,14 +144,14 @@ package actor Sessions {
         sample = Sample()
     }
 
-    private func forEach(_ body: (Requester) -> Void) {
+    private func forEach(_ body: (Session) -> Void) {
         reactor.forEachSession { owner in
-            if let requester = owner as? Requester { body(requester) }
+            if let session = owner as? Session { body(session) }
         }
     }
 }
 
-extension Requester {
+extension Session {
     fileprivate func record(_ traffic: Traffic, at now: UInt64) -> SessionRecord {
         SessionRecord(
             id: id, kind: kind, listener: listener.endpoint,

@@ -14,22 +14,22 @@ extension Relay {
     /// been told what is wrong then.
     func secure(_ client: borrowing Socket, on reactor: Reactor) async -> Bool {
         guard let server = tls.withLock({ $0 }),
-            let channel = server.channel(over: client.descriptor, outbox: outboxes[reactor.index])
+            let layer = server.layer(over: client.descriptor, outbox: outboxes[reactor.index])
         else {
             client.resetOnClose()
             return false
         }
-        client.secure(with: channel)
+        client.secure(with: layer)
         do throws(Errno) {
             try await client.shakeHands()
             return true
         } catch {
-            logger.debug("no TLS", metadata: ["why": "\(channel.complaint.isEmpty ? "\(error)" : channel.complaint)"])
+            logger.debug("no TLS", metadata: ["why": "\(layer.complaint.isEmpty ? "\(error)" : layer.complaint)"])
         }
-        client.dropChannel()
+        client.removeLayer()
         let lastWords =
-            channel.heardPlainHTTP
-            ? HTTPResponse(.badRequest, reason: "this port of the proxy speaks TLS; write https:// before its address")
+            layer.heardPlainHTTP
+            ? OwnResponse(.badRequest, reason: "this port of the proxy speaks TLS; write https:// before its address")
             : nil
         await client.close(saying: lastWords?.encode() ?? [], within: limits.farewell)
         return false

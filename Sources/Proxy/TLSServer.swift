@@ -16,7 +16,7 @@ package final class TLSServer: Sendable {
 
     package init(_ identity: ServerIdentity) throws(Refusal) {
         guard OpenSSL.isReady, let context = SSL_CTX_new(TLS_server_method()) else {
-            throw Refusal("OpenSSL: \(OpenSSL.takeComplaint())")
+            throw Refusal("OpenSSL: \(OpenSSL.lastComplaint())")
         }
         self.context = context
         kernelCanEncrypt = linux_has_kernel_tls() == 1
@@ -35,7 +35,7 @@ package final class TLSServer: Sendable {
             SSL_CTX_set_options(context, openssl_option_kernel_tls)
         } else {
             // Several records at a call. The kernel's decryption could not see those that were read ahead.
-            openssl_read_ahead(context, TLSChannel.readAhead)
+            openssl_read_ahead(context, TLSLayer.readAhead)
         }
         try install(identity)
     }
@@ -49,19 +49,19 @@ package final class TLSServer: Sendable {
         let key = try PrivateKey(pem: identity.key)
         guard SSL_CTX_use_certificate(context, certificates[0].pointer) == 1,
             SSL_CTX_use_PrivateKey(context, key.pointer) == 1
-        else { throw Refusal("TLS does not take this certificate and key: \(OpenSSL.takeComplaint())") }
+        else { throw Refusal("TLS does not take this certificate and key: \(OpenSSL.lastComplaint())") }
         // An authority that vouches for itself is what the client has to have already.
         for certificate in certificates.dropFirst() where !certificate.isIssued(by: certificate) {
             guard openssl_add_chain_certificate(context, certificate.pointer) == 1 else {
-                throw Refusal("TLS does not take the certificate chain: \(OpenSSL.takeComplaint())")
+                throw Refusal("TLS does not take the certificate chain: \(OpenSSL.lastComplaint())")
             }
         }
     }
 
     /// The server's end of a connection; nil without memory.
-    func channel(over descriptor: Int32, outbox: Outbox) -> TLSChannel? {
+    func layer(over descriptor: Int32, outbox: Outbox) -> TLSLayer? {
         guard let connection = SSL_new(context) else { return nil }
         SSL_set_accept_state(connection)
-        return TLSChannel(connection, over: descriptor, outbox: outbox, offersKernel: kernelCanEncrypt)
+        return TLSLayer(connection, over: descriptor, outbox: outbox, offersKernel: kernelCanEncrypt)
     }
 }

@@ -7,20 +7,6 @@ import Synchronization
 /// call and at each return.
 package typealias SessionBody = @Sendable (isolated Reactor, consuming Socket, SocketAddress) async -> Void
 
-/// A client that was accepted and is on its way to its reactor. Its session's share of the descriptors is taken already, or
-/// a burst would be accepted before any of it counts.
-struct Arrival {
-    let descriptor: Int32
-    let peer: SocketAddress
-    let acceptor: Acceptor
-
-    /// Closes it, for want of a reactor.
-    func drop() {
-        _ = linux_close(descriptor)
-        DescriptorBudget.shared.give(DescriptorBudget.session)
-    }
-}
-
 /// A listening socket from which every reactor accepts. A client stays where it was accepted, unless another reactor has
 /// clearly less to do.
 ///
@@ -101,9 +87,9 @@ package final class Acceptor: Sendable {
     private func run(_ door: Door, from listener: consuming Descriptor, on reactor: isolated Reactor) async {
         let alarm = Alarm(on: reactor)
         door.alarm = alarm
-        DescriptorBudget.shared.take(1)
+        DescriptorBudget.shared.reserve(1)
         defer {
-            DescriptorBudget.shared.give(1)
+            DescriptorBudget.shared.release(1)
             door.alarm = nil
         }
         while !isClosed.load(ordering: .relaxed) {
@@ -158,10 +144,10 @@ package final class Acceptor: Sendable {
     private func acceptBatch(from listener: Int32, on reactor: isolated Reactor) throws(Obstacle) {
         var peer = sockaddr_storage()
         for _ in 0..<Acceptor.batch {
-            guard DescriptorBudget.shared.takeSession() else { throw .budget }
+            guard DescriptorBudget.shared.reserveSession() else { throw .budget }
             let descriptor = linux_accept(listener, &peer)
             guard descriptor >= 0, let address = SocketAddress(peer) else {
-                DescriptorBudget.shared.give(DescriptorBudget.session)
+                DescriptorBudget.shared.release(DescriptorBudget.session)
                 if descriptor == -EAGAIN { return }
                 guard descriptor >= 0 else { throw .refusal(Errno(-descriptor)) }
                 _ = linux_close(descriptor)

@@ -39,7 +39,7 @@ package final class DatagramSocket {
         loop = reactor.currentLoop
         self.isPrepaid = isPrepaid
         descriptor = socket.release()
-        if !isPrepaid { DescriptorBudget.shared.take(1) }
+        if !isPrepaid { DescriptorBudget.shared.reserve(1) }
     }
 
     deinit {
@@ -52,7 +52,7 @@ package final class DatagramSocket {
         if watch != Slot.none { loop.close(watch) }
         _ = linux_close(descriptor)
         descriptor = -1
-        if !isPrepaid { DescriptorBudget.shared.give(1) }
+        if !isPrepaid { DescriptorBudget.shared.release(1) }
     }
 
     /// Calls `ready` on the reactor's thread, once in each turn, while there is something to receive.

@@ -23,11 +23,11 @@ package final class DescriptorBudget: Sendable {
         limit = Int(max(linux_raise_descriptor_limit(), 256)) - DescriptorBudget.reserve
     }
 
-    func take(_ count: Int) {
+    func reserve(_ count: Int) {
         used.add(count, ordering: .relaxed)
     }
 
-    func give(_ count: Int) {
+    func release(_ count: Int) {
         used.subtract(count, ordering: .relaxed)
     }
 
@@ -46,9 +46,9 @@ package final class DescriptorBudget: Sendable {
     package var hasRoom: Bool { used.load(ordering: .relaxed) < limit }
 
     /// Takes what a session may need, if one more fits.
-    func takeSession() -> Bool {
+    func reserveSession() -> Bool {
         if used.add(DescriptorBudget.session, ordering: .relaxed).newValue <= limit { return true }
-        give(DescriptorBudget.session)
+        release(DescriptorBudget.session)
         return false
     }
 }

@@ -120,7 +120,7 @@ package enum Dial {
                     }
                     await alarm.wait(atMost: UInt32(left))
                     let underWay = attempts.count
-                    if let winner = takeWinner() { return winner }
+                    if let winner = findWinner() { return winner }
                     hasFailed = attempts.count < underWay && (hasMore || attempts.isEmpty)
                 }
             }
@@ -136,7 +136,7 @@ package enum Dial {
             do throws(Errno) {
                 let (slot, isConnected) = try Dial.begin(address, isPrepaid: isPrepaid, on: loop)
                 if isConnected { return win(slot, address) }
-                loop.slots[slot].pointee.proxy = alarm.slot
+                loop.slots[slot].pointee.alsoWakes = alarm.slot
                 attempts.append((slot, address))
             } catch {
                 lastFailure = Failure(errno: error, address: address)
@@ -145,7 +145,7 @@ package enum Dial {
         }
 
         /// The first attempt that is connected, in the order of preference; those that failed are dropped.
-        private func takeWinner() -> Connection? {
+        private func findWinner() -> Connection? {
             var index = 0
             while index < attempts.count {
                 let (slot, address) = attempts[index]
@@ -155,7 +155,7 @@ package enum Dial {
                 }
                 attempts.remove(at: index)
                 guard let error = Dial.failure(of: slot, on: loop) else {
-                    loop.slots[slot].pointee.proxy = Slot.none
+                    loop.slots[slot].pointee.alsoWakes = Slot.none
                     return win(slot, address)
                 }
                 lastFailure = Failure(errno: error, address: address)
@@ -168,31 +168,5 @@ package enum Dial {
             loop.prepay(slot)
             return Connection(socket: Socket(slot: slot, loop: loop), address: address)
         }
-    }
-}
-
-/// Options of every TCP socket that carries a session. Listeners hand theirs on to what they accept, so an accepted socket
-/// costs no further call (tcp(7), socket(7)).
-enum TCPOptions {
-    static func carry(_ descriptor: Int32) {
-        sendAtOnce(descriptor)
-        keepUrgentInline(descriptor)
-    }
-
-    static func sendAtOnce(_ descriptor: Int32) {
-        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-    }
-
-    /// Urgent data stays in the stream: a relay that took it out would change what was sent (RFC 6093).
-    static func keepUrgentInline(_ descriptor: Int32) {
-        _ = linux_set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1)
-    }
-
-    /// A peer that is gone without a word is found after 60 s + 6 × 10 s.
-    static func keepAlive(_ descriptor: Int32) {
-        _ = linux_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
-        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
-        _ = linux_set_option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 6)
     }
 }

@@ -108,7 +108,7 @@ package final class Ledger: Sendable {
 
     package func subject(_ bytes: [UInt8]) -> Subject {
         // 0 and 1 have a meaning of their own.
-        Subject(hash: max(2, sipHash(bytes, key: header.pointee.key)))
+        Subject(hash: max(2, SipHash.hash(bytes, key: header.pointee.key)))
     }
 
     // MARK: sessions
@@ -132,7 +132,7 @@ package final class Ledger: Sendable {
                 leave(place)
                 continue
             }
-            guard let rate, !take(1, of: entry.pointee.begun, perSecond: rate, burst: rate) else {
+            guard let rate, !use(1, of: entry.pointee.begun, perSecond: rate, burst: rate) else {
                 return .granted(place)
             }
             leave(place)
@@ -239,8 +239,8 @@ package final class Ledger: Sendable {
 
     // MARK: rates
 
-    /// Takes `count` if it is there.
-    private func take(_ count: Int, of used: borrowing Atomic<UInt64>, perSecond rate: Int, burst: Int) -> Bool {
+    /// Uses up `count`, if that much is left.
+    private func use(_ count: Int, of used: borrowing Atomic<UInt64>, perSecond rate: Int, burst: Int) -> Bool {
         let now = MonotonicClock.nanoseconds
         let cost = nanoseconds(for: count, perSecond: rate)
         var before = used.load(ordering: .relaxed)
@@ -265,41 +265,4 @@ func sum(_ one: UInt64, _ other: UInt64) -> UInt64 {
 
 func nanoseconds(for count: Int, perSecond rate: Int) -> UInt64 {
     UInt64(count) * 1_000_000_000 / UInt64(max(1, rate))
-}
-
-/// SipHash-2-4 (Aumasson and Bernstein 2012).
-func sipHash(_ bytes: [UInt8], key: (UInt64, UInt64)) -> UInt64 {
-    var (v0, v1) = (key.0 ^ 0x736f_6d65_7073_6575, key.1 ^ 0x646f_7261_6e64_6f6d)
-    var (v2, v3) = (key.0 ^ 0x6c79_6765_6e65_7261, key.1 ^ 0x7465_6462_7974_6573)
-    func rotate(_ word: UInt64, _ bits: UInt64) -> UInt64 { word << bits | word >> (64 - bits) }
-    func rounds(_ count: Int) {
-        for _ in 0..<count {
-            v0 &+= v1
-            v2 &+= v3
-            v1 = rotate(v1, 13) ^ v0
-            v3 = rotate(v3, 16) ^ v2
-            v0 = rotate(v0, 32)
-            v2 &+= v1
-            v0 &+= v3
-            v1 = rotate(v1, 17) ^ v2
-            v3 = rotate(v3, 21) ^ v0
-            v2 = rotate(v2, 32)
-        }
-    }
-    var word: UInt64 = 0
-    for (index, byte) in bytes.enumerated() {
-        word |= UInt64(byte) << UInt64(8 * (index & 7))
-        guard index & 7 == 7 else { continue }
-        v3 ^= word
-        rounds(2)
-        v0 ^= word
-        word = 0
-    }
-    word |= UInt64(truncatingIfNeeded: bytes.count) << 56
-    v3 ^= word
-    rounds(2)
-    v0 ^= word
-    v2 ^= 0xff
-    rounds(4)
-    return v0 ^ v1 ^ v2 ^ v3
 }

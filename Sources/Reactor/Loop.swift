@@ -10,9 +10,9 @@ final class Loop {
     let epoll: Descriptor
     let counters: Counters
     let limits: TunnelTicks
-    var slots = SlotTable()
-    var tunnels = TunnelTable()
-    var sessions = SessionTable()
+    var slots = PagedTable<Slot>()
+    var tunnels = PagedTable(vacancy: Tunnel())
+    var sessions = PagedTable(vacancy: SessionEntry())
     var pipes = PipePool()
     /// Where data passes through that is copied; never holds anything from one call to the next.
     let scratch: UnsafeMutableRawBufferPointer
@@ -43,7 +43,7 @@ final class Loop {
     /// Milliseconds after which a turn is to end: tasks then wait for the next even for what is there already.
     private static let longTurn: UInt64 = 8
     /// Half a second.
-    private static let patience = TimerWheel.ticks(.milliseconds(500))
+    private static let sparing = TimerWheel.ticks(.milliseconds(500))
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
         epoll = try Descriptor(adopting: checked(linux_epoll_create()))
@@ -92,7 +92,8 @@ final class Loop {
         resumed.removeAll(keepingCapacity: true)
         resumeResting()
         let due = wheel.advance(to: now, in: slots)
-        // Those of origins first: a tunnel whose tokens have come by now has waited for them, and is not idle.
+        // Origin slots first: their deadline resumes a tunnel that waits for tokens. Were its client slot to expire first, the tunnel
+        // would be reaped as idle.
         for slot in due where isOrigin(slot) { expire(slot) }
         for slot in due where !isOrigin(slot) { expire(slot) }
     }
@@ -123,7 +124,7 @@ final class Loop {
         } else if let watcher = slot.pointee.watcher {
             watcher(slot.pointee.flags)
         } else {
-            if slot.pointee.proxy != Slot.none { wake(slot.pointee.proxy) }
+            if slot.pointee.alsoWakes != Slot.none { wake(slot.pointee.alsoWakes) }
             resume(slot, slot.pointee.flags)
         }
     }
@@ -171,7 +172,7 @@ final class Loop {
 
     /// Frees what was closed in this turn: no event of the turn can meet a successor in its slot.
     func freeClosed() {
-        for slot in closed { slots.release(slot) }
+        for slot in closed { slots.close(slot) }
         closed.removeAll(keepingCapacity: true)
     }
 
@@ -182,7 +183,7 @@ final class Loop {
     ///
     /// Registered once, edge-triggered, for everything: no descriptor is ever modified in the epoll set.
     func open(_ descriptor: Int32, account: UInt16? = nil, isPrepaid: Bool = false) -> Slot.Index {
-        let index = slots.allocate()
+        let index = slots.open()
         let slot = slots[index]
         slot.pointee.descriptor = descriptor
         if isPrepaid { slot.pointee.flags.insert(.prepaid) }
@@ -198,13 +199,13 @@ final class Loop {
         let result = linux_epoll_add(epoll.number, descriptor, every, data(of: index))
         // ENOSPC or ENOMEM: whoever is to wait for it will be told, and the session ends.
         if result < 0 { slot.pointee.flags.insert(.deaf) }
-        if account == nil { DescriptorBudget.shared.take(slot.pointee.flags.share) }
+        if account == nil { DescriptorBudget.shared.reserve(slot.pointee.flags.share) }
         return index
     }
 
     /// Watches a descriptor that somebody else owns, level-triggered.
     func watch(_ descriptor: Int32, for events: UInt32, watcher: @escaping Watcher) throws(Errno) -> Slot.Index {
-        let index = slots.allocate()
+        let index = slots.open()
         slots[index].pointee.descriptor = descriptor
         slots[index].pointee.watcher = watcher
         slots[index].pointee.flags.insert(.shared)
@@ -224,7 +225,7 @@ final class Loop {
 
     /// A slot without a descriptor, to wait on.
     func openAlarm() -> Slot.Index {
-        slots.allocate()
+        slots.open()
     }
 
     /// Closes the descriptor (unless somebody else owns it); whoever waits is resumed and finds the slot expired.
@@ -237,7 +238,7 @@ final class Loop {
             _ = linux_epoll_delete(epoll.number, slot.pointee.descriptor)
         } else if slot.pointee.descriptor >= 0 {
             _ = linux_close(slot.pointee.descriptor)
-            DescriptorBudget.shared.give(slot.pointee.flags.share)
+            DescriptorBudget.shared.release(slot.pointee.flags.share)
         }
         if slot.pointee.flags.contains(.counted) {
             load.subtract(1, ordering: .relaxed)
@@ -247,9 +248,9 @@ final class Loop {
         // After `abandon` tasks still hold it, and the number may be somebody else's by then.
         slot.pointee.descriptor = -1
         slot.pointee.watcher = nil
-        slot.pointee.channel = nil
+        slot.pointee.layer = nil
         slot.pointee.tunnel = Tunnel.none
-        if slot.pointee.session != Session.none { leave(index) }
+        if slot.pointee.session != SessionEntry.none { leave(index) }
         resume(slot)
         closed.append(index)
     }
@@ -258,7 +259,7 @@ final class Loop {
     func prepay(_ index: Slot.Index) {
         guard !slots[index].pointee.flags.contains(.prepaid) else { return }
         slots[index].pointee.flags.insert(.prepaid)
-        DescriptorBudget.shared.give(1)
+        DescriptorBudget.shared.release(1)
     }
 
     private func data(of index: Slot.Index) -> UInt64 {
@@ -335,7 +336,7 @@ final class Loop {
     }
 
     private func setDeadline(_ index: Slot.Index, at tick: UInt32) {
-        guard takesDeadlines(index) else { return }
+        guard acceptsDeadlines(index) else { return }
         endExpendability(index)
         slots[index].pointee.flags.remove(.expired)
         wheel.arm(index, in: slots, at: tick)
@@ -361,14 +362,14 @@ final class Loop {
     }
 
     /// Not one that was interrupted, ended from outside, or closed: every wait there is over.
-    private func takesDeadlines(_ index: Slot.Index) -> Bool {
+    private func acceptsDeadlines(_ index: Slot.Index) -> Bool {
         let flags = slots[index].pointee.flags
         return flags.isDisjoint(with: [.revoked, .interrupted]) && flags.contains(.open)
     }
 
     func clearDeadline(_ index: Slot.Index) {
         slots[index].pointee.flags.remove(.interrupted)
-        guard takesDeadlines(index) else { return }
+        guard acceptsDeadlines(index) else { return }
         endExpendability(index)
         slots[index].pointee.flags.remove(.expired)
         wheel.disarm(index, in: slots)
@@ -376,12 +377,12 @@ final class Loop {
 
     /// As `setDeadline`, for a client that may be ended ahead of it.
     func setExpendableDeadline(_ index: Slot.Index, after ticks: UInt32) {
-        guard takesDeadlines(index) else { return }
+        guard acceptsDeadlines(index) else { return }
         let now = freshTick
         setDeadline(index, at: now &+ max(ticks, 1))
         slots[index].pointee.flags.insert(.expendable)
         expendable += 1
-        slots[index].pointee.patience = now &+ Loop.patience
+        slots[index].pointee.sparedUntil = now &+ Loop.sparing
     }
 
     func endExpendability(_ index: Slot.Index) {
@@ -396,7 +397,7 @@ final class Loop {
         guard expendable > 0 else { return }
         let now = freshTick
         let ended = wheel.nearest(count, in: slots) {
-            $0.flags.contains(.expendable) && Int32(bitPattern: now &- $0.patience) >= 0
+            $0.flags.contains(.expendable) && Int32(bitPattern: now &- $0.sparedUntil) >= 0
         }
         for index in ended { revoke(index) }
     }
@@ -428,14 +429,3 @@ final class Loop {
         pipes = PipePool()
     }
 }
-
-/// CLOCK_MONOTONIC: never goes back, and is the same for every process (clock_gettime(2)).
-package enum MonotonicClock {
-    package static var nanoseconds: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-}
-
-func monotonicMilliseconds() -> UInt64 { MonotonicClock.nanoseconds / 1_000_000 }

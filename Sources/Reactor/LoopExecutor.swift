@@ -97,7 +97,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
     func start(name: String) {
         let executor = Unmanaged.passRetained(self)
-        startThread(name: name) {
+        POSIXThread.start(name: name) {
             executor.takeRetainedValue().run()
         }
     }
@@ -112,7 +112,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         blockPipeSignal()
         thread.store(UInt(pthread_self()), ordering: .sequentiallyConsistent)
         while !isStopped.load(ordering: .relaxed) {
-            takeInbox()
+            emptyInbox()
             drain()
             loop.freeClosed()
             // Announce sleep first and look again after: a job that comes in between then either is seen here or wakes us.
@@ -123,7 +123,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
             loop.deliver()
             if wokeUp { _ = readEventCount(wakeup.number) }
         }
-        takeInbox()
+        emptyInbox()
         drain()
         loop.abandon()
         drain()
@@ -146,7 +146,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         _ = linux_write(wakeup.number, &one, 8)
     }
 
-    private func takeInbox() {
+    private func emptyInbox() {
         let hasAny = inbox.withLock { inbox in
             guard !inbox.isEmpty else { return false }
             swap(&inbox, &taken)
@@ -186,30 +186,4 @@ private func blockPipeSignal() {
 private func readEventCount(_ descriptor: Int32) -> Int {
     var count: UInt64 = 0
     return linux_read(descriptor, &count, 8)
-}
-
-/// Starts a detached POSIX thread with a name that ps(1) -L shows.
-func startThread(name: String, _ body: @escaping @Sendable () -> Void) {
-    let start = Unmanaged.passRetained(ThreadStart(name: name, body: body))
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
-            linux_name_thread(start.name)
-            start.body()
-            return nil
-        }, start.toOpaque())
-    precondition(result == 0, "no thread could be started: \(Errno(result))")
-    pthread_detach(thread)
-}
-
-private final class ThreadStart: Sendable {
-    let name: String
-    let body: @Sendable () -> Void
-
-    init(name: String, body: @escaping @Sendable () -> Void) {
-        self.name = String(name.prefix(15))
-        self.body = body
-    }
 }

@@ -17,7 +17,7 @@ struct PipePool: ~Copyable {
     private static let leastSize: Int32 = 64 << 10
     private static let limit = 128
     /// How often a refusal is taken for granted before the kernel is asked again.
-    private static let patience = 1024
+    private static let rest = 1024
 
     private var pipes: [Pipe] = []
     private var free: [Index] = []
@@ -28,13 +28,13 @@ struct PipePool: ~Copyable {
             _ = linux_close(pipe.reading)
             _ = linux_close(pipe.writing)
         }
-        DescriptorBudget.shared.give(2 * pipes.count)
+        DescriptorBudget.shared.release(2 * pipes.count)
     }
 
     subscript(index: Index) -> Pipe { pipes[Int(index)] }
 
     /// An empty pipe, or `none` if there is none to be had: the caller copies then.
-    mutating func take() -> Index {
+    mutating func borrow() -> Index {
         if let index = free.popLast() { return index }
         guard pipes.count < PipePool.limit, DescriptorBudget.shared.hasRoom else { return PipePool.none }
         guard refusals == 0 else {
@@ -50,22 +50,22 @@ struct PipePool: ~Copyable {
                 _ = linux_close(ends.0)
                 _ = linux_close(ends.1)
             }
-            refusals = PipePool.patience
+            refusals = PipePool.rest
             return PipePool.none
         }
-        DescriptorBudget.shared.take(2)
+        DescriptorBudget.shared.reserve(2)
         pipes.append(Pipe(reading: ends.0, writing: ends.1, size: size))
         return Index(pipes.count - 1)
     }
 
     /// Gives an empty pipe back.
-    mutating func give(_ index: Index) {
+    mutating func giveBack(_ index: Index) {
         free.append(index)
     }
 
     /// Gives back a pipe with bytes in it, which nobody wants any more: emptied, or the next tunnel would send them.
-    mutating func giveDirty(_ index: Index, scratch: UnsafeMutableRawBufferPointer) {
+    mutating func giveBackDirty(_ index: Index, scratch: UnsafeMutableRawBufferPointer) {
         while linux_read(self[index].reading, scratch.baseAddress, scratch.count) > 0 {}
-        give(index)
+        giveBack(index)
     }
 }

@@ -28,13 +28,13 @@ package final class QuerySocket {
         loop = reactor.currentLoop
         watch = try loop.watch(socket.number, for: LINUX_EPOLLIN) { _ in ready() }
         descriptor = socket.release()
-        DescriptorBudget.shared.take(1)
+        DescriptorBudget.shared.reserve(1)
     }
 
     deinit {
         loop.close(watch)
         _ = linux_close(descriptor)
-        DescriptorBudget.shared.give(1)
+        DescriptorBudget.shared.release(1)
     }
 
     package func send(_ bytes: [UInt8]) throws(Errno) {

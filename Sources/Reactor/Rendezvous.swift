@@ -43,11 +43,11 @@ package struct Rendezvous: ~Copyable {
         let loop = reactor.currentLoop
         let alarm = Alarm(on: reactor)
         let watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
-        loop.slots[client.slot].pointee.proxy = alarm.slot
-        DescriptorBudget.shared.take(1)
+        loop.slots[client.slot].pointee.alsoWakes = alarm.slot
+        DescriptorBudget.shared.reserve(1)
         defer {
-            DescriptorBudget.shared.give(1)
-            loop.slots[client.slot].pointee.proxy = Slot.none
+            DescriptorBudget.shared.release(1)
+            loop.slots[client.slot].pointee.alsoWakes = Slot.none
             loop.close(watch)
         }
         let end = loop.freshTick &+ TimerWheel.ticks(limit)

@@ -34,7 +34,7 @@ struct Slot {
         static let prepaid = Flags(rawValue: 2048)
         /// Its session was ended from outside: whoever waits here, now or later, is told so.
         static let revoked = Flags(rawValue: 4096)
-        /// Its bytes pass through `channel`.
+        /// Its bytes pass through `layer`.
         static let secure = Flags(rawValue: 8192)
         /// Ended ahead of its deadline when descriptors are short: its client asks for nothing yet, or nothing any more.
         static let expendable = Flags(rawValue: 16384)
@@ -55,77 +55,23 @@ struct Slot {
     var account: UInt16 = 0
     /// The tunnel that owns the descriptor, once one does.
     var tunnel: Tunnel.Index = Tunnel.none
-    /// The slot to wake as well: a race of connects waits on one alarm, who waits for an origin wants to hear of the client.
-    var proxy: Index = Slot.none
+    /// Another slot to wake with each event of this one: the alarm of a task that looks after several slots (`Dial.Race`,
+    /// `Rendezvous`), or the origin that a task reads from on behalf of this client (`Socket.read(into:for:)`). `none`: no other.
+    var alsoWakes: Index = Slot.none
     var deadline: UInt32 = 0
     /// Of an expendable one: the tick from which on it may be ended.
-    var patience: UInt32 = 0
+    var sparedUntil: UInt32 = 0
     var previous: Index = Slot.none
     var next: Index = Slot.none
     /// The task that waits until it is readable, and the one that waits until it is writable.
     var reader: UnsafeContinuation<Void, Never>?
     var writer: UnsafeContinuation<Void, Never>?
     /// The session that it ends with.
-    var session: Session.Index = Session.none
+    var session: SessionEntry.Index = SessionEntry.none
     /// The next that has joined the same session.
     var sibling: Index = Slot.none
     /// Called on every event, for descriptors that no task waits for.
     var watcher: Watcher?
     /// What encrypts its bytes, if anything does.
-    var channel: (any SecureChannel)?
-}
-
-/// Slots by index: pages that never move, so that growing neither copies nor doubles.
-struct SlotTable: ~Copyable {
-    private static let pageShift: UInt32 = 7
-    private static let pageSize = 1 << Int(pageShift)
-    private static let pageLimit = 1 << 14
-
-    private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Slot>>
-    private var pageCount = 0
-    private var free: [Slot.Index] = []
-
-    init() {
-        pages = .allocate(capacity: SlotTable.pageLimit)
-    }
-
-    deinit {
-        for page in 0..<pageCount {
-            pages[page].deinitialize(count: SlotTable.pageSize)
-            pages[page].deallocate()
-        }
-        pages.deallocate()
-    }
-
-    @inline(__always)
-    subscript(index: Slot.Index) -> UnsafeMutablePointer<Slot> {
-        pages[Int(index >> SlotTable.pageShift)] + Int(index & UInt32(SlotTable.pageSize - 1))
-    }
-
-    var indices: Range<Slot.Index> { 0..<Slot.Index(pageCount * SlotTable.pageSize) }
-
-    mutating func allocate() -> Slot.Index {
-        if free.isEmpty { addPage() }
-        let index = free.removeLast()
-        self[index].pointee.flags = .open
-        return index
-    }
-
-    /// Gives the slot back; from here on its old generation finds nobody.
-    mutating func release(_ index: Slot.Index) {
-        let generation = self[index].pointee.generation
-        self[index].pointee = Slot()
-        self[index].pointee.generation = generation &+ 1
-        free.append(index)
-    }
-
-    private mutating func addPage() {
-        precondition(pageCount < SlotTable.pageLimit, "more slots than any descriptor limit allows")
-        let page = UnsafeMutablePointer<Slot>.allocate(capacity: SlotTable.pageSize)
-        page.initialize(repeating: Slot(), count: SlotTable.pageSize)
-        pages[pageCount] = page
-        let first = Slot.Index(pageCount) << SlotTable.pageShift
-        free.append(contentsOf: (first..<first + UInt32(SlotTable.pageSize)).reversed())
-        pageCount += 1
-    }
+    var layer: (any SecureLayer)?
 }

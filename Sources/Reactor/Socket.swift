@@ -126,7 +126,7 @@ package struct Socket: ~Copyable {
         try await write(UnsafeRawBufferPointer(rest))
     }
 
-    /// The FIN: tells the peer that nothing more will come (shutdown(2), SHUT_WR). Waits only where a channel has to say so
+    /// The FIN: tells the peer that nothing more will come (shutdown(2), SHUT_WR). Waits only where a layer has to say so
     /// too and the peer takes nothing.
     package borrowing func finish() async {
         if isSecure { _ = try? await through { $0.sendClose() } }
@@ -156,17 +156,5 @@ package struct Socket: ~Copyable {
     /// The address of this end (getsockname(2)): what BND.ADDR reports (RFC 1928 §6).
     package var localAddress: SocketAddress {
         get throws(Errno) { try SocketAddress.local(of: descriptor) }
-    }
-}
-
-extension Loop {
-    /// After a short read from a stream the kernel has nothing left (epoll(7)), unless a FIN, an error or the urgent mark
-    /// cut it short.
-    func noteShortRead(_ slot: UnsafeMutablePointer<Slot>, _ count: Int) {
-        if count == -Int(EAGAIN) {
-            slot.pointee.flags.subtract([.readable, .urgent])
-        } else if count > 0, slot.pointee.flags.isDisjoint(with: [.hangup, .urgent]) {
-            slot.pointee.flags.remove(.readable)
-        }
     }
 }

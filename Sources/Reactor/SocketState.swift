@@ -32,9 +32,11 @@ extension Socket {
                     isImpatient = true
                     setDeadline(after: patience)
                 }
-                if !loop.slots[slot].pointee.flags.contains(.readable) { loop.slots[other.slot].pointee.proxy = slot }
+                if !loop.slots[slot].pointee.flags.contains(.readable) {
+                    loop.slots[other.slot].pointee.alsoWakes = slot
+                }
             }
-            defer { loop.slots[other.slot].pointee.proxy = Slot.none }
+            defer { loop.slots[other.slot].pointee.alsoWakes = Slot.none }
             try await loop.wait(slot, for: .readable)
             let state = loop.slots[slot]
             let count = linux_receive(state.pointee.descriptor, buffer.baseAddress, buffer.count)
@@ -78,7 +80,7 @@ extension Socket {
         let state = loop.slots[slot]
         if state.pointee.flags.contains(.prepaid) {
             state.pointee.flags.remove(.prepaid)
-            DescriptorBudget.shared.take(1)
+            DescriptorBudget.shared.reserve(1)
         }
         state.pointee.watcher = { flags in
             if !flags.isDisjoint(with: [.readable, .hangup, .failed, .expired]) { onEvent() }

@@ -91,26 +91,3 @@ package final class Throttle {
             : bucket.entry.pointee.received.load(ordering: .relaxed)
     }
 }
-
-extension Loop {
-    /// Bytes that one direction may move in a turn.
-    @inline(__always)
-    func budget(of client: UnsafeMutablePointer<Slot>, isUp: Bool) -> Int {
-        guard client.pointee.session != Session.none, sessions[client.pointee.session].pointee.throttle != nil else {
-            return Loop.turnBytes
-        }
-        return sessions[client.pointee.session].pointee.throttle!.allowance(isUp: isUp, atMost: Loop.turnBytes)
-    }
-
-    /// A direction has moved all that it may in this turn.
-    func pumpLater(_ index: Tunnel.Index, isUp: Bool) {
-        let tunnel = tunnels[index]
-        let session = slots[tunnel.pointee.client].pointee.session
-        guard session != Session.none, let throttle = sessions[session].pointee.throttle else {
-            return pumpLater(index)
-        }
-        let delay = throttle.delay(isUp: isUp)
-        guard delay > 0 else { return pumpLater(index) }
-        hastenDeadline(tunnel.pointee.origin, after: UInt32(delay / 16_000_000) + 1)
-    }
-}

@@ -40,7 +40,7 @@ struct TimerWheel: ~Copyable {
     }
 
     /// - Parameter deadline: a tick; one that has passed is due at the next.
-    mutating func arm(_ index: Slot.Index, in slots: borrowing SlotTable, at deadline: UInt32) {
+    mutating func arm(_ index: Slot.Index, in slots: borrowing PagedTable<Slot>, at deadline: UInt32) {
         if slots[index].pointee.flags.contains(.armed) { disarm(index, in: slots) }
         let deadline = Int32(bitPattern: deadline &- current) > 0 ? deadline : current &+ 1
         let bucket = Int(deadline) & (TimerWheel.buckets - 1)
@@ -54,7 +54,7 @@ struct TimerWheel: ~Copyable {
         occupied[bucket >> 6] |= 1 << UInt64(bucket & 63)
     }
 
-    mutating func disarm(_ index: Slot.Index, in slots: borrowing SlotTable) {
+    mutating func disarm(_ index: Slot.Index, in slots: borrowing PagedTable<Slot>) {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.armed) else { return }
         slot.pointee.flags.remove(.armed)
@@ -70,7 +70,7 @@ struct TimerWheel: ~Copyable {
     }
 
     /// Moves on to `now` (milliseconds) and answers the slots whose deadline has passed, disarmed.
-    mutating func advance(to now: UInt64, in slots: borrowing SlotTable) -> [Slot.Index] {
+    mutating func advance(to now: UInt64, in slots: borrowing PagedTable<Slot>) -> [Slot.Index] {
         let target = TimerWheel.tick(of: now)
         guard target != current else { return [] }
         due.removeAll(keepingCapacity: true)
@@ -91,7 +91,7 @@ struct TimerWheel: ~Copyable {
     }
 
     /// Of the slots that are meant those with the nearest deadlines, `count` at most.
-    func nearest(_ count: Int, in slots: borrowing SlotTable, where isMeant: (Slot) -> Bool) -> [Slot.Index] {
+    func nearest(_ count: Int, in slots: borrowing PagedTable<Slot>, where isMeant: (Slot) -> Bool) -> [Slot.Index] {
         var found: [Slot.Index] = []
         // Those of later rounds of the wheel share the buckets: they come after all others, in no order.
         for isThisRound in [true, false] {

@@ -17,7 +17,7 @@ package final class Workers: Sendable {
     package init(count: Int, capacity: Int) {
         self.capacity = capacity
         state = Mutex(State())
-        for index in 0..<count { startThread(name: "worker \(index)") { self.serve() } }
+        for index in 0..<count { POSIXThread.start(name: "worker \(index)") { self.serve() } }
     }
 
     /// Runs `work` on one of the threads.

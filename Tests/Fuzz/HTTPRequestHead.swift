@@ -2,13 +2,13 @@ import Wire
 
 /// RFC 9112 §3 to §5, with limits that inputs of a few hundred bytes reach.
 func fuzzHTTPRequestHead(_ input: [UInt8]) {
-    var limits = HTTPHeadParser.Limits()
+    var limits = HTTPRequestHeadParser.Limits()
     limits.head = 400
     limits.target = 60
     limits.fields = 8
     limits.method = 12
     let fresh = { [limits] in
-        var parser = HTTPHeadParser(limits: limits)
+        var parser = HTTPRequestHeadParser(limits: limits)
         return { (bytes: borrowing Span<UInt8>) throws in try parser.parse(bytes) }
     }
     guard case .done(let head, let consumed) = feed(input, fresh) else { return }

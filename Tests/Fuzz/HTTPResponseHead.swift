@@ -13,7 +13,7 @@ func fuzzHTTPResponseHead(_ input: [UInt8]) {
     hold(consumed <= limits.head && head.fields.count <= limits.fields, "beyond the limits: \(consumed)")
     hold(100...999 ~= head.status, "\(head.status)")
     let ask = Array("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-    var parser = HTTPHeadParser()
+    var parser = HTTPRequestHeadParser()
     guard case .done(let request, _)? = try? parser.parse(ask.span),
         let (framing, _) = try? head.framing(answering: request)
     else { return }

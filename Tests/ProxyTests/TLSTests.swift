@@ -181,7 +181,7 @@ import Testing
         #expect(elapsed > .milliseconds(1600) && elapsed < .seconds(4), "\(elapsed)")
     }
 
-    /// Content that comes faster than the client takes it has to wait inside the channel, and be woken from there.
+    /// Content that comes faster than the client takes it has to wait inside the layer, and be woken from there.
     @Test func `A plain request is forwarded whole, however slowly the client reads`() async throws {
         let gateway = try SecureGateway()
         let origin = try Origin()

@@ -140,16 +140,16 @@ struct DialTests {
         await #expect(processExitsWith: .success) {
             let budget = DescriptorBudget.shared
             let (hole, origin) = (try BlackHole(), try Origin())
-            while budget.hasRoom { budget.take(1) }
+            while budget.hasRoom { budget.reserve(1) }
             let tests = DialTests()
             let alone = try tests.dial([hole.address, origin.address], timeout: .milliseconds(600))
             #expect(alone.errno == .timedOut && alone.failed == hole.address)
             // The next one's turn comes all the same when the first has failed.
             #expect(try tests.dial([tests.unusedAddress(), origin.address]).address == origin.address)
-            budget.give(1)
+            budget.release(1)
             #expect(try tests.dial([hole.address, origin.address]).address == origin.address)
             #expect(budget.hasRoom)
-            budget.take(1)
+            budget.reserve(1)
             #expect(!budget.hasRoom)
         }
     }

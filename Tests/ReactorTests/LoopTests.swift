@@ -11,12 +11,12 @@ import Testing
 struct LoopTests {
     @Test("A slot is another one after it was given back")
     func generations() {
-        var slots = SlotTable()
-        let first = slots.allocate()
+        var slots = PagedTable<Slot>()
+        let first = slots.open()
         slots[first].pointee.descriptor = 7
         let generation = slots[first].pointee.generation
-        slots.release(first)
-        let second = slots.allocate()
+        slots.close(first)
+        let second = slots.open()
         #expect(second == first)
         #expect(slots[second].pointee.generation == generation &+ 1)
         #expect(slots[second].pointee.descriptor == -1 && slots[second].pointee.flags == .open)
@@ -24,10 +24,10 @@ struct LoopTests {
 
     @Test("Slots do not move when the table grows")
     func growth() {
-        var slots = SlotTable()
-        let pointer = slots[slots.allocate()]
+        var slots = PagedTable<Slot>()
+        let pointer = slots[slots.open()]
         pointer.pointee.descriptor = 42
-        let all = (0..<1000).map { _ in slots.allocate() }
+        let all = (0..<1000).map { _ in slots.open() }
         #expect(Set(all).count == 1000)
         #expect(pointer.pointee.descriptor == 42)
     }
@@ -242,7 +242,7 @@ struct LoopTests {
     }
 
     /// Has always something to read.
-    private final class Chatter: SecureChannel {
+    private final class Chatter: SecureLayer {
         let kernelSends = false
         func shakeHands() -> SecureStep { SecureStep(0) }
         func read(into buffer: UnsafeMutableRawBufferPointer) -> SecureStep { SecureStep(1) }

@@ -112,9 +112,9 @@ struct ResourceTests {
     func budget() async {
         await #expect(processExitsWith: .success) {
             let budget = DescriptorBudget.shared
-            while budget.takeSession() {}
+            while budget.reserveSession() {}
             // Room for ten sessions, whatever the order of accepts and dials, and for the listener of each reactor.
-            budget.give(22)
+            budget.release(22)
             let listener = try Origin()
             let pauses = Mutex<[Errno?]>([])
             let relay = try Relay(to: listener.address, reactors: 2) { errno in pauses.withLock { $0.append(errno) } }
@@ -135,9 +135,9 @@ struct ResourceTests {
             #expect(pauses.withLock { $0 } == [nil])
             // What they took they have given back.
             eventually("the room is as it was") {
-                budget.take(18)
-                let hasRoom = budget.takeSession()
-                budget.give(hasRoom ? 20 : 18)
+                budget.reserve(18)
+                let hasRoom = budget.reserveSession()
+                budget.release(hasRoom ? 20 : 18)
                 return hasRoom
             }
         }
@@ -148,8 +148,8 @@ struct ResourceTests {
     func expendable() async {
         await #expect(processExitsWith: .success) {
             let budget = DescriptorBudget.shared
-            while budget.takeSession() {}
-            budget.give(20)
+            while budget.reserveSession() {}
+            budget.release(20)
             let pauses = Mutex<[Errno?]>([])
             let counters = try Counters()
             let reactors = try (0..<2).map { try Reactor(index: $0, counters: counters) }
@@ -173,8 +173,8 @@ struct ResourceTests {
             #expect(try busy.text(5) == "first")
             let silent = try (0..<9).map { _ in try Peer(connectingTo: address) }
             eventually("there is no room any more") {
-                let hasRoom = budget.takeSession()
-                if hasRoom { budget.give(2) }
+                let hasRoom = budget.reserveSession()
+                if hasRoom { budget.release(2) }
                 return !hasRoom
             }
             var newcomers: [Peer] = []
@@ -218,7 +218,7 @@ struct ResourceTests {
             eventually("all are accepted") { counters.read(0).active == 100 }
             // A newcomer is spared for half a second.
             try on(reactor) { await $0.sleep(for: .milliseconds(600)) }
-            while budget.hasRoom { budget.take(1) }
+            while budget.hasRoom { budget.reserve(1) }
             let hold = DispatchSemaphore(value: 0)
             reactor.spawn { _ in block(on: hold) }
             let newcomers = try doors.map { try Peer(connectingTo: $0.address) }
@@ -291,7 +291,7 @@ struct ResourceTests {
             try #require(size > 0 && size < 64 << 10, "after \(taken) pipes one still has \(size) bytes")
             var pool = PipePool()
             let before = openDescriptors()
-            let useless = [pool.take(), pool.take()]
+            let useless = [pool.borrow(), pool.borrow()]
             #expect(useless == [PipePool.none, PipePool.none])
             #expect(openDescriptors() == before)
             let (client, origin, _) = try Relay.joined(TunnelLimits())
@@ -308,12 +308,12 @@ struct ResourceTests {
         var pool = PipePool()
         let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
         defer { scratch.deallocate() }
-        let pipe = pool.take()
+        let pipe = pool.borrow()
         #expect(linux_write(pool[pipe].writing, [UInt8](repeating: 1, count: 50_000), 50_000) == 50_000)
-        pool.giveDirty(pipe, scratch: scratch)
-        #expect(pool.take() == pipe)
+        pool.giveBackDirty(pipe, scratch: scratch)
+        #expect(pool.borrow() == pipe)
         #expect(linux_read(pool[pipe].reading, scratch.baseAddress, 1) == -Int(EAGAIN))
-        #expect(pool.take() != pipe)
+        #expect(pool.borrow() != pipe)
     }
 }
 

@@ -6,7 +6,7 @@ import Testing
 struct TimerWheelTests {
     /// A wheel, its slots, and the time at which each slot was armed and is due.
     struct Rig: ~Copyable {
-        var slots = SlotTable()
+        var slots = PagedTable<Slot>()
         var wheel: TimerWheel
         var now: UInt64
         var due: [Slot.Index: UInt64] = [:]
@@ -18,7 +18,7 @@ struct TimerWheelTests {
 
         @discardableResult
         mutating func arm(milliseconds: UInt64, _ reused: Slot.Index? = nil) -> Slot.Index {
-            let index = reused ?? slots.allocate()
+            let index = reused ?? slots.open()
             let ticks = TimerWheel.ticks(.milliseconds(Int64(milliseconds)))
             wheel.arm(index, in: slots, at: TimerWheel.tick(of: now) &+ ticks)
             due[index] = now + milliseconds
@@ -151,7 +151,7 @@ struct TimerWheelTests {
     @Test("A deadline that has passed already is due at the next tick")
     func past() {
         var rig = Rig()
-        let index = rig.slots.allocate()
+        let index = rig.slots.open()
         rig.wheel.arm(index, in: rig.slots, at: TimerWheel.tick(of: rig.now) &- 5)
         #expect(rig.wheel.advance(to: rig.now + 16, in: rig.slots) == [index])
     }

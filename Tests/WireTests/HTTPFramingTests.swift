@@ -3,7 +3,7 @@ import Wire
 
 /// A request's head, of which only what matters here is given.
 func request(_ fields: String, line: String = "POST http://a/ HTTP/1.1") throws -> HTTPRequestHead {
-    var parser = HTTPHeadParser()
+    var parser = HTTPRequestHeadParser()
     let host = line.hasSuffix("1.1") ? "Host: a\r\n" : ""
     guard case .done(let head, _) = try parser.parse(bytes("\(line)\r\n\(host)\(fields)\r\n").span) else {
         throw HTTPError.malformed("incomplete")

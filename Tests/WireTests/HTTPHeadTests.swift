@@ -2,9 +2,9 @@ import Testing
 import Wire
 
 private func parse(
-    _ bytes: [UInt8], limits: HTTPHeadParser.Limits = .init()
+    _ bytes: [UInt8], limits: HTTPRequestHeadParser.Limits = .init()
 ) throws(HTTPError) -> Parsed<HTTPRequestHead> {
-    var parser = HTTPHeadParser(limits: limits)
+    var parser = HTTPRequestHeadParser(limits: limits)
     return try parser.parse(bytes.span)
 }
 
@@ -40,7 +40,7 @@ private let connect =
 
     @Test func `A head that arrives byte by byte is the same head, and early bytes are left alone`() throws {
         let all = bytes(connect + connect)
-        var parser = HTTPHeadParser()
+        var parser = HTTPRequestHeadParser()
         var buffer: [UInt8] = []
         var heads: [HTTPRequestHead] = []
         for byte in all {
@@ -126,7 +126,7 @@ private let connect =
     }
 
     @Test func `The limit is the whole head, to the byte`() {
-        var limits = HTTPHeadParser.Limits()
+        var limits = HTTPRequestHeadParser.Limits()
         limits.head = connect.utf8.count
         #expect(throws: Never.self) { try parse(bytes(connect), limits: limits) }
         limits.head -= 1
@@ -156,11 +156,11 @@ private let connect =
         for _ in 0..<20_000 {
             var text: [UInt8] = []
             for _ in 0..<Int.random(in: 0...12, using: &noise) { text += bytes(pieces.randomElement(using: &noise)!) }
-            var parser = HTTPHeadParser()
+            var parser = HTTPRequestHeadParser()
             var whole: Result<Parsed<HTTPRequestHead>, HTTPError>
             do { whole = .success(try parser.parse(text.span)) } catch { whole = .failure(error) }
             // Arriving in pieces must not change the outcome.
-            var torn = HTTPHeadParser()
+            var torn = HTTPRequestHeadParser()
             var last: Result<Parsed<HTTPRequestHead>, HTTPError> = .success(.needMore)
             for length in 0...text.count {
                 do { last = .success(try torn.parse(Array(text[..<length]).span)) } catch { last = .failure(error) }

@@ -2,11 +2,11 @@ import Testing
 import Wire
 
 @Suite struct HTTPResponseTests {
-    private func text(_ response: HTTPResponse) -> String { String(decoding: response.encode(), as: UTF8.self) }
+    private func text(_ response: OwnResponse) -> String { String(decoding: response.encode(), as: UTF8.self) }
 
     @Test func `A refusal is short, plain and delimited`() {
         #expect(
-            text(HTTPResponse(.badGateway, reason: "example.org: connection refused")) == """
+            text(OwnResponse(.badGateway, reason: "example.org: connection refused")) == """
                 HTTP/1.1 502 Bad Gateway\r
                 Content-Type: text/plain; charset=utf-8\r
                 Content-Length: 32\r
@@ -18,7 +18,7 @@ import Wire
     }
 
     @Test func `A script says what it is, and that it may be kept for a while by its browser`() {
-        var response = HTTPResponse(.ok, reason: "1;")
+        var response = OwnResponse(.ok, reason: "1;")
         response.mediaType = "application/x-ns-proxy-autoconfig"
         response.freshness = 60
         #expect(
@@ -51,11 +51,11 @@ import Wire
 
     @Test func `An opened tunnel has no Content-Length and no Transfer-Encoding`() {
         #expect(
-            String(decoding: HTTPResponse.tunnelOpened, as: UTF8.self) == "HTTP/1.1 200 Connection established\r\n\r\n")
+            String(decoding: OwnResponse.tunnelOpened, as: UTF8.self) == "HTTP/1.1 200 Connection established\r\n\r\n")
     }
 
     @Test func `The answer to HEAD has no body`() {
-        var response = HTTPResponse(.forbidden, reason: "no")
+        var response = OwnResponse(.forbidden, reason: "no")
         response.omitsBody = true
         #expect(text(response).hasSuffix("Content-Length: 3\r\nConnection: close\r\n\r\n"))
     }

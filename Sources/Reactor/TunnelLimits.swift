@@ -1,0 +1,30 @@
+/// What a tunnel may cost before it is reaped.
+package struct TunnelLimits: Sendable {
+    /// A tunnel in which nothing moved for so long is reset.
+    package var idle: Duration = .seconds(3600)
+    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6).
+    package var halfOpen: Duration = .seconds(300)
+    /// As `idle`, once one end was reset: how long the other one may take nothing of what was sent before.
+    package var resetDrain: Duration = .seconds(5)
+    /// Whether bulk data moves by splice(2); without, every byte is copied.
+    package var splice = true
+
+    package init() {}
+}
+
+/// The limits in ticks of the timer wheel.
+struct TunnelTicks {
+    let idle: UInt32
+    let halfOpen: UInt32
+    let resetDrain: UInt32
+    let splice: Bool
+    /// How old a tunnel becomes before its origin gets keep-alive.
+    let youth = TimerWheel.ticks(.seconds(30))
+
+    init(_ limits: TunnelLimits) {
+        idle = TimerWheel.ticks(limits.idle)
+        halfOpen = TimerWheel.ticks(limits.halfOpen)
+        resetDrain = TimerWheel.ticks(limits.resetDrain)
+        splice = limits.splice
+    }
+}
