@@ -128,8 +128,8 @@ void linux_set_title(int argc, char **argv, const char *title) {
     size_t room = (size_t)(end - argv[0]);
     memset(argv[0], 0, room);
     strncpy(argv[0], title, room - 1);
-    const char *role = strstr(title, ": ");
-    prctl(PR_SET_NAME, role ? role + 2 : title);
+    // pidof(1), pgrep(1) and `ps -C` go by this name, which is the same for all roles; the title tells them apart.
+    prctl(PR_SET_NAME, "gatehoused");
 }
 
 void linux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

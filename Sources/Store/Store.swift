@@ -21,6 +21,14 @@ package final class Store {
         try self.init(directory: directory, migrations: Schema.migrations)
     }
 
+    /// Whether there is a store with something in it.
+    package static func exists(in directory: String) -> Bool {
+        var status = stat()
+        // A file that cannot be looked at (EACCES) is there all the same.
+        guard stat(directory + "/gatehouse.db", &status) == 0 else { return errno != ENOENT && errno != ENOTDIR }
+        return status.st_size > 0
+    }
+
     init(directory: String, migrations: [String]) throws(StoreError) {
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
             throw .failed(path: directory, detail: "cannot make the state directory: \(describe(errno: errno))")
@@ -33,11 +41,15 @@ package final class Store {
         reader = try Database(path: path, readOnly: true)
     }
 
+    /// Nothing may be asked afterwards. The write log becomes part of the file: a copy of it is whole.
+    ///
     /// In this order: a connection that may not write and is the last to go leaves the log behind.
-    deinit {
+    package func close() {
         reader.close()
         writer.close()
     }
+
+    deinit { close() }
 
     /// The newest revision.
     package func current() throws(StoreError) -> Revision {

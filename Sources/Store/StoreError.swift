@@ -7,6 +7,10 @@ package enum StoreError: Error, Hashable {
     /// A file of somebody else's.
     case foreign(path: String)
     case corrupt(path: String, detail: String)
+    /// There is no store, or an empty one, where the firewall was enforced before.
+    case missing(path: String)
+    /// It could not be opened, and is asked for something all the same.
+    case unreadable(why: String)
     case noSuchRevision(Int, newest: Int)
     /// A rule's number may never stand for another rule: whoever reads the history would be misled.
     case ruleNumberReused(Int)
@@ -37,6 +41,13 @@ extension StoreError: CustomStringConvertible {
             "\(path) is not a Gatehouse store and is left alone; move it away, or name another state directory"
         case .corrupt(let path, let detail):
             "\(path) is damaged (\(detail)); restore it from a backup, or move it away to start with an empty policy"
+        case .missing(let path):
+            """
+            \(path) is missing or empty, though the firewall was enforced: is its volume mounted? Restore it from a \
+            backup, or remove the copies `last.json` and the mark `enforced` to begin anew with an open door
+            """
+        case .unreadable(let why):
+            "the store cannot be read: \(why)"
         case .noSuchRevision(let id, let newest):
             "there is no revision \(id); the newest is \(newest)"
         case .ruleNumberReused(let id):

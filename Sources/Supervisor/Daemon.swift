@@ -25,10 +25,10 @@ package enum Daemon {
             let signals = try Signals.block([SIGTERM, SIGINT, SIGHUP])
             signal(SIGPIPE, SIG_IGN)
             _ = linux_set_undumpable()
-            let store = try Store(directory: options.state)
+            let books = try Books(options, Rescue(options))
             let reactor = try Reactor(counters: Counters())
             let gateway = try Gateway(
-                options: options, store: store, reactor: reactor, log: log, hashPassword: hashPassword,
+                options: options, books: books, reactor: reactor, log: log, hashPassword: hashPassword,
                 issuer: issuer)
             let server = try Server(path: options.socket, handler: gateway, on: reactor, log: log)
             linux_set_title(CommandLine.argc, CommandLine.unsafeArgv, "gatehoused: supervisor")

@@ -34,6 +34,8 @@ struct ListenerSockets {
     }
 
     private var entries: [Key: Entry] = [:]
+    /// Listeners that have no socket at present, and why: an address that is not there yet, a port that is taken.
+    private(set) var missing: [(listener: Listener, reason: Refusal)] = []
     private var nextAccount: UInt16 = 0
 
     subscript(listener: Listener) -> Entry? { entries[Key(listener)] }
@@ -55,8 +57,15 @@ struct ListenerSockets {
         return failed
     }
 
+    /// Opens a socket for each listener of the policy in force that has none. Those for which that fails are missing.
+    mutating func openAll(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
+        missing = open(listeners)
+        return missing
+    }
+
     /// Closes every socket that no listener of `listeners` has.
     mutating func keep(only listeners: [Listener]) {
+        missing.removeAll { !listeners.contains($0.listener) }
         let keys = Set(listeners.map(Key.init))
         for (key, entry) in entries where !keys.contains(key) {
             // Takes it out of LISTEN for every process that has it, so that the port is shut and free as of now, however

@@ -1,6 +1,6 @@
 import Address
 import FoundationEssentials
-package import Policy
+import Policy
 
 // What the supervisor and a role tell each other: one JSON object a packet. Both ends are the same binary, so there is one
 // version of it; what does not parse ends the process that sent it. What knows no bound, such as a ruleset or a list,
@@ -16,7 +16,7 @@ struct Order: Codable {
         case begin(Beginning)
         /// Here is a listening socket (one descriptor comes along); it is of use only once an assignment names it.
         case offer(Endpoint)
-        /// Get ready for an assignment (a sealed memfd comes along), changing nothing yet.
+        /// Get ready for a share (an assignment in a sealed memfd comes along), changing nothing yet.
         case stage
         /// Do as staged.
         case commit
@@ -116,28 +116,6 @@ package struct Report: Codable, Sendable {
         self.ruleset = ruleset
         self.counts = counts
         self.foreign = foreign
-    }
-}
-
-/// A role's share of a revision: no more than it needs.
-package struct Assignment: Codable, Sendable {
-    package var revision: Int
-    /// Without the users' password hashes where no listener of the role asks for a password.
-    package var policy: Policy
-    package var surroundings: Surroundings
-    /// Listeners that have a socket, with the account in which their sessions are counted.
-    package var accounts: [Account]
-    /// What its https listeners show. No other role ever sees the key, and none that has no such listener.
-    package var identity: ServerIdentity?
-    /// Firewall: the kernel is to hold the ruleset.
-    package var isEnforced: Bool
-    /// Firewall: the kernel holds a table of ours and is to hold it no longer. Without this, one that was there before is
-    /// left alone.
-    package var isReleased: Bool
-
-    package struct Account: Codable, Sendable {
-        package var listener: Listener
-        package var number: UInt16
     }
 }
 

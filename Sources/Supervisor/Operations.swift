@@ -11,7 +11,7 @@ extension Gateway: AdminHandler {
         return Status(
             revision: revision.id, uptime: Int(uptime.components.seconds),
             roles: processes.map {
-                RoleStatus(name: $0.role.rawValue, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
+                RoleStatus(name: $0.role.name, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
             },
             listeners: policy.listeners.map(status), firewall: await firewallStatus(), users: policy.users.count,
             warnings: warnings)
@@ -34,12 +34,14 @@ extension Gateway: AdminHandler {
     }
 
     private func firewallStatus() async -> FirewallStatus {
-        FirewallStatus(mode: firewallMode, door: await doorState())
+        FirewallStatus(mode: firewallMode, door: await door.state(firewallMode))
     }
 
     private var warnings: [String] {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
+        if let loss = door.lastLoss { warnings.append(loss) }
+        if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {
             warnings.append(
@@ -47,7 +49,7 @@ extension Gateway: AdminHandler {
             )
         }
         for process in processes where process.isCrashLooping {
-            warnings.append("the \(process.role.rawValue) role keeps failing: it \(process.lastEnd)")
+            warnings.append("the \(process.role.name) role keeps failing: it \(process.lastEnd)")
         }
         if policy.users.isEmpty, policy.listeners.contains(where: { $0.authentication == .required }) {
             warnings.append("a listener asks for a password and nobody has one; `gatehousectl user add NAME`")
@@ -183,11 +185,11 @@ extension Gateway: AdminHandler {
 
     func firewall() async throws(AdminError) -> FirewallReport {
         do throws(Refusal) {
-            let report = try await firewallReport()
+            let report = try await door.report()
             // Between its start and the first ruleset.
             if report?.ruleset.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
             return FirewallReport(
-                mode: firewallMode, door: await doorState(), ruleset: report?.ruleset ?? "",
+                mode: firewallMode, door: await door.state(firewallMode), ruleset: report?.ruleset ?? "",
                 openings: policy.openings, zones: policy.zones)
         } catch {
             throw .refused(error.description)
@@ -201,7 +203,7 @@ extension Gateway: AdminHandler {
             )
         }
         // Whoever says so means any table of ours.
-        if mode == .observe { claimTable() }
+        if mode == .observe { door.claim() }
         let applied = try await apply(by: author, "firewall \(mode)") { policy throws(Refusal) in
             policy.firewall = mode
         }

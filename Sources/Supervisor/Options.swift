@@ -15,14 +15,19 @@ package struct Options: Sendable {
     package var firewall: Firewall?
     package var state = "/var/lib/gatehouse"
     package var socket = "/run/gatehouse/admin.sock"
+    /// Where a second copy of the policy and the mark `enforced` are kept. nil: nowhere.
+    package var rescue: String?
     package var user: String?
     package var logLevel = "info"
 
     package static let usage = """
-        usage: gatehoused [--state DIR] [--socket PATH] [--firewall enforce|observe|off] [--user NAME] [--log-level LEVEL]
+        usage: gatehoused [--state DIR] [--socket PATH] [--rescue DIR] [--firewall enforce|observe|off]
+                          [--user NAME] [--log-level LEVEL]
 
           --state DIR      where the store is (default /var/lib/gatehouse)
           --socket PATH    where gatehousectl reaches the daemon (default /run/gatehouse/admin.sock)
+          --rescue DIR     where a copy of the policy, without passwords, is kept for the day on which the store cannot be
+                           read, and `enforced`, by which gatehouse-shut.service knows that there is a door to shut
           --firewall MODE  enforce: the kernel holds the ruleset; observe: it is only shown; off: no firewall role at all.
                            Without it the mode is the one that `gatehousectl firewall enforce|observe` set last.
           --user NAME      the user that the roles run as (default _gatehouse, if root starts the daemon)
@@ -55,6 +60,7 @@ package struct Options: Sendable {
             case "--version": return .showVersion
             case "--state": options.state = try value()
             case "--socket": options.socket = try value()
+            case "--rescue": options.rescue = try value()
             case "--user": options.user = try value()
             case "--firewall":
                 let text = try value()

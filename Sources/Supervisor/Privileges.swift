@@ -24,6 +24,14 @@ enum Privileges {
         guard linux_die_with_parent(SIGKILL) == 0, getppid() == parent else { throw Refusal("the supervisor is gone") }
     }
 
+    /// When memory runs out, a role goes before the supervisor, which starts it again (oom_score_adj, proc(5)).
+    static func becomeExpendable() {
+        let file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        _ = write(file, "0", 1)
+        close(file)
+    }
+
     /// The user that the roles run as: the one named; or, for root, `_gatehouse`, which the package makes, or `nobody`. nil
     /// for whoever is not root: the roles then stay who started them.
     static func user(named name: String?) throws(Refusal) -> UnixUser? {

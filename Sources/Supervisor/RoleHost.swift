@@ -7,6 +7,9 @@ package import Reactor
 
 /// What a role does with its orders. Runs on its process's main reactor.
 package protocol RoleService: Sendable {
+    /// Its share of what the supervisor knows.
+    associatedtype Assignment: Decodable, Sendable
+
     /// A listening socket that an assignment to come will name.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) async
     /// Makes everything ready for `assignment`, changing nothing yet.
@@ -52,15 +55,19 @@ package enum RoleHost {
         do {
             // A write to a connection that was reset is an error to handle and not a reason to die.
             signal(SIGPIPE, SIG_IGN)
+            Privileges.becomeExpendable()
             let (first, memory) = try firstOrder()
             guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
-            let log = Log.start(label: role.rawValue, level: beginning.logLevel)
-            try Privileges.drop(to: beginning.user, keepingNetAdmin: role == .firewall)
-            Sandbox.enter(role, log: log)
-            linux_name_thread(role.rawValue)
+            let log = Log.start(label: role.name, level: beginning.logLevel)
+            try Privileges.drop(to: beginning.user, keepingNetAdmin: role.keepsNetAdmin)
+            Sandbox.enter(role.sandbox, log: log)
+            linux_name_thread("gatehoused")
             let counters = try Counters(memory: Descriptor(adopting: pageNumber))
             let reactor = try Reactor(counters: counters)
-            let ledger = try memory.map { try Ledger(memory: Descriptor(adopting: $0), party: role.party) }
+            var ledger: Ledger?
+            if let memory, let party = role.party {
+                ledger = try Ledger(memory: Descriptor(adopting: memory), party: party)
+            }
             let events = EventLine(channel: channelNumber)
             let service = try compose(
                 RoleEquipment(reactor: reactor, counters: counters, ledger: ledger, events: events, log: log))
@@ -77,7 +84,7 @@ package enum RoleHost {
     }
 
     private static func fail(_ role: Role, _ reason: String) -> Never {
-        Log.start(label: role.rawValue, level: "info").critical("\(reason)")
+        Log.start(label: role.name, level: "info").critical("\(reason)")
         exit(EX_OSERR)
     }
 
@@ -97,7 +104,7 @@ package enum RoleHost {
     }
 
     private static func serve(
-        _ service: any RoleService, on channel: Channel, begun: Int, events: EventLine, log: Logger
+        _ service: some RoleService, on channel: Channel, begun: Int, events: EventLine, log: Logger
     ) async {
         do {
             try channel.send(Message.encode(Word.answer(Answer(serial: begun))))
@@ -124,7 +131,7 @@ package enum RoleHost {
     }
 
     private static func carryOut(
-        _ order: Order, with packet: inout Channel.Packet, _ service: any RoleService, _ memory: inout Descriptor?
+        _ order: Order, with packet: inout Channel.Packet, _ service: some RoleService, _ memory: inout Descriptor?
     ) async -> Answer {
         var answer = Answer(serial: order.serial)
         do throws(Refusal) {

@@ -28,10 +28,10 @@ final class RoleProcess {
     private var counted: Set<ListenerSockets.Key> = []
     /// Sockets that it was offered since the last commit.
     private var offered: Set<ListenerSockets.Key> = []
-    /// What its https listeners show.
-    private(set) var identity: ServerIdentity?
-    /// What they are to show from the next commit on.
-    private var stagedIdentity: ServerIdentity?
+    /// What it does its work by. nil: it has none yet.
+    private(set) var share: Share?
+    /// What it is to do its work by from the next commit on. nil: it was given nothing new.
+    private var staged: Share?
 
     private let reactor: Reactor
     private let log: Logger
@@ -92,8 +92,8 @@ final class RoleProcess {
         state = .starting
         sockets = []
         offered = []
-        identity = nil
-        stagedIdentity = nil
+        share = nil
+        staged = nil
         log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
     }
 
@@ -130,7 +130,7 @@ final class RoleProcess {
     }
 
     private func disown(_ what: String) {
-        log.error("the \(role.rawValue) role sent \(what); it is ended")
+        log.error("the \(role.name) role sent \(what); it is ended")
     }
 
     /// Ends the process if it has not ended by itself, reaps it, and fails whatever still waits for an answer.
@@ -182,8 +182,31 @@ final class RoleProcess {
 
     // MARK: orders
 
+    /// What its https listeners show.
+    var identity: ServerIdentity? { share?.identity }
+    var isStaged: Bool { staged != nil }
+
+    /// Whether it has to be given `share`: it is another one than it has, or a socket that belongs to it is.
+    func needs(_ share: Share) -> Bool {
+        share != self.share || share.accounts.contains { !sockets.contains(ListenerSockets.Key($0.listener)) }
+    }
+
+    /// Has it get ready for a share. What it objects to changes nothing.
+    func stage(_ share: Share, _ sockets: ListenerSockets? = nil) async throws(Refusal) {
+        for account in share.accounts {
+            if let entry = sockets?[account.listener] { try await offer(account.listener, entry) }
+        }
+        let memory: Descriptor
+        do throws(Errno) { memory = try SealedMemory.create(share.encode()) } catch {
+            throw Refusal("no memory for the configuration: \(error)")
+        }
+        // Before the answer: if there is none, it may be ready all the same.
+        staged = share
+        try await order(.stage, descriptors: [memory.number])
+    }
+
     /// Passes a socket down, unless the process has it already.
-    func offer(_ listener: Listener, _ entry: ListenerSockets.Entry) async throws(Refusal) {
+    private func offer(_ listener: Listener, _ entry: ListenerSockets.Entry) async throws(Refusal) {
         let key = ListenerSockets.Key(listener)
         guard !sockets.contains(key), !offered.contains(key) else { return }
         if counted.insert(key).inserted { counters.reset(entry.account) }
@@ -192,25 +215,27 @@ final class RoleProcess {
     }
 
     /// Makes it do as staged.
-    func commit(listeners: [Listener]) async throws(Refusal) {
+    func commit() async throws(Refusal) {
         try await order(.commit)
-        // Of its own role alone: an endpoint that becomes another role's is gone from this one.
-        let own = listeners.filter { $0.role == role }
-        sockets = sockets.union(offered).intersection(own.map(ListenerSockets.Key.init))
-        counted.formIntersection(sockets)
-        offered = []
-        identity = stagedIdentity
+        didCommit()
     }
 
-    func didStage(_ identity: ServerIdentity?) {
-        stagedIdentity = identity
+    /// What was staged is its share now.
+    func didCommit() {
+        // Of its own role alone: an endpoint that becomes another role's is gone from this one.
+        let own = (staged ?? share)?.accounts.map { ListenerSockets.Key($0.listener) } ?? []
+        sockets = sockets.union(offered).intersection(own)
+        counted.formIntersection(sockets)
+        offered = []
+        share = staged ?? share
+        staged = nil
     }
 
     func abort() async throws(Refusal) {
         try await order(.abort)
         counted.formIntersection(sockets)
         offered = []
-        stagedIdentity = identity
+        staged = nil
     }
 
     /// Gives an order and waits until it is carried out.
@@ -265,9 +290,9 @@ final class RoleProcess {
 
     /// Ends a process that answers what none of ours does.
     private func distrust() -> Refusal {
-        log.error("the \(role.rawValue) role's answer makes no sense; it is ended")
+        log.error("the \(role.name) role's answer makes no sense; it is ended")
         kill(generation)
-        return Refusal("the \(role.rawValue) role's answer makes no sense; it is restarted")
+        return Refusal("the \(role.name) role's answer makes no sense; it is restarted")
     }
 
     /// Gives an order whose answer brings something along.
@@ -285,7 +310,7 @@ final class RoleProcess {
     private func exchange(
         _ verb: Order.Verb, _ descriptors: [Int32], within limit: Duration
     ) async throws(Refusal) -> Exchange {
-        guard let channel else { throw Refusal("the \(role.rawValue) role is not running (\(lastEnd))") }
+        guard let channel else { throw Refusal("the \(role.name) role is not running (\(lastEnd))") }
         serial += 1
         let number = serial
         let generation = self.generation
@@ -295,15 +320,15 @@ final class RoleProcess {
         do {
             try channel.send(Message.encode(Order(serial: number, verb: verb)), descriptors: descriptors)
         } catch {
-            throw Refusal("the \(role.rawValue) role cannot be reached: \(error)")
+            throw Refusal("the \(role.name) role cannot be reached: \(error)")
         }
         await exchange.alarm.wait(atMost: limit)
         guard exchange.answer != nil else {
             guard isAlive, generation == self.generation else {
-                throw Refusal("the \(role.rawValue) role ended before it answered (\(lastEnd))")
+                throw Refusal("the \(role.name) role ended before it answered (\(lastEnd))")
             }
             kill(generation)
-            throw Refusal("the \(role.rawValue) role did not answer within \(limit); it is restarted")
+            throw Refusal("the \(role.name) role did not answer within \(limit); it is restarted")
         }
         return exchange
     }

@@ -10,11 +10,19 @@ enum Sandbox {
     /// resolvconf. Directories, because these files are replaced while we run.
     private static let namesOfHosts = ["/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf"]
 
-    static func enter(_ role: Role, log: Logger) {
-        let readable = role == .firewall ? [] : namesOfHosts
-        let families = role == .firewall ? [AF_NETLINK] : [AF_INET, AF_INET6]
-        let files = withCStrings(readable) { linux_restrict_files($0, Int32(readable.count)) }
-        let calls = linux_restrict_calls(families, Int32(families.count))
+    /// What a role may still do.
+    struct Profile {
+        let readable: [String]
+        /// Of the sockets that it may make.
+        let families: [Int32]
+
+        static let relay = Profile(readable: namesOfHosts, families: [AF_INET, AF_INET6])
+        static let netlink = Profile(readable: [], families: [AF_NETLINK])
+    }
+
+    static func enter(_ profile: Profile, log: Logger) {
+        let files = withCStrings(profile.readable) { linux_restrict_files($0, Int32(profile.readable.count)) }
+        let calls = linux_restrict_calls(profile.families, Int32(profile.families.count))
         // An old or differently built kernel is no reason not to serve; the other walls stand.
         if files < 0 {
             log.warning("no Landlock on this kernel: \(Errno(-files)); files are guarded by their modes alone")

@@ -12,7 +12,7 @@ extension Gateway {
             SessionSelection(user: request.user, client: request.client), order: request.order ?? .age,
             limit: request.limit, measuresRates: request.rates ?? false, endedAfter: request.endedAfter, now: now)
         var parts: [SessionList] = []
-        for relay in processes where relay.role != .firewall && relay.isRunning {
+        for relay in fleet.relays where relay.isRunning {
             do throws(Refusal) {
                 parts.append(try await relay.sessions(query))
             } catch {
@@ -29,7 +29,7 @@ extension Gateway {
             throw .refused("name the sessions: by their numbers, by user or by client")
         }
         var count = 0
-        for relay in processes where relay.role != .firewall && relay.isRunning {
+        for relay in fleet.relays where relay.isRunning {
             do throws(Refusal) {
                 count += try await relay.endSessions(selection)
             } catch {

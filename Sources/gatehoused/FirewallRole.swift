@@ -33,10 +33,10 @@ actor FirewallRole: RoleService {
     /// Needs no sockets.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {}
 
-    func stage(_ assignment: Assignment) async throws(Refusal) {
+    func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         staged = Plan(
             ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
-            isEnforced: assignment.isEnforced, isReleased: assignment.isReleased)
+            isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released)
     }
 
     /// One transaction: the kernel takes all of it or none.

@@ -16,7 +16,7 @@ actor RelayRole: RoleService {
     private var sockets: [Endpoint: ListeningSocketBox] = [:]
     private var offered: [Endpoint: ListeningSocketBox] = [:]
     private var acceptors: [Listener: Acceptor] = [:]
-    private var staged: Assignment?
+    private var staged: RelayAssignment?
     /// What the https listeners show, and what they are to show once the assignment is in force.
     private var shown: Certificate?
     private var nextShown: Certificate?
@@ -54,7 +54,7 @@ actor RelayRole: RoleService {
         offered[endpoint] = ListeningSocketBox(socket)
     }
 
-    func stage(_ assignment: Assignment) async throws(Refusal) {
+    func stage(_ assignment: RelayAssignment) async throws(Refusal) {
         for account in assignment.accounts {
             let endpoint = account.listener.endpoint
             guard offered[endpoint] != nil || sockets[endpoint] != nil else {
@@ -96,7 +96,7 @@ actor RelayRole: RoleService {
             acceptors[listener] = try accept(listener, account)
         }
         await relay.review()
-        log.debug("revision \(assignment.revision) is in force", metadata: ["listeners": "\(acceptors.count)"])
+        log.debug("another share is in force", metadata: ["listeners": "\(acceptors.count)"])
     }
 
     func abort() {

@@ -7,13 +7,17 @@ import Proxy
 import Reactor
 import Supervisor
 
-if let role = Role(title: CommandLine.arguments[0]) {
-    RoleHost.run(role) { equipment in
-        switch role {
-        case .socks5, .http: try RelayRole(equipment)
-        case .firewall: FirewallRole(equipment)
-        }
-    }
+enum Entry {
+    /// Where each role's work begins.
+    static let table: [Role: @Sendable (RoleEquipment) throws -> any RoleService] = [
+        .socks5: { try RelayRole($0) },
+        .http: { try RelayRole($0) },
+        .firewall: { FirewallRole($0) },
+    ]
+}
+
+if let role = Role(title: CommandLine.arguments[0]), let entry = Entry.table[role] {
+    RoleHost.run(role, compose: entry)
 }
 
 enum PasswordWorkers {

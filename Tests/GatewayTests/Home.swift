@@ -18,6 +18,8 @@ final class Home: @unchecked Sendable {
     private(set) var daemon: RunningProgram?
     /// To be set by a test that ends a role itself.
     var killsRoles = false
+    /// Capabilities that the daemon lacks, though root starts it, as setpriv(1) names them.
+    var lacking: [String] = []
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
 
@@ -90,22 +92,26 @@ final class Home: @unchecked Sendable {
     var socket: String { directory + "/admin.sock" }
     var state: String { directory + "/state" }
 
-    func command(firewall: String = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
+    /// What is kept for a start without the store: a directory on the root file system, so to speak.
+    var rescue: String { directory + "/rescue" }
+
+    /// - Parameter firewall: nil: as the policy has it, and with copies of the policy.
+    func command(firewall: String? = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
         // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
         let limit = descriptorLimit.map { "ulimit -n \($0); " } ?? ""
         let setup =
             limit + "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
-        return [
+        let bounds = lacking.map { "-" + $0 }.joined(separator: ",")
+        return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
-            "--state", state ?? self.state, "--socket", socket ?? self.socket, "--firewall", firewall, "--user",
-            "nobody",
-        ]
+            "--state", state ?? self.state, "--socket", socket ?? self.socket, "--user", "nobody",
+        ] + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
     }
 
     /// Starts the daemon and waits until it answers and its roles do their work.
     ///
     /// - Parameter isHindered: something keeps the roles from running; it answers all the same.
-    func start(firewall: String = "enforce", isHindered: Bool = false) throws {
+    func start(firewall: String? = "enforce", isHindered: Bool = false) throws {
         try FileManager.default.createDirectory(
             atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try "127.0.0.1 localhost\n\(Self.wanHost) origin.example\n".write(

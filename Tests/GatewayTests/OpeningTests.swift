@@ -213,7 +213,7 @@ private func openPorts(
 }
 
 /// Another program that has taken the table for itself, until it leaves.
-private final class TableOwner {
+final class TableOwner {
     private let input = Pipe()
     private let nft: RunningProgram
 

@@ -14,7 +14,7 @@ struct ConfinementTests {
             var wrong = Wrong()
             _ = linux_no_new_privileges()
             let page = mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            Sandbox.enter(.socks5, log: Log.start(label: "test", level: "error"))
+            Sandbox.enter(.relay, log: Log.start(label: "test", level: "error"))
             wrong.unless(open("/etc/hosts", O_RDONLY) >= 0, "/etc/hosts cannot be read")
             wrong.unless(open("/etc/hosts", O_WRONLY) < 0, "/etc/hosts can be written to")
             wrong.unless(open("/usr/bin/env", O_RDONLY) < 0, "/usr/bin can be read")
@@ -56,7 +56,7 @@ struct ConfinementTests {
                 to: (@convention(c) (pid_t, Int32, UnsafePointer<rlimit>?, UnsafeMutablePointer<rlimit>?) -> Int32).self
             )
             wrong.unless(tgkill(parent, parent, 0) == 0, "the test may not signal its parent")
-            Sandbox.enter(.socks5, log: Log.start(label: "test", level: "error"))
+            Sandbox.enter(.relay, log: Log.start(label: "test", level: "error"))
             wrong.unless(tgkill(parent, parent, 0) < 0 && errno == EPERM, "it can signal a thread of others")
             wrong.unless(prlimit(parent, files, nil, &limit) < 0 && errno == EPERM, "it can limit others")
             wrong.unless(tgkill(own, own, 0) == 0, "it cannot signal itself")
@@ -72,7 +72,7 @@ struct ConfinementTests {
         await #expect(processExitsWith: .exitCode(0)) {
             var wrong = Wrong()
             _ = linux_no_new_privileges()
-            Sandbox.enter(.firewall, log: Log.start(label: "test", level: "error"))
+            Sandbox.enter(.netlink, log: Log.start(label: "test", level: "error"))
             wrong.unless(open("/etc/hosts", O_RDONLY) < 0, "/etc/hosts can be read")
             wrong.unless(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) < 0, "there is IPv4")
             wrong.unless(socket(AF_NETLINK, Int32(SOCK_RAW.rawValue), 0) >= 0, "no netlink")

@@ -1,5 +1,6 @@
 import Address
 import Policy
+import Reactor
 import Testing
 
 @testable import Supervisor
@@ -26,8 +27,7 @@ struct MessageTests {
 
     @Test("An assignment arrives as it was sent, addresses of both families included")
     func assignment() throws {
-        let sent = Assignment(
-            revision: 7,
+        let estate = Estate(
             policy: Policy(
                 listeners: [Self.listener], users: [User(name: "a\"\u{e9}", passwordHash: "h")],
                 rules: [Rule(id: 3, action: .deny, destination: Network(.v4(0x0a00_0000), prefix: 8))],
@@ -35,14 +35,42 @@ struct MessageTests {
             surroundings: Surroundings(interfaces: [
                 .init(name: "lan0", addresses: [.init(address: .v6(UInt128.max - 1), prefix: 64)])
             ]),
-            accounts: [.init(listener: Self.listener, number: 255)], isEnforced: true, isReleased: false)
-        let got = try #require(Message.decode(Assignment.self, from: Message.encode(sent)))
-        #expect(got.revision == 7)
-        #expect(got.policy == sent.policy)
-        #expect(got.surroundings == sent.surroundings)
-        #expect(got.accounts.map(\.listener) == [Self.listener])
-        #expect(got.accounts.map(\.number) == [255])
-        #expect(got.isEnforced && !got.isReleased)
+            live: [.init(listener: Self.listener, number: 255)], identity: nil, hold: .enforced)
+        for role in Role.all {
+            let sent = role.share(estate, role)
+            switch sent {
+            case .relay(let share):
+                #expect(Message.decode(RelayAssignment.self, from: sent.encode()) == share)
+            case .firewall(let share):
+                #expect(Message.decode(FirewallAssignment.self, from: sent.encode()) == share)
+            }
+        }
+    }
+
+    /// A share was the policy with fields blanked: a field that was new to the policy went to every role.
+    @Test("A role is given what it needs and nothing else: passwords go to the relay that asks for them")
+    func need() throws {
+        let other = Listener(
+            kind: .http, endpoint: Endpoint(address: .v4(0x0a00_0001), port: 3128), authentication: .none)
+        let estate = Estate(
+            policy: Policy(
+                listeners: [Self.listener, other], users: [User(name: "a", passwordHash: "secret")],
+                rules: [Rule(id: 3, action: .deny, user: "a")], openings: []),
+            surroundings: Surroundings(),
+            live: [.init(listener: Self.listener, number: 1), .init(listener: other, number: 2)],
+            identity: ServerIdentity(certificates: "chain", key: "secret"), hold: .shown)
+        func told(_ role: Role) -> String { String(decoding: role.share(estate, role).encode(), as: UTF8.self) }
+        #expect(told(.socks5).contains("secret"))
+        #expect(!told(.http).contains("secret") && told(.http).contains("rules"))
+        #expect(!told(.firewall).contains("secret") && !told(.firewall).contains("rules"))
+    }
+
+    @Test("Every kind of listener has one role, and the places in the ledger are as many as the roles that count")
+    func table() {
+        for kind in Listener.Kind.allCases { #expect(Role.all.filter { $0.serves.contains(kind) }.count == 1) }
+        #expect(Role.all.compactMap(\.party).sorted() == Array(0..<Ledger.parties))
+        #expect(Role.all.allSatisfy { ($0.party == nil) == $0.serves.isEmpty })
+        #expect(Set(Role.all.map(\.title)).count == Role.all.count)
     }
 
     @Test(
@@ -54,7 +82,8 @@ struct MessageTests {
         ])
     func garbage(text: String) {
         #expect(Message.decode(Order.self, from: Array(text.utf8)) == nil)
-        #expect(Message.decode(Assignment.self, from: Array(text.utf8)) == nil)
+        #expect(Message.decode(RelayAssignment.self, from: Array(text.utf8)) == nil)
+        #expect(Message.decode(FirewallAssignment.self, from: Array(text.utf8)) == nil)
     }
 
     @Test("Bytes that are no text are no message, and end nobody")

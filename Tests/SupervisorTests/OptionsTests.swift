@@ -56,7 +56,7 @@ struct OptionsTests {
 
     @Test("A role is known by its title, and by nothing else")
     func titles() {
-        for role in Role.allCases { #expect(Role(title: role.title) == role) }
+        for role in Role.all { #expect(Role(title: role.title) == role) }
         for title in ["gatehoused", "gatehoused: ", "gatehoused: supervisor", "socks5", "/usr/sbin/gatehoused"] {
             #expect(Role(title: title) == nil)
         }

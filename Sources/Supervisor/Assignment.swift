@@ -1,0 +1,112 @@
+import Address
+package import Policy
+
+/// What the supervisor knows, and shares are made of. No role ever sees all of it.
+struct Estate {
+    var policy: Policy
+    var surroundings: Surroundings
+    /// The listeners that have a socket, with the accounts of their sessions. A listener without one gets no opening, and is
+    /// named to nobody.
+    var live: [RelayAssignment.Account]
+    /// nil: there is no https listener, or nothing to show for it.
+    var identity: ServerIdentity?
+    var hold: FirewallAssignment.Hold
+}
+
+/// A role's share, made by the role's row of the table. It names what it takes: a field that is new to the policy reaches a
+/// role only when somebody writes it down here.
+enum Share: Hashable {
+    case relay(RelayAssignment)
+    case firewall(FirewallAssignment)
+
+    func encode() -> [UInt8] {
+        switch self {
+        case .relay(let share): Message.encode(share)
+        case .firewall(let share): Message.encode(share)
+        }
+    }
+
+    /// The listeners whose sockets the role has to have.
+    var accounts: [RelayAssignment.Account] {
+        if case .relay(let share) = self { share.accounts } else { [] }
+    }
+
+    /// nil: it has no certificate to show.
+    var identity: ServerIdentity? {
+        if case .relay(let share) = self { share.identity } else { nil }
+    }
+}
+
+/// What a relay is given.
+package struct RelayAssignment: Codable, Hashable, Sendable {
+    package struct Account: Codable, Hashable, Sendable {
+        package var listener: Listener
+        /// Where its sessions are counted.
+        package var number: UInt16
+    }
+
+    /// The listeners that it serves itself.
+    package var accounts: [Account]
+    /// The listeners of all roles, which the PAC file names and the destination guard knows.
+    package var listeners: [Listener]
+    /// Empty where no listener of the role asks for a password: their hashes are nobody else's.
+    package var users: [User]
+    package var rules: [Rule]
+    package var defaultAction: Rule.Action
+    package var limits: [Limit]
+    package var zones: [Zone]
+    package var surroundings: Surroundings
+    /// What its https listeners show. nil: it has no such listener, or there is nothing to show.
+    package var identity: ServerIdentity?
+
+    init(_ estate: Estate, for role: Role) {
+        let policy = estate.policy
+        accounts = estate.live.filter { $0.listener.role == role }
+        listeners = estate.live.map(\.listener)
+        users = accounts.contains { $0.listener.authentication == .required } ? policy.users : []
+        rules = policy.rules
+        defaultAction = policy.defaultAction
+        limits = policy.limits
+        zones = policy.zones
+        surroundings = estate.surroundings
+        identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
+    }
+
+    /// As much of the policy as the relay decides by.
+    package var policy: Policy {
+        Policy(
+            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits, zones: zones
+        )
+    }
+}
+
+/// What the firewall role is given.
+package struct FirewallAssignment: Codable, Hashable, Sendable {
+    /// What is asked of the kernel.
+    package enum Hold: String, Codable, Hashable, Sendable {
+        /// It holds the ruleset.
+        case enforced
+        /// The ruleset is shown only. A table from before is left alone.
+        case shown
+        /// The ruleset is shown only, and the table that the kernel holds, or may hold, goes.
+        case released
+    }
+
+    package var hold: Hold
+    /// Those that have a socket.
+    package var listeners: [Listener]
+    package var openings: [Opening]
+    package var zones: [Zone]
+    package var surroundings: Surroundings
+
+    init(_ estate: Estate) {
+        hold = estate.hold
+        listeners = estate.live.map(\.listener)
+        openings = estate.policy.openings
+        zones = estate.policy.zones
+        surroundings = estate.surroundings
+    }
+
+    /// As much of the policy as the ruleset follows from.
+    package var policy: Policy { Policy(listeners: listeners, openings: openings, zones: zones) }
+}

@@ -1,0 +1,168 @@
+import Address
+import Glibc
+import Policy
+import Reactor
+
+/// Copies of the policy in force, for a start on which the store cannot be read: one beside the store, and one on the root
+/// file system, where `enforced` tells the unit that shuts the box at boot that there is a door to shut.
+///
+/// Both copies are mode 0600. The one beside the store has all that the store has; the other has no passwords.
+final class Rescue {
+    /// A copy as it lies on the disk.
+    private struct Copy: Codable {
+        var revision: Revision
+        var policy: Policy
+    }
+
+    /// What is in force without a store.
+    struct Found {
+        var policy = Policy()
+        var revision = Revision(
+            id: 0, time: 0, author: Author(uid: 0, name: "gatehoused"), summary: "no store was read")
+        /// The file that it comes from. nil: there is none.
+        var path: String?
+        /// Listeners that ask for passwords, which the copy has not got.
+        var withoutPasswords: [Listener] = []
+
+        /// - Parameter reason: why the store cannot be read.
+        func explain(_ reason: Refusal) -> Refusal {
+            let source =
+                path.map { "in force is revision \(revision.id) as \($0) has it" }
+                ?? (policy.firewall == .enforce
+                    ? "there is no copy of what it said either, so nothing of this box can be reached"
+                    : "nothing was enforced by it, and nothing is")
+            let shut = withoutPasswords.map { "\($0.endpoint)" }.joined(separator: ", ")
+            let left =
+                shut.isEmpty ? "" : ", without the listeners that ask for passwords, which it has not got (\(shut))"
+            return Refusal(
+                "the store cannot be read: \(reason). \(source.prefix(1).uppercased() + source.dropFirst())\(left). "
+                    + "Nothing can be changed until the store can be read, which is tried again and again")
+        }
+    }
+
+    private static let name = "last.json"
+    private let state: String
+    /// nil: the daemon was not told of one.
+    private let root: String?
+    private var nextTry = ContinuousClock.now
+    private var pause = Duration.seconds(5)
+
+    init(_ options: Options) {
+        state = options.state
+        root = options.rescue
+    }
+
+    private var paths: [String] { [state, root].compactMap(\.self).map { "\($0)/\(Self.name)" } }
+    private var mark: String? { root.map { "\($0)/enforced" } }
+
+    /// Whether the unit that shuts the box at boot has a door to shut.
+    var isMarked: Bool { mark.map { access($0, F_OK) == 0 } ?? false }
+
+    /// Whether the firewall was enforced when somebody last could tell.
+    var isEnforced: Bool { isMarked || paths.contains { read($0)?.policy.firewall == .enforce } }
+
+    /// The newest copy that can be read, or the policy that lets nobody in where there was a door.
+    func load() -> Found {
+        var found = Found()
+        for path in paths {
+            guard let copy = read(path), copy.revision.id > found.revision.id else { continue }
+            found = Found(policy: copy.policy, revision: copy.revision, path: path)
+        }
+        if isEnforced { found.policy.firewall = .enforce }
+        if found.policy.users.isEmpty {
+            found.withoutPasswords = found.policy.listeners.filter { $0.authentication == .required }
+            found.policy.listeners.removeAll { $0.authentication == .required }
+        }
+        return found
+    }
+
+    /// Keeps what is in force now.
+    ///
+    /// - Parameter marks: the mode is the policy's own, so that the box is to be shut, or not, at boot.
+    /// - Throws: which copy could not be written. The other one is.
+    func keep(_ policy: Policy, _ revision: Revision, marks: Bool) throws(Refusal) {
+        var failure: Refusal?
+        func attempt(_ body: () throws(Refusal) -> Void) {
+            do throws(Refusal) { try body() } catch { failure = error }
+        }
+        attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: policy), to: paths[0]) }
+        if marks, let mark, paths.count > 1 {
+            // Named one by one: whoever adds a secret to the policy does not add it here.
+            let open = Policy(
+                listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
+                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones)
+            attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
+            attempt { () throws(Refusal) in
+                if policy.firewall == .enforce {
+                    if !isMarked { try write(Array("gatehouse-shut.service shuts the box at boot\n".utf8), to: mark) }
+                } else if unlink(mark) != 0, errno != ENOENT {
+                    throw Refusal("\(mark) cannot be removed: \(Errno(errno)); the box will be shut at its next boot")
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Whether it is time to try the store again: after 5 s, and then more and more rarely, once a minute at last.
+    func isRetryDue() -> Bool {
+        guard .now >= nextTry else { return false }
+        nextTry = .now + pause
+        pause = min(pause * 2, .seconds(60))
+        return true
+    }
+
+    // MARK: files
+
+    private func read(_ path: String) -> Copy? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard let bytes = bytes(of: descriptor) else { return nil }
+        return Message.decode(Copy.self, from: bytes)
+    }
+
+    private func bytes(of descriptor: Int32) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while bytes.count < Message.limit {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            guard count >= 0 else { return nil }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+        return nil
+    }
+
+    private func write(_ copy: Copy, to path: String) throws(Refusal) {
+        // What it says already is not written again: the daemon starts more often than somebody changes something.
+        if let present = read(path), present.revision == copy.revision, present.policy == copy.policy { return }
+        try write(Message.encode(copy), to: path)
+    }
+
+    /// Whole or not at all, whenever the power fails.
+    private func write(_ bytes: [UInt8], to path: String) throws(Refusal) {
+        let draft = path + ".new"
+        do throws(Errno) {
+            let file = try opened(open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600))
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { Glibc.write(file.number, $0.baseAddress, $0.count) }
+                guard count > 0 else { throw Errno(errno) }
+                rest = rest.dropFirst(count)
+            }
+            guard fsync(file.number) == 0, rename(draft, path) == 0 else { throw Errno(errno) }
+            let directory = String(path[..<path.lastIndex(of: "/")!])
+            let parent = try opened(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+            guard fsync(parent.number) == 0 else { throw Errno(errno) }
+        } catch {
+            unlink(draft)
+            throw Refusal(
+                "no copy of the policy can be kept in \(path): \(error); the next start without a store lacks it")
+        }
+    }
+
+    private func opened(_ result: Int32) throws(Errno) -> Descriptor {
+        guard result >= 0 else { throw Errno(errno) }
+        return Descriptor(adopting: result)
+    }
+}

@@ -1,0 +1,112 @@
+import Admin
+import Logging
+import Policy
+import Store
+
+/// A change of the policy: validate, open sockets, write (not yet in force), stage in the relays, one netlink transaction,
+/// commit, switch. Any failure on the way undoes what came before it, and nothing old is dropped before everything new
+/// stands.
+struct Transaction {
+    let author: Author
+    let summary: String
+
+    /// - Returns: the revision in force; not a new one if nothing is different.
+    func carryOut(
+        on gateway: isolated Gateway, _ edit: (inout Policy) throws(Refusal) -> Void
+    ) async throws(Refusal) -> (revision: Revision, isNew: Bool) {
+        let former = (sockets: gateway.sockets, surroundings: gateway.surroundings)
+        var isDone = false
+        defer {
+            if !isDone {
+                gateway.sockets = former.sockets
+                // The roles know no others; `reloadIfNeeded` has to see the difference.
+                gateway.surroundings = former.surroundings
+            }
+        }
+        gateway.lookAround()
+        let old = gateway.policy
+        var target = old
+        try edit(&target)
+        try gateway.check(target)
+        if let failed = gateway.sockets.open(target.listeners.filter { !old.listeners.contains($0) }).first {
+            throw failed.reason
+        }
+        gateway.refreshIdentity(for: target)
+        if let failure = gateway.identityFailure,
+            target.listeners.contains(where: { $0.kind == .https && !old.listeners.contains($0) })
+        {
+            throw failure
+        }
+        let pending = try prepare(target, on: gateway)
+        guard pending.isChange else { return (pending.revision, false) }
+        let alters = try await stage(target, on: gateway)
+        do {
+            gateway.revision = try pending.commit()
+        } catch {
+            await undo(alters, on: gateway)
+            throw Refusal("nothing was changed: \(error)")
+        }
+        gateway.policy = target
+        isDone = true
+        await gateway.fleet.commit()
+        gateway.sockets.keep(only: target.listeners)
+        gateway.keepCopies()
+        gateway.log.notice("revision \(gateway.revision.id): \(summary)", metadata: ["author": "\(author.name)"])
+        return (gateway.revision, true)
+    }
+
+    private func prepare(_ target: Policy, on gateway: isolated Gateway) throws(Refusal) -> Pending {
+        do {
+            return try gateway.store.prepare(target, author: author, summary: summary)
+        } catch {
+            throw Refusal("nothing was changed: \(error)")
+        }
+    }
+
+    /// Stages `target` in every relay that it concerns, then makes the kernel hold its ruleset. Throws and undoes all of it if
+    /// one refuses.
+    ///
+    /// - Returns: whether the kernel was asked: a ruleset that stays the same is left alone.
+    private func stage(_ target: Policy, on gateway: isolated Gateway) async throws(Refusal) -> Bool {
+        let estate = gateway.estate(of: target)
+        let share = FirewallAssignment(estate)
+        let present = FirewallAssignment(gateway.estate(of: gateway.policy))
+        do throws(Refusal) {
+            try await gateway.fleet.stage(estate, gateway.sockets)
+            if share.asksTheSame(as: present) { return false }
+            try await apply(share, insteadOf: present, on: gateway)
+            return true
+        } catch {
+            await gateway.fleet.abort()
+            throw error
+        }
+    }
+
+    private func apply(
+        _ share: FirewallAssignment, insteadOf present: FirewallAssignment, on gateway: isolated Gateway
+    ) async throws(Refusal) {
+        do throws(Refusal) {
+            try await gateway.door.apply(share) { gateway.isStopping }
+        } catch {
+            // Nobody is to stay let in because the kernel cannot be told: the listener goes, and its port is shut by that.
+            guard share.onlyCloses(comparedTo: present) else { throw error }
+            gateway.door.note(error)
+            gateway.log.error("the kernel could not be told, which is tried again: \(error)")
+        }
+    }
+
+    /// The kernel gets the ruleset of the policy in force again, if it was asked for another, and the relays forget theirs.
+    private func undo(_ alters: Bool, on gateway: isolated Gateway) async {
+        if alters {
+            do throws(Refusal) {
+                try await gateway.door.apply(FirewallAssignment(gateway.estate(of: gateway.policy))) {
+                    gateway.isStopping
+                }
+            } catch {
+                gateway.door.note(error)
+                gateway.log.critical("the firewall could not be set back: \(error)")
+            }
+        }
+        await gateway.fleet.abort()
+    }
+}
