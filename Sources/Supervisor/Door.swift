@@ -68,7 +68,7 @@ final class Door {
 
     /// A table that was in the kernel before this daemon is its own from now on, to be taken out where nothing is enforced.
     func claim() {
-        if case .untried = standing { standing = .claimed }
+        if !mayHold { standing = .claimed }
     }
 
     /// Has `share` carried out, by the firewall role that has begun.
