@@ -7,7 +7,7 @@ struct Arrival {
     let peer: SocketAddress
     let acceptor: Acceptor
 
-    /// Closes it, for want of a reactor.
+    /// Closes the connection, for want of a reactor.
     func drop() {
         _ = linux_close(descriptor)
         DescriptorBudget.shared.release(DescriptorBudget.session)

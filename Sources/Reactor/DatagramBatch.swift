@@ -22,7 +22,7 @@ package final class DatagramBatch {
         linux_datagrams_free(state)
     }
 
-    /// One of those that the last receive brought.
+    /// The run at `index` among those of the last receive.
     package subscript(index: Int) -> Run {
         let run = linux_datagrams_received(state, Int32(index))
         return Run(

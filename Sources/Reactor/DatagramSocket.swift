@@ -5,7 +5,7 @@ import Synchronization
 /// A UDP socket that belongs to a reactor and is worked on in batches. It is closed by `close()`, or by letting go of it.
 ///
 /// Errors of single datagrams, ICMP's among them, are no errors of the socket: what the kernel does not take is lost, as
-/// anywhere on the way, and counted by whoever sends.
+/// anywhere on the way; the sender counts it.
 package final class DatagramSocket {
     /// -1 once it is closed: every call then fails with EBADF.
     private var descriptor: Int32
@@ -46,7 +46,7 @@ package final class DatagramSocket {
         close()
     }
 
-    /// Closes it now, whoever still has it; it is of no use any more.
+    /// Closes the socket now. References that are left are of no use any more.
     package func close() {
         guard descriptor >= 0 else { return }
         if watch != Slot.none { loop.close(watch) }
@@ -76,7 +76,7 @@ package final class DatagramSocket {
         max(0, Int(linux_datagrams_receive(batch.state, descriptor)))
     }
 
-    /// Puts a datagram made of two parts, which have to stay where they are, on the list of those to be sent by `flush`.
+    /// Puts a datagram on the list for the next `flush`. Its two parts have to stay where they are until then.
     /// Until then nothing else may use the batch, and all have a destination or none, a header or none.
     ///
     /// - Returns: how many were lost, if the list was full and had to be sent first.

@@ -33,26 +33,26 @@ package struct Rendezvous: ~Copyable {
         }
     }
 
-    /// Waits for a connection from a peer whom `admits` takes. Others are reset, as are those that came too late.
+    /// Waits for a connection from a peer that `admits` lets in. Other connections are reset, as are late ones.
     ///
     /// - Throws: `ETIMEDOUT` after `limit`; `ECANCELED` as soon as `client` is gone or has sent its FIN.
     package borrowing func accept(
-        beside client: borrowing Socket, within limit: Duration, on reactor: Reactor,
+        beside client: Connection, within limit: Duration, on reactor: Reactor,
         admits: (SocketAddress) -> Bool
-    ) async throws(Errno) -> Dial.Connection {
+    ) async throws(Errno) -> Connection {
         let loop = reactor.currentLoop
         let alarm = Alarm(on: reactor)
         let watch = try loop.watch(listener.number, for: LINUX_EPOLLIN) { _ in alarm.ring() }
-        loop.slots[client.slot].pointee.alsoWakes = alarm.slot
+        loop.slots[client.socket.slot].pointee.alsoWakes = alarm.slot
         DescriptorBudget.shared.reserve(1)
         defer {
             DescriptorBudget.shared.release(1)
-            loop.slots[client.slot].pointee.alsoWakes = Slot.none
+            loop.slots[client.socket.slot].pointee.alsoWakes = Slot.none
             loop.close(watch)
         }
         let end = loop.freshTick &+ TimerWheel.ticks(limit)
         while true {
-            let flags = loop.slots[client.slot].pointee.flags
+            let flags = loop.slots[client.socket.slot].pointee.flags
             guard flags.isDisjoint(with: [.hangup, .failed, .expired]) else { throw .canceled }
             if let connection = try acceptOne(on: loop, admits: admits) { return connection }
             let left = Int32(bitPattern: end &- loop.freshTick)
@@ -61,8 +61,8 @@ package struct Rendezvous: ~Copyable {
         }
     }
 
-    /// nil: nobody who is let in has come.
-    private func acceptOne(on loop: Loop, admits: (SocketAddress) -> Bool) throws(Errno) -> Dial.Connection? {
+    /// The connection of the first peer that is let in; nil: none has come.
+    private func acceptOne(on loop: Loop, admits: (SocketAddress) -> Bool) throws(Errno) -> Connection? {
         var storage = sockaddr_storage()
         while true {
             let number = linux_accept(listener.number, &storage)
@@ -73,7 +73,7 @@ package struct Rendezvous: ~Copyable {
                 continue
             }
             let slot = loop.open(descriptor.release(), isPrepaid: true)
-            return Dial.Connection(socket: Socket(slot: slot, loop: loop), address: peer)
+            return Connection(origin: Socket(slot: slot, loop: loop), at: peer)
         }
     }
 }

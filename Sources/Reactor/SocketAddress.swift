@@ -86,7 +86,7 @@ package enum SocketAddress: Hashable, Sendable {
     /// though one was free at every moment.
     static let search = Mutex(())
 
-    /// bind(2), if `ports` says so to one of them, beginning anywhere among them. Whoever gives `ports` holds `search`.
+    /// bind(2), if `ports` says so to one of them, beginning anywhere among them. The caller that gives `ports` holds `search`.
     ///
     /// - Throws: `EADDRINUSE` if all are taken.
     func bind(_ descriptor: Int32, ports: ClosedRange<UInt16>? = nil) throws(Errno) {

@@ -25,7 +25,7 @@ struct DialTests {
             var result = Result(milliseconds: 0)
             do throws(Dial.Failure) {
                 let connection = try await Dial.connect(to: addresses, timeout: timeout, on: reactor)
-                result.address = connection.address
+                result.address = connection.peer
             } catch {
                 result.errno = error.errno
                 result.failed = error.address
@@ -132,6 +132,29 @@ struct DialTests {
         let result = try dial([hole.address, other.address], timeout: .seconds(10))
         try room.get().get()
         #expect(result.address == hole.address)
+    }
+
+    /// It took two descriptors for up to ten seconds, and ending a session took as long.
+    @Test("A connect is given up at once when its client is lost, or its session ended", arguments: [1, 2], [false, true])
+    func abandoned(addresses: Int, isEnded: Bool) throws {
+        let holes = try (0..<addresses).map { _ in try BlackHole() }
+        let seen = Outcome<Errno?>()
+        let relay = try Attended { reactor, client, relay in
+            relay.begin(client.socket)
+            do throws(Dial.Failure) {
+                _ = try await Dial.connect(
+                    to: holes.map(\.address), timeout: .seconds(30), for: client, on: reactor)
+                seen.set(nil)
+            } catch {
+                seen.set(error.errno)
+            }
+        }
+        let client = try Peer(connectingTo: relay.address)
+        try client.write("x")
+        eventually("the attempt is under way") { try! connecting(to: holes[0].address) == 1 }
+        if isEnded { try on(relay.reactor) { relay.end($0) } } else { client.reset() }
+        #expect(try seen.get() == .canceled)
+        for hole in holes { eventually("the attempt is given up") { try! connecting(to: hole.address) == 0 } }
     }
 
     /// Each attempt was taken for the one that its session had paid for, so that races took what was kept for other things.

@@ -35,12 +35,12 @@ final class Relay: Sendable {
         let reactors = try (0..<count).map { try Reactor(index: $0, counters: counters, limits: limits) }
         for reactor in reactors { reactor.start() }
         acceptor = Acceptor(listener: listener, account: 0, reactors: reactors, onPause: onPause) {
-            reactor, client, _ in
+            reactor, client in
             do {
                 let dialed = try await Dial.connect(to: [origin], timeout: .seconds(5), on: reactor)
-                reactor.tunnel(client: client, origin: dialed.takeSocket())
+                reactor.tunnel(client: client, origin: dialed)
             } catch {
-                client.resetOnClose()
+                client.socket.resetOnClose()
             }
         }
         self.reactors = reactors

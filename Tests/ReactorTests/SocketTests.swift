@@ -154,7 +154,7 @@ struct SocketTests {
     }
 
     /// A deadline that was set after it undid it: whoever had been told not to wait any more waited that long.
-    @Test("An interrupted socket stays so until its deadline is cleared, not until another one is set")
+    @Test("An interrupted socket stays so until that is undone, not until another deadline is set")
     func interrupted() throws {
         let (error, count) = try withSocket {
             try $0.write("x")
@@ -166,7 +166,7 @@ struct SocketTests {
             do throws(Errno) { _ = try await socket.read(into: reactor.loop.scratch) } catch let failure {
                 error = failure
             }
-            socket.clearDeadline()
+            socket.endInterruption()
             return (error, try await socket.read(into: reactor.loop.scratch))
         }
         #expect(error == .timedOut && count == 1)
