@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -145,7 +146,7 @@ package final class Acceptor: Sendable {
         for _ in 0..<Acceptor.batch {
             guard DescriptorBudget.shared.reserveSession() else { throw .budget }
             let descriptor = linux_accept(listener, &peer)
-            guard descriptor >= 0, let address = SocketAddress(peer) else {
+            guard descriptor >= 0, let address = Endpoint(peer) else {
                 DescriptorBudget.shared.release(DescriptorBudget.session)
                 if descriptor == -EAGAIN { return }
                 guard descriptor >= 0 else { throw .refusal(Errno(-descriptor)) }

@@ -1,3 +1,4 @@
+package import Address
 import Glibc
 
 /// One end of a session: a socket, and what has been read from it that nobody has taken yet. Both ends and all protocols are of
@@ -8,20 +9,20 @@ package final class Connection {
     package private(set) var socket: Socket
     package var inbox: Inbox
     /// The address of the other end.
-    package let peer: SocketAddress
+    package let peer: Endpoint
 
     /// The longest head, a trailer section, or a good amount of content.
     private static let mostUnread = 64 << 10
 
     /// A client's end. Most requests fit into 1 kB, which malloc has at hand (tcache, malloc(3)).
-    package init(client socket: consuming Socket, from peer: SocketAddress) {
+    package init(client socket: consuming Socket, from peer: Endpoint) {
         self.socket = socket
         self.peer = peer
         inbox = Inbox(limit: Self.mostUnread, size: 1 << 10)
     }
 
     /// An origin's end. Most responses fit into 16 kB.
-    package init(origin socket: consuming Socket, at peer: SocketAddress) {
+    package init(origin socket: consuming Socket, at peer: Endpoint) {
         self.socket = socket
         self.peer = peer
         inbox = Inbox(limit: Self.mostUnread, size: 16 << 10)

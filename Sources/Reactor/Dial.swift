@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 
@@ -6,7 +7,7 @@ package enum Dial {
     /// What a connection attempt ended with, if it failed: the error of the attempt that failed last.
     package struct Failure: Error, Sendable {
         package let errno: Errno
-        package let address: SocketAddress
+        package let address: Endpoint
     }
 
     /// Connects to the first of `addresses` that answers (happy eyeballs, RFC 8305 §5): the next attempt starts `stagger`
@@ -18,7 +19,7 @@ package enum Dial {
     /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; `ECANCELED` as soon as the client is lost or its session is ended;
     ///   else the last attempt's error.
     package static func connect(
-        to addresses: [SocketAddress], stagger: Duration = .milliseconds(250), timeout: Duration,
+        to addresses: [Endpoint], stagger: Duration = .milliseconds(250), timeout: Duration,
         for client: Connection? = nil, on reactor: Reactor
     ) async throws(Failure) -> Connection {
         let loop = reactor.currentLoop
@@ -32,7 +33,7 @@ package enum Dial {
     }
 
     private static func connect(
-        to address: SocketAddress, timeout: Duration, for client: Slot.Index?, on loop: Loop
+        to address: Endpoint, timeout: Duration, for client: Slot.Index?, on loop: Loop
     ) async throws(Failure) -> Connection {
         do throws(Errno) {
             let attempt = try begin(address, isPrepaid: true, on: loop)
@@ -60,11 +61,11 @@ package enum Dial {
 
     /// Starts a connect. True if it is there already, as on loopback.
     private static func begin(
-        _ address: SocketAddress, isPrepaid: Bool, on loop: Loop
+        _ address: Endpoint, isPrepaid: Bool, on loop: Loop
     ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
         let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
         TCPOptions.keepUrgentInline(descriptor)
-        let (storage, length) = address.storage
+        let (storage, length) = address.socketAddress
         let result = withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) }
         guard result == 0 || result == -EINPROGRESS else {
             _ = linux_close(descriptor)
@@ -89,16 +90,16 @@ package enum Dial {
 
     /// Attempts under way, all waking one alarm.
     private final class Race {
-        let addresses: [SocketAddress]
+        let addresses: [Endpoint]
         let alarm: Alarm
         let client: Slot.Index?
         let loop: Loop
         /// Slots of the attempts, by the index of their address.
-        var attempts: [(slot: Slot.Index, address: SocketAddress)] = []
+        var attempts: [(slot: Slot.Index, address: Endpoint)] = []
         var started = 0
         var lastFailure: Failure?
 
-        init(addresses: [SocketAddress], alarm: Alarm, client: Slot.Index?, loop: Loop) {
+        init(addresses: [Endpoint], alarm: Alarm, client: Slot.Index?, loop: Loop) {
             self.addresses = addresses
             self.alarm = alarm
             self.client = client
@@ -177,7 +178,7 @@ package enum Dial {
             return nil
         }
 
-        private func win(_ slot: Slot.Index, _ address: SocketAddress) -> Connection {
+        private func win(_ slot: Slot.Index, _ address: Endpoint) -> Connection {
             loop.prepay(slot)
             return Connection(origin: Socket(slot: slot, loop: loop), at: address)
         }

@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -6,20 +7,20 @@ import Synchronization
 package struct Rendezvous: ~Copyable {
     private let listener: Descriptor
     /// Where it listens.
-    package let address: SocketAddress
+    package let address: Endpoint
 
     /// - Parameters:
     ///   - address: the machine's own; its port is not looked at.
     ///   - ports: one of these; nil: one of the kernel's choice.
     /// - Throws: `EADDRINUSE` if all of them are taken; `EMFILE` if there is no descriptor left for it.
-    package init(at address: SocketAddress, ports: ClosedRange<UInt16>?) throws(Errno) {
+    package init(at address: Endpoint, ports: ClosedRange<UInt16>?) throws(Errno) {
         guard DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
-        let socket = try SocketAddress.search.withLock { _ throws(Errno) in try Rendezvous.listen(at: address, ports) }
-        self.address = try SocketAddress.local(of: socket.number)
+        let socket = try Endpoint.search.withLock { _ throws(Errno) in try Rendezvous.listen(at: address, ports) }
+        self.address = try Endpoint.local(of: socket.number)
         listener = socket
     }
 
-    private static func listen(at address: SocketAddress, _ ports: ClosedRange<UInt16>?) throws(Errno) -> Descriptor {
+    private static func listen(at address: Endpoint, _ ports: ClosedRange<UInt16>?) throws(Errno) -> Descriptor {
         while true {
             let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
             try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
@@ -38,7 +39,7 @@ package struct Rendezvous: ~Copyable {
     /// - Throws: `ETIMEDOUT` after `limit`; `ECANCELED` as soon as `client` is gone or has sent its FIN.
     package borrowing func accept(
         beside client: Connection, within limit: Duration, on reactor: Reactor,
-        admits: (SocketAddress) -> Bool
+        admits: (Endpoint) -> Bool
     ) async throws(Errno) -> Connection {
         let loop = reactor.currentLoop
         let alarm = Alarm(on: reactor)
@@ -62,13 +63,13 @@ package struct Rendezvous: ~Copyable {
     }
 
     /// The connection of the first peer that is let in; nil: none has come.
-    private func acceptOne(on loop: Loop, admits: (SocketAddress) -> Bool) throws(Errno) -> Connection? {
+    private func acceptOne(on loop: Loop, admits: (Endpoint) -> Bool) throws(Errno) -> Connection? {
         var storage = sockaddr_storage()
         while true {
             let number = linux_accept(listener.number, &storage)
             if number == -EAGAIN { return nil }
             let descriptor = Descriptor(adopting: try checked(number))
-            guard let peer = SocketAddress(storage), admits(peer) else {
+            guard let peer = Endpoint(storage), admits(peer) else {
                 _ = linux_set_reset_on_close(descriptor.number)
                 continue
             }

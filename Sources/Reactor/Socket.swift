@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 
@@ -169,7 +170,7 @@ package struct Socket: ~Copyable {
     }
 
     /// The address of this end (getsockname(2)): what BND.ADDR reports (RFC 1928 §6).
-    package var localAddress: SocketAddress {
-        get throws(Errno) { try SocketAddress.local(of: descriptor) }
+    package var localAddress: Endpoint {
+        get throws(Errno) { try Endpoint.local(of: descriptor) }
     }
 }

@@ -1,3 +1,4 @@
+import Address
 import Foundation
 import Glibc
 import Reactor
@@ -18,7 +19,7 @@ import Testing
         let origin = try Origin()
         let near = try await Peer.connect(to: origin.port)
         let (server, _) = try await origin.accept()
-        let address = SocketAddress.v4(loopback, port: origin.port)
+        let address = Endpoint.v4(loopback, port: origin.port)
         let wasUsed = await withCheckedContinuation { continuation in
             // One turn: nothing that comes meanwhile is announced before its end.
             reactor.spawn { reactor in

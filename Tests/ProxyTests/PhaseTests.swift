@@ -113,7 +113,9 @@ import class TestNetwork.Namespace
     }
 
     /// What has come over TLS was looked for below it, where there is only what is encrypted.
-    @Test func `A connection behind TLS is read on a client's behalf, and known to be quiet, as any other`() async throws {
+    @Test func `A connection behind TLS is read on a client's behalf, and known to be quiet, as any other`()
+        async throws
+    {
         let server = try TLSServer(
             CertificateAuthority.issue(
                 for: CertificateNames(names: ["gateway"], addresses: []), by: SecureGateway.authority.get(), at: now))
@@ -125,7 +127,7 @@ import class TestNetwork.Namespace
         let heard = Task {
             await withCheckedContinuation { (done: CheckedContinuation<String, Never>) in
                 reactor.spawn { reactor in
-                    let address = SocketAddress.v4(loopback, port: 1)
+                    let address = Endpoint.v4(loopback, port: 1)
                     func connection(_ peer: Peer) -> Connection {
                         let descriptor = Descriptor(adopting: dup(peer.descriptor))
                         _ = fcntl(descriptor.number, F_SETFL, O_NONBLOCK)

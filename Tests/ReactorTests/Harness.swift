@@ -1,3 +1,4 @@
+import Address
 import Foundation
 import Glibc
 import Synchronization
@@ -22,11 +23,11 @@ enum Mode: CaseIterable, Codable, CustomTestStringConvertible {
 final class Relay: Sendable {
     let reactors: [Reactor]
     let acceptor: Acceptor
-    let address: SocketAddress
+    let address: Endpoint
     let counters: Counters
 
     init(
-        to origin: SocketAddress, limits: TunnelLimits = TunnelLimits(), reactors count: Int = 1,
+        to origin: Endpoint, limits: TunnelLimits = TunnelLimits(), reactors count: Int = 1,
         onPause: @escaping @Sendable (Errno?) -> Void = { _ in }
     ) throws {
         let counters = try Counters()

@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Foundation
 import Glibc

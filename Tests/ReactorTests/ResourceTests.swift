@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Foundation
 import Glibc
@@ -89,7 +90,7 @@ struct ResourceTests {
             let usual = limit.rlim_cur
             limit.rlim_cur = rlim_t(openDescriptors() + 9)
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let (storage, length) = relay.address.storage
+            let (storage, length) = relay.address.socketAddress
             for client in waiting {
                 guard withUnsafePointer(to: storage, { linux_connect(client, $0, length) }) == 0 else {
                     fatalError("refused for want of descriptors: \(Errno(errno))")
@@ -205,7 +206,7 @@ struct ResourceTests {
             let counters = try Counters()
             let reactor = try Reactor(counters: counters)
             reactor.start()
-            var doors: [(acceptor: Acceptor, address: SocketAddress)] = []
+            var doors: [(acceptor: Acceptor, address: Endpoint)] = []
             for _ in 0..<4 {
                 let listener = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
                 let address = try ListeningSocket.address(of: listener)

@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -191,7 +192,7 @@ private final class Nobody: SessionOwner {
 /// A relay of one reactor whose sessions have an owner.
 final class Attended: SessionOwner, @unchecked Sendable {
     let reactor: Reactor
-    let address: SocketAddress
+    let address: Endpoint
     let ended = Outcome<Traffic>()
     private let acceptor: Mutex<Acceptor?> = Mutex(nil)
     private var handle: SessionHandle?

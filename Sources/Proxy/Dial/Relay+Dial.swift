@@ -26,7 +26,7 @@ extension Relay {
                 throw .notAllowed(host, reason)
             }
             return Route(
-                host: host, port: port, candidates: [SocketAddress(address, port: port)], access: access,
+                host: host, port: port, candidates: [Endpoint(address: address, port: port)], access: access,
                 timeout: limits.dial)
         case .name(let name):
             if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
@@ -65,10 +65,10 @@ extension Relay {
         session.didConnect(route.host, to: origin.peer, as: activity)
         session.own(origin.socket)
         let now = self.access
-        let address = origin.peer.ipAddress
+        let address = origin.peer.address
         // An address that the box got a moment ago is known to the kernel before the policy's surroundings have it. A connection to
         // oneself has one address at both ends.
-        let isOwn = !address.isLoopback && (try? origin.socket.localAddress)?.ipAddress == address
+        let isOwn = !address.isLoopback && (try? origin.socket.localAddress)?.address == address
         guard now !== route.access || isOwn else { return }
         let verdict = now.verdict(
             on: address, of: route.host, port: route.port, for: session.identity, isOwn: isOwn)
@@ -86,13 +86,13 @@ extension Relay {
     /// The addresses that may be dialled, at least one.
     private func allowed(
         _ addresses: [IPAddress], of host: Host, port: UInt16, judge: (IPAddress) -> Access.Verdict
-    ) throws(DialFailure) -> [SocketAddress] {
-        var candidates: [SocketAddress] = []
+    ) throws(DialFailure) -> [Endpoint] {
+        var candidates: [Endpoint] = []
         var refusal: DialFailure?
         for address in addresses {
             let address = address.unmapped
             switch judge(address) {
-            case .allow: candidates.append(SocketAddress(address, port: port))
+            case .allow: candidates.append(Endpoint(address: address, port: port))
             case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
             case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
             }

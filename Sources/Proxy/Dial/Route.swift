@@ -1,3 +1,4 @@
+import Address
 import Policy
 import Reactor
 
@@ -6,7 +7,7 @@ struct Route {
     let host: Host
     let port: UInt16
     /// In the order of preference, at least one.
-    let candidates: [SocketAddress]
+    let candidates: [Endpoint]
     /// What judged them.
     let access: Access
     /// What is left of the time for connecting.

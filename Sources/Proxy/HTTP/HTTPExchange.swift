@@ -46,7 +46,8 @@ final class HTTPExchange {
     private var connectionOwner: Int?
 
     init(
-        _ head: HTTPRequestHead, to target: HTTPTarget, framing: HTTPFraming, forwardsLeft: Int?, from client: Connection,
+        _ head: HTTPRequestHead, to target: HTTPTarget, framing: HTTPFraming, forwardsLeft: Int?,
+        from client: Connection,
         for session: Session, relay: Relay
     ) {
         self.relay = relay

@@ -17,7 +17,8 @@ final class HTTPUpload {
     private(set) var stop: HTTPTransfer.Stop?
 
     /// Starts sending.
-    init(_ content: HTTPBody, from client: Connection, to origin: Connection, of session: Session, on reactor: Reactor) {
+    init(_ content: HTTPBody, from client: Connection, to origin: Connection, of session: Session, on reactor: Reactor)
+    {
         transfer = HTTPTransfer(content, from: client, to: origin, of: session)
         self.client = client
         self.origin = origin

@@ -1,3 +1,4 @@
+import Address
 import Reactor
 
 /// Connections to origins that wait for the next request, of the sessions of one reactor, on whose thread all of this runs.
@@ -6,7 +7,7 @@ import Reactor
 /// long is closed at once, so that nothing is ever taken for the answer to a request that was not made (RFC 9112 §9.2).
 final class OriginPool: Sendable {
     private struct Key: Hashable {
-        let address: SocketAddress
+        let address: Endpoint
         /// The session that alone may use the connection: its client has logged in for it (NTLM). nil: every session.
         let owner: Int?
     }
@@ -29,7 +30,7 @@ final class OriginPool: Sendable {
     /// on it or closed it in this very turn.
     ///
     /// - Parameter session: whose own connections are tried first.
-    func borrow(to addresses: [SocketAddress], for session: Int) -> (Connection, owner: Int?)? {
+    func borrow(to addresses: [Endpoint], for session: Int) -> (Connection, owner: Int?)? {
         guard count > 0 else { return nil }
         for owner in [session, nil] {
             for address in addresses {

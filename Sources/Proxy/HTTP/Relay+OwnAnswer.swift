@@ -32,9 +32,9 @@ extension Relay {
     private func autoConfiguration(
         for session: Session, at client: Connection, _ head: HTTPRequestHead
     ) -> ProxyAutoConfiguration? {
-        guard let address = (try? client.socket.localAddress)?.ipAddress else { return nil }
+        guard let address = (try? client.socket.localAddress)?.address else { return nil }
         let premises = self.premises
-        let offers = premises.offers(to: session.client.ipAddress, at: address)
+        let offers = premises.offers(to: session.client.address, at: address)
         let asked = offers.first {
             $0.endpoint.port == session.listener.endpoint.port && $0.endpoint.address == address.unmapped
         }

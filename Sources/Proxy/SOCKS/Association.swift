@@ -35,7 +35,7 @@ final class Association {
     private let batch: DatagramBatch
     private let client: DatagramSocket
     /// Where the client sends from; nil until its first datagram.
-    private var pinned: DatagramAddress?
+    private var pinned: PackedEndpoint?
     /// Towards the origins, opened when they are needed.
     private var outlets: (v4: DatagramSocket?, v6: DatagramSocket?)
     /// The socket that the batch under way is for, and the bytes in it.
@@ -45,7 +45,7 @@ final class Association {
     private var flows = FlowTable(capacity: 1024)
     private var names = NameTable()
     private var recent: Recent?
-    private var lastAnswer: (source: DatagramAddress, flow: Flow)?
+    private var lastAnswer: (source: PackedEndpoint, flow: Flow)?
     private var reassembly = SOCKS5Reassembly()
     private var reassemblyEnd: ContinuousClock.Instant?
     private var isTimingReassembly = false
@@ -55,7 +55,7 @@ final class Association {
     /// The header and destination of the last datagram: most often the next one has the same.
     private struct Recent {
         let header: [UInt8]
-        let destination: DatagramAddress
+        let destination: PackedEndpoint
         let isIPv6: Bool
         let name: NameTable.Entry?
     }
@@ -110,9 +110,9 @@ final class Association {
     }
 
     /// The first datagram from the client's address pins the port; from then on the kernel keeps the others away.
-    private func isFromClient(_ source: DatagramAddress) -> Bool {
+    private func isFromClient(_ source: PackedEndpoint) -> Bool {
         if let pinned { return source == pinned }
-        guard let address = source.socketAddress, address.ipAddress.unmapped == session.client.ipAddress.unmapped,
+        guard let address = source.endpoint, address.address.unmapped == session.client.address.unmapped,
             (try? client.connect(to: address)) != nil
         else { return false }
         pinned = source
@@ -137,7 +137,7 @@ final class Association {
 
     /// - Parameter header: what stood before it, if it was a datagram of its own.
     private func forward(
-        _ payload: UnsafeRawBufferPointer, to address: SOCKS5Address, port: UInt16, behind header: [UInt8]?
+        _ payload: UnsafeRawBufferPointer, to address: SOCKSAddress, port: UInt16, behind header: [UInt8]?
     ) {
         guard port != 0, let host = Host(address) else {
             losses.malformed += 1
@@ -171,7 +171,7 @@ final class Association {
         _ payload: UnsafeRawBufferPointer, to address: IPAddress, of host: Host, port: UInt16, behind header: [UInt8]?,
         entry: NameTable.Entry?
     ) {
-        let destination = DatagramAddress(SocketAddress(address, port: port))
+        let destination = PackedEndpoint(Endpoint(address: address, port: port))
         if flows.use(destination)?.host != host {
             guard access.verdict(on: address, of: host, port: port, for: session.identity) == .allow else {
                 losses.notAllowed += 1
@@ -186,7 +186,7 @@ final class Association {
     }
 
     /// The payload has to stay where it is until `flush()`.
-    private func send(_ payload: UnsafeRawBufferPointer, to destination: DatagramAddress, isIPv6: Bool) {
+    private func send(_ payload: UnsafeRawBufferPointer, to destination: PackedEndpoint, isIPv6: Bool) {
         guard let outlet = (isIPv6 ? outlets.v6 : outlets.v4) ?? openOutlet(isIPv6: isIPv6) else {
             losses.unsent += 1
             return
@@ -210,7 +210,7 @@ final class Association {
     private func openOutlet(isIPv6: Bool) -> DatagramSocket? {
         do throws(Errno) {
             let isFirst = outlets.v4 == nil && outlets.v6 == nil
-            let any: SocketAddress = isIPv6 ? .v6(0, port: 0) : .v4(0, port: 0)
+            let any: Endpoint = isIPv6 ? .v6(0, port: 0) : .v4(0, port: 0)
             let outlet = try DatagramSocket(bound: any, isPrepaid: isFirst, on: reactor)
             try outlet.whenReadable { [unowned self, unowned outlet] in pumpDown(from: outlet) }
             if isIPv6 { outlets.v6 = outlet } else { outlets.v4 = outlet }
@@ -245,7 +245,7 @@ final class Association {
         for index in 0..<runs { losses.overLimit += batch[index].count }
     }
 
-    private func flow(from source: DatagramAddress) -> Flow? {
+    private func flow(from source: PackedEndpoint) -> Flow? {
         if let lastAnswer, lastAnswer.source == source { return lastAnswer.flow }
         guard let flow = flows.flow(from: source) else { return nil }
         lastAnswer = (source, flow)
@@ -272,7 +272,7 @@ final class Association {
             let route = try? await relay.route(to: target.host, port: target.port, for: session, on: reactor)
             // UDP tells nobody that an address leads nowhere, but the routing table does.
             let reachable = route?.candidates.first { (try? DatagramSocket.egress(to: $0)) != nil }
-            self?.settle(target, reachable?.ipAddress)
+            self?.settle(target, reachable?.address)
         }
     }
 

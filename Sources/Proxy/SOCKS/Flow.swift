@@ -16,8 +16,7 @@ final class Flow {
         self.host = host
         self.address = address
         self.port = port
-        let source = SocketAddress(address, port: port)
-        let bytes = SOCKS5DatagramHeader.encode(source: SOCKS5Address(source), port: port)
+        let bytes = SOCKS5DatagramHeader.encode(source: .ip(address), port: port)
         let header = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
         header.copyBytes(from: bytes)
         self.header = UnsafeRawBufferPointer(header)

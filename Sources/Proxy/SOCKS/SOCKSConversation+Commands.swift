@@ -14,18 +14,19 @@ extension SOCKSConversation {
     func associate(on reactor: Reactor) async throws(Farewell) -> DatagramSocket {
         guard session.refusal == nil else { throw .failure(.notAllowed, in: .version5) }
         let socks = session.listener.socks
-        let (datagrams, bound): (DatagramSocket, SocketAddress)
+        let (datagrams, bound): (DatagramSocket, Endpoint)
         do throws(Errno) {
             // The address that the client reached us on is one that it can reach.
             let here = try client.socket.localAddress
             datagrams = try DatagramSocket(
-                bound: SocketAddress(here.ipAddress, port: 0), ports: socks.udpPorts?.closed, on: reactor)
+                bound: Endpoint(address: here.address, port: 0, scope: here.scope), ports: socks.udpPorts?.closed,
+                on: reactor)
             bound = try datagrams.localAddress
         } catch {
             relay.logger.debug("no UDP association", metadata: ["why": "\(error)"])
             throw .failure(.generalFailure, in: .version5)
         }
-        let told = socks.advertisedAddress.map { SocketAddress($0, port: bound.port) } ?? bound
+        let told = socks.advertisedAddress.map { Endpoint(address: $0, port: bound.port) } ?? bound
         try await send(SOCKSDialect.version5.success(told))
         return datagrams
     }
@@ -51,8 +52,8 @@ extension SOCKSConversation {
             origin = try await rendezvous.accept(
                 beside: client, within: relay.limits.incoming, on: reactor
             ) { peer in
-                let address = peer.ipAddress.unmapped
-                if let expected, !expected.contains(where: { $0.ipAddress == address }) { return false }
+                let address = peer.address.unmapped
+                if let expected, !expected.contains(where: { $0.address == address }) { return false }
                 let asked = expected == nil ? Host.address(address) : host
                 return relay.access.verdict(on: address, of: asked, port: request.port, for: session.identity)
                     == .allow
@@ -61,7 +62,7 @@ extension SOCKSConversation {
             if error == .canceled { throw .silent }
             throw .failure(DialFailure.unreachable(error).replyCode, in: dialect)
         }
-        let peer = origin.peer.ipAddress.unmapped
+        let peer = origin.peer.address.unmapped
         session.didConnect(expected == nil ? .address(peer) : host, to: origin.peer, port: request.port)
         session.own(origin.socket)
         try await send(dialect.success(origin.peer))
@@ -71,7 +72,7 @@ extension SOCKSConversation {
     /// nil: the request names nobody.
     private func peers(
         _ host: Host, port: UInt16, in dialect: SOCKSDialect, on reactor: Reactor
-    ) async throws(Farewell) -> [SocketAddress]? {
+    ) async throws(Farewell) -> [Endpoint]? {
         if case .address(let address) = host, address.isUnspecified { return nil }
         do throws(DialFailure) {
             return try await relay.route(to: host, port: port, for: session, on: reactor).candidates
@@ -80,7 +81,7 @@ extension SOCKSConversation {
         }
     }
 
-    private func rendezvous(towards peer: SocketAddress, in dialect: SOCKSDialect) throws(Farewell) -> Rendezvous {
+    private func rendezvous(towards peer: Endpoint, in dialect: SOCKSDialect) throws(Farewell) -> Rendezvous {
         do throws(Errno) {
             let egress = try DatagramSocket.egress(to: peer)
             return try Rendezvous(at: egress, ports: session.listener.socks.bindPorts?.closed)
@@ -94,7 +95,7 @@ extension SOCKSConversation {
 extension Host {
     /// An address on the internet, of the same family, to find the way there. It is one that is reserved for examples (RFC 5737,
     /// RFC 3849), so that it belongs to nobody.
-    fileprivate var everywhere: SocketAddress {
+    fileprivate var everywhere: Endpoint {
         if case .address(.v6) = self { .v6(0x2001_0db8 << 96, port: 9) } else { .v4(0xc000_0201, port: 9) }
     }
 }

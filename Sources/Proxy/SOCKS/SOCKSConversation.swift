@@ -30,7 +30,7 @@ struct SOCKSConversation {
     private func request() async throws(Farewell) -> (SOCKSRequest, SOCKSDialect) {
         if try await next(SOCKSVersion.parse) == .four { return (try await version4Request(), .version4) }
         try await authenticate()
-        return (SOCKSRequest(try await next(SOCKS5Request.parse)), .version5)
+        return (try await next(SOCKS5Request.parse), .version5)
     }
 
     /// The greeting and, if the listener asks for it, the login.
@@ -57,7 +57,7 @@ struct SOCKSConversation {
             throw .words(SOCKS4Reply.refused)
         }
         do throws(Interruption<SOCKS4Error>) {
-            return SOCKSRequest(try await client.message(SOCKS4Request.parse))
+            return try await client.message(SOCKS4Request.parse)
         } catch {
             guard case .malformed = error else { throw .silent }
             throw .words(SOCKS4Reply.refused)

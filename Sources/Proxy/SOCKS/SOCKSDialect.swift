@@ -1,3 +1,4 @@
+import Address
 import Reactor
 import Wire
 
@@ -6,15 +7,15 @@ enum SOCKSDialect {
     case version4
     case version5
 
-    func success(_ address: SocketAddress) -> [UInt8] {
+    func success(_ bound: Endpoint) -> [UInt8] {
         switch self {
-        case .version5: SOCKS5ReplyCode.succeeded.reply(bound: SOCKS5Address(address), port: address.port)
+        case .version5: SOCKS5ReplyCode.succeeded.reply(bound: .ip(bound.address), port: bound.port)
         case .version4:
             // It has no form for an IPv6 address; 0.0.0.0 is "that of the server" (SOCKS4, BIND).
-            if case .v4(let bits, let port) = address {
-                SOCKS4Reply.granted(bits, port: port)
+            if case .v4(let bits) = bound.address {
+                SOCKS4Reply.granted(bits, port: bound.port)
             } else {
-                SOCKS4Reply.granted(port: address.port)
+                SOCKS4Reply.granted(port: bound.port)
             }
         }
     }

@@ -13,9 +13,9 @@ final class Session: SessionOwner {
     /// When the client came (`MonotonicClock`).
     let began: UInt64
     /// Where the client connected from.
-    let client: SocketAddress
+    let client: Endpoint
     /// Where the session leads now, or led last.
-    private(set) var origin: SocketAddress?
+    private(set) var origin: Endpoint?
     /// Once the client has given the right password.
     private(set) var account: Account?
     /// The name that the client asked for; nil if it asked for an address.
@@ -49,7 +49,7 @@ final class Session: SessionOwner {
 
     /// Who the client is, as Policy asks for it.
     var identity: Access.Client {
-        Access.Client(listener: entrance.listener.endpoint, kind: kind, address: client.ipAddress, user: user)
+        Access.Client(listener: entrance.listener.endpoint, kind: kind, address: client.address, user: user)
     }
 
     var needsPassword: Bool { entrance.listener.authentication == .required }
@@ -98,7 +98,7 @@ final class Session: SessionOwner {
     }
 
     /// The client's address; never v4-mapped.
-    var address: IPAddress { client.ipAddress.unmapped }
+    var address: IPAddress { client.address.unmapped }
 
     // MARK: where it leads
 
@@ -106,7 +106,7 @@ final class Session: SessionOwner {
     ///
     /// - Parameter port: the port that was asked for; nil: the address's own.
     func didConnect(
-        _ host: Host, to address: SocketAddress, port: UInt16? = nil, as activity: SessionRecord.Activity = .tunnel
+        _ host: Host, to address: Endpoint, port: UInt16? = nil, as activity: SessionRecord.Activity = .tunnel
     ) {
         if case .name(let name) = host { self.name = name } else { name = nil }
         origin = address
@@ -131,8 +131,8 @@ final class Session: SessionOwner {
         // A session with a password may go on where none is asked for any more.
         if let account, access.asksForPassword(client), !credentials.holds(account) { return false }
         if isConnected, let origin {
-            let host = name.map(Host.name) ?? .address(origin.ipAddress)
-            return access.verdict(on: origin.ipAddress, of: host, port: askedPort, for: client) == .allow
+            let host = name.map(Host.name) ?? .address(origin.address)
+            return access.verdict(on: origin.address, of: host, port: askedPort, for: client) == .allow
         }
         // A client that has not given a password yet has not been refused for it.
         return activity == .handshake && account == nil ? access.receives(client) : access.admits(client)

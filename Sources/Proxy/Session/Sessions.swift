@@ -158,8 +158,8 @@ extension Session {
     fileprivate func record(_ traffic: Traffic, at now: UInt64) -> SessionRecord {
         SessionRecord(
             id: id, kind: kind, listener: listener.endpoint,
-            client: Endpoint(address: client.ipAddress.unmapped, port: client.port), user: user, activity: activity,
-            host: name, origin: origin.map { Endpoint(address: $0.ipAddress, port: $0.port) },
+            client: Endpoint(address: client.address.unmapped, port: client.port), user: user, activity: activity,
+            host: name, origin: origin,
             sent: Int(clamping: traffic.sent),
             received: Int(clamping: traffic.received),
             age: Int(clamping: (now - min(began, now)) / 1_000_000))
