@@ -84,7 +84,7 @@ let package = Package(
         tests("ApplianceTests", ["TestProcess"]),
         tests("ArchitectureTests", ["TestProcess"]),
         tests("LoadTests", ["gatehouse-load"]),
-        tests("ReactorTests", ["Reactor", "CLinux", "TestProcess"]),
+        tests("ReactorTests", ["Reactor", "Address", "CLinux", "TestProcess"]),
         tests("ResolverTests", ["Resolver", "Reactor", "Wire", "Address", "TestNetwork", "TestProcess"]),
         tests("StoreTests", ["Store", "Policy", "Address", "CSQLite"]),
         tests(

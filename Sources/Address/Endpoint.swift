@@ -1,12 +1,20 @@
-/// An address and a TCP or UDP port: `127.0.0.1:1080`, `[::1]:1080`.
+/// An address and a TCP or UDP port: `127.0.0.1:1080`, `[::1]:1080`. What a listener has, and each end of a connection.
 package struct Endpoint: Hashable, Sendable {
     package var address: IPAddress
     package var port: UInt16
+    /// Of a link-local address: the index of the interface whose link is meant (RFC 4007, `sin6_scope_id`); 0: none is. It is this
+    /// machine's own matter, and no part of the text.
+    package var scope: UInt32
 
-    package init(address: IPAddress, port: UInt16) {
+    package init(address: IPAddress, port: UInt16, scope: UInt32 = 0) {
         self.address = address
         self.port = port
+        self.scope = scope
     }
+
+    package static func v4(_ bits: UInt32, port: UInt16) -> Endpoint { Endpoint(address: .v4(bits), port: port) }
+
+    package static func v6(_ bits: UInt128, port: UInt16) -> Endpoint { Endpoint(address: .v6(bits), port: port) }
 }
 
 extension Endpoint: CustomStringConvertible, LosslessStringConvertible {

@@ -176,11 +176,11 @@ int linux_datagrams_flush(linux_datagrams *batch, int fd, uint32_t *largest_segm
         }
         if (code == EINTR) continue;
         if (code == EAGAIN) {
-            // The socket's buffer is full: whoever relays datagrams drops them then, as a router does.
+            // The socket's buffer is full: the datagrams are dropped, as a router would.
             for (; next < batch->messages; next++) lost += batch->runs[next];
             break;
         }
-        // What an ICMP error left behind is told to whoever calls next, and not about what that one sends (udp(7)).
+        // An error that ICMP left behind is reported by the next call, and is not about what that call sends (udp(7)).
         if (!is_retried++) continue;
         is_retried = 0;
         if (batch->runs[next] > 1 && (code == EINVAL || code == EMSGSIZE || code == EIO)) {

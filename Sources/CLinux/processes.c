@@ -40,6 +40,7 @@ int linux_spawn_self(const char *title, int channel, int page) {
     if (high_channel < 0 || high_page < 0) {
         int error = errno;
         if (high_channel >= 0) close(high_channel);
+        if (high_page >= 0) close(high_page);
         return -error;
     }
     posix_spawn_file_actions_t actions;

@@ -30,9 +30,9 @@ extension Interface {
                 names.append(name)
                 addresses[name] = []
             }
-            if let address = read(current.pointee.ifa_addr) {
+            if let address = Self.address(at: current.pointee.ifa_addr) {
                 let width = if case .v4 = address { 32 } else { 128 }
-                let prefix = read(current.pointee.ifa_netmask).map(leadingOnes) ?? width
+                let prefix = Self.address(at: current.pointee.ifa_netmask).map(leadingOnes) ?? width
                 addresses[name]?.append(Address(address: address, prefix: prefix))
             }
             entry = current.pointee.ifa_next
@@ -40,20 +40,8 @@ extension Interface {
         return names.map { Interface(name: $0, addresses: addresses[$0] ?? []) }
     }
 
-    private static func read(_ address: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
-        guard let address else { return nil }
-        switch Int32(address.pointee.sa_family) {
-        case AF_INET:
-            return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                .v4(UInt32(bigEndian: $0.pointee.sin_addr.s_addr))
-            }
-        case AF_INET6:
-            let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
-            let bits = UnsafeRawPointer(address).loadUnaligned(fromByteOffset: offset, as: UInt128.self)
-            return .v6(UInt128(bigEndian: bits))
-        default:
-            return nil
-        }
+    private static func address(at pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
+        pointer.flatMap { Endpoint(socketAddress: $0) }?.address
     }
 
     private static func leadingOnes(_ mask: IPAddress) -> Int {

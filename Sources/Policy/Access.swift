@@ -91,12 +91,16 @@ package final class Access: Sendable {
 
     /// Whether the client may be connected to `address`, which `host` is or resolved to. A session that stands may go on as
     /// long as this says so.
-    package func verdict(on address: IPAddress, of host: Host, port: UInt16, for client: Client) -> Verdict {
+    ///
+    /// - Parameter isOwn: the kernel has shown that the address is this machine's, whether or not the surroundings name it yet.
+    package func verdict(
+        on address: IPAddress, of host: Host, port: UInt16, for client: Client, isOwn: Bool = false
+    ) -> Verdict {
         guard admits(client) else { return .deny(.listener) }
         let address = address.unmapped
-        if let reason = objection(to: address, of: host, port: port, for: client) { return .deny(reason) }
+        if let reason = objection(to: address, of: host, port: port, for: client, isOwn) { return .deny(reason) }
         if let embedded = address.embedded,
-            let reason = objection(to: .v4(embedded), of: host, port: port, for: client)
+            let reason = objection(to: .v4(embedded), of: host, port: port, for: client, false)
         {
             return .deny(reason)
         }
@@ -109,14 +113,16 @@ package final class Access: Sendable {
         admits(client) ? rules.refusal(of: host, port: port, for: client) : .listener
     }
 
-    private func objection(to address: IPAddress, of host: Host, port: UInt16, for client: Client) -> Reason? {
+    private func objection(
+        to address: IPAddress, of host: Host, port: UInt16, for client: Client, _ isOwn: Bool
+    ) -> Reason? {
         if address.isUnspecified, case .name = host { return .blocked }
-        if guarded.isOwnListener(address, port: port) { return .ownListener }
+        if guarded.isOwnListener(address, port: port, isOwn) { return .ownListener }
         if address.isUnspecified { return .unspecified }
         return switch rules.decision(on: address, of: host, port: port, for: client) {
         case .deny(let reason): reason
         case .allow(opens: true): nil
-        case .allow(opens: false): guarded.objection(to: address)
+        case .allow(opens: false): guarded.objection(to: address) ?? (isOwn ? .ownAddress : nil)
         }
     }
 }

@@ -31,13 +31,17 @@ struct DestinationGuard: Sendable {
     }
 
     /// Whether a connection to there would come back to this gateway's proxies.
-    func isOwnListener(_ address: IPAddress, port: UInt16) -> Bool {
+    ///
+    /// - Parameter isOwn: the address is this machine's, whether or not the surroundings name it yet.
+    func isOwnListener(_ address: IPAddress, port: UInt16, _ isOwn: Bool) -> Bool {
         for listener in listeners where listener.port == port {
             let listening = listener.address.unmapped
             if listening == address { return true }
             // A connection to 0.0.0.0 or :: is made to the machine itself.
             if address.isUnspecified { return true }
-            if listening.isUnspecified, address.isLoopback || ownAddresses.contains(address) { return true }
+            if listening.isUnspecified, isOwn || address.isLoopback || ownAddresses.contains(address) {
+                return true
+            }
         }
         return false
     }

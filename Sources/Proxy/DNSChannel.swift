@@ -1,3 +1,4 @@
+import Address
 import CAres
 import Glibc
 import Reactor
@@ -5,7 +6,7 @@ import Reactor
 /// c-ares on a reactor: its sockets watched, its timeouts kept. Confined to the reactor's thread.
 final class DNSChannel {
     struct Answer: Sendable {
-        let addresses: [(address: SocketAddress, secondsToLive: Int)]
+        let addresses: [(address: Endpoint, secondsToLive: Int)]
     }
 
     typealias Completion = (Result<Answer, Resolver.Failure>) -> Void
@@ -124,33 +125,14 @@ final class DNSChannel {
             longest = min(longest, Int(link.pointee.ttl))
             alias = link.pointee.next
         }
-        var addresses: [(SocketAddress, Int)] = []
+        var addresses: [(Endpoint, Int)] = []
         var node = result?.pointee.nodes
         while let entry = node {
-            if let address = entry.pointee.ai_addr, let parsed = SocketAddress(address, entry.pointee.ai_addrlen) {
+            if let address = entry.pointee.ai_addr, let parsed = Endpoint(socketAddress: address) {
                 addresses.append((parsed, max(0, min(longest, Int(entry.pointee.ai_ttl)))))
             }
             node = entry.pointee.ai_next
         }
         return addresses.isEmpty ? .failure(.noSuchName) : .success(Answer(addresses: addresses))
-    }
-}
-
-extension SocketAddress {
-    /// From the form of the C library.
-    fileprivate init?(_ address: UnsafePointer<sockaddr>, _ length: ares_socklen_t) {
-        let bytes = UnsafeRawPointer(address)
-        switch Int32(address.pointee.sa_family) {
-        case AF_INET where Int(length) >= MemoryLayout<sockaddr_in>.size:
-            let address = bytes.loadUnaligned(as: sockaddr_in.self)
-            self = .v4(UInt32(bigEndian: address.sin_addr.s_addr), port: UInt16(bigEndian: address.sin_port))
-        case AF_INET6 where Int(length) >= MemoryLayout<sockaddr_in6>.size:
-            let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
-            let port = bytes.loadUnaligned(as: sockaddr_in6.self).sin6_port
-            self = .v6(
-                UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt128.self)),
-                port: UInt16(bigEndian: port))
-        default: return nil
-        }
     }
 }

@@ -1,158 +1,23 @@
-// Proxy: what happens between a client's first byte and the tunnel: SOCKS5 and HTTP sessions, authentication, the
-// destination guard, the resolver and the dialer.
+// Proxy: what happens between a client's first byte and the tunnel: SOCKS and HTTP, authentication, the destination guard, the
+// resolver and the dial.
 //
-// Sessions are straight-line async code on a Reactor. Bytes are parsed in Wire, decisions are made in Policy, and once a
-// tunnel stands it is the Reactor's.
-
-import Address
-package import Logging
-package import Policy
-package import Reactor
-import Synchronization
-import Wire
-
-/// Everything that the sessions of one relay process share.
-package final class Relay: Sendable {
-    package struct Limits: Sendable {
-        /// From a client's first byte to its whole request, however it arrives.
-        package var handshake: Duration = .seconds(10)
-        /// From a request to the origin's connection, name lookup included.
-        package var dial: Duration = .seconds(10)
-        /// How long BIND waits for its peer.
-        package var incoming: Duration = .seconds(120)
-        /// How long the fragments of a datagram wait for the last of them (RFC 1928 §7: no less than 5 s).
-        package var reassembly: Duration = .seconds(10)
-        /// How long a datagram to a name goes where the one before went, before the name is looked up anew.
-        package var nameLife: Duration = .seconds(60)
-        /// How long a refused client may take to read why (RFC 1928 §6 allows 10 s).
-        package var farewell: Duration = .seconds(3)
-        /// How long an HTTP client may take until its next request.
-        package var keepAlive: Duration = .seconds(75)
-        /// How long nothing may move between a request and the end of its response.
-        package var exchange: Duration = .seconds(300)
-        /// The same, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
-        package var halfOpen: Duration = .seconds(30)
-        /// How long a connection to an origin is kept for the next request. Many servers close after 5 s or 60 s.
-        package var upstream: Duration = .seconds(30)
-        /// Content of a request that is read over, so that its connection can go on after an answer of the proxy's own.
-        package var discard = 256 * 1024
-        /// Head of an HTTP request, in bytes.
-        package var head = 16 * 1024
-        /// Requests without valid credentials that an HTTP connection survives.
-        package var challenges = 5
-
-        package init() {}
-    }
-
-    let limits: Limits
-    let logger: Logger
-    let credentials: Credentials
-    /// By reactor.
-    package let sessions: [Sessions]
-    private let resolvers: [Resolver]
-    private let upstreams: [UpstreamPool]
-    private let currentAccess: Mutex<Access>
-    /// Whether there is any limit, so that without one a session costs none of it.
-    private let hasLimits = Atomic<Bool>(false)
-    private let currentPremises: Mutex<Premises>
-    /// What https listeners show new clients.
-    let tls = Mutex<TLSServer?>(nil)
-    /// One for each reactor.
-    let outboxes: [Outbox]
-
-    /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
-    ///
-    /// - Parameters:
-    ///   - reactors: all that will run sessions, each at the place of its `index`.
-    ///   - ledger: where limits are held, over all processes that have it.
-    ///   - nameServers: `HOST:PORT,…` in place of those of resolv.conf.
-    package init(
-        reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: String? = nil, logger: Logger
-    ) throws(Resolver.Unavailable) {
-        var resolvers: [Resolver] = []
-        for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
-        self.resolvers = resolvers
-        upstreams = reactors.map { UpstreamPool(on: $0, life: limits.upstream) }
-        outboxes = reactors.map { _ in Outbox() }
-        sessions = reactors.map { Sessions(on: $0, ledger: ledger) }
-        self.limits = limits
-        self.logger = logger
-        credentials = Credentials()
-        // Until a policy is applied, what no gateway reaches without a rule is shut.
-        currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
-        currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
-    }
-
-    /// From now on sessions are judged by this policy; those that are open are `review`'s to judge.
-    package func apply(_ policy: Policy, in surroundings: Surroundings) {
-        let next = Access(policy, surroundings: surroundings)
-        currentAccess.withLock { $0 = next }
-        hasLimits.store(!next.limits.isEmpty, ordering: .relaxed)
-        currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
-        credentials.replaceUsers(policy.users)
-    }
-
-    /// Ends the sessions that the policy in force does not allow any more, and no other.
-    package func review() async {
-        let access = self.access
-        var count = 0
-        for sessions in sessions { count += await sessions.review(access, credentials) }
-        if count > 0 { logger.notice("\(count) sessions ended: the policy allows them no more") }
-    }
-
-    /// What is to be done with each client of `listener`.
-    package func session(for listener: Listener) -> SessionBody {
-        let entrance = Entrance(listener)
-        return { [self] reactor, client, address in
-            let session = Session(client, from: address, by: entrance, in: sessions[reactor.index])
-            if let table = limitTable { session.enter(table) }
-            guard entrance.admits(session.address) else {
-                return await turnAway(client, from: entrance.listener)
-            }
-            // One deadline for all that the client has to say first, however many steps that takes.
-            client.setExpendableDeadline(after: limits.handshake)
-            switch session.kind {
-            case .mixed: session.kind = await beginsAsSOCKS(client, on: entrance.listener) ? .socks5 : .http
-            case .https: guard await secure(client, on: reactor) else { return }
-            case .socks5, .http: break
-            }
-            if session.kind == .socks5 {
-                await SOCKSConversation(relay: self, session: session).run(client, on: reactor)
-            } else {
-                await HTTPConversation(relay: self, session: session).run(client, on: reactor)
-            }
-        }
-    }
-
-    /// Tells a client from outside the listener's networks so, where that can be said before it has said anything. Else not a
-    /// word, as from a port that is shut.
-    private func turnAway(_ client: consuming Socket, from listener: Listener) async {
-        guard listener.kind == .http else { return }
-        let answer = OwnResponse(.forbidden, reason: "this proxy does not serve clients from your network")
-        await client.close(saying: answer.encode(), within: limits.farewell)
-    }
-
-    /// Which of the two protocols of a mixed listener it is. A SOCKS greeting begins with its version (RFC 1928 §3), a
-    /// request of HTTP with a letter. The byte stays where it is: whoever reads it next takes it for the first.
-    private func beginsAsSOCKS(_ client: borrowing Socket, on listener: Listener) async -> Bool {
-        switch try? await client.peek() {
-        case 5: true
-        case 4: listener.socks.allowsVersion4
-        // Whoever leaves, or says nothing in time, is answered in neither protocol.
-        default: false
-        }
-    }
-
-    func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
-
-    func upstreams(on reactor: Reactor) -> UpstreamPool { upstreams[reactor.index] }
-
-    /// What decides at present. Whoever asks it more than once for one thing keeps it meanwhile.
-    var access: Access { currentAccess.withLock { $0 } }
-
-    /// The limits in force; nil: there is none.
-    var limitTable: LimitTable? { hasLimits.load(ordering: .relaxed) ? access.limits : nil }
-
-    /// What a client is told of the gateway at present.
-    var premises: Premises { currentPremises.withLock { $0 } }
-}
+// A session is straight-line async code on a Reactor. Bytes are parsed in Wire, decisions are made in Policy, and once a tunnel
+// stands it is the Reactor's.
+//
+// The words, and the types that are named after them:
+//
+//   listener      Where clients connect to: an endpoint, and what is spoken and served there (`Listener`).
+//   session       One client's connection, from accept to close, whatever becomes of it (`Session`). Rules, limits and the list
+//                 of sessions go by it. It outlives the task that began it: a tunnel needs none.
+//   connection    One end of a session: a socket and what has been read ahead from it (`Connection`). The ends are called
+//                 `client` and `origin`.
+//   phase         What a session is waiting for at present, and so how long it may wait (`Phase`).
+//   conversation  What is spoken with the client of a session until there is a tunnel (`SOCKSConversation`, `HTTPConversation`).
+//   exchange      One HTTP request that is passed on, and its response (`HTTPExchange`). A conversation has one after the other.
+//   tunnel        Both ends joined: the Reactor moves the bytes, without a task (`Tunnel`).
+//   association   A session of UDP: datagrams, as long as the client's connection lasts (`Association`).
+//   origin        The server that a client wants to reach, and the connection to it.
+//   route         Where a connection to a host may lead, as decided a moment ago: addresses that have been judged (`Route`).
+//   way           How a device is carried: routed, relayed, through a proxy, or not at all. What this module does is the way
+//                 "proxy".
+//   farewell      How a conversation ends that becomes no tunnel (`Farewell`).

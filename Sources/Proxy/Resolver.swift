@@ -104,7 +104,7 @@ package actor Resolver {
         var life = Int.max
         for (address, secondsToLive) in answer.addresses {
             life = min(life, secondsToLive)
-            if case .v4 = address { v4.append(address.ipAddress) } else { v6.append(address.ipAddress) }
+            if case .v4 = address.address { v4.append(address.address) } else { v6.append(address.address) }
         }
         var addresses: [IPAddress] = []
         for index in 0..<max(v4.count, v6.count) {

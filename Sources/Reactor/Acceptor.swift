@@ -1,18 +1,18 @@
+import Address
 import CLinux
 import Glibc
 import Synchronization
 
-/// What a session is given: its reactor, its client, and where the client is. What it calls inherits the isolation
-/// (`nonisolated(nonsending)`): a parameter `isolated Reactor` would cost a switch of executors, if only to the same one, at each
-/// call and at each return.
-package typealias SessionBody = @Sendable (isolated Reactor, consuming Socket, SocketAddress) async -> Void
+/// What is done with a client that was accepted. The functions it calls inherit the isolation (`nonisolated(nonsending)`): a parameter
+/// `isolated Reactor` would cost a switch of executors, if only to the same one, at each call and at each return.
+package typealias SessionBody = @Sendable (isolated Reactor, Connection) async -> Void
 
 /// A listening socket from which every reactor accepts. A client stays where it was accepted, unless another reactor has
 /// clearly less to do.
 ///
 /// To hand a client over costs a wake-up and the caches of another core, so that it is done for balance alone. The kernel wakes
 /// one sleeping reactor for a client (EPOLLEXCLUSIVE, epoll_ctl(2)), again and again the same one, and that is what the
-/// balance is for; those that are awake take from the queue as they come by. SO_REUSEPORT was tried and not taken: a queue
+/// balance is for; reactors that are awake take from the queue as they come by. SO_REUSEPORT was tried and not taken: a queue
 /// for each thread spreads a few heavy flows badly and loses a dead process's clients.
 package final class Acceptor: Sendable {
     let session: SessionBody
@@ -23,7 +23,7 @@ package final class Acceptor: Sendable {
     /// When something last stood in the way, in milliseconds; 0: never.
     private let lastObstacle = Atomic<UInt64>(0)
 
-    /// Where one reactor accepts.
+    /// The place where one reactor accepts.
     private final class Door: Sendable {
         let reactor: Reactor
         /// Rung by what stands in the way, and by `close()`. Touched on `reactor` alone.
@@ -38,7 +38,7 @@ package final class Acceptor: Sendable {
     private static let batch = 64
     /// How long accepting pauses when the kernel refuses.
     private static let pause = Duration.milliseconds(50)
-    /// Without an obstacle for so long (milliseconds) it has recovered, and the next obstacle is news.
+    /// Milliseconds without an obstacle after which accepting has recovered, and the next obstacle is news.
     private static let recovery: UInt64 = 10_000
 
     /// Starts accepting. Where there are not descriptors enough for all `reactors`, the first accept for the others.
@@ -75,7 +75,7 @@ package final class Acceptor: Sendable {
         case budget
         case refusal(Errno)
 
-        /// What a session that ends gives back stands in the way (accept(2)).
+        /// Whether a session that ends gives back what is missing (accept(2)).
         var isWant: Bool {
             switch self {
             case .budget: true
@@ -99,7 +99,7 @@ package final class Acceptor: Sendable {
             if last == 0 || now > last + Acceptor.recovery {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
             }
-            // Who asks for something comes before who does not.
+            // Clients that ask for something come before clients that do not.
             if obstacle.isWant, DescriptorBudget.shared.beginRelief(at: now) {
                 let share = DescriptorBudget.shared.relief / doors.count + 1
                 for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
@@ -107,7 +107,7 @@ package final class Acceptor: Sendable {
             if case .refusal = obstacle {
                 await reactor.sleep(for: Acceptor.pause)
             } else {
-                // Their tasks give back what they hold in this turn.
+                // The tasks of the ended sessions give back what they hold in this turn.
                 await reactor.sleep(for: .zero)
             }
         }
@@ -146,7 +146,7 @@ package final class Acceptor: Sendable {
         for _ in 0..<Acceptor.batch {
             guard DescriptorBudget.shared.reserveSession() else { throw .budget }
             let descriptor = linux_accept(listener, &peer)
-            guard descriptor >= 0, let address = SocketAddress(peer) else {
+            guard descriptor >= 0, let address = Endpoint(peer) else {
                 DescriptorBudget.shared.release(DescriptorBudget.session)
                 if descriptor == -EAGAIN { return }
                 guard descriptor >= 0 else { throw .refusal(Errno(-descriptor)) }

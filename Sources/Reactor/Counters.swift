@@ -4,7 +4,7 @@ import Synchronization
 
 /// Counters in memory that processes share, so that looking at them never slows down what they count.
 ///
-/// The page is divided into accounts, one for each listener; whoever hands them out decides which is whose.
+/// The page is divided into accounts, one for each listener. Which account belongs to which listener is the supervisor's to decide.
 package final class Counters: Sendable {
     /// How many accounts there are.
     package static let accounts = 256

@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 
 /// Where datagrams are received into and from which they are sent: as many as one system call takes (recvmmsg(2),
@@ -10,7 +11,7 @@ package final class DatagramBatch {
         package let bytes: UnsafeRawBufferPointer
         /// The size of each datagram but the last, which may be shorter.
         package let segment: Int
-        package let source: DatagramAddress
+        package let source: PackedEndpoint
 
         /// How many they are.
         package var count: Int { max(1, (bytes.count + segment - 1) / max(1, segment)) }
@@ -22,12 +23,12 @@ package final class DatagramBatch {
         linux_datagrams_free(state)
     }
 
-    /// One of those that the last receive brought.
+    /// The run at `index` among those of the last receive.
     package subscript(index: Int) -> Run {
         let run = linux_datagrams_received(state, Int32(index))
         return Run(
             bytes: UnsafeRawBufferPointer(start: run.bytes, count: Int(run.length)), segment: Int(run.segment),
-            source: DatagramAddress(run.source.pointee))
+            source: PackedEndpoint(run.source.pointee))
     }
 }
 

@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -5,7 +6,7 @@ import Synchronization
 /// A UDP socket that belongs to a reactor and is worked on in batches. It is closed by `close()`, or by letting go of it.
 ///
 /// Errors of single datagrams, ICMP's among them, are no errors of the socket: what the kernel does not take is lost, as
-/// anywhere on the way, and counted by whoever sends.
+/// anywhere on the way; the sender counts it.
 package final class DatagramSocket {
     /// -1 once it is closed: every call then fails with EBADF.
     private var descriptor: Int32
@@ -24,18 +25,18 @@ package final class DatagramSocket {
     ///   - isPrepaid: the session has taken it from the budget of descriptors.
     /// - Throws: `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`; `EMFILE` beyond the budget.
     package init(
-        bound address: SocketAddress, ports: ClosedRange<UInt16>? = nil, isPrepaid: Bool = false, on reactor: Reactor
+        bound address: Endpoint, ports: ClosedRange<UInt16>? = nil, isPrepaid: Bool = false, on reactor: Reactor
     ) throws(Errno) {
         guard isPrepaid || DescriptorBudget.shared.hasRoom else { throw Errno(EMFILE) }
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_DGRAM.rawValue))))
-        if case .v6 = address {
+        if case .v6 = address.address {
             try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
         }
         _ = linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUF, Self.buffer)
         _ = linux_set_option(socket.number, SOL_SOCKET, SO_SNDBUF, Self.buffer)
         // A kernel before 5.0 knows nothing of it, and gives each datagram by itself.
         _ = linux_udp_coalesce(socket.number)
-        try SocketAddress.search.withLock { _ throws(Errno) in try address.bind(socket.number, ports: ports) }
+        try Endpoint.search.withLock { _ throws(Errno) in try address.bind(socket.number, ports: ports) }
         loop = reactor.currentLoop
         self.isPrepaid = isPrepaid
         descriptor = socket.release()
@@ -46,7 +47,7 @@ package final class DatagramSocket {
         close()
     }
 
-    /// Closes it now, whoever still has it; it is of no use any more.
+    /// Closes the socket now. References that are left are of no use any more.
     package func close() {
         guard descriptor >= 0 else { return }
         if watch != Slot.none { loop.close(watch) }
@@ -61,12 +62,12 @@ package final class DatagramSocket {
     }
 
     /// From now on it receives from `peer` alone, and sends to it what names no destination.
-    package func connect(to peer: SocketAddress) throws(Errno) {
+    package func connect(to peer: Endpoint) throws(Errno) {
         try peer.connect(descriptor)
     }
 
-    package var localAddress: SocketAddress {
-        get throws(Errno) { try SocketAddress.local(of: descriptor) }
+    package var localAddress: Endpoint {
+        get throws(Errno) { try Endpoint.local(of: descriptor) }
     }
 
     /// Receives what there is, as far as one batch holds it.
@@ -76,13 +77,13 @@ package final class DatagramSocket {
         max(0, Int(linux_datagrams_receive(batch.state, descriptor)))
     }
 
-    /// Puts a datagram made of two parts, which have to stay where they are, on the list of those to be sent by `flush`.
+    /// Puts a datagram on the list for the next `flush`. Its two parts have to stay where they are until then.
     /// Until then nothing else may use the batch, and all have a destination or none, a header or none.
     ///
     /// - Returns: how many were lost, if the list was full and had to be sent first.
     package func add(
         header: UnsafeRawBufferPointer = .init(start: nil, count: 0), _ payload: UnsafeRawBufferPointer,
-        to destination: DatagramAddress? = nil, in batch: DatagramBatch
+        to destination: PackedEndpoint? = nil, in batch: DatagramBatch
     ) -> Int {
         var address = destination.map { linux_address(words: $0.words) }
         var lost = 0
@@ -107,10 +108,10 @@ package final class DatagramSocket {
     /// Which of this machine's addresses a packet to `destination` would bear (connect(2) on UDP sends nothing).
     ///
     /// - Throws: `ENETUNREACH` and the like where there is no way.
-    package static func egress(to destination: SocketAddress) throws(Errno) -> SocketAddress {
+    package static func egress(to destination: Endpoint) throws(Errno) -> Endpoint {
         let probe = Descriptor(adopting: try checked(linux_socket(destination.family, Int32(SOCK_DGRAM.rawValue))))
         try destination.connect(probe.number)
-        return try SocketAddress.local(of: probe.number)
+        return try Endpoint.local(of: probe.number)
     }
 }
 

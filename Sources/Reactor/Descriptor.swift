@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// An open file descriptor with one owner, who closes it by letting go of it.
+/// An open file descriptor with one owner. Letting go of it closes it.
 package struct Descriptor: ~Copyable, Sendable {
     package let number: Int32
 

@@ -11,7 +11,7 @@ package final class DescriptorBudget: Sendable {
     private static let reserve = 64
     /// What a new session may need: its client and its origin.
     static let session = 2
-    /// Milliseconds: what was ended has closed its descriptors by then.
+    /// Milliseconds after which ended sessions have closed their descriptors.
     private static let reliefInterval: UInt64 = 100
 
     private let limit: Int
@@ -31,18 +31,18 @@ package final class DescriptorBudget: Sendable {
         used.subtract(count, ordering: .relaxed)
     }
 
-    /// How many sessions are ended at once, if that many are expendable, when no more fits.
+    /// How many sessions are ended at once when no more fits, if as many are expendable.
     var relief: Int { limit / DescriptorBudget.session / 32 }
 
-    /// Whether that is to happen now (milliseconds): once in a while for all listeners and reactors, of which each meets the
-    /// end.
+    /// Whether sessions are to be ended now (milliseconds). True once in a while for all listeners and reactors together, each of which
+    /// runs out of descriptors.
     func beginRelief(at now: UInt64) -> Bool {
         let last = lastRelief.load(ordering: .relaxed)
         guard now >= last + DescriptorBudget.reliefInterval else { return false }
         return lastRelief.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
     }
 
-    /// Whether one more descriptor fits, for what can do without it.
+    /// Whether one more descriptor fits, for uses that can do without it.
     package var hasRoom: Bool { used.load(ordering: .relaxed) < limit }
 
     /// Takes what a session may need, if one more fits.

@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 
@@ -6,58 +7,65 @@ package enum Dial {
     /// What a connection attempt ended with, if it failed: the error of the attempt that failed last.
     package struct Failure: Error, Sendable {
         package let errno: Errno
-        package let address: SocketAddress
-    }
-
-    package struct Connection: ~Copyable {
-        package let socket: Socket
-        package let address: SocketAddress
-
-        package consuming func takeSocket() -> Socket { socket }
+        package let address: Endpoint
     }
 
     /// Connects to the first of `addresses` that answers (happy eyeballs, RFC 8305 §5): the next attempt starts `stagger`
-    /// after the one before or as soon as that one failed, and the first to succeed wins; the others are closed.
+    /// after the one before, or as soon as one fails. The first to succeed wins; the others are closed.
     ///
-    /// - Parameter addresses: at least one, in the order of preference.
-    /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; else the last attempt's error.
+    /// - Parameters:
+    ///   - addresses: at least one, in the order of preference.
+    ///   - client: on whose behalf; nil: on nobody's.
+    /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; `ECANCELED` as soon as the client is lost or its session is ended;
+    ///   else the last attempt's error.
     package static func connect(
-        to addresses: [SocketAddress], stagger: Duration = .milliseconds(250), timeout: Duration,
-        on reactor: Reactor
+        to addresses: [Endpoint], stagger: Duration = .milliseconds(250), timeout: Duration,
+        for client: Connection? = nil, on reactor: Reactor
     ) async throws(Failure) -> Connection {
         let loop = reactor.currentLoop
+        let client = client?.socket.slot
+        defer { if let client { loop.slots[client].pointee.alsoWakes = Slot.none } }
         guard addresses.count > 1 else {
-            return try await connect(to: addresses[0], timeout: timeout, on: loop)
+            return try await connect(to: addresses[0], timeout: timeout, for: client, on: loop)
         }
-        let race = Race(addresses: addresses, alarm: Alarm(on: reactor), loop: loop)
+        let race = Race(addresses: addresses, alarm: Alarm(on: reactor), client: client, loop: loop)
         return try await race.run(stagger: TimerWheel.ticks(stagger), timeout: TimerWheel.ticks(timeout))
     }
 
     private static func connect(
-        to address: SocketAddress, timeout: Duration, on loop: Loop
+        to address: Endpoint, timeout: Duration, for client: Slot.Index?, on loop: Loop
     ) async throws(Failure) -> Connection {
         do throws(Errno) {
             let attempt = try begin(address, isPrepaid: true, on: loop)
             let socket = Socket(slot: attempt.slot, loop: loop)
             if !attempt.isConnected {
                 socket.setDeadline(after: timeout)
-                try await loop.wait(socket.slot, for: .writable)
+                if let client { loop.slots[client].pointee.alsoWakes = attempt.slot }
+                repeat {
+                    guard !isGone(client, on: loop) else { throw .canceled }
+                    try await loop.wait(attempt.slot, for: .writable)
+                } while !loop.slots[attempt.slot].pointee.flags.contains(.writable)
                 socket.clearDeadline()
                 if let error = failure(of: socket.slot, on: loop) { throw error }
             }
-            return Connection(socket: socket, address: address)
+            return Connection(origin: socket, at: address)
         } catch {
             throw Failure(errno: error, address: address)
         }
     }
 
+    /// Whether nobody waits for the connection any more. A client that has sent its FIN may still wait.
+    private static func isGone(_ client: Slot.Index?, on loop: Loop) -> Bool {
+        client.map { !loop.slots[$0].pointee.flags.isDisjoint(with: [.failed, .revoked]) } ?? false
+    }
+
     /// Starts a connect. True if it is there already, as on loopback.
     private static func begin(
-        _ address: SocketAddress, isPrepaid: Bool, on loop: Loop
+        _ address: Endpoint, isPrepaid: Bool, on loop: Loop
     ) throws(Errno) -> (slot: Slot.Index, isConnected: Bool) {
         let descriptor = try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue)))
         TCPOptions.keepUrgentInline(descriptor)
-        let (storage, length) = address.storage
+        let (storage, length) = address.socketAddress
         let result = withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) }
         guard result == 0 || result == -EINPROGRESS else {
             _ = linux_close(descriptor)
@@ -82,17 +90,19 @@ package enum Dial {
 
     /// Attempts under way, all waking one alarm.
     private final class Race {
-        let addresses: [SocketAddress]
+        let addresses: [Endpoint]
         let alarm: Alarm
+        let client: Slot.Index?
         let loop: Loop
         /// Slots of the attempts, by the index of their address.
-        var attempts: [(slot: Slot.Index, address: SocketAddress)] = []
+        var attempts: [(slot: Slot.Index, address: Endpoint)] = []
         var started = 0
         var lastFailure: Failure?
 
-        init(addresses: [SocketAddress], alarm: Alarm, loop: Loop) {
+        init(addresses: [Endpoint], alarm: Alarm, client: Slot.Index?, loop: Loop) {
             self.addresses = addresses
             self.alarm = alarm
+            self.client = client
             self.loop = loop
         }
 
@@ -102,6 +112,7 @@ package enum Dial {
 
         func run(stagger: UInt32, timeout: UInt32) async throws(Failure) -> Connection {
             let end = loop.freshTick &+ timeout
+            if let client { loop.slots[client].pointee.alsoWakes = alarm.slot }
             while true {
                 if let winner = startNext() { return winner }
                 let hasMore = started < addresses.count
@@ -119,6 +130,9 @@ package enum Dial {
                         throw Failure(errno: .timedOut, address: attempts[0].address)
                     }
                     await alarm.wait(atMost: UInt32(left))
+                    guard !Dial.isGone(client, on: loop) else {
+                        throw Failure(errno: .canceled, address: attempts[0].address)
+                    }
                     let underWay = attempts.count
                     if let winner = findWinner() { return winner }
                     hasFailed = attempts.count < underWay && (hasMore || attempts.isEmpty)
@@ -144,7 +158,7 @@ package enum Dial {
             return nil
         }
 
-        /// The first attempt that is connected, in the order of preference; those that failed are dropped.
+        /// The first attempt that is connected, in the order of preference; nil: none is. Attempts that have failed are dropped.
         private func findWinner() -> Connection? {
             var index = 0
             while index < attempts.count {
@@ -164,9 +178,9 @@ package enum Dial {
             return nil
         }
 
-        private func win(_ slot: Slot.Index, _ address: SocketAddress) -> Connection {
+        private func win(_ slot: Slot.Index, _ address: Endpoint) -> Connection {
             loop.prepay(slot)
-            return Connection(socket: Socket(slot: slot, loop: loop), address: address)
+            return Connection(origin: Socket(slot: slot, loop: loop), at: address)
         }
     }
 }

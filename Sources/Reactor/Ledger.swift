@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A subject is known by a keyed hash, so that nobody can choose one that meets another's: in a full table two of 64 bits
 /// meet once in 10^11. It has a place as long as it has sessions or has used up something that it has yet to wait for;
-/// then the place is the next one's who needs it. With no place left a new subject goes unlimited, which is counted
+/// then another subject may have the place. With no place left a new subject goes unlimited, which is counted
 /// (`overflows`): to turn everybody away for it would be worse.
 ///
 /// Another process may write anything here, once it is somebody else's. Then limits do not hold, but no arithmetic on it may
@@ -222,7 +222,7 @@ package final class Ledger: Sendable {
             && entry.pointee.received.load(ordering: .relaxed) <= now
     }
 
-    /// Rarely needed and briefly held. Whoever holds it may have been stopped, or killed: nobody waits longer than 5 ms.
+    /// The lock is rarely needed and briefly held. Its holder may have been stopped or killed, so nobody waits longer than 5 ms.
     private func lock() -> Bool {
         let end = MonotonicClock.nanoseconds + 5_000_000
         while !header.pointee.lock.weakCompareExchange(

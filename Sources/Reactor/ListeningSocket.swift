@@ -1,3 +1,4 @@
+package import Address
 import CLinux
 import Glibc
 
@@ -11,11 +12,11 @@ package enum ListeningSocket {
     ///     it has connected if it sends none (TCP_DEFER_ACCEPT, tcp(7)).
     /// - Throws: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, `ENODEV` and the like, from the call that failed.
     package static func tcp(
-        _ address: SocketAddress, interface: String? = nil, clientsSpeakFirst: Bool = false
+        _ address: Endpoint, interface: String? = nil, clientsSpeakFirst: Bool = false
     ) throws(Errno) -> Descriptor {
         let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_STREAM.rawValue))))
         try checked(linux_set_option(socket.number, SOL_SOCKET, SO_REUSEADDR, 1))
-        if case .v6 = address {
+        if case .v6 = address.address {
             // [::] means IPv6 alone: what listens on IPv4 is to be seen as such.
             try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
         }
@@ -25,8 +26,7 @@ package enum ListeningSocket {
         if clientsSpeakFirst {
             try checked(linux_set_option(socket.number, Int32(IPPROTO_TCP), TCP_DEFER_ACCEPT, 1))
         }
-        let (storage, length) = address.storage
-        try bind(socket.number, storage, length)
+        try address.bind(socket.number)
         try listen(on: socket.number)
         return socket
     }
@@ -41,7 +41,12 @@ package enum ListeningSocket {
             for (index, byte) in path.utf8.enumerated() { bytes[MemoryLayout<sa_family_t>.size + index] = byte }
         }
         let socket = Descriptor(adopting: try checked(linux_socket(AF_UNIX, Int32(SOCK_STREAM.rawValue))))
-        try bind(socket.number, storage, socklen_t(MemoryLayout<sockaddr_un>.size))
+        let result = withUnsafePointer(to: storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Errno(errno) }
         try listen(on: socket.number)
         return socket
     }
@@ -53,15 +58,8 @@ package enum ListeningSocket {
     }
 
     /// The address that a socket is bound to; tells the port that the kernel chose for port 0.
-    package static func address(of socket: borrowing Descriptor) throws(Errno) -> SocketAddress {
-        try SocketAddress.local(of: socket.number)
-    }
-
-    private static func bind(_ socket: Int32, _ storage: sockaddr_storage, _ length: socklen_t) throws(Errno) {
-        let result = withUnsafePointer(to: storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(socket, $0, length) }
-        }
-        guard result == 0 else { throw Errno(errno) }
+    package static func address(of socket: borrowing Descriptor) throws(Errno) -> Endpoint {
+        try Endpoint.local(of: socket.number)
     }
 
     private static func listen(on socket: Int32) throws(Errno) {

@@ -88,7 +88,7 @@ extension Loop {
         let written = send(UnsafeRawBufferPointer(rebasing: scratch[..<count]), to: sink)
         if written == count { return .moved }
         guard written >= 0 || written == -Int(EAGAIN) else { return .broken(bySource: false) }
-        keep(count - max(0, written), at: max(0, written), in: &direction)
+        keep(UnsafeRawBufferPointer(rebasing: scratch[max(0, written)..<count]), in: &direction)
         return .waiting
     }
 
@@ -169,12 +169,13 @@ extension Loop {
 
     // MARK: stuck bytes
 
-    private func keep(_ count: Int, at offset: Int, in direction: inout Tunnel.Direction) {
-        let copy = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 1)
-        copy.copyMemory(from: scratch.baseAddress! + offset, byteCount: count)
+    /// Copies what the sink did not take, until it does.
+    func keep(_ bytes: UnsafeRawBufferPointer, in direction: inout Tunnel.Direction) {
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 1)
+        copy.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
         direction.stuck = copy
         direction.stuckStart = 0
-        direction.stuckEnd = UInt32(count)
+        direction.stuckEnd = UInt32(bytes.count)
     }
 
     func dropStuck(_ direction: inout Tunnel.Direction) {

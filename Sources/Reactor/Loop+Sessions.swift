@@ -21,6 +21,25 @@ extension Loop {
         if session.pointee.throttle != nil { session.pointee.throttle?.charge(bytes, isUp: false) }
     }
 
+    func setDeadline(ofSession index: SessionEntry.Index, after ticks: UInt32?, isExpendable: Bool) {
+        let client = sessions[index].pointee.client
+        if let ticks, isExpendable { setExpendableDeadline(client, after: ticks) } else { setDeadline(client, ticks) }
+        var slot = sessions[index].pointee.joined
+        while slot != Slot.none {
+            setDeadline(slot, ticks)
+            slot = slots[slot].pointee.sibling
+        }
+    }
+
+    private func setDeadline(_ slot: Slot.Index, _ ticks: UInt32?) {
+        // What was interrupted stays so, until the task that did it is done.
+        if let ticks {
+            setDeadline(slot, after: ticks)
+        } else if slots[slot].pointee.flags.isDisjoint(with: .interrupted) {
+            clearDeadline(slot)
+        }
+    }
+
     func endSession(_ index: SessionEntry.Index) {
         let client = sessions[index].pointee.client
         guard client != Slot.none else { return }
@@ -34,7 +53,7 @@ extension Loop {
         }
     }
 
-    /// Takes a slot away from the task that has it, which still owns it and closes it when it returns.
+    /// Ends the task's use of a slot by a RST. The task still owns the slot, and closes it when it returns.
     func revoke(_ index: Slot.Index) {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.open), slot.pointee.flags.isDisjoint(with: .revoked) else { return }
@@ -49,7 +68,7 @@ extension Loop {
         if slot.pointee.alsoWakes != Slot.none { wake(slot.pointee.alsoWakes) }
     }
 
-    /// A slot is closed, or outlives its session; if it was the session's client the session is over.
+    /// Called when a slot is closed, or outlives its session. With its client's slot the session is over.
     func leave(_ slot: Slot.Index) {
         let index = slots[slot].pointee.session
         slots[slot].pointee.session = SessionEntry.none
@@ -71,7 +90,7 @@ extension Loop {
             sessions[session].pointee.joined = next
             return
         }
-        // There is one, or for a moment two.
+        // One socket has joined, or for a moment two.
         var former = sessions[session].pointee.joined
         while slots[former].pointee.sibling != slot { former = slots[former].pointee.sibling }
         slots[former].pointee.sibling = next

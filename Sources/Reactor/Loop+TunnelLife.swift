@@ -4,11 +4,21 @@ import CLinux
 import Glibc
 
 extension Loop {
-    func join(client: Slot.Index, origin: Slot.Index) {
+    func join(_ clientEnd: Connection, _ originEnd: Connection) {
+        let (client, origin) = (clientEnd.release(), originEnd.release())
         let index = tunnels.allocate()
-        tunnels[index].pointee = Tunnel(client: client, origin: origin, lastMoved: tick)
+        let tunnel = tunnels[index]
+        tunnel.pointee = Tunnel(client: client, origin: origin, lastMoved: tick)
         slots[client].pointee.tunnel = index
         slots[origin].pointee.tunnel = index
+        if !clientEnd.inbox.isEmpty {
+            keep(clientEnd.inbox.unread, in: &tunnel.pointee.up)
+            count(sent: clientEnd.inbox.unread.count, of: slots[client])
+        }
+        if !originEnd.inbox.isEmpty {
+            keep(originEnd.inbox.unread, in: &tunnel.pointee.down)
+            count(received: originEnd.inbox.unread.count, of: slots[client])
+        }
         let flags = slots[client].pointee.flags.union(slots[origin].pointee.flags)
         guard flags.isDisjoint(with: [.deaf, .revoked]) else { return cut(index) }
         clearDeadline(origin)
@@ -107,7 +117,7 @@ extension Loop {
             tunnel.pointee.unsent = unsent
             tunnel.pointee.lastMoved = tick
         }
-        // Whoever waits for tokens, or for its turn to take them, is not idle, however long that takes.
+        // A tunnel that waits for tokens, or for its turn to use them, is not idle, however long that takes.
         let isWaiting = slots[tunnel.pointee.origin].pointee.flags.contains(.armed) || tunnel.pointee.isQueued
         if isWaiting { tunnel.pointee.lastMoved = tick }
         let isBroken = tunnel.pointee.broken != .none

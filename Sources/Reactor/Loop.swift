@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What is called on each event of a descriptor that no task waits for.
+/// Called on each event of a descriptor that no task waits for.
 typealias Watcher = (_ flags: Slot.Flags) -> Void
 
 /// The state of one epoll loop and the turns it takes. Confined to its thread.
@@ -18,14 +18,14 @@ final class Loop {
     let scratch: UnsafeMutableRawBufferPointer
     /// Where datagrams pass through; made for the first UDP socket.
     lazy var datagrams = DatagramBatch()
-    /// Sessions and tunnels; other threads read it.
+    /// Sessions on this loop. Other threads read it.
     let load = Atomic<Int>(0)
-    /// Whether the pump has moved a byte since it last looked.
+    /// Whether `pump` has moved a byte since it last cleared this.
     var hasMoved = false
-    /// Tunnels that used up their turn and are not done; and those of the turn before, while they are pumped.
+    /// Tunnels that used up this turn and are not done; and the list of the turn before, while its tunnels are pumped.
     private var unfinished: [Tunnel.Index] = []
     private var resumed: [Tunnel.Index] = []
-    /// Tasks that have used up their turn, and wait for the next.
+    /// Tasks that have used up this turn and wait for the next one.
     private var resting: [UnsafeContinuation<Void, Never>] = []
     private var wheel: TimerWheel
     private var closed: [Slot.Index] = []
@@ -35,7 +35,7 @@ final class Loop {
     private var eventCount = 0
     /// Milliseconds of CLOCK_MONOTONIC at the start of this turn.
     private var now: UInt64
-    /// Waits of this turn that may find what they wait for there already, before the clock is asked.
+    /// Waits that may still find their slot ready before the clock is asked whether the turn is over.
     private var credit = Loop.credit
 
     static let scratchSize = 64 << 10
@@ -83,7 +83,7 @@ final class Loop {
         return wokeUp
     }
 
-    /// Marks what is ready, resumes who waits for it, pumps tunnels, and lets deadlines pass.
+    /// Marks slots ready, resumes the tasks that wait for them, pumps tunnels, and lets deadlines pass.
     func deliver() {
         swap(&unfinished, &resumed)
         for index in 0..<eventCount { deliver(events[index]) }
@@ -105,7 +105,7 @@ final class Loop {
 
     private func resumeResting() {
         guard !resting.isEmpty else { return }
-        // One that rests again waits for the turn after.
+        // A task that rests again waits for the turn after.
         let rested = resting
         resting.removeAll()
         for task in rested { task.resume() }
@@ -119,7 +119,7 @@ final class Loop {
         else { return }
         slot.pointee.flags.formUnion(flags(of: event.events))
         if slot.pointee.tunnel != Tunnel.none {
-            // One that waits for its next turn gets that one and no more.
+            // A tunnel that waits for its next turn gets that turn and no more.
             if !tunnels[slot.pointee.tunnel].pointee.isQueued { pump(slot.pointee.tunnel) }
         } else if let watcher = slot.pointee.watcher {
             watcher(slot.pointee.flags)
@@ -158,7 +158,7 @@ final class Loop {
         }
     }
 
-    /// Resumes who waits for any of `flags`.
+    /// Resumes the tasks that wait for any of `flags`.
     func resume(_ slot: UnsafeMutablePointer<Slot>, _ flags: Slot.Flags = [.readable, .writable]) {
         if flags.contains(.readable), let reader = slot.pointee.reader {
             slot.pointee.reader = nil
@@ -197,7 +197,7 @@ final class Loop {
         }
         let every = LINUX_EPOLLIN | LINUX_EPOLLOUT | LINUX_EPOLLPRI | LINUX_EPOLLRDHUP | LINUX_EPOLLET
         let result = linux_epoll_add(epoll.number, descriptor, every, data(of: index))
-        // ENOSPC or ENOMEM: whoever is to wait for it will be told, and the session ends.
+        // ENOSPC or ENOMEM: the first wait for the slot throws, and the session ends.
         if result < 0 { slot.pointee.flags.insert(.deaf) }
         if account == nil { DescriptorBudget.shared.reserve(slot.pointee.flags.share) }
         return index
@@ -228,7 +228,7 @@ final class Loop {
         slots.open()
     }
 
-    /// Closes the descriptor (unless somebody else owns it); whoever waits is resumed and finds the slot expired.
+    /// Closes the descriptor, unless it is `shared`. Tasks that wait are resumed and find the slot expired.
     func close(_ index: Slot.Index) {
         let slot = slots[index]
         guard slot.pointee.flags.contains(.open) else { return }
@@ -255,7 +255,7 @@ final class Loop {
         closed.append(index)
     }
 
-    /// From now on a session has paid for it.
+    /// From now on the slot belongs to a session's share of the descriptors.
     func prepay(_ index: Slot.Index) {
         guard !slots[index].pointee.flags.contains(.prepaid) else { return }
         slots[index].pointee.flags.insert(.prepaid)
@@ -313,10 +313,10 @@ final class Loop {
         slots[index].pointee.flags.contains(.revoked) ? Errno(ECANCELED) : .timedOut
     }
 
-    /// Makes a slot readable, an alarm's or one that somebody is to look at.
+    /// Makes every task that waits at a slot look around; an alarm rings.
     func wake(_ index: Slot.Index) {
         slots[index].pointee.flags.insert(.readable)
-        resume(slots[index], .readable)
+        resume(slots[index])
     }
 
     /// Ends every wait at the slot, now and to come, as a deadline that passes does, until `clearDeadline`.
@@ -361,7 +361,7 @@ final class Loop {
         setDeadline(index, at: exact &+ (0 &- exact) % coarse)
     }
 
-    /// Not one that was interrupted, ended from outside, or closed: every wait there is over.
+    /// Whether a deadline can be set: not for a slot that was interrupted, revoked or closed, where every wait is over.
     private func acceptsDeadlines(_ index: Slot.Index) -> Bool {
         let flags = slots[index].pointee.flags
         return flags.isDisjoint(with: [.revoked, .interrupted]) && flags.contains(.open)
@@ -375,7 +375,7 @@ final class Loop {
         wheel.disarm(index, in: slots)
     }
 
-    /// As `setDeadline`, for a client that may be ended ahead of it.
+    /// As `setDeadline`, for a client that may be ended before it.
     func setExpendableDeadline(_ index: Slot.Index, after ticks: UInt32) {
         guard acceptsDeadlines(index) else { return }
         let now = freshTick
@@ -391,9 +391,9 @@ final class Loop {
         expendable -= 1
     }
 
-    /// Ends sessions that are expendable, those first whose deadline is nearest.
+    /// Ends expendable sessions, beginning with the nearest deadline.
     func endExpendable(atMost count: Int) {
-        // The search looks at every deadline, those of tunnels too.
+        // The search looks at every deadline, of tunnels as well.
         guard expendable > 0 else { return }
         let now = freshTick
         let ended = wheel.nearest(count, in: slots) {
@@ -414,8 +414,8 @@ final class Loop {
 
     // MARK: the end
 
-    /// Lets go of every connection. Tunnels are reset: a FIN would make what they cut short look whole. Whoever waits for a
-    /// descriptor is resumed and finds it expired. No slot is freed any more, for those who wait elsewhere.
+    /// Closes every connection. Tunnels are reset: a FIN would make what they cut short look whole. Tasks that wait for a descriptor are
+    /// resumed and find it expired. Slots stay as they are: tasks that wait for something else still hold them.
     func abandon() {
         for index in slots.indices {
             let slot = slots[index]

@@ -31,7 +31,7 @@ struct PagedTable<Element>: ~Copyable {
         pages[Int(index >> Self.pageShift)] + Int(index & UInt32(Self.pageSize - 1))
     }
 
-    /// Every number that was ever handed out, and those of the last page that were not.
+    /// Every number of every page, whether or not it has been handed out.
     var indices: Range<Index> { 0..<Index(pageCount * Self.pageSize) }
 
     /// The number of a place where nothing stands but the vacancy.

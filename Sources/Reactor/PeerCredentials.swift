@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Who was at the other end of a Unix socket when it was connected, as the kernel vouches for it (unix(7)).
+/// The process at the other end of a Unix socket when it was connected, as the kernel vouches for it (unix(7)).
 package struct PeerCredentials: Hashable, Sendable {
     package let process: Int32
     package let user: UInt32

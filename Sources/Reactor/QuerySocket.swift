@@ -16,15 +16,13 @@ package final class QuerySocket {
     private let loop: Loop
     private var watch = Slot.none
 
-    /// - Parameters:
-    ///   - zone: the index of the interface behind which a link-local peer is; 0: it is no such peer.
-    ///   - ready: called on the reactor's thread, once in each turn, while there is something to receive.
+    /// - Parameter ready: called on the reactor's thread, once in each turn, while there is something to receive.
     package init(
-        to peer: Endpoint, zone: UInt32 = 0, on reactor: Reactor, ready: @escaping () -> Void
+        to peer: Endpoint, on reactor: Reactor, ready: @escaping () -> Void
     ) throws(Errno) {
         let socket = Descriptor(
-            adopting: try checked(linux_socket(peer.socketAddress.family, Int32(SOCK_DGRAM.rawValue))))
-        try peer.socketAddress.connect(socket.number, zone: zone)
+            adopting: try checked(linux_socket(peer.family, Int32(SOCK_DGRAM.rawValue))))
+        try peer.connect(socket.number)
         loop = reactor.currentLoop
         watch = try loop.watch(socket.number, for: LINUX_EPOLLIN) { _ in ready() }
         descriptor = socket.release()
@@ -51,38 +49,14 @@ package final class QuerySocket {
 
 extension Socket {
     /// A TCP connection that is being made: the first read or write waits for it, or throws why it failed.
-    ///
-    /// - Parameter zone: as of a `QuerySocket`.
-    package init(connectingTo peer: Endpoint, zone: UInt32 = 0, on reactor: Reactor) throws(Errno) {
+    package init(connectingTo peer: Endpoint, on reactor: Reactor) throws(Errno) {
         let socket = Descriptor(
-            adopting: try checked(linux_socket(peer.socketAddress.family, Int32(SOCK_STREAM.rawValue))))
+            adopting: try checked(linux_socket(peer.family, Int32(SOCK_STREAM.rawValue))))
         do throws(Errno) {
-            try peer.socketAddress.connect(socket.number, zone: zone)
+            try peer.connect(socket.number)
         } catch {
             guard error.code == EINPROGRESS else { throw error }
         }
         self.init(adopting: socket, on: reactor)
-    }
-}
-
-extension SocketAddress {
-    fileprivate func connect(_ descriptor: Int32, zone: UInt32) throws(Errno) {
-        var (storage, length) = storage
-        if case .v6 = self {
-            withUnsafeMutableBytes(of: &storage) { bytes in
-                let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_scope_id)!
-                bytes.storeBytes(of: zone, toByteOffset: offset, as: UInt32.self)
-            }
-        }
-        try checked(withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) })
-    }
-}
-
-extension Endpoint {
-    fileprivate var socketAddress: SocketAddress {
-        switch address {
-        case .v4(let bits): .v4(bits, port: port)
-        case .v6(let bits): .v6(bits, port: port)
-        }
     }
 }

@@ -1,7 +1,8 @@
 extension Reactor {
-    /// Joins two sockets. What one end sends the other gets, each FIN and RST too, until both have ended; the tunnel needs
-    /// no task any more. Bytes that the session has read already must have been written by it before. On the reactor's thread.
-    package nonisolated func tunnel(client: consuming Socket, origin: consuming Socket) {
-        currentLoop.join(client: client.release(), origin: origin.release())
+    /// Joins two connections. What one end sends the other gets, beginning with what has been read ahead from it, and each FIN and RST
+    /// too, until both have ended. The tunnel needs no task any more, and the connections must not be used any more. On the reactor's
+    /// thread.
+    package nonisolated func tunnel(client: Connection, origin: Connection) {
+        currentLoop.join(client, origin)
     }
 }

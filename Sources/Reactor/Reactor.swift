@@ -89,7 +89,7 @@ package actor Reactor {
         let peer = arrival.peer
         let slot = loop.open(arrival.descriptor, account: arrival.acceptor.account)
         Task.immediate(executorPreference: executor) {
-            await session(self, Socket(slot: slot, loop: self.loop), peer)
+            await session(self, Connection(client: Socket(slot: slot, loop: self.loop), from: peer))
         }
     }
 

@@ -1,7 +1,7 @@
 import Glibc
 
-/// What encrypts a socket's bytes, between the kernel and whoever reads and writes here. How it does so is not the Reactor's
-/// to know.
+/// Encrypts a socket's bytes, between the kernel and the tasks and tunnels that read and write here. How it does so is not the
+/// Reactor's to know.
 ///
 /// It uses the socket's descriptor by itself and belongs to the thread of the socket's reactor. What it could not send yet
 /// it keeps, and counts the bytes as not taken: they are to be given to `write` again, the same ones first.

@@ -13,16 +13,16 @@ package struct SessionHandle {
         if received > 0 { loop.count(received: received, of: client) }
     }
 
-    /// Holds what moves from now on to `throttle`; nil: to nothing.
+    /// What moves from now on is held to `throttle`; nil: to no limit.
     package func hold(to throttle: Throttle?) {
         guard throttle != nil || loop.sessions[index].pointee.throttle != nil else { return }
         loop.sessions[index].pointee.throttle = throttle
         let client = loop.sessions[index].pointee.client
-        // A tunnel may wait for what it need not wait for any more.
+        // A tunnel may be waiting for tokens that it needs no more.
         if loop.slots[client].pointee.tunnel != Tunnel.none { loop.pumpLater(loop.slots[client].pointee.tunnel) }
     }
 
-    /// How long a task has to wait before it may move more bytes; nil: not at all, or no more for a client that is gone.
+    /// How long a task has to wait before it may move more bytes; nil: it need not wait, or the client is gone.
     package func pause(isUp: Bool) -> Duration? {
         let client = loop.slots[loop.sessions[index].pointee.client]
         guard client.pointee.flags.isDisjoint(with: [.revoked, .failed]),
@@ -31,8 +31,16 @@ package struct SessionHandle {
         return .nanoseconds(Int64(delay))
     }
 
+    /// From now on every wait of the session's tasks is over at `duration` from now, for its client and for what has joined it; nil: they
+    /// wait as long as it takes.
+    ///
+    /// - Parameter isExpendable: the client may be ended earlier (`Socket.setExpendableDeadline`).
+    package func setDeadline(after duration: Duration?, isExpendable: Bool = false) {
+        loop.setDeadline(ofSession: index, after: duration.map(TimerWheel.ticks), isExpendable: isExpendable)
+    }
+
     /// Ends the session now: a RST to its client and, of a tunnel, to its origin. A task that carries it finds its waits
-    /// for the session's sockets over (`ECANCELED`), and those that come to it later gone; it is to return.
+    /// for the session's sockets over (`ECANCELED`), also for sockets that join later; the task has to return.
     package func end() {
         loop.endSession(index)
     }

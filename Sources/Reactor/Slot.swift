@@ -8,9 +8,9 @@ struct Slot {
 
     struct Flags: OptionSet {
         let rawValue: UInt32
-        /// Not known to have nothing to read.
+        /// A read may find something: it has not been seen to find nothing since the last event.
         static let readable = Flags(rawValue: 1)
-        /// Not known to refuse a write.
+        /// A write may be taken: none has been refused since the last event.
         static let writable = Flags(rawValue: 2)
         /// The peer has sent a FIN, or the connection is gone: a short read does not mean "nothing left".
         static let hangup = Flags(rawValue: 4)
@@ -30,22 +30,22 @@ struct Slot {
         static let deaf = Flags(rawValue: 512)
         /// Known to epoll; must be deleted there before close, since its open file lives on elsewhere.
         static let shared = Flags(rawValue: 1024)
-        /// Its session has taken it from the budget already.
+        /// The session has reserved the descriptor already (`DescriptorBudget`).
         static let prepaid = Flags(rawValue: 2048)
-        /// Its session was ended from outside: whoever waits here, now or later, is told so.
+        /// The session was ended from outside: every wait for the slot, now or later, throws ECANCELED.
         static let revoked = Flags(rawValue: 4096)
         /// Its bytes pass through `layer`.
         static let secure = Flags(rawValue: 8192)
-        /// Ended ahead of its deadline when descriptors are short: its client asks for nothing yet, or nothing any more.
+        /// The client may be ended before its deadline when descriptors are short: it asks for nothing yet, or nothing any more.
         static let expendable = Flags(rawValue: 16384)
-        /// Nagle's algorithm is on still (`Loop.willSend`).
+        /// Nagle's algorithm is still on (`Loop.willSend`).
         static let delaying = Flags(rawValue: 32768)
-        /// Something was sent while it was.
+        /// Something has been sent with Nagle's algorithm on.
         static let hasSent = Flags(rawValue: 65536)
-        /// Expired whatever its deadline, until that is cleared.
+        /// Expired whatever the deadline, until `clearDeadline`.
         static let interrupted = Flags(rawValue: 131072)
 
-        /// What it takes from the budget of descriptors.
+        /// Descriptors that the slot takes from the budget itself.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }
     }
 
@@ -59,19 +59,19 @@ struct Slot {
     /// `Rendezvous`), or the origin that a task reads from on behalf of this client (`Socket.read(into:for:)`). `none`: no other.
     var alsoWakes: Index = Slot.none
     var deadline: UInt32 = 0
-    /// Of an expendable one: the tick from which on it may be ended.
+    /// Of an expendable slot: the tick from which on it may be ended.
     var sparedUntil: UInt32 = 0
     var previous: Index = Slot.none
     var next: Index = Slot.none
     /// The task that waits until it is readable, and the one that waits until it is writable.
     var reader: UnsafeContinuation<Void, Never>?
     var writer: UnsafeContinuation<Void, Never>?
-    /// The session that it ends with.
+    /// The session that the slot ends with; `none`: of no session.
     var session: SessionEntry.Index = SessionEntry.none
-    /// The next that has joined the same session.
+    /// The next slot that has joined the same session.
     var sibling: Index = Slot.none
     /// Called on every event, for descriptors that no task waits for.
     var watcher: Watcher?
-    /// What encrypts its bytes, if anything does.
+    /// What encrypts the slot's bytes; nil: nothing does.
     var layer: (any SecureLayer)?
 }

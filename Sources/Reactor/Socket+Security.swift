@@ -7,7 +7,7 @@ extension Socket {
         loop.slots[slot].pointee.flags.insert(.secure)
     }
 
-    /// From now on bytes are read and written as they are: for last words to somebody who does not speak TLS.
+    /// From now on bytes are read and written as they are: for last words to a client that does not speak TLS.
     package borrowing func removeLayer() {
         loop.slots[slot].pointee.layer = nil
         loop.slots[slot].pointee.flags.remove(.secure)
@@ -33,12 +33,17 @@ extension Socket {
             if step.count >= 0 { return step.count }
             guard step.count == -Int(EAGAIN) else { throw Errno(Int32(-step.count)) }
             let readiness: Slot.Flags = step.want == .writing ? .writable : .readable
-            if loop.isAwaited(slot, readiness) {
-                // A read that takes a write first, while another task waits to write: rare, and no event is only for it.
-                await Alarm(on: loop).wait(atMost: 1)
-            } else {
-                try await loop.wait(slot, for: readiness)
-            }
+            try await waitBeside(readiness)
+        }
+    }
+
+    /// Waits for what another task may wait for as well.
+    borrowing func waitBeside(_ readiness: Slot.Flags) async throws(Errno) {
+        if loop.isAwaited(slot, readiness) {
+            // A read that takes a write first, while another task waits to write: rare, and no event is only for it.
+            await Alarm(on: loop).wait(atMost: 1)
+        } else {
+            try await loop.wait(slot, for: readiness)
         }
     }
 }

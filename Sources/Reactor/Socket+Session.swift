@@ -1,5 +1,5 @@
 extension Socket {
-    /// Makes this a session's client.
+    /// Begins a session, whose client this socket is.
     package borrowing func beginSession(of owner: any SessionOwner) -> SessionHandle {
         let index = loop.sessions.allocate()
         loop.sessions[index].pointee = SessionEntry(owner: owner, client: slot)
@@ -7,14 +7,14 @@ extension Socket {
         return SessionHandle(loop: loop, index: index)
     }
 
-    /// Makes a task's waits for this socket end with the session: an origin's, or that of an association.
+    /// Makes the socket part of a session: its waits end with the session, and the session's deadlines hold for it.
     package borrowing func join(_ session: SessionHandle) {
         leaveSession()
         loop.slots[slot].pointee.session = session.index
         loop.slots[slot].pointee.sibling = loop.sessions[session.index].pointee.joined
         loop.sessions[session.index].pointee.joined = slot
         let client = loop.sessions[session.index].pointee.client
-        // It was ended while this one was on its way.
+        // The session may have been ended while the socket was on its way.
         if loop.slots[client].pointee.flags.contains(.revoked) { loop.revoke(slot) }
     }
 

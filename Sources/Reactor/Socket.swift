@@ -1,10 +1,11 @@
+package import Address
 import CLinux
 import Glibc
 
 /// A connected stream socket that belongs to a reactor. Reads and writes wait without blocking the thread; one task may read
 /// while another writes. Letting go of it closes it.
 package struct Socket: ~Copyable {
-    /// `Slot.none` once `take()` has handed it on.
+    /// `Slot.none` after `moveOut()`.
     private(set) var slot: Slot.Index
     unowned(unsafe) let loop: Loop
 
@@ -23,16 +24,9 @@ package struct Socket: ~Copyable {
         if slot != Slot.none { loop.close(slot) }
     }
 
-    /// The socket, out of a place that cannot be left without one; what stays behind must not be used any more.
-    package mutating func take() -> Socket {
+    /// The slot, which from now on somebody else owns. The socket must not be used any more.
+    mutating func moveOut() -> Slot.Index {
         defer { slot = Slot.none }
-        return Socket(slot: slot, loop: loop)
-    }
-
-    /// The slot, no longer owned by this value.
-    consuming func release() -> Slot.Index {
-        let slot = self.slot
-        discard self
         return slot
     }
 
@@ -43,14 +37,14 @@ package struct Socket: ~Copyable {
         loop.setDeadline(slot, after: TimerWheel.ticks(duration))
     }
 
-    /// The same for a client that nothing is done for: it has not asked for anything yet, or has had its answer. When
-    /// descriptors run out, those whose deadline is nearest are ended in favour of new clients, so that no number of slow ones
-    /// holds the others up. Who came a moment ago is spared: even a quick client needs a round trip.
+    /// As `setDeadline`, for a client that may be ended earlier: it has not asked for anything yet, or has had its answer. When
+    /// descriptors run out, the expendable clients whose deadline is nearest are ended in favour of new ones, so that no number of
+    /// slow clients holds the others up. A client is spared for its first half second: even a quick one needs a round trip.
     package borrowing func setExpendableDeadline(after duration: Duration) {
         loop.setExpendableDeadline(slot, after: TimerWheel.ticks(duration))
     }
 
-    /// Now something is done for the client; the deadline stays.
+    /// The client may not be ended before its deadline any more; the deadline stays.
     package borrowing func endExpendability() {
         loop.endExpendability(slot)
     }
@@ -64,30 +58,41 @@ package struct Socket: ~Copyable {
     /// - Returns: how many bytes; 0 at the end of the stream.
     /// - Throws: `ETIMEDOUT` past the deadline; whatever read(2) says.
     package borrowing func read(into buffer: UnsafeMutableRawBufferPointer) async throws(Errno) -> Int {
-        if isSecure { return try await through { $0.read(into: buffer) } }
         while true {
             try await loop.wait(slot, for: .readable)
-            let state = loop.slots[slot]
-            let count = linux_receive(state.pointee.descriptor, buffer.baseAddress, buffer.count)
-            if count < buffer.count { loop.noteShortRead(state, count) }
-            if count >= 0 { return count }
-            if count != -Int(EAGAIN) { throw Errno(Int32(-count)) }
+            if let count = try await receive(into: buffer) { return count }
         }
     }
 
-    /// The byte that the next read will begin with; waits if there is none. nil at the end of the stream.
-    ///
-    /// - Throws: `ETIMEDOUT` past the deadline; whatever recv(2) says.
-    package borrowing func peek() async throws(Errno) -> UInt8? {
+    /// As `read`, on behalf of `client`: throws `ECONNRESET` as soon as the client is lost. Once the client has sent its FIN the wait
+    /// is over `limit` later, or at the deadline if that comes first. While another task reads from the client, it is for that
+    /// task to notice.
+    package borrowing func read(
+        into buffer: UnsafeMutableRawBufferPointer, for client: borrowing Socket, within limit: Duration
+    ) async throws(Errno) -> Int {
         while true {
+            if loop.slots[client.slot].pointee.reader == nil {
+                if client.hasFailed { throw Errno(ECONNRESET) }
+                if client.hasHungUp { loop.hastenDeadline(slot, after: TimerWheel.ticks(limit)) }
+                if !loop.slots[slot].pointee.flags.contains(.readable) {
+                    loop.slots[client.slot].pointee.alsoWakes = slot
+                }
+            }
+            defer { loop.slots[client.slot].pointee.alsoWakes = Slot.none }
             try await loop.wait(slot, for: .readable)
-            let state = loop.slots[slot]
-            var byte: UInt8 = 0
-            let count = linux_peek(state.pointee.descriptor, &byte, 1)
-            if count >= 0 { return count == 1 ? byte : nil }
-            if count != -Int(EAGAIN) { throw Errno(Int32(-count)) }
-            state.pointee.flags.subtract([.readable, .urgent])
+            // An event of the client looks like one of this socket.
+            if let count = try await receive(into: buffer) { return count }
         }
+    }
+
+    /// One read(2), through the layer if there is one; nil if there is nothing.
+    private borrowing func receive(into buffer: UnsafeMutableRawBufferPointer) async throws(Errno) -> Int? {
+        let count = loop.receive(buffer, from: loop.slots[slot])
+        if count >= 0 { return count }
+        guard count == -Int(EAGAIN) else { throw Errno(Int32(-count)) }
+        // Still readable: it is a layer, which has to write before it can read (RFC 8446 §4.6.3).
+        if loop.slots[slot].pointee.flags.contains(.readable) { try await waitBeside(.writable) }
+        return nil
     }
 
     /// Writes all of it, waiting as often as the peer makes us.
@@ -148,13 +153,24 @@ package struct Socket: ~Copyable {
         while try await read(into: loop.scratch) > 0 {}
     }
 
+    /// Waits until the peer has got what was written or `limit` has passed, and makes the close to come a RST: what was cut short must not
+    /// look whole (RFC 9112 §8), and SO_LINGER 0 throws away what is unsent.
+    package borrowing func reset(within limit: Duration, on reactor: Reactor) async {
+        let end = monotonicMilliseconds() + UInt64(limit.components.seconds) * 1000
+        // No event says that all is acknowledged.
+        while linux_unsent(descriptor) > 0, !hasFailed, monotonicMilliseconds() < end {
+            await reactor.sleep(for: .milliseconds(16))
+        }
+        resetOnClose()
+    }
+
     /// Makes the close to come a RST.
     package borrowing func resetOnClose() {
         _ = linux_set_reset_on_close(descriptor)
     }
 
     /// The address of this end (getsockname(2)): what BND.ADDR reports (RFC 1928 §6).
-    package var localAddress: SocketAddress {
-        get throws(Errno) { try SocketAddress.local(of: descriptor) }
+    package var localAddress: Endpoint {
+        get throws(Errno) { try Endpoint.local(of: descriptor) }
     }
 }

@@ -44,7 +44,7 @@ package final class Throttle {
             let used = Throttle.used(bucket, isUp: isUp, at: now)
             guard used < bucket.burst else { return 0 }
             let free = Int((bucket.burst - used) / 1000 * UInt64(bucket.rate) / 1_000_000)
-            // A share: what is left is for those who come next, or the first to wake would take all there is.
+            // At most an eighth in one turn, or the first session to wake would drain the shared bucket.
             allowed = min(allowed, free < bucket.quantum ? 0 : max(bucket.quantum, free / 8))
         }
         return allowed

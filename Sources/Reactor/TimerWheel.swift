@@ -90,10 +90,10 @@ struct TimerWheel: ~Copyable {
         return due
     }
 
-    /// Of the slots that are meant those with the nearest deadlines, `count` at most.
+    /// The slots with the nearest deadlines, among those for which `isMeant` holds; `count` at most.
     func nearest(_ count: Int, in slots: borrowing PagedTable<Slot>, where isMeant: (Slot) -> Bool) -> [Slot.Index] {
         var found: [Slot.Index] = []
-        // Those of later rounds of the wheel share the buckets: they come after all others, in no order.
+        // Deadlines of later rounds of the wheel share the buckets: they come after all others, in no order.
         for isThisRound in [true, false] {
             for distance in 1...UInt32(TimerWheel.buckets) {
                 let tick = current &+ distance

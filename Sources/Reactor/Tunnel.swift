@@ -4,11 +4,11 @@ struct Tunnel {
     static let none = Index.max
 
     struct Direction {
-        /// What was read and not taken by the other end yet, if it was copied: heap memory of its own.
+        /// Bytes that were copied and not taken by the sink yet, in memory of their own; nil: none.
         var stuck: UnsafeMutableRawPointer?
         var stuckStart: UInt32 = 0
         var stuckEnd: UInt32 = 0
-        /// The pipe with what was read and not taken yet, if it was spliced.
+        /// The pipe with bytes that were spliced and not taken by the sink yet; `none`: no pipe.
         var pipe = PipePool.none
         var piped: Int32 = 0
         /// Nothing more will come from the source: it has sent its FIN, or is broken and read to its end.
@@ -35,9 +35,9 @@ struct Tunnel {
     var down = Direction()
     /// Tick of the last byte that moved.
     var lastMoved: UInt32 = 0
-    /// What both ends had not acknowledged when the deadline last passed: a change shows a peer that is slow, not dead.
+    /// Bytes that both ends had not acknowledged when the deadline last passed. A change shows a peer that is slow, not dead.
     var unsent: Int32 = 0
-    /// In the loop's list of tunnels to be pumped again, which alone may free it then.
+    /// In the loop's list of tunnels to be pumped again. While it is, only that list's turn may release the tunnel.
     var isQueued = false
     /// The origin's socket has keep-alive: four calls that a tunnel of a few seconds is spared.
     var isKeptAlive = false

@@ -42,7 +42,7 @@ package final class Watch {
     }
 
     private static func mask(_ events: Events) -> UInt32 {
-        // EPOLLERR and EPOLLHUP cannot be masked: who waits for nothing is told of them once, not for ever.
+        // EPOLLERR and EPOLLHUP cannot be masked: a watch for nothing hears of them once (EPOLLET), not for ever.
         if events.isEmpty { return LINUX_EPOLLET }
         return (events.contains(.read) ? LINUX_EPOLLIN : 0) | (events.contains(.write) ? LINUX_EPOLLOUT : 0)
     }

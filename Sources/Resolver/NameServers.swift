@@ -4,12 +4,10 @@ package import Address
 package struct NameServers: Hashable, Sendable {
     package struct Server: Hashable, Sendable {
         package var endpoint: Endpoint
-        /// The index of the interface behind which a link-local server is; 0: it is no such server.
-        package var zone: UInt32
 
+        /// - Parameter zone: the index of the interface behind which a link-local server is; 0: it is no such server.
         package init(_ address: IPAddress, port: UInt16 = 53, zone: UInt32 = 0) {
-            endpoint = Endpoint(address: address, port: port)
-            self.zone = zone
+            endpoint = Endpoint(address: address, port: port, scope: zone)
         }
     }
 

@@ -117,7 +117,7 @@ final class Question {
         do throws(Errno) {
             if asked.count == Self.mostSockets { asked.removeFirst() }
             let query = query(server)
-            let socket = try QuerySocket(to: server.endpoint, zone: server.zone, on: pool.reactor) {
+            let socket = try QuerySocket(to: server.endpoint, on: pool.reactor) {
                 [unowned self] in hear()
             }
             try socket.send(query.encode())
@@ -179,7 +179,7 @@ final class Question {
         do {
             let query = query(server)
             let message = query.encode()
-            let socket = try Socket(connectingTo: server.endpoint, zone: server.zone, on: pool.reactor)
+            let socket = try Socket(connectingTo: server.endpoint, on: pool.reactor)
             socket.setDeadline(after: Self.streamPatience)
             try await socket.write([UInt8(message.count >> 8), UInt8(truncatingIfNeeded: message.count)] + message)
             let length = try await Self.read(2, from: socket)

@@ -48,7 +48,7 @@ struct ListenerSockets {
         for listener in listeners where self[listener] == nil {
             do throws(Errno) {
                 let socket = try ListeningSocket.tcp(
-                    SocketAddress(listener.endpoint), interface: listener.interface, clientsSpeakFirst: true)
+                    listener.endpoint, interface: listener.interface, clientsSpeakFirst: true)
                 entries[Key(listener)] = Entry(socket: socket, account: freeAccount())
             } catch {
                 failed.append((listener, explain(error, listener)))
@@ -111,15 +111,6 @@ struct ListenerSockets {
             return Refusal("there is no interface \(listener.interface ?? ""); `ip link` shows those there are")
         default:
             return Refusal("cannot listen on \(endpoint): \(error)")
-        }
-    }
-}
-
-extension SocketAddress {
-    init(_ endpoint: Endpoint) {
-        switch endpoint.address {
-        case .v4(let bits): self = .v4(bits, port: endpoint.port)
-        case .v6(let bits): self = .v6(bits, port: endpoint.port)
         }
     }
 }

@@ -7,7 +7,7 @@ enum HTTPFieldName: UInt8, Sendable {
     // Framing and routing.
     case contentLength, host, maxForwards, expect
     case authorization, wwwAuthenticate, date
-    // What tells an origin who is behind a proxy (RFC 9110 §7.6.3, RFC 7239).
+    // Fields that tell an origin about the clients of a proxy (RFC 9110 §7.6.3, RFC 7239).
     case via, forwarded, xForwardedFor
 
     init(_ name: Range<Int>, of input: borrowing Span<UInt8>) {

@@ -1,5 +1,5 @@
 extension HTTPFields {
-    /// The fields that Connection names, but for those that are known to belong to it anyway (RFC 9110 §7.6.1).
+    /// The fields that Connection names, except the ones that are always about the connection (RFC 9110 §7.6.1).
     var namesInConnection: [Range<Int>] {
         var names: [Range<Int>] = []
         forEachMember(of: .connection) { range in

@@ -40,7 +40,7 @@ struct HTTPHeadLines: Sendable {
         entries.append(try Self.field(line, of: input, isLenient: isLenient))
     }
 
-    /// - Parameter isLenient: space before the colon is let pass; whoever passes the field on has to leave it out
+    /// - Parameter isLenient: space before the colon is accepted; it must not be passed on
     ///   (RFC 9112 §5.1: in responses only).
     static func field(
         _ line: Range<Int>, of input: borrowing Span<UInt8>, isLenient: Bool

@@ -55,7 +55,7 @@ extension HTTPResponseHead {
                 output.append("\r\n")
             }
             output.append(framing)
-            // RFC 9110 §7.8: whoever sends Upgrade names it in Connection.
+            // RFC 9110 §7.8: a sender of Upgrade names it in Connection.
             switch (connection, offersUpgrade) {
             case (.closes, false): output.append("Connection: close\r\n\r\n")
             case (.closes, true): output.append("Connection: close, Upgrade\r\n\r\n")

@@ -7,7 +7,7 @@ package struct OwnResponse: Hashable, Sendable {
     package var allow: String?
     package var body: String
     package var mediaType = Self.plainText
-    /// For how many seconds the client, and nobody on the way, may keep it (RFC 9111 §5.2.2); nil: not said.
+    /// Seconds for which the client alone may keep the answer (RFC 9111 §5.2.2); nil: not said.
     package var freshness: Int?
     /// Whether the connection ends with this answer.
     package var closes: Bool
@@ -47,14 +47,14 @@ package struct OwnResponse: Hashable, Sendable {
         if let allow { head += "Allow: \(allow)\r\n" }
         if !body.isEmpty {
             head += "Content-Type: \(mediaType)\r\n"
-            // A script is for who asks for it, and not to be run by a page that includes it from elsewhere (fetch.spec.whatwg.org).
+            // The script must not be run by a page that includes it from elsewhere (fetch.spec.whatwg.org).
             if mediaType != Self.plainText { head += "X-Content-Type-Options: nosniff\r\n" }
         }
         head += "Content-Length: \(body.utf8.count)\r\n"
         // Limits are per second, or until a session ends.
         if status == .tooManyRequests { head += "Retry-After: 1\r\n" }
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
-        // Both ways are said, though a connection that nothing is said of stays (RFC 9112 §9.3).
+        // Said in both cases, though a connection stays if nothing is said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"
         return Array((omitsBody ? head : head + body).utf8)
     }

@@ -1,21 +1,17 @@
-// SOCKS4 and SOCKS4a as a server reads them (Ying-Da Lee's "SOCKS: A protocol for TCP proxy across firewalls", and "SOCKS 4A:
-// A Simple Extension to SOCKS 4 Protocol"; there is no RFC). They know no password: the user's name is what the client says.
+import Address
 
-package struct SOCKS4Request: Hashable, Sendable {
-    /// `connect` or `bind`.
-    package let command: SOCKS5Command
-    /// Never IPv6.
-    package let address: SOCKS5Address
-    package let port: UInt16
-
+/// The request of SOCKS4 and SOCKS4a as a server reads it (Ying-Da Lee's "SOCKS: A protocol for TCP proxy across firewalls", and "SOCKS
+/// 4A: A Simple Extension to SOCKS 4 Protocol"; there is no RFC). The protocol knows no password: the user's name is what the
+/// client says.
+package enum SOCKS4Request {
     /// The longest user's name and the longest host name, in bytes; the protocol itself knows no limit.
     private static let longestText = 255
 
-    package static func parse(_ input: borrowing Span<UInt8>) throws(SOCKS4Error) -> Parsed<SOCKS4Request> {
+    package static func parse(_ input: borrowing Span<UInt8>) throws(SOCKS4Error) -> Parsed<SOCKSRequest> {
         guard input.count >= 1 else { return .needMore }
         guard input[0] == 4 else { throw .unknownVersion(input[0]) }
         guard input.count >= 2 else { return .needMore }
-        guard let command = SOCKS5Command(rawValue: input[1]), command != .associate else {
+        guard let command = SOCKSCommand(rawValue: input[1]), command != .associate else {
             throw .unknownCommand(input[1])
         }
         guard input.count >= 8 else { return .needMore }
@@ -24,14 +20,14 @@ package struct SOCKS4Request: Hashable, Sendable {
         guard let userEnd = try endOfText(input, from: 8) else { return .needMore }
         // 0.0.0.x, x not 0: a name follows (SOCKS4a).
         guard (1...255).contains(bits) else {
-            let request = SOCKS4Request(command: command, address: .v4(bits), port: port)
+            let request = SOCKSRequest(command: command, address: .ip(.v4(bits)), port: port)
             return .done(request, consumed: userEnd + 1)
         }
         guard let nameEnd = try endOfText(input, from: userEnd + 1) else { return .needMore }
         guard nameEnd > userEnd + 1 else { throw .badText }
         for index in (userEnd + 1)..<nameEnd where !(0x21...0x7e).contains(input[index]) { throw .badText }
-        let name = SOCKS5Address.name(input.text((userEnd + 1)..<nameEnd))
-        return .done(SOCKS4Request(command: command, address: name, port: port), consumed: nameEnd + 1)
+        let name = SOCKSAddress.name(input.text((userEnd + 1)..<nameEnd))
+        return .done(SOCKSRequest(command: command, address: name, port: port), consumed: nameEnd + 1)
     }
 
     /// Where the NUL stands that ends the text; nil if it has not come yet.

@@ -4,7 +4,7 @@
 package struct SOCKS5DatagramHeader: Hashable, Sendable {
     /// 0: the datagram is whole.
     package let fragment: UInt8
-    package let address: SOCKS5Address
+    package let address: SOCKSAddress
     package let port: UInt16
 
     /// A datagram comes whole or not at all: `needMore` means that it was cut short and is worth nothing.
@@ -14,7 +14,7 @@ package struct SOCKS5DatagramHeader: Hashable, Sendable {
         _ input: borrowing Span<UInt8>
     ) throws(SOCKS5Error) -> Parsed<SOCKS5DatagramHeader> {
         guard input.count >= 4 else { return .needMore }
-        guard case .done(let address, consumed: let end) = try SOCKS5Address.parse(input) else { return .needMore }
+        guard case .done(let address, consumed: let end) = try SOCKSAddress.parse(input) else { return .needMore }
         guard input.count >= end + 2 else { return .needMore }
         let header = SOCKS5DatagramHeader(
             fragment: input[2], address: address, port: input.number(at: end, as: UInt16.self))
@@ -22,7 +22,7 @@ package struct SOCKS5DatagramHeader: Hashable, Sendable {
     }
 
     /// What stands before the payload of a datagram that came from `source`.
-    package static func encode(source: SOCKS5Address, port: UInt16) -> [UInt8] {
+    package static func encode(source: SOCKSAddress, port: UInt16) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(22)
         bytes += [0, 0, 0]

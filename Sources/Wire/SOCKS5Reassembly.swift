@@ -4,11 +4,11 @@
 /// The timer is its owner's: it calls `abandon()` 5 s or more after the first fragment.
 package struct SOCKS5Reassembly {
     package struct Datagram: Hashable, Sendable {
-        package let address: SOCKS5Address
+        package let address: SOCKSAddress
         package let port: UInt16
         package let payload: [UInt8]
 
-        package init(address: SOCKS5Address, port: UInt16, payload: [UInt8]) {
+        package init(address: SOCKSAddress, port: UInt16, payload: [UInt8]) {
             self.address = address
             self.port = port
             self.payload = payload

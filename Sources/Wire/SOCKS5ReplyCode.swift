@@ -1,3 +1,5 @@
+import Address
+
 /// RFC 1928 §6.
 package enum SOCKS5ReplyCode: UInt8, Sendable, CaseIterable {
     case succeeded = 0
@@ -11,7 +13,7 @@ package enum SOCKS5ReplyCode: UInt8, Sendable, CaseIterable {
     case addressTypeNotSupported = 8
 
     /// A whole reply; `bound` is BND.ADDR. A failure carries 0.0.0.0:0.
-    package func reply(bound: SOCKS5Address = .v4(0), port: UInt16 = 0) -> [UInt8] {
+    package func reply(bound: SOCKSAddress = .ip(.v4(0)), port: UInt16 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(22)
         bytes += [5, rawValue, 0]

@@ -3,8 +3,11 @@ import Foundation
 import Glibc
 import Policy
 import Proxy
+import Reactor
 import TestProcess
 import Testing
+
+import class TestNetwork.Namespace
 
 private let elsewhere: UInt32 = 0x7f00_0002
 private let loopback4: [UInt8] = [127, 0, 0, 1]
@@ -34,6 +37,39 @@ private let loopback4: [UInt8] = [127, 0, 0, 1]
         let origin = try DatagramPeer()
         try client.send("ping", to: origin.port)
         #expect(try await origin.receive().bytes == Array("ping".utf8))
+    }
+
+    /// The interface was lost on the way, without which a link-local address is none, and the reply was "general failure".
+    @Test(.enabled(if: getuid() == 0, "needs root: a network namespace with a link of its own"))
+    func `9 A client that comes by a link-local address gets an association there`() async throws {
+        let network = try Namespace()
+        try network.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far")
+        for link in ["near", "far"] { try network.run("ip", "link", "set", link, "up") }
+        try network.run("ip", "-6", "addr", "add", "fe80::7/64", "dev", "near", "nodad")
+        let gateway = try Gateway(network: network)
+        let socket = try network.enter { try ListeningSocket.tcp(.v6(0, port: 0)) }
+        let port = try ListeningSocket.address(of: socket).port
+        let listener = Listener(kind: .socks5, endpoint: .v6(0, port: port))
+        gateway.change { $0.listeners.append(listener) }
+        let acceptor = Acceptor(
+            listener: socket, account: 3, reactors: [gateway.reactor], onPause: { _ in },
+            session: gateway.relay.session(for: listener))
+        defer { acceptor.close() }
+        let client = try network.enter {
+            let here = Endpoint(address: IPAddress("fe80::7")!, port: port, scope: if_nametoindex("near"))
+            let peer = Peer(adopting: Glibc.socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0))
+            let (storage, length) = here.socketAddress
+            let result = withUnsafePointer(to: storage) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(peer.descriptor, $0, length) }
+            }
+            try #require(result == 0, "connect: \(String(cString: strerror(errno)))")
+            return peer
+        }
+        try await client.send([5, 1, 0])
+        #expect(try await client.receive(2) == [5, 0])
+        try await client.send([5, 3, 0, 1, 0, 0, 0, 0, 0, 0])
+        let reply = try await client.receive(22)
+        #expect(reply.prefix(6) == [5, 0, 0, 4, 0xfe, 0x80] && reply[19] == 7)
     }
 
     @Test func `An association has a port of the operator's range, and there are as many as ports`() async throws {

@@ -25,6 +25,14 @@ final class TLSPeer: @unchecked Sendable {
         return try await blocking { try TLSPeer(over: peer, version: version, fragments: fragments) }
     }
 
+    /// Shakes hands over a connection that stands.
+    static func over(_ peer: Peer) async throws -> TLSPeer {
+        try await blocking {
+            try TLSPeer(
+                over: peer, version: TLS1_3_VERSION, fragments: UInt8(TLSEXT_max_fragment_length_DISABLED))
+        }
+    }
+
     private init(over peer: Peer, version: Int32, fragments: UInt8) throws {
         let context = SSL_CTX_new(TLS_client_method())
         defer { SSL_CTX_free(context) }

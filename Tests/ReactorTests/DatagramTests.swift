@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -11,11 +12,11 @@ private let loopback: UInt32 = 0x7f00_0001
 /// A UDP socket of the test's own, which gives up after 20 s rather than hang.
 private final class DatagramPeer: Sendable {
     let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-    let address: SocketAddress
+    let address: Endpoint
 
     init() throws {
-        try SocketAddress.v4(loopback, port: 0).bind(descriptor)
-        address = try SocketAddress.local(of: descriptor)
+        try Endpoint.v4(loopback, port: 0).bind(descriptor)
+        address = try Endpoint.local(of: descriptor)
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -29,8 +30,8 @@ private final class DatagramPeer: Sendable {
         return Array(bytes[..<count])
     }
 
-    func send(_ bytes: [UInt8], to address: SocketAddress) throws {
-        let (storage, length) = address.storage
+    func send(_ bytes: [UInt8], to address: Endpoint) throws {
+        let (storage, length) = address.socketAddress
         let sent = withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 sendto(descriptor, bytes, bytes.count, 0, $0, length)
@@ -50,7 +51,7 @@ struct DatagramTests {
     }
 
     /// Sends these through a reactor's socket; how many were lost, and how many messages of the kernel they were.
-    private func send(_ datagrams: [[UInt8]], to peers: [SocketAddress], isConnected: Bool = false) throws -> Int {
+    private func send(_ datagrams: [[UInt8]], to peers: [Endpoint], isConnected: Bool = false) throws -> Int {
         defer { reactor.stop() }
         return try on(reactor) { reactor in
             let socket = try DatagramSocket(bound: .v4(loopback, port: 0), on: reactor)
@@ -69,7 +70,7 @@ struct DatagramTests {
                 lost += socket.add(
                     header: UnsafeRawBufferPointer(rebasing: part[..<cut]),
                     UnsafeRawBufferPointer(rebasing: part[cut...]),
-                    to: isConnected ? nil : DatagramAddress(peers[index % peers.count]), in: reactor.datagrams)
+                    to: isConnected ? nil : PackedEndpoint(peers[index % peers.count]), in: reactor.datagrams)
             }
             return lost + socket.flush(reactor.datagrams)
         }
@@ -160,8 +161,8 @@ struct DatagramTests {
                 try DatagramSocket(bound: .v4(loopback, port: 0), on: reactor),
                 try DatagramSocket(bound: .v4(loopback, port: 0), on: reactor)
             )
-            let source = DatagramAddress(try sender.localAddress)
-            let target = DatagramAddress(try receiver.localAddress)
+            let source = PackedEndpoint(try sender.localAddress)
+            let target = PackedEndpoint(try receiver.localAddress)
             try receiver.whenReadable { [unowned receiver] in
                 let batch = reactor.datagrams
                 let count = receiver.receive(into: batch)

@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Foundation
 import Glibc
@@ -10,13 +11,13 @@ import Testing
 struct DialTests {
     /// What a dial came to: the address that answered, or the error; and how long it took.
     struct Result: Sendable {
-        var address: SocketAddress?
+        var address: Endpoint?
         var errno: Errno?
-        var failed: SocketAddress?
+        var failed: Endpoint?
         var milliseconds: UInt64
     }
 
-    private func dial(_ addresses: [SocketAddress], timeout: Duration = .seconds(5)) throws -> Result {
+    private func dial(_ addresses: [Endpoint], timeout: Duration = .seconds(5)) throws -> Result {
         let reactor = try Reactor(counters: Counters())
         reactor.start()
         defer { reactor.stop() }
@@ -25,7 +26,7 @@ struct DialTests {
             var result = Result(milliseconds: 0)
             do throws(Dial.Failure) {
                 let connection = try await Dial.connect(to: addresses, timeout: timeout, on: reactor)
-                result.address = connection.address
+                result.address = connection.peer
             } catch {
                 result.errno = error.errno
                 result.failed = error.address
@@ -37,8 +38,8 @@ struct DialTests {
 
     @Test(
         "One address that answers is connected to",
-        arguments: [.v4(0x7f00_0001, port: 0), .v6(1, port: 0)] as [SocketAddress])
-    func one(address: SocketAddress) throws {
+        arguments: [.v4(0x7f00_0001, port: 0), .v6(1, port: 0)] as [Endpoint])
+    func one(address: Endpoint) throws {
         let origin = try Origin(address)
         #expect(try dial([origin.address]).address == origin.address)
         #expect(try origin.accept().read() == [])
@@ -134,6 +135,30 @@ struct DialTests {
         #expect(result.address == hole.address)
     }
 
+    /// It took two descriptors for up to ten seconds, and ending a session took as long.
+    @Test(
+        "A connect is given up at once when its client is lost, or its session ended", arguments: [1, 2], [false, true])
+    func abandoned(addresses: Int, isEnded: Bool) throws {
+        let holes = try (0..<addresses).map { _ in try BlackHole() }
+        let seen = Outcome<Errno?>()
+        let relay = try Attended { reactor, client, relay in
+            relay.begin(client.socket)
+            do throws(Dial.Failure) {
+                _ = try await Dial.connect(
+                    to: holes.map(\.address), timeout: .seconds(30), for: client, on: reactor)
+                seen.set(nil)
+            } catch {
+                seen.set(error.errno)
+            }
+        }
+        let client = try Peer(connectingTo: relay.address)
+        try client.write("x")
+        eventually("the attempt is under way") { try! connecting(to: holes[0].address) == 1 }
+        if isEnded { try on(relay.reactor) { relay.end($0) } } else { client.reset() }
+        #expect(try seen.get() == .canceled)
+        for hole in holes { eventually("the attempt is given up") { try! connecting(to: hole.address) == 0 } }
+    }
+
     /// Each attempt was taken for the one that its session had paid for, so that races took what was kept for other things.
     @Test("35: a race begins another attempt only with a descriptor to spare, and the winner is the session's own")
     func racersPay() async {
@@ -177,13 +202,13 @@ struct DialTests {
     private final class BlackHole: Sendable {
         let origin: Origin
         private let fillers: [Int32]
-        var address: SocketAddress { origin.address }
+        var address: Endpoint { origin.address }
 
         init() throws {
             origin = try Origin()
             listen(origin.descriptor, 0)
             var fillers: [Int32] = []
-            let (storage, length) = origin.address.storage
+            let (storage, length) = origin.address.socketAddress
             while true {
                 let filler = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))
                 _ = withUnsafePointer(to: storage) { linux_connect(filler, $0, length) }
@@ -209,13 +234,13 @@ struct DialTests {
     }
 
     /// A port on which nobody listens.
-    private func unusedAddress() throws -> SocketAddress {
+    private func unusedAddress() throws -> Endpoint {
         try Origin().address
     }
 }
 
 /// How many sockets of this network namespace are in SYN_SENT towards `address` (proc_net_tcp: state 02).
-func connecting(to address: SocketAddress) throws -> Int {
+func connecting(to address: Endpoint) throws -> Int {
     try sockets(inState: "02") { $0.remotePort == address.port }
 }
 

@@ -1,3 +1,4 @@
+import Address
 import Foundation
 import Glibc
 import Synchronization
@@ -22,11 +23,11 @@ enum Mode: CaseIterable, Codable, CustomTestStringConvertible {
 final class Relay: Sendable {
     let reactors: [Reactor]
     let acceptor: Acceptor
-    let address: SocketAddress
+    let address: Endpoint
     let counters: Counters
 
     init(
-        to origin: SocketAddress, limits: TunnelLimits = TunnelLimits(), reactors count: Int = 1,
+        to origin: Endpoint, limits: TunnelLimits = TunnelLimits(), reactors count: Int = 1,
         onPause: @escaping @Sendable (Errno?) -> Void = { _ in }
     ) throws {
         let counters = try Counters()
@@ -35,12 +36,12 @@ final class Relay: Sendable {
         let reactors = try (0..<count).map { try Reactor(index: $0, counters: counters, limits: limits) }
         for reactor in reactors { reactor.start() }
         acceptor = Acceptor(listener: listener, account: 0, reactors: reactors, onPause: onPause) {
-            reactor, client, _ in
+            reactor, client in
             do {
                 let dialed = try await Dial.connect(to: [origin], timeout: .seconds(5), on: reactor)
-                reactor.tunnel(client: client, origin: dialed.takeSocket())
+                reactor.tunnel(client: client, origin: dialed)
             } catch {
-                client.resetOnClose()
+                client.socket.resetOnClose()
             }
         }
         self.reactors = reactors

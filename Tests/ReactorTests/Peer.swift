@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Glibc
 import Testing
@@ -21,18 +22,18 @@ final class Peer: @unchecked Sendable {
     }
 
     /// - Parameter receiveBuffer: SO_RCVBUF, to be a reader whose kernel takes little ahead of it.
-    convenience init(connectingTo address: SocketAddress, receiveBuffer: Int32? = nil) throws {
+    convenience init(connectingTo address: Endpoint, receiveBuffer: Int32? = nil) throws {
         let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         self.init(adopting: descriptor)
         if let receiveBuffer { _ = linux_set_option(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
-        let (storage, length) = address.storage
+        let (storage, length) = address.socketAddress
         try checked(withUnsafePointer(to: storage) { linux_connect(descriptor, $0, length) })
     }
 
     deinit { close() }
 
-    var localAddress: SocketAddress {
-        get throws { try SocketAddress.local(of: descriptor) }
+    var localAddress: Endpoint {
+        get throws { try Endpoint.local(of: descriptor) }
     }
 
     /// Sends all of it, or throws.
@@ -194,9 +195,9 @@ struct Hash: Equatable, Sendable {
 /// A listening socket of the test's own.
 final class Origin: Sendable {
     let descriptor: Int32
-    let address: SocketAddress
+    let address: Endpoint
 
-    init(_ address: SocketAddress = .v4(0x7f00_0001, port: 0), receiveBuffer: Int32? = nil) throws {
+    init(_ address: Endpoint = .v4(0x7f00_0001, port: 0), receiveBuffer: Int32? = nil) throws {
         let listener = try ListeningSocket.tcp(address)
         if let receiveBuffer { _ = linux_set_option(listener.number, SOL_SOCKET, SO_RCVBUF, receiveBuffer) }
         self.address = try ListeningSocket.address(of: listener)

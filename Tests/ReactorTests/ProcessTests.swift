@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Foundation
 import Glibc
@@ -151,7 +152,7 @@ struct ProcessTests {
         #expect(kept == nil)
         let acceptor = Acceptor(
             listener: try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0)), account: 0, reactors: [reactor],
-            onPause: { _ in }, session: { _, _, _ in })
+            onPause: { _ in }, session: { _, _ in })
         #expect(DescriptorBudget.shared.reserveSession())
         let descriptor = linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))
         let arrival = Arrival(descriptor: descriptor, peer: .v4(0x7f00_0001, port: 1), acceptor: acceptor)

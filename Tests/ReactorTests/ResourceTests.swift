@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Foundation
 import Glibc
@@ -89,7 +90,7 @@ struct ResourceTests {
             let usual = limit.rlim_cur
             limit.rlim_cur = rlim_t(openDescriptors() + 9)
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let (storage, length) = relay.address.storage
+            let (storage, length) = relay.address.socketAddress
             for client in waiting {
                 guard withUnsafePointer(to: storage, { linux_connect(client, $0, length) }) == 0 else {
                     fatalError("refused for want of descriptors: \(Errno(errno))")
@@ -159,13 +160,13 @@ struct ResourceTests {
             let acceptor = Acceptor(
                 listener: listener, account: 0, reactors: reactors,
                 onPause: { errno in pauses.withLock { $0.append(errno) } },
-                session: { _, client, _ in
-                    client.setExpendableDeadline(after: .seconds(60))
+                session: { _, client in
+                    client.socket.setExpendableDeadline(after: .seconds(60))
                     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
                     defer { buffer.deallocate() }
-                    while let count = try? await client.read(into: buffer), count > 0 {
-                        client.clearDeadline()
-                        try? await client.write(Array(buffer[..<count]))
+                    while let count = try? await client.socket.read(into: buffer), count > 0 {
+                        client.socket.clearDeadline()
+                        try? await client.socket.write(Array(buffer[..<count]))
                     }
                 })
             let busy = try Peer(connectingTo: address)
@@ -205,7 +206,7 @@ struct ResourceTests {
             let counters = try Counters()
             let reactor = try Reactor(counters: counters)
             reactor.start()
-            var doors: [(acceptor: Acceptor, address: SocketAddress)] = []
+            var doors: [(acceptor: Acceptor, address: Endpoint)] = []
             for _ in 0..<4 {
                 let listener = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
                 let address = try ListeningSocket.address(of: listener)
@@ -233,10 +234,10 @@ struct ResourceTests {
     }
 
     /// A client that is served, and may be ended all the while.
-    private static let answering: SessionBody = { reactor, client, _ in
-        client.setExpendableDeadline(after: .seconds(60))
-        while let count = try? await client.read(into: reactor.loop.scratch), count > 0 {
-            try? await client.write([1])
+    private static let answering: SessionBody = { reactor, client in
+        client.socket.setExpendableDeadline(after: .seconds(60))
+        while let count = try? await client.socket.read(into: reactor.loop.scratch), count > 0 {
+            try? await client.socket.write([1])
         }
     }
 
@@ -258,7 +259,7 @@ struct ResourceTests {
             let deaf = Acceptor(
                 listener: Descriptor(adopting: linux_socket(AF_INET, Int32(SOCK_STREAM.rawValue))), account: 0,
                 reactors: [reactor], onPause: { errno in pauses.withLock { $0.append(errno) } },
-                session: { _, _, _ in })
+                session: { _, _ in })
             eventually("accepting pauses") { pauses.withLock { $0 == [Errno(EINVAL)] } }
             try client.write("x")
             #expect(try client.read() == [1])

@@ -1,3 +1,4 @@
+import Address
 import CLinux
 import Glibc
 import Synchronization
@@ -55,15 +56,15 @@ struct SessionTests {
     func task() throws {
         let seen = Outcome<Errno?>()
         let relay = try Attended { reactor, client, relay in
-            relay.begin(client)
-            client.setDeadline(after: .seconds(30))
+            relay.begin(client.socket)
+            client.socket.setDeadline(after: .seconds(30))
             do throws(Errno) {
-                while true { _ = try await client.read(into: reactor.loop.scratch) }
+                while true { _ = try await client.socket.read(into: reactor.loop.scratch) }
             } catch {
                 // No deadline brings it back.
-                client.setDeadline(after: .seconds(30))
-                client.clearDeadline()
-                let isStill = (try? await client.read(into: reactor.loop.scratch)) == nil
+                client.socket.setDeadline(after: .seconds(30))
+                client.socket.clearDeadline()
+                let isStill = (try? await client.socket.read(into: reactor.loop.scratch)) == nil
                 seen.set(isStill ? error : nil)
             }
         }
@@ -81,26 +82,24 @@ struct SessionTests {
         let origin = try Origin()
         let (seen, kept) = (Outcome<Errno?>(), Outcome<Bool>())
         let relay = try Attended { reactor, client, relay in
-            relay.begin(client)
+            relay.begin(client.socket)
             guard
-                let mine = try? await Dial.connect(to: [origin.address], timeout: .seconds(5), on: reactor)
-                    .takeSocket(),
+                let mine = try? await Dial.connect(to: [origin.address], timeout: .seconds(5), on: reactor),
                 let pooled = try? await Dial.connect(to: [origin.address], timeout: .seconds(5), on: reactor)
-                    .takeSocket()
             else { return }
-            relay.take(mine)
-            relay.take(pooled)
-            pooled.leaveSession()
+            relay.own(mine.socket)
+            relay.own(pooled.socket)
+            pooled.socket.leaveSession()
             do throws(Errno) {
-                _ = try await mine.read(into: reactor.loop.scratch)
+                _ = try await mine.socket.read(into: reactor.loop.scratch)
             } catch {
                 seen.set(error)
             }
-            kept.set((try? await pooled.write([1])) != nil)
+            kept.set((try? await pooled.socket.write([1])) != nil)
         }
         let client = try Peer(connectingTo: relay.address)
         let (mine, pooled) = (try origin.accept(), try origin.accept())
-        eventually("the task waits") { relay.hasTaken(2) }
+        eventually("the task waits") { relay.owns(2) }
         try on(relay.reactor) { relay.end($0) }
         #expect(throws: Errno(ECONNRESET)) { try client.read() }
         #expect(throws: Errno(ECONNRESET)) { try mine.read() }
@@ -131,11 +130,11 @@ struct SessionTests {
         let loop = try Loop(counters: Counters(), limits: TunnelLimits())
         let owner = Nobody()
         let sessions = (0..<5000).map { _ in
-            let client = Socket(slot: loop.openAlarm(), loop: loop)
+            var client = Socket(slot: loop.openAlarm(), loop: loop)
             let session = client.beginSession(of: owner)
-            let origin = Socket(slot: loop.openAlarm(), loop: loop)
+            var origin = Socket(slot: loop.openAlarm(), loop: loop)
             origin.join(session)
-            return (session, client.release(), origin.release())
+            return (session, client.moveOut(), origin.moveOut())
         }
         let start = MonotonicClock.nanoseconds
         for (session, _, _) in sessions { session.end() }
@@ -152,17 +151,17 @@ struct SessionTests {
         let loop = try Loop(counters: Counters(), limits: TunnelLimits())
         let owner = Nobody()
         func client() -> Socket { Socket(slot: loop.openAlarm(), loop: loop) }
-        let first = client()
+        var first = client()
         let session = first.beginSession(of: owner)
         let left = client()
         left.join(session)
-        let gone = client()
+        var gone = client()
         gone.join(session)
         let kept = client()
         kept.join(session)
         left.leaveSession()
-        loop.close(gone.release())
-        loop.close(first.release())
+        loop.close(gone.moveOut())
+        loop.close(first.moveOut())
         let second = client()
         let next = second.beginSession(of: owner)
         let mine = client()
@@ -193,13 +192,13 @@ private final class Nobody: SessionOwner {
 /// A relay of one reactor whose sessions have an owner.
 final class Attended: SessionOwner, @unchecked Sendable {
     let reactor: Reactor
-    let address: SocketAddress
+    let address: Endpoint
     let ended = Outcome<Traffic>()
     private let acceptor: Mutex<Acceptor?> = Mutex(nil)
     private var handle: SessionHandle?
-    private let taken = Atomic<Int>(0)
+    private let owned = Atomic<Int>(0)
 
-    typealias Body = @Sendable (isolated Reactor, borrowing Socket, Attended) async -> Void
+    typealias Body = @Sendable (isolated Reactor, Connection, Attended) async -> Void
 
     private init(limits: TunnelLimits) throws {
         reactor = try Reactor(counters: Counters(), limits: limits)
@@ -214,7 +213,7 @@ final class Attended: SessionOwner, @unchecked Sendable {
     /// Sessions that a task carries.
     convenience init(limits: TunnelLimits = TunnelLimits(), _ body: @escaping Body) throws {
         try self.init(limits: limits)
-        accept { [unowned self] reactor, client, _ in await body(reactor, client, self) }
+        accept { [unowned self] reactor, client in await body(reactor, client, self) }
     }
 
     /// A client and its origin, joined.
@@ -225,11 +224,11 @@ final class Attended: SessionOwner, @unchecked Sendable {
         let listener = try Origin()
         let relay = try Attended(limits: limits)
         let target = listener.address
-        relay.accept { [unowned relay] reactor, client, _ in
-            relay.begin(client)
+        relay.accept { [unowned relay] reactor, client in
+            relay.begin(client.socket)
             prepare(relay.handle!)
             guard let dialed = try? await Dial.connect(to: [target], timeout: .seconds(5), on: reactor) else { return }
-            reactor.tunnel(client: client, origin: dialed.takeSocket())
+            reactor.tunnel(client: client, origin: dialed)
         }
         let client = try Peer(connectingTo: relay.address, receiveBuffer: clientBuffer)
         let origin = try listener.accept()
@@ -251,12 +250,12 @@ final class Attended: SessionOwner, @unchecked Sendable {
 
     func begin(_ client: borrowing Socket) { handle = client.beginSession(of: self) }
 
-    func take(_ socket: borrowing Socket) {
+    func own(_ socket: borrowing Socket) {
         if let handle { socket.join(handle) }
-        taken.add(1, ordering: .relaxed)
+        owned.add(1, ordering: .relaxed)
     }
 
-    func hasTaken(_ count: Int) -> Bool { taken.load(ordering: .relaxed) == count }
+    func owns(_ count: Int) -> Bool { owned.load(ordering: .relaxed) == count }
 
     func end(_ reactor: isolated Reactor) { handle?.end() }
 

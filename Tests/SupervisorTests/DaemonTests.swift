@@ -1,3 +1,4 @@
+import Address
 import Foundation
 import Glibc
 import Reactor

@@ -1,17 +1,18 @@
+import Address
 import Testing
 import Wire
 
-private func request(_ bytes: [UInt8]) throws(SOCKS4Error) -> Parsed<SOCKS4Request> {
+private func request(_ bytes: [UInt8]) throws(SOCKS4Error) -> Parsed<SOCKSRequest> {
     try SOCKS4Request.parse(bytes.span)
 }
 
-private let whole: [([UInt8], SOCKS5Command, SOCKS5Address, UInt16)] = [
-    ([4, 1, 0, 80, 192, 0, 2, 7] + bytes("al") + [0], .connect, .v4(0xc000_0207), 80),
-    ([4, 2, 1, 0xbb, 192, 0, 2, 7, 0], .bind, .v4(0xc000_0207), 443),
+private let whole: [([UInt8], SOCKSCommand, SOCKSAddress, UInt16)] = [
+    ([4, 1, 0, 80, 192, 0, 2, 7] + bytes("al") + [0], .connect, .ip(.v4(0xc000_0207)), 80),
+    ([4, 2, 1, 0xbb, 192, 0, 2, 7, 0], .bind, .ip(.v4(0xc000_0207)), 443),
     ([4, 1, 0, 80, 0, 0, 0, 1] + bytes("al") + [0] + bytes("example.org") + [0], .connect, .name("example.org"), 80),
     // Not the form of SOCKS4a: an address, if none that leads anywhere.
-    ([4, 2, 0, 0, 0, 0, 0, 0, 0], .bind, .v4(0), 0),
-    ([4, 1, 0, 80, 0, 0, 1, 1, 0], .connect, .v4(0x101), 80),
+    ([4, 2, 0, 0, 0, 0, 0, 0, 0], .bind, .ip(.v4(0)), 0),
+    ([4, 1, 0, 80, 0, 0, 1, 1, 0], .connect, .ip(.v4(0x101)), 80),
 ]
 
 @Suite struct SOCKS4Tests {

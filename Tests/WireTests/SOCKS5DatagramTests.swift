@@ -1,3 +1,4 @@
+import Address
 import Testing
 import Wire
 
@@ -10,15 +11,15 @@ private func parsed(_ bytes: [UInt8]) throws -> SOCKS5DatagramHeader {
     return header
 }
 
-private let datagrams: [([UInt8], UInt8, SOCKS5Address, UInt16)] = [
-    ([0, 0, 0, 1, 192, 0, 2, 7, 0, 53], 0, .v4(0xc000_0207), 53),
+private let datagrams: [([UInt8], UInt8, SOCKSAddress, UInt16)] = [
+    ([0, 0, 0, 1, 192, 0, 2, 7, 0, 53], 0, .ip(.v4(0xc000_0207)), 53),
     (
         [0, 0, 0x81, 4, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0xbb], 0x81,
-        .v6(0x2001_0db8_0000_0000_0000_0000_0000_0001), 443
+        .ip(.v6(0x2001_0db8_0000_0000_0000_0000_0000_0001)), 443
     ),
     ([0, 0, 3, 3, 11] + bytes("example.org") + [0, 123], 3, .name("example.org"), 123),
     // The reserved bytes are not looked at.
-    ([7, 7, 0, 1, 192, 0, 2, 7, 0, 53], 0, .v4(0xc000_0207), 53),
+    ([7, 7, 0, 1, 192, 0, 2, 7, 0, 53], 0, .ip(.v4(0xc000_0207)), 53),
 ]
 
 @Suite struct SOCKS5DatagramTests {
@@ -34,7 +35,7 @@ private let datagrams: [([UInt8], UInt8, SOCKS5Address, UInt16)] = [
     }
 
     @Test func `An answer's header is read as it was written`() throws {
-        for source in [SOCKS5Address.v4(0x0102_0304), .v6(0x2001_0db8 << 96 | 7)] {
+        for source in [SOCKSAddress.ip(.v4(0x0102_0304)), .ip(.v6(0x2001_0db8 << 96 | 7))] {
             let written = SOCKS5DatagramHeader.encode(source: source, port: 4321)
             guard case .done(let read, consumed: written.count) = try header(written) else {
                 Issue.record("\(written)")
@@ -69,7 +70,7 @@ struct SOCKS5ReassemblyTests {
     }
 
     private func whole(_ text: String) -> SOCKS5Reassembly.Step {
-        .completed(.init(address: .v4(0xc000_0207), port: 53, payload: bytes(text)))
+        .completed(.init(address: .ip(.v4(0xc000_0207)), port: 53, payload: bytes(text)))
     }
 
     @Test mutating func `in order make the whole`() throws {

@@ -1,3 +1,4 @@
+import Address
 import Testing
 import Wire
 
@@ -5,19 +6,19 @@ private func greeting(_ bytes: [UInt8]) throws(SOCKS5Error) -> Parsed<SOCKS5Gree
     try SOCKS5Greeting.parse(bytes.span)
 }
 private func login(_ bytes: [UInt8]) throws(SOCKS5Error) -> Parsed<Login> { try SOCKS5Login.parse(bytes.span) }
-private func request(_ bytes: [UInt8]) throws(SOCKS5Error) -> Parsed<SOCKS5Request> {
+private func request(_ bytes: [UInt8]) throws(SOCKS5Error) -> Parsed<SOCKSRequest> {
     try SOCKS5Request.parse(bytes.span)
 }
 
 /// Requests of RFC 1928 §4 with what they mean.
-private let requests: [([UInt8], SOCKS5Command, SOCKS5Address, UInt16)] = [
-    ([5, 1, 0, 1, 192, 0, 2, 7, 0x01, 0xbb], .connect, .v4(0xc000_0207), 443),
+private let requests: [([UInt8], SOCKSCommand, SOCKSAddress, UInt16)] = [
+    ([5, 1, 0, 1, 192, 0, 2, 7, 0x01, 0xbb], .connect, .ip(.v4(0xc000_0207)), 443),
     (
         [5, 3, 0, 4, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 53], .associate,
-        .v6(0x2001_0db8_0000_0000_0000_0000_0000_0001), 53
+        .ip(.v6(0x2001_0db8_0000_0000_0000_0000_0000_0001)), 53
     ),
     ([5, 1, 0, 3, 11] + bytes("example.org") + [0, 80], .connect, .name("example.org"), 80),
-    ([5, 2, 0, 1, 0, 0, 0, 0, 0, 0], .bind, .v4(0), 0),
+    ([5, 2, 0, 1, 0, 0, 0, 0, 0, 0], .bind, .ip(.v4(0)), 0),
 ]
 
 @Suite struct SOCKS5Tests {
@@ -120,10 +121,10 @@ private let requests: [([UInt8], SOCKS5Command, SOCKS5Address, UInt16)] = [
         #expect(SOCKS5Method.noneAcceptable.reply == [5, 0xff])
         #expect(SOCKS5Login.accepted == [1, 0])
         #expect(
-            SOCKS5ReplyCode.succeeded.reply(bound: .v4(0xc633_6401), port: 0x1234)
+            SOCKS5ReplyCode.succeeded.reply(bound: .ip(.v4(0xc633_6401)), port: 0x1234)
                 == [5, 0, 0, 1, 198, 51, 100, 1, 0x12, 0x34])
         #expect(
-            SOCKS5ReplyCode.succeeded.reply(bound: .v6(0x2001_0db8_0000_0000_0000_0000_0000_00ff), port: 1)
+            SOCKS5ReplyCode.succeeded.reply(bound: .ip(.v6(0x2001_0db8_0000_0000_0000_0000_0000_00ff)), port: 1)
                 == [5, 0, 0, 4, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0, 1])
         for code in SOCKS5ReplyCode.allCases { #expect(code.reply().prefix(3) == [5, code.rawValue, 0]) }
     }

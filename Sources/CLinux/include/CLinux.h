@@ -99,7 +99,7 @@ void linux_datagrams_free(linux_datagrams *batch);
 /// recvmmsg(2): how many runs came.
 int linux_datagrams_receive(linux_datagrams *batch, int fd);
 linux_datagram_run linux_datagrams_received(const linux_datagrams *batch, int index);
-/// Puts header and payload, which have to stay where they are, on the list of those to be sent as one datagram. All of one
+/// Puts header and payload on the list as one datagram; both have to stay where they are until it is sent. All of one
 /// list have a destination, or none has because the socket is connected; all have a header, or none. -ENOBUFS: flush first.
 int linux_datagrams_add(
     linux_datagrams *batch, const void *header, size_t header_length, const void *payload, size_t payload_length,

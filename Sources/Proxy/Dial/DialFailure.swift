@@ -1,0 +1,92 @@
+import Glibc
+import Policy
+import Reactor
+import Wire
+
+/// Why a client gets no connection, as both protocols tell it.
+enum DialFailure: Error {
+    case notAllowed(Host, Access.Reason)
+    case overLimit(LimitRefusal)
+    case unresolved(Resolver.Failure)
+    case unreachable(Errno)
+}
+
+extension DialFailure {
+    /// RFC 1928 §6. It has no code for silence: 6, "TTL expired", is what servers reply with then.
+    var replyCode: SOCKS5ReplyCode {
+        switch self {
+        case .notAllowed, .overLimit: .notAllowed
+        case .unresolved(.noSuchName): .hostUnreachable
+        case .unresolved(.timedOut), .unresolved(.failed): .hostUnreachable
+        case .unresolved(.overloaded): .generalFailure
+        case .unreachable(let errno):
+            switch errno.code {
+            case ECONNREFUSED, ECONNRESET: .connectionRefused
+            case ENETUNREACH, ENETDOWN, EAFNOSUPPORT: .networkUnreachable
+            case EHOSTUNREACH, EHOSTDOWN: .hostUnreachable
+            case ETIMEDOUT: .ttlExpired
+            case EACCES, EPERM: .notAllowed
+            default: .generalFailure
+            }
+        }
+    }
+
+    /// RFC 9110 §15.6.
+    var status: HTTPStatus {
+        switch self {
+        case .notAllowed: .forbidden
+        case .overLimit: .tooManyRequests
+        case .unresolved(.noSuchName), .unresolved(.failed): .badGateway
+        case .unresolved(.timedOut): .gatewayTimeout
+        case .unresolved(.overloaded): .serviceUnavailable
+        case .unreachable(let errno):
+            switch errno.code {
+            case ETIMEDOUT: .gatewayTimeout
+            case EACCES, EPERM: .forbidden
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: .serviceUnavailable
+            default: .badGateway
+            }
+        }
+    }
+}
+
+extension DialFailure: CustomStringConvertible {
+    /// The end of a sentence that began with the destination.
+    var description: String {
+        switch self {
+        case .notAllowed(let host, .blocked):
+            "refused: \(host) is blocked by the name server, which answers 0.0.0.0 or :: for it"
+        case .notAllowed(let host, let reason): "refused: \(host) is not allowed, \(reason)"
+        case .overLimit(let refusal): "refused: \(refusal)"
+        case .unresolved(.noSuchName): "the name does not exist or has no address"
+        case .unresolved(.timedOut): "the name servers do not answer"
+        case .unresolved(.failed): "the name servers cannot tell its address"
+        case .unresolved(.overloaded): "too many names are being looked up"
+        case .unreachable(let errno): "\(errno)"
+        }
+    }
+}
+
+extension DialFailure {
+    /// What a person can do about it.
+    var advice: String {
+        switch self {
+        case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
+        case .notAllowed(_, .blocked): "Whoever runs the name server that this gateway asks can allow the name there."
+        case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
+        case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
+        case .overLimit: "Whoever runs this gateway can raise the limit: gatehousectl limit --help"
+        case .unresolved(.noSuchName): "Check how the name is spelled."
+        case .unresolved(.timedOut), .unresolved(.failed):
+            "Try again later; the gateway asks the servers of its resolv.conf."
+        case .unresolved(.overloaded): "Try again in a moment."
+        case .unreachable(let errno):
+            switch errno.code {
+            case ECONNREFUSED: "Nothing listens there now: check the address and the port, or try again later."
+            case ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN: "Nobody answers there now: check the address, or try again later."
+            case ENETUNREACH, ENETDOWN: "Check the gateway's connection to the internet."
+            default: "Try again in a moment."
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Address
+import Policy
+import Reactor
+
+extension Relay {
+    /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
+    /// differently a moment later gains nothing), IPv6 and IPv4 in a staggered race (RFC 8305).
+    func dial(
+        _ host: Host, port: UInt16, for session: Session, of client: Connection, on reactor: Reactor
+    ) async throws(DialFailure) -> Connection {
+        let route = try await route(to: host, port: port, for: session, on: reactor)
+        return try await dial(route, for: session, of: client, as: .tunnel, on: reactor)
+    }
+
+    /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
+    func route(
+        to host: Host, port: UInt16, for session: Session, on reactor: Reactor
+    ) async throws(DialFailure) -> Route {
+        if let refusal = session.refusal { throw .overLimit(refusal) }
+        var access = self.access
+        let client = session.identity
+        switch host {
+        case .address(let address):
+            let address = address.unmapped
+            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: client) {
+                throw .notAllowed(host, reason)
+            }
+            return Route(
+                host: host, port: port, candidates: [Endpoint(address: address, port: port)], access: access,
+                timeout: limits.dial)
+        case .name(let name):
+            if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
+            let start = ContinuousClock.now
+            let addresses = try await addresses(of: name, on: reactor)
+            access = self.access
+            let candidates = try allowed(addresses, of: host, port: port) { address in
+                access.verdict(on: address, of: host, port: port, for: client)
+            }
+            let timeout = limits.dial - (ContinuousClock.now - start)
+            guard timeout > .zero else { throw .unresolved(.timedOut) }
+            return Route(host: host, port: port, candidates: candidates, access: access, timeout: timeout)
+        }
+    }
+
+    func dial(
+        _ route: Route, for session: Session, of client: Connection, as activity: SessionRecord.Activity,
+        on reactor: Reactor
+    ) async throws(DialFailure) -> Connection {
+        let origin: Connection
+        do {
+            origin = try await Dial.connect(
+                to: route.candidates, timeout: route.timeout, for: client, on: reactor)
+        } catch {
+            throw .unreachable(error.errno)
+        }
+        try join(session, to: origin, by: route, as: activity)
+        return origin
+    }
+
+    /// Makes `origin` the other end of a session, if the policy in force allows it: it may have changed since the route was found, and
+    /// nobody but the caller knew of the connection.
+    func join(
+        _ session: Session, to origin: Connection, by route: Route, as activity: SessionRecord.Activity
+    ) throws(DialFailure) {
+        session.didConnect(route.host, to: origin.peer, as: activity)
+        session.own(origin.socket)
+        let now = self.access
+        let address = origin.peer.address
+        // An address that the box got a moment ago is known to the kernel before the policy's surroundings have it. A connection to
+        // oneself has one address at both ends.
+        let isOwn = !address.isLoopback && (try? origin.socket.localAddress)?.address == address
+        guard now !== route.access || isOwn else { return }
+        let verdict = now.verdict(
+            on: address, of: route.host, port: route.port, for: session.identity, isOwn: isOwn)
+        if case .deny(let reason) = verdict { throw .notAllowed(route.host, reason) }
+    }
+
+    private func addresses(of name: String, on reactor: Reactor) async throws(DialFailure) -> [IPAddress] {
+        do {
+            return try await resolver(on: reactor).addresses(of: name)
+        } catch {
+            throw .unresolved(error)
+        }
+    }
+
+    /// The addresses that may be dialled, at least one.
+    private func allowed(
+        _ addresses: [IPAddress], of host: Host, port: UInt16, judge: (IPAddress) -> Access.Verdict
+    ) throws(DialFailure) -> [Endpoint] {
+        var candidates: [Endpoint] = []
+        var refusal: DialFailure?
+        for address in addresses {
+            let address = address.unmapped
+            switch judge(address) {
+            case .allow: candidates.append(Endpoint(address: address, port: port))
+            case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
+            case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
+            }
+        }
+        if candidates.isEmpty { throw refusal ?? .unresolved(.noSuchName) }
+        return candidates
+    }
+}

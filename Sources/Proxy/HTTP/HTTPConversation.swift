@@ -1,0 +1,222 @@
+import Address
+import Logging
+import Policy
+import Reactor
+import Wire
+
+/// What is spoken with a client of an HTTP proxy listener (RFC 9110, RFC 9112): one request after the other, each judged for itself,
+/// until the connection ends or becomes a tunnel.
+struct HTTPConversation {
+    let relay: Relay
+    let session: Session
+    let client: Connection
+
+    func run(on reactor: Reactor) async {
+        do throws(Farewell) {
+            let origin = try await serve(on: reactor)
+            reactor.tunnel(client: client, origin: origin)
+        } catch {
+            await session.close(client, with: error, on: reactor)
+        }
+    }
+
+    /// Serves one request after the other.
+    ///
+    /// - Returns: the other end of the tunnel that the connection has become; the client has been told.
+    private func serve(on reactor: Reactor) async throws(Farewell) -> Connection {
+        var limits = HTTPRequestHeadParser.Limits()
+        limits.head = relay.limits.head
+        var parser = HTTPRequestHeadParser(limits: limits)
+        var challenges = 0
+        while true {
+            let head = try await nextHead(&parser)
+            session.enter(.serving)
+            let form = head.form
+            if form == .origin {
+                try await answerItself(head)
+            } else if try await !isAuthorized(head) {
+                challenges += 1
+                try await challenge(head, isLast: challenges > relay.limits.challenges)
+            } else {
+                switch form {
+                case .authority: return try await tunnel(for: head, on: reactor)
+                case .absolute: if let origin = try await exchange(head, on: reactor) { return origin }
+                case .origin: break
+                case .asterisk: try await answer(HTTPAnswers.toAsterisk(head), to: head)
+                }
+            }
+            await session.waitForTurn(on: reactor)
+            // A client may have sent any number of requests ahead, all of them answered without a wait.
+            if !client.inbox.isEmpty { await reactor.rest() }
+            try await awaitNext()
+        }
+    }
+
+    /// Waits for the first byte of another request, which may take its time; the rest of the head then may not.
+    private func awaitNext() async throws(Farewell) {
+        if client.inbox.isEmpty {
+            client.inbox.shrink()
+            session.enter(.idle)
+            guard let count = try? await client.fill(), count > 0 else { throw .silent }
+        }
+        session.enter(.request)
+    }
+
+    private func nextHead(_ parser: inout HTTPRequestHeadParser) async throws(Farewell) -> HTTPRequestHead {
+        do throws(Interruption<HTTPError>) {
+            return try await client.message { bytes throws(HTTPError) in try parser.parse(bytes) }
+        } catch {
+            switch error {
+            case .malformed(let mistake): throw .answer(mistake.status, mistake.reason)
+            case .lost(.timedOut?, hasBegun: true):
+                throw .answer(.requestTimeout, "the request took too long to arrive")
+            case .lost: throw .silent
+            }
+        }
+    }
+
+    // MARK: requests
+
+    /// - Returns: the origin if both ends have agreed on another protocol.
+    private func exchange(
+        _ head: HTTPRequestHead, on reactor: Reactor
+    ) async throws(Farewell) -> Connection? {
+        let (target, framing, left): (HTTPTarget, HTTPFraming, Int?)
+        do throws(HTTPError) {
+            (framing, left) = (try head.framing(), try head.forwardsLeft())
+            target = try head.absoluteTarget()
+        } catch {
+            // Whatever comes behind a request that was not understood is not to be understood either.
+            throw .words(HTTPAnswers.mistake(error, in: head).encode())
+        }
+        // RFC 9110 §7.6.2: the recipient of a request with 0 left answers in place of the origin.
+        if left == 0 {
+            try await answer(HTTPAnswers.last(head), to: head)
+            return nil
+        }
+        let exchange = HTTPExchange(
+            head, to: target, framing: framing, forwardsLeft: left.map { $0 - 1 }, from: client,
+            for: session, relay: relay)
+        let (outcome, rest) = await exchange.run(on: reactor)
+        if case .tunnel(let origin) = outcome { return origin }
+        session.didDisconnect()
+        switch outcome {
+        case .persists, .tunnel: return nil
+        case .closes: throw .finished
+        // The session is not counted, so it is not to stay.
+        case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .words(response.encode())
+        case .failed(.answer(let response)): try await answer(response, to: head, rest: rest)
+        case .failed(.isCutShort): throw .reset
+        case .failed(.clientIsGone): throw .gone
+        }
+        return nil
+    }
+
+    /// Answers what the gateway is asked as if it were a server, for which nobody needs a password.
+    private func answerItself(_ head: HTTPRequestHead) async throws(Farewell) {
+        guard let response = relay.ownAnswer(to: head, from: client, for: session) else { throw .silent }
+        try await answer(response, to: head)
+    }
+
+    /// Where a CONNECT leads (RFC 9110 §9.3.6); the client has been told that the tunnel stands. After a refusal the connection
+    /// closes: what the client sent behind it was meant for the tunnel, and must never be read as a request.
+    private func tunnel(
+        for head: HTTPRequestHead, on reactor: Reactor
+    ) async throws(Farewell) -> Connection {
+        let (host, port) = try destination(of: head)
+        let origin: Connection
+        do throws(DialFailure) {
+            origin = try await relay.dial(host, port: port, for: session, of: client, on: reactor)
+        } catch {
+            relay.logger.debug("no connection", metadata: ["to": "\(host)", "why": "\(error)"])
+            throw .answer(error.status, "\(head.target): \(error)\n\(error.advice)")
+        }
+        // The client may have left answers to earlier requests unread, so that there is no room for this one.
+        session.enter(.answer)
+        guard (try? await client.socket.write(OwnResponse.tunnelOpened)) != nil else { throw .gone }
+        return origin
+    }
+
+    private func destination(of head: HTTPRequestHead) throws(Farewell) -> (Host, UInt16) {
+        do throws(HTTPError) {
+            let authority = try Authority(head.targetBytes)
+            // What would be content and what is for the tunnel already: nobody can tell.
+            switch try head.framing() {
+            case .none, .length(0): break
+            default: throw .malformed("CONNECT has no content")
+            }
+            do throws(Refusal) { return (try Host(authority), authority.port) } catch {
+                throw .malformed(error.description)
+            }
+        } catch {
+            throw .answer(error.status, error.reason)
+        }
+    }
+
+    // MARK: credentials
+
+    private func isAuthorized(_ head: HTTPRequestHead) async throws(Farewell) -> Bool {
+        guard session.needsPassword else { return true }
+        let given = head.fields.values(of: "proxy-authorization")
+        guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
+        guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
+        if let account = await relay.credentials.accept(login, on: session.listener) {
+            session.logIn(account, relay.limitTable)
+            return true
+        }
+        relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
+        return false
+    }
+
+    private func challenge(
+        _ head: HTTPRequestHead, isLast: Bool
+    ) async throws(Farewell) {
+        // A client that did not wait has sent what it meant for the tunnel, and that must never be read as a request.
+        let closes = isLast || head.form == .authority && !client.inbox.isEmpty
+        let response = OwnResponse.authenticationRequired(
+            reason: "this proxy asks for a user and a password", closes: closes)
+        try await answer(response, to: head)
+    }
+
+    // MARK: answers of the proxy's own
+
+    /// Answers a request, and ends the connection unless another request can follow.
+    ///
+    /// - Parameter rest: what has not been read of the request's content, if any of it has.
+    private func answer(
+        _ response: OwnResponse, to head: HTTPRequestHead, rest: HTTPBody? = nil
+    ) async throws(Farewell) {
+        var response = response
+        response.omitsBody = head.isMethod("HEAD")
+        if !response.closes || rest != nil { response.closes = await !canContinue(after: head, rest) }
+        if response.closes { throw .words(response.encode()) }
+        session.enter(.answer)
+        guard (try? await client.socket.write(response.encode())) != nil else { throw .gone }
+    }
+
+    /// Whether what comes behind a request can only be the next one; its content, if it is not too much, is read over.
+    private func canContinue(
+        after head: HTTPRequestHead, _ rest: HTTPBody?
+    ) async -> Bool {
+        guard head.isPersistent, let framing = try? head.framing() else { return false }
+        var content = rest ?? HTTPBody(framing)
+        if content.isComplete { return true }
+        if head.form == .authority || head.expectsContinue { return false }
+        session.enter(.answer)
+        var left = relay.limits.discard
+        while left > 0 {
+            guard let (_, taken) = try? client.take(&content) else { return false }
+            client.inbox.drop(taken)
+            left -= taken
+            if content.isComplete { return true }
+            guard let count = try? await client.fill(), count > 0 else { return false }
+        }
+        return false
+    }
+}
+
+extension Farewell {
+    fileprivate static func answer(_ status: HTTPStatus, _ reason: String) -> Farewell {
+        .words(OwnResponse(status, reason: reason).encode())
+    }
+}

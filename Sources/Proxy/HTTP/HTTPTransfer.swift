@@ -1,0 +1,73 @@
+import Reactor
+import Wire
+
+/// Content on its way from one end of a session to the other, as it comes (RFC 9112 §6).
+final class HTTPTransfer {
+    /// Why a transfer stopped before its end.
+    enum Stop: Error {
+        /// The connection that the content comes from ended (nil) or failed before all had come.
+        case source(Errno?)
+        /// The connection that the content goes to takes nothing more.
+        case sink(Errno)
+        case malformed(HTTPError)
+    }
+
+    private let source: Connection
+    private let sink: Connection
+    private let session: Session
+    private(set) var body: HTTPBody
+    /// Once it is set and the waits of both connections have been ended, `run` returns.
+    var isStopped = false
+
+    /// Bytes that one transfer may move before others get their turn.
+    private static let turnBytes = 1 << 20
+
+    init(_ body: HTTPBody, from source: Connection, to sink: Connection, of session: Session) {
+        self.body = body
+        self.source = source
+        self.sink = sink
+        self.session = session
+    }
+
+    /// Moves what is left of the content.
+    ///
+    /// - Parameters:
+    ///   - fill: reads more from the source, as `Connection.fill` does.
+    ///   - count: is told of all bytes that were written, and takes its time if they were too many.
+    func run(
+        on reactor: Reactor, _ fill: (Connection) async throws(Errno) -> Int, _ count: (Int) async -> Void
+    ) async throws(Stop) {
+        var moved = 0
+        while true {
+            if !source.inbox.isEmpty { moved += try await passUnread(count) }
+            if body.isComplete { return }
+            if moved > Self.turnBytes {
+                moved = 0
+                await reactor.rest()
+            }
+            if isStopped { throw .source(.canceled) }
+            session.enter(.exchange)
+            let more: Int
+            do throws(Errno) { more = try await fill(source) } catch { throw .source(error) }
+            if more == 0 {
+                if body.mayEndHere { return }
+                throw .source(nil)
+            }
+        }
+    }
+
+    private func passUnread(_ count: (Int) async -> Void) async throws(Stop) -> Int {
+        let (kept, taken): (UnsafeRawBufferPointer, Int)
+        do throws(HTTPError) { (kept, taken) = try source.take(&body) } catch { throw .malformed(error) }
+        let moved = kept.count
+        var failure: Errno?
+        if !kept.isEmpty {
+            do throws(Errno) { try await sink.socket.write(kept) } catch { failure = error }
+        }
+        // The body counts them as gone, whether or not anybody took them: left here they would be read as the next message.
+        source.inbox.drop(taken)
+        if let failure { throw .sink(failure) }
+        if moved > 0 { await count(moved) }
+        return moved
+    }
+}

@@ -1,0 +1,28 @@
+import Address
+import Policy
+import Reactor
+import Wire
+
+/// One destination of a UDP association.
+final class Flow {
+    /// What the client asked for, as rules go by it.
+    let host: Host
+    let address: IPAddress
+    let port: UInt16
+    /// The header of each answer (RFC 1928 §7).
+    let header: UnsafeRawBufferPointer
+
+    init(host: Host, address: IPAddress, port: UInt16) {
+        self.host = host
+        self.address = address
+        self.port = port
+        let bytes = SOCKS5DatagramHeader.encode(source: .ip(address), port: port)
+        let header = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
+        header.copyBytes(from: bytes)
+        self.header = UnsafeRawBufferPointer(header)
+    }
+
+    deinit {
+        header.deallocate()
+    }
+}

@@ -1,0 +1,105 @@
+import Address
+import Glibc
+import Logging
+import Policy
+import Reactor
+import Wire
+
+// The commands of SOCKS beside CONNECT: what the client is told, and where.
+
+extension SOCKSConversation {
+    /// UDP ASSOCIATE (RFC 1928 §7): opens the socket that the client is to send to, and says where it is.
+    ///
+    /// Where the client says it will send from is not looked at: real ones name the target, or nothing.
+    func associate(on reactor: Reactor) async throws(Farewell) -> DatagramSocket {
+        guard session.refusal == nil else { throw .failure(.notAllowed, in: .version5) }
+        let socks = session.listener.socks
+        let (datagrams, bound): (DatagramSocket, Endpoint)
+        do throws(Errno) {
+            // The address that the client reached us on is one that it can reach.
+            let here = try client.socket.localAddress
+            datagrams = try DatagramSocket(
+                bound: Endpoint(address: here.address, port: 0, scope: here.scope), ports: socks.udpPorts?.closed,
+                on: reactor)
+            bound = try datagrams.localAddress
+        } catch {
+            relay.logger.debug("no UDP association", metadata: ["why": "\(error)"])
+            throw .failure(.generalFailure, in: .version5)
+        }
+        let told = socks.advertisedAddress.map { Endpoint(address: $0, port: bound.port) } ?? bound
+        try await send(SOCKSDialect.version5.success(told))
+        return datagrams
+    }
+
+    /// BIND (RFC 1928 §4): waits for the one connection that the client expects. Two replies: where it is awaited, and from
+    /// whom it came.
+    ///
+    /// The peer has to be the one that the request names, by address: its port is of its own choice. A request that names
+    /// nobody (0.0.0.0) takes whomever the client may be connected to.
+    func bind(
+        _ request: SOCKSRequest, in dialect: SOCKSDialect, on reactor: Reactor
+    ) async throws(Farewell) -> Connection {
+        guard session.refusal == nil else { throw .failure(.notAllowed, in: dialect) }
+        guard let host = Host(request.address) else { throw .failure(.generalFailure, in: dialect) }
+        let expected = try await peers(host, port: request.port, in: dialect, on: reactor)
+        // Of a name's addresses one that there is a way to: the first may be of a family that this machine has not.
+        let reachable = expected?.first { (try? DatagramSocket.egress(to: $0)) != nil } ?? expected?[0]
+        let rendezvous = try rendezvous(towards: reachable ?? host.everywhere, in: dialect)
+        try await send(dialect.success(rendezvous.address))
+        session.didBegin(.bind)
+        let origin: Connection
+        do throws(Errno) {
+            origin = try await rendezvous.accept(
+                beside: client, within: relay.limits.incoming, on: reactor
+            ) { peer in
+                let address = peer.address.unmapped
+                if let expected, !expected.contains(where: { $0.address == address }) { return false }
+                let asked = expected == nil ? Host.address(address) : host
+                return relay.access.verdict(on: address, of: asked, port: request.port, for: session.identity)
+                    == .allow
+            }
+        } catch {
+            if error == .canceled { throw .silent }
+            throw .failure(DialFailure.unreachable(error).replyCode, in: dialect)
+        }
+        let peer = origin.peer.address.unmapped
+        session.didConnect(expected == nil ? .address(peer) : host, to: origin.peer, port: request.port)
+        session.own(origin.socket)
+        try await send(dialect.success(origin.peer))
+        return origin
+    }
+
+    /// nil: the request names nobody.
+    private func peers(
+        _ host: Host, port: UInt16, in dialect: SOCKSDialect, on reactor: Reactor
+    ) async throws(Farewell) -> [Endpoint]? {
+        if case .address(let address) = host, address.isUnspecified { return nil }
+        do throws(DialFailure) {
+            return try await relay.route(to: host, port: port, for: session, on: reactor).candidates
+        } catch {
+            throw refusal(to: host, error, in: dialect)
+        }
+    }
+
+    private func rendezvous(towards peer: Endpoint, in dialect: SOCKSDialect) throws(Farewell) -> Rendezvous {
+        do throws(Errno) {
+            let egress = try DatagramSocket.egress(to: peer)
+            return try Rendezvous(at: egress, ports: session.listener.socks.bindPorts?.closed)
+        } catch {
+            relay.logger.debug("no BIND", metadata: ["why": "\(error)"])
+            throw .failure(DialFailure.unreachable(error).replyCode, in: dialect)
+        }
+    }
+}
+
+extension Host {
+    /// An address on the internet, of the same family, to find the way there. It is one that is reserved for examples (RFC 5737,
+    /// RFC 3849), so that it belongs to nobody.
+    fileprivate var everywhere: Endpoint {
+        if case .address(.v6) = self { .v6(0x2001_0db8 << 96, port: 9) } else { .v4(0xc000_0201, port: 9) }
+    }
+}
+
+extension PortRange {
+    fileprivate var closed: ClosedRange<UInt16> { lower...upper }
+}

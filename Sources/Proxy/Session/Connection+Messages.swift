@@ -1,0 +1,54 @@
+import Reactor
+import Wire
+
+// Messages out of what has come over a connection.
+extension Connection {
+    /// The next message, waiting for as much of it as has not come yet.
+    func message<Value: Sendable, Malformation: Error>(
+        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
+    ) async throws(Interruption<Malformation>) -> Value {
+        try await message(parse) { connection throws(Errno) in try await connection.fill() }
+    }
+
+    /// As `message`, on behalf of `client`, as `fill` does.
+    func message<Value: Sendable, Malformation: Error>(
+        for client: Connection, within limit: Duration,
+        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
+    ) async throws(Interruption<Malformation>) -> Value {
+        try await message(parse) { connection throws(Errno) in try await connection.fill(for: client, within: limit) }
+    }
+
+    private func message<Value: Sendable, Malformation: Error>(
+        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>,
+        filledBy fill: (Connection) async throws(Errno) -> Int
+    ) async throws(Interruption<Malformation>) -> Value {
+        while true {
+            let value: Value?
+            do throws(Malformation) { value = try next(parse) } catch { throw .malformed(error) }
+            if let value { return value }
+            let count: Int
+            do throws(Errno) { count = try await fill(self) } catch { throw .lost(error, hasBegun: !inbox.isEmpty) }
+            guard count > 0 else { throw .lost(nil, hasBegun: !inbox.isEmpty) }
+        }
+    }
+
+    /// The next message, if all of it has come.
+    private func next<Value: Sendable, Malformation: Error>(
+        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
+    ) throws(Malformation) -> Value? {
+        guard case .done(let value, let consumed) = try parse(inbox.unread.bindMemory(to: UInt8.self).span) else {
+            return nil
+        }
+        inbox.drop(consumed)
+        return value
+    }
+
+    /// What of the unread bytes belongs to `body`, edited in place: the bytes that are to be passed on. They stay where they are until
+    /// as many as were taken are dropped.
+    func take(_ body: inout HTTPBody) throws(HTTPError) -> (kept: UnsafeRawBufferPointer, taken: Int) {
+        let bytes = inbox.edit()
+        var span = bytes.bindMemory(to: UInt8.self).mutableSpan
+        let portion = try body.take(&span)
+        return (UnsafeRawBufferPointer(rebasing: bytes[..<portion.kept]), portion.taken)
+    }
+}

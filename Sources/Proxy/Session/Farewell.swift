@@ -1,0 +1,42 @@
+import Reactor
+
+/// How a conversation ends that becomes no tunnel.
+enum Farewell: Error {
+    /// With these last words; empty: without a word.
+    case words([UInt8])
+    /// With the response that the client has got. What the client sends beyond that is read over, or a RST might overtake the response.
+    case finished
+    /// By a RST, since what the client has got must not look whole.
+    case reset
+    /// The client is gone already.
+    case gone
+
+    static let silent = Farewell.words([])
+}
+
+extension Session {
+    /// Ends the client's connection so that what was said last arrives: closing over unread bytes would send a RST, which may overtake
+    /// it (RFC 9112 §9.6). Bounded in time and in bytes, whatever the client does. The connection closes when it is let go of.
+    func close(_ client: Connection, with farewell: Farewell, on reactor: Reactor) async {
+        switch farewell {
+        case .words(let words) where words.isEmpty:
+            // TLS has an end of its own, which is to be said (RFC 8446 §6.1).
+            guard client.socket.isSecure else { return }
+            enter(.farewell)
+            await client.socket.finish()
+        case .words(let words):
+            enter(.farewell)
+            guard (try? await client.socket.write(words)) != nil else { return }
+            await finish(client)
+        case .finished: await finish(client)
+        case .reset: await client.socket.reset(within: sessions.limits.farewell, on: reactor)
+        case .gone: client.socket.resetOnClose()
+        }
+    }
+
+    private func finish(_ client: Connection) async {
+        enter(.farewell)
+        await client.socket.finish()
+        await client.socket.drain(atMost: 1 << 20)
+    }
+}

@@ -1,0 +1,109 @@
+import Address
+package import Logging
+package import Policy
+package import Reactor
+import Synchronization
+import Wire
+
+/// Everything that the sessions of one relay process share.
+package final class Relay: Sendable {
+    package struct Limits: Sendable {
+        /// From a client's first byte to its whole request, however it arrives.
+        package var handshake: Duration = .seconds(10)
+        /// From a request to the origin's connection, name lookup included.
+        package var dial: Duration = .seconds(10)
+        /// How long BIND waits for its peer.
+        package var incoming: Duration = .seconds(120)
+        /// How long the fragments of a datagram wait for the last of them (RFC 1928 §7: no less than 5 s).
+        package var reassembly: Duration = .seconds(10)
+        /// How long a datagram to a name goes where the one before went, before the name is looked up anew.
+        package var nameLife: Duration = .seconds(60)
+        /// How long a refused client may take to read why (RFC 1928 §6 allows 10 s).
+        package var farewell: Duration = .seconds(3)
+        /// How long an HTTP client may take until its next request.
+        package var keepAlive: Duration = .seconds(75)
+        /// How long nothing may move between a request and the end of its response.
+        package var exchange: Duration = .seconds(300)
+        /// The same, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
+        package var halfOpen: Duration = .seconds(30)
+        /// How long a connection to an origin is kept for the next request. Many servers close after 5 s or 60 s.
+        package var upstream: Duration = .seconds(30)
+        /// Content of a request that is read over, so that its connection can go on after an answer of the proxy's own.
+        package var discard = 256 * 1024
+        /// Head of an HTTP request, in bytes.
+        package var head = 16 * 1024
+        /// Requests without valid credentials that an HTTP connection survives.
+        package var challenges = 5
+
+        package init() {}
+    }
+
+    let limits: Limits
+    let logger: Logger
+    let credentials: Credentials
+    /// By reactor.
+    package let sessions: [Sessions]
+    private let resolvers: [Resolver]
+    private let pools: [OriginPool]
+    private let currentAccess: Mutex<Access>
+    /// Whether there is any limit, so that without one a session costs none of it.
+    private let hasLimits = Atomic<Bool>(false)
+    private let currentPremises: Mutex<Premises>
+    /// What https listeners show new clients.
+    let tls = Mutex<TLSServer?>(nil)
+    /// One for each reactor.
+    let outboxes: [Outbox]
+
+    /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
+    ///
+    /// - Parameters:
+    ///   - reactors: all that will run sessions, each at the place of its `index`.
+    ///   - ledger: where limits are held, over all processes that have it.
+    ///   - nameServers: `HOST:PORT,…` in place of those of resolv.conf.
+    package init(
+        reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: String? = nil, logger: Logger
+    ) throws(Resolver.Unavailable) {
+        var resolvers: [Resolver] = []
+        for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
+        self.resolvers = resolvers
+        pools = reactors.map { OriginPool(on: $0, life: limits.upstream) }
+        outboxes = reactors.map { _ in Outbox() }
+        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits) }
+        self.limits = limits
+        self.logger = logger
+        credentials = Credentials()
+        // Until a policy is applied, what no gateway reaches without a rule is shut.
+        currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
+        currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
+    }
+
+    /// From now on new sessions and requests are judged by this policy. Open sessions are judged by `review`.
+    package func apply(_ policy: Policy, in surroundings: Surroundings) {
+        let next = Access(policy, surroundings: surroundings)
+        currentAccess.withLock { $0 = next }
+        hasLimits.store(!next.limits.isEmpty, ordering: .relaxed)
+        currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
+        credentials.replaceUsers(policy.users)
+    }
+
+    /// Ends the sessions that the policy in force does not allow any more, and no other.
+    package func review() async {
+        let access = self.access
+        var count = 0
+        for sessions in sessions { count += await sessions.review(access, credentials) }
+        if count > 0 { logger.notice("\(count) sessions ended: the policy allows them no more") }
+    }
+
+    func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
+
+    func pool(on reactor: Reactor) -> OriginPool { pools[reactor.index] }
+
+    /// What decides at present. A caller that asks more than once about one thing keeps the value meanwhile.
+    var access: Access { currentAccess.withLock { $0 } }
+
+    /// The limits in force; nil: there is none.
+    var limitTable: LimitTable? { hasLimits.load(ordering: .relaxed) ? access.limits : nil }
+
+    /// What a client is told of the gateway at present.
+    var premises: Premises { currentPremises.withLock { $0 } }
+}

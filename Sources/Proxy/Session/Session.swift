@@ -1,0 +1,198 @@
+import Address
+import Policy
+import Reactor
+
+/// One client's connection, from accept to close: who the client is, where the session leads, and what it may take up. Rules, limits and
+/// the list of sessions go by it. It belongs to its reactor.
+///
+/// It outlives the session's task, and an idle tunnel costs little more than this: every field here counts.
+final class Session: SessionOwner {
+    private let entrance: Entrance
+    let sessions: Sessions
+    let id: Int
+    /// When the client came (`MonotonicClock`).
+    let began: UInt64
+    /// Where the client connected from.
+    let client: Endpoint
+    /// Where the session leads now, or led last.
+    private(set) var origin: Endpoint?
+    /// Once the client has given the right password.
+    private(set) var account: Account?
+    /// The name that the client asked for; nil if it asked for an address.
+    private(set) var name: String?
+    /// nil when the session is over.
+    private var handle: SessionHandle?
+    private var allowance = Allowance()
+    /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
+    var kind: Listener.Kind
+    private(set) var activity = SessionRecord.Activity.handshake
+    /// Whether bytes may go between the client and `origin`, so that rules decide about it.
+    private var isConnected = false
+    /// The port that rules go by: the one that was asked for. The peer of a BIND has another.
+    private var askedPort: UInt16 = 0
+
+    /// Begins the session of a client that was accepted. It ends when `client` is closed, by its task or by its tunnel.
+    init(_ client: Connection, by entrance: Entrance, in sessions: Sessions) {
+        self.entrance = entrance
+        self.sessions = sessions
+        id = sessions.ledger.nextSession()
+        kind = entrance.listener.kind
+        self.client = client.peer
+        began = MonotonicClock.nanoseconds
+        handle = client.socket.beginSession(of: self)
+    }
+
+    /// The listener as it was when the client came.
+    var listener: Listener { entrance.listener }
+
+    var user: String? { account?.name }
+
+    /// Who the client is, as Policy asks for it.
+    var identity: Access.Client {
+        Access.Client(listener: entrance.listener.endpoint, kind: kind, address: client.address, user: user)
+    }
+
+    var needsPassword: Bool { entrance.listener.authentication == .required }
+
+    // MARK: time
+
+    /// From now on the session waits for what `phase` says, no longer than it says: both its ends.
+    func enter(_ phase: Phase) {
+        handle?.setDeadline(after: phase.limit(in: sessions.limits), isExpendable: phase.isExpendable)
+    }
+
+    // MARK: limits
+
+    /// The limit that was reached when the session came, so that it gets no connection; nil: none.
+    var refusal: LimitRefusal? { allowance.refusal }
+
+    /// Counts the session for its client, before anything is read from it.
+    func count(under limits: LimitTable) {
+        allowance.enter(address, limits.limit(forClient: address), in: sessions.ledger)
+        throttle(limits)
+    }
+
+    /// The client has given the right password.
+    func logIn(_ account: Account, _ limits: LimitTable?) {
+        guard account !== self.account else { return }
+        self.account = account
+        guard let limits else { return }
+        allowance.logIn(account.name, limits.limit(forUser: account.name), in: sessions.ledger)
+        throttle(limits)
+    }
+
+    /// Other limits are in force.
+    func change(to limits: LimitTable) {
+        guard !limits.isEmpty || allowance.isCounted else { return }
+        allowance.change(
+            client: (address, limits.limit(forClient: address)), user: user.map { ($0, limits.limit(forUser: $0)) },
+            in: sessions.ledger)
+        throttle(limits)
+    }
+
+    private func throttle(_ limits: LimitTable) {
+        handle?.hold(
+            to: allowance.throttle(
+                client: limits.limit(forClient: address), user: user.flatMap(limits.limit(forUser:)),
+                in: sessions.ledger))
+    }
+
+    /// The client's address; never v4-mapped.
+    var address: IPAddress { client.address.unmapped }
+
+    // MARK: where it leads
+
+    /// The session leads to `address` from now on, which `host` is or resolved to.
+    ///
+    /// - Parameter port: the port that was asked for; nil: the address's own.
+    func didConnect(
+        _ host: Host, to address: Endpoint, port: UInt16? = nil, as activity: SessionRecord.Activity = .tunnel
+    ) {
+        if case .name(let name) = host { self.name = name } else { name = nil }
+        origin = address
+        askedPort = port ?? address.port
+        self.activity = activity
+        isConnected = true
+    }
+
+    /// The session leads nowhere at present: the exchange with its origin is over.
+    func didDisconnect() {
+        isConnected = false
+    }
+
+    /// The session does something that leads to no single origin.
+    func didBegin(_ activity: SessionRecord.Activity) {
+        self.activity = activity
+    }
+
+    /// Whether the policy lets the session go on as it is.
+    func isAllowed(by access: Access, _ credentials: Credentials) -> Bool {
+        let client = identity
+        // A session with a password may go on where none is asked for any more.
+        if let account, access.asksForPassword(client), !credentials.holds(account) { return false }
+        if isConnected, let origin {
+            let host = name.map(Host.name) ?? .address(origin.address)
+            return access.verdict(on: origin.address, of: host, port: askedPort, for: client) == .allow
+        }
+        // A client that has not given a password yet has not been refused for it.
+        return activity == .handshake && account == nil ? access.receives(client) : access.admits(client)
+    }
+
+    /// Counts bytes that a task moved itself. A tunnel's bytes are counted by the loop.
+    func count(sent: Int = 0, received: Int = 0) {
+        handle?.count(sent: sent, received: received)
+    }
+
+    /// Counts bytes that a task moved itself, and waits if they were more than limits allow. A tunnel waits by itself.
+    ///
+    /// - Parameter isWaiting: called now and then during the wait, for deadlines that are not to pass meanwhile.
+    func didMove(sent: Int = 0, received: Int = 0, on reactor: Reactor, isWaiting: () -> Void = {}) async {
+        count(sent: sent, received: received)
+        if sent > 0 { await waitForTurn(isUp: true, on: reactor, isWaiting) }
+        if received > 0 { await waitForTurn(isUp: false, on: reactor, isWaiting) }
+    }
+
+    /// Waits until the session may move more bytes, either way.
+    func waitForTurn(on reactor: Reactor) async {
+        await waitForTurn(isUp: true, on: reactor) {}
+        await waitForTurn(isUp: false, on: reactor) {}
+    }
+
+    private func waitForTurn(isUp: Bool, on reactor: Reactor, _ isWaiting: () -> Void) async {
+        // In portions: the session may be ended meanwhile, and the task has to notice.
+        while let pause = handle?.pause(isUp: isUp) {
+            isWaiting()
+            await reactor.sleep(for: min(pause, .seconds(1)))
+        }
+    }
+
+    /// Whether bytes may move now, for datagrams, which are dropped instead of waiting.
+    func mayMove(isUp: Bool) -> Bool { handle?.pause(isUp: isUp) == nil }
+
+    /// Makes the session the owner of `socket`: its deadlines hold for it, and waits for it end when the session is ended from outside.
+    func own(_ socket: borrowing Socket) {
+        if let handle { socket.join(handle) }
+    }
+
+    /// Ends the session now, whatever it does: its client is reset.
+    func end() {
+        handle?.end()
+    }
+
+    var traffic: Traffic { handle?.traffic ?? Traffic() }
+
+    func sessionEnded(_ traffic: Traffic) {
+        handle = nil
+        allowance.leave(in: sessions.ledger)
+        sessions.note(self, ended: traffic)
+    }
+
+    /// A listener in a box, so that each of its sessions costs one reference and no copy.
+    final class Entrance: Sendable {
+        let listener: Listener
+
+        init(_ listener: Listener) {
+            self.listener = listener
+        }
+    }
+}
