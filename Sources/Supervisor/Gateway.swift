@@ -94,7 +94,7 @@ actor Gateway {
         lookAround()
         var target = policy
         try edit(&target)
-        try check(target)
+        try target.check(in: surroundings, since: policy)
         if let failed = sockets.open(target.listeners.filter { !policy.listeners.contains($0) }).first {
             throw failed.reason
         }
@@ -120,21 +120,6 @@ actor Gateway {
         missing.removeAll { !policy.listeners.contains($0.listener) }
         log.notice("revision \(revision.id): \(summary)", metadata: ["author": "\(author.name)"])
         return (revision, true)
-    }
-
-    /// Holds `target` against the machine as it is now: all of it, unless it only takes things away or leaves the network
-    /// alone. A user must be removable while the LAN's cable is out.
-    private func check(_ target: Policy) throws(Refusal) {
-        var checked = target
-        if target.lan == policy.lan, target.wan == policy.wan, target.listeners.allSatisfy(policy.listeners.contains),
-            target.openings.allSatisfy(policy.openings.contains)
-        {
-            checked.lan = []
-            checked.wan = []
-            checked.listeners = []
-            checked.openings = []
-        }
-        try checked.check(in: surroundings)
     }
 
     /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
