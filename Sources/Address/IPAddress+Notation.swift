@@ -94,7 +94,7 @@ private func parseIPv6(_ bytes: [UInt8]) -> UInt128? {
     return groups.joined().reduce(0) { $0 << 16 | UInt128($1) }
 }
 
-private func isHexadecimal(_ byte: UInt8) -> Bool {
+func isHexadecimal(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
         UInt8(ascii: "A")...UInt8(ascii: "F"):

@@ -17,6 +17,8 @@ package struct Network: Hashable, Sendable {
         }
     }
 
+    package func contains(_ other: Network) -> Bool { prefix <= other.prefix && contains(other.base) }
+
     /// Families never match one another: a v4-mapped address is to be unmapped by the caller.
     package func contains(_ address: IPAddress) -> Bool {
         switch (base, address) {

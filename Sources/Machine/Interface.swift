@@ -1,10 +1,23 @@
 package import Address
+import CLinux
 import Glibc
 
 /// A network interface and its addresses.
 package struct Interface: Hashable, Sendable {
     package var name: String
     package var addresses: [Address]
+    /// nil: it has none, like a loopback, PPP or WireGuard interface.
+    package var hardware: HardwareAddress?
+    /// IFF_LOOPBACK (netdevice(7)).
+    package var isLoopback: Bool
+    /// Whether it is switched on: IFF_UP (netdevice(7)).
+    package var isUp: Bool
+    /// Whether there is somebody at its other end: IFF_RUNNING (netdevice(7)).
+    package var hasCarrier: Bool
+    /// Whether packets for everywhere leave by it, in either IP version.
+    package var hasDefaultRoute: Bool
+    /// What the kernel calls its driver, like `e1000e`, `bridge` or `wireguard`; nil: it does not say.
+    package var driver: String?
 
     /// An address with the prefix of its network. The address's host bits are kept.
     package struct Address: Hashable, Sendable {
@@ -20,28 +33,70 @@ extension Interface {
         guard getifaddrs(&list) == 0 else { throw MachineFailure("the interfaces cannot be read", errno) }
         defer { freeifaddrs(list) }
         var names: [String] = []
-        var addresses: [String: [Address]] = [:]
+        var found: [String: Interface] = [:]
+        let defaults = interfacesWithDefaultRoute()
         var entry = list
         while let current = entry {
             // An IPv4 address may have a label of its own, `eth0:1`; the interface is eth0 (ip-address(8)).
             let name = String(String(cString: current.pointee.ifa_name).prefix { $0 != ":" })
             // An interface has an entry of its own even if it has no address.
-            if addresses[name] == nil {
+            if found[name] == nil {
                 names.append(name)
-                addresses[name] = []
+                let flags = current.pointee.ifa_flags
+                found[name] = Interface(
+                    name: name, addresses: [], isLoopback: flags & UInt32(IFF_LOOPBACK) != 0,
+                    isUp: flags & UInt32(IFF_UP) != 0, hasCarrier: flags & UInt32(IFF_RUNNING) != 0,
+                    hasDefaultRoute: defaults.contains(name), driver: driver(of: name))
             }
+            if let hardware = hardware(current.pointee.ifa_addr) { found[name]?.hardware = hardware }
             if let address = Self.address(at: current.pointee.ifa_addr) {
                 let width = if case .v4 = address { 32 } else { 128 }
                 let prefix = Self.address(at: current.pointee.ifa_netmask).map(leadingOnes) ?? width
-                addresses[name]?.append(Address(address: address, prefix: prefix))
+                found[name]?.addresses.append(Address(address: address, prefix: prefix))
             }
             entry = current.pointee.ifa_next
         }
-        return names.map { Interface(name: $0, addresses: addresses[$0] ?? []) }
+        return names.compactMap { found[$0] }
     }
 
     private static func address(at pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
         pointer.flatMap { Endpoint(socketAddress: $0) }?.address
+    }
+
+    /// From a `sockaddr_ll` (packet(7)): the address's length is at byte 11, the address itself at byte 12.
+    private static func hardware(_ address: UnsafeMutablePointer<sockaddr>?) -> HardwareAddress? {
+        guard let address, Int32(address.pointee.sa_family) == AF_PACKET else { return nil }
+        let raw = UnsafeRawPointer(address)
+        guard raw.load(fromByteOffset: 11, as: UInt8.self) == 6 else { return nil }
+        return HardwareAddress(bytes: (0..<6).map { raw.load(fromByteOffset: 12 + $0, as: UInt8.self) })
+    }
+
+    private static func driver(of interface: String) -> String? {
+        var name = [CChar](repeating: 0, count: 32)
+        guard linux_interface_driver(interface, &name, name.count) == 0, name[0] != 0 else { return nil }
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// From the two tables of /proc/net. A route that refuses (RTF_REJECT, 0x200) leads nowhere.
+    private static func interfacesWithDefaultRoute() -> Set<String> {
+        var names: Set<String> = []
+        for line in lines(of: "/proc/net/route") {
+            let fields = line.split { $0 == "\t" || $0 == " " }
+            guard fields.count > 7, fields[1] == "00000000", fields[7] == "00000000", isWay(fields[3]) else { continue }
+            names.insert(String(fields[0]))
+        }
+        for line in lines(of: "/proc/net/ipv6_route") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 9, fields[1] == "00", fields[0].allSatisfy({ $0 == "0" }), isWay(fields[8]) else {
+                continue
+            }
+            names.insert(String(fields[9]))
+        }
+        return names
+    }
+
+    private static func isWay(_ flags: Substring) -> Bool {
+        UInt32(flags, radix: 16).map { $0 & 0x201 == 1 } == true
     }
 
     private static func leadingOnes(_ mask: IPAddress) -> Int {

@@ -18,7 +18,7 @@ package enum PortHolder {
 
     /// Inodes of the sockets in state LISTEN (0A) that stand in the way of `endpoint`: fields 1, 3 and 9 of the table.
     private static func listeningInodes(_ path: String, in endpoint: Endpoint) -> [Substring] {
-        lines(path).dropFirst().compactMap { line in
+        lines(of: path).dropFirst().compactMap { line in
             let fields = line.split(separator: " ")
             guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
                 UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == endpoint.port
@@ -68,19 +68,20 @@ package enum PortHolder {
     }
 
     private static func firstLine(_ path: String) -> String? {
-        lines(path).first.map(String.init)
+        lines(of: path).first.map(String.init)
     }
+}
 
-    private static func lines(_ path: String) -> [Substring] {
-        guard let file = fopen(path, "re") else { return [] }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            guard count > 0 else { break }
-            bytes += chunk[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+/// The lines of a file of /proc; none if it cannot be read.
+func lines(of path: String) -> [Substring] {
+    guard let file = fopen(path, "re") else { return [] }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = fread(&chunk, 1, chunk.count, file)
+        guard count > 0 else { break }
+        bytes += chunk[..<count]
     }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
 }

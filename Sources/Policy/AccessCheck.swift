@@ -98,7 +98,7 @@ extension Policy {
     }
 
     /// Clients and destinations are never seen as v4-mapped.
-    private static func checkMatches(_ network: Network) throws(Refusal) {
+    static func checkMatches(_ network: Network) throws(Refusal) {
         guard case .v6(let bits) = network.base, bits >> 32 == 0xffff, network.prefix >= 96 else { return }
         throw Refusal("\(network) is IPv4; write \(Network(network.base.unmapped, prefix: network.prefix - 96))")
     }
@@ -138,7 +138,6 @@ extension Network {
         }
     }
 
-    fileprivate func contains(_ other: Network) -> Bool { prefix <= other.prefix && contains(other.base) }
 }
 
 extension IPAddress {

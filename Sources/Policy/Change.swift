@@ -5,9 +5,8 @@ package import Address
 
 extension Policy {
     package mutating func add(_ listener: Listener, in surroundings: Surroundings) throws(Refusal) {
-        for other in listeners where other.endpoint.collides(with: listener.endpoint) {
-            throw Self.taken(listener, by: other)
-        }
+        for other in listeners where other.collides(with: listener) { throw Self.taken(listener, by: other) }
+        try checkIsThere(listener, in: surroundings)
         try check(listener, in: surroundings)
         listeners.append(listener)
     }
@@ -17,11 +16,11 @@ extension Policy {
         on endpoint: Endpoint, in surroundings: Surroundings, _ edit: (inout Listener) -> Void
     ) throws(Refusal) {
         let index = try indexOfListener(on: endpoint)
-        var listener = listeners[index]
-        edit(&listener)
-        listener.endpoint = endpoint
-        try check(listener, in: surroundings)
-        listeners[index] = listener
+        // What is wrong with it already must not keep it from being shut.
+        try change(in: surroundings) { policy in
+            edit(&policy.listeners[index])
+            policy.listeners[index].endpoint = endpoint
+        }
     }
 
     @discardableResult
@@ -97,15 +96,123 @@ extension Policy {
 
     package mutating func open(_ opening: Opening, in surroundings: Surroundings) throws(Refusal) {
         guard !openings.contains(where: { $0.name == opening.name }) else { throw Self.nameTaken(opening) }
-        try Self.check(opening, in: surroundings)
+        var opening = opening
+        opening.place = try place(of: opening, in: surroundings)
+        try check(opening)
         openings.append(opening)
+    }
+
+    /// The place that is meant: a name that no zone has may be an interface's, and a network of one zone is no other zone's
+    /// (an address alone is easily forged).
+    private func place(of opening: Opening, in surroundings: Surroundings) throws(Refusal) -> Place {
+        switch opening.place {
+        case .zone(let name) where zone(named: name) == nil:
+            guard surroundings.interface(named: name) != nil else {
+                throw Refusal(
+                    "there is no zone and no interface \(name); the zones are \(listed(zones.map(\.name))), the interfaces "
+                        + listed(surroundings.interfaces.map(\.name)))
+            }
+            return .interface(name)
+        case .interface(let name):
+            try Self.checkExists(name, in: surroundings)
+        case .anywhere:
+            guard let source = opening.source else { break }
+            let homes = zones.filter { zone in
+                surroundings.networks(of: zone.interfaces).contains { $0.contains(source) }
+            }
+            if homes.count == 1 { return .zone(homes[0].name) }
+        case .zone: break
+        }
+        return opening.place
     }
 
     @discardableResult
     package mutating func closeOpening(named name: String) throws(Refusal) -> Opening {
         guard let index = openings.firstIndex(where: { $0.name == name }) else {
-            throw Refusal("no opening \(name); `gatehousectl firewall show` shows what there is")
+            throw Refusal("no opening \(name); `gatehousectl firewall list` shows what there is")
         }
         return openings.remove(at: index)
+    }
+
+    /// Takes away every opening whose time is up.
+    ///
+    /// - Parameter now: seconds since 1970.
+    /// - Returns: their names.
+    @discardableResult
+    package mutating func closeExpired(at now: Int) -> [String] {
+        let expired = openings.filter { $0.isExpired(at: now) }.map(\.name)
+        openings.removeAll { $0.isExpired(at: now) }
+        return expired
+    }
+
+    /// When the next opening closes by itself, in seconds since 1970; nil: none does.
+    package var nextExpiry: Int? { openings.compactMap(\.until).min() }
+
+    // MARK: zones
+
+    package mutating func add(_ zone: Zone, in surroundings: Surroundings) throws(Refusal) {
+        guard self.zone(named: zone.name) == nil else {
+            throw Refusal(
+                "there is a zone \(zone.name) already; `gatehousectl zone set \(zone.name)` gives it other interfaces")
+        }
+        try change(in: surroundings) { policy in
+            policy.zones.append(zone)
+            policy.zones.sort { $0.name < $1.name }
+        }
+    }
+
+    /// Gives a zone these interfaces in place of those that it has. One that is called otherwise now, and is not there under
+    /// its old name, keeps its listeners and openings.
+    package mutating func setZone(
+        named name: String, interfaces: [String], in surroundings: Surroundings
+    ) throws(Refusal) {
+        try checkExists(zone: name)
+        let former = self.interfaces(of: name)
+        let gone = former.filter { !interfaces.contains($0) }
+        let new = interfaces.filter { !former.contains($0) }
+        try change(in: surroundings) { policy in
+            policy.setInterfaces(interfaces, of: name)
+            if gone.count == 1, new.count == 1, surroundings.interface(named: gone[0]) == nil,
+                surroundings.interface(named: new[0]) != nil
+            {
+                policy.rename(interface: gone[0], to: new[0])
+            }
+        }
+    }
+
+    package mutating func removeZone(named name: String, in surroundings: Surroundings) throws(Refusal) {
+        try checkExists(zone: name)
+        guard name != Zone.home, name != Zone.internet else {
+            throw Refusal(
+                "the zone \(name) is always there; `gatehousectl zone set \(name) --interface none` empties it")
+        }
+        if let opening = openings.first(where: { $0.place == .zone(name) }) {
+            throw Refusal(
+                "the opening \(opening.name) is for the zone \(name); `gatehousectl firewall close \(opening.name)` first"
+            )
+        }
+        if let listener = listeners.first(where: { $0.zone == name }) {
+            throw Refusal(
+                "the listener on \(listener.endpoint) is for the zone \(name); `gatehousectl listener remove "
+                    + "\(listener.endpoint)` first, or give it another zone with `gatehousectl listener set`")
+        }
+        try change(in: surroundings) { policy in policy.zones.removeAll { $0.name == name } }
+    }
+
+    /// Does what `edit` does, unless that makes something wrong.
+    private mutating func change(
+        in surroundings: Surroundings, _ edit: (inout Policy) -> Void
+    ) throws(Refusal) {
+        var changed = self
+        edit(&changed)
+        try changed.check(in: surroundings, since: self)
+        self = changed
+    }
+
+    private mutating func rename(interface old: String, to new: String) {
+        for index in listeners.indices where listeners[index].interface == old { listeners[index].interface = new }
+        for index in openings.indices where openings[index].place == .interface(old) {
+            openings[index].place = .interface(new)
+        }
     }
 }

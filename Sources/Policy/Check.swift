@@ -1,57 +1,71 @@
-// What has to hold of a policy on this machine before anything of it takes effect.
+// What has to hold of a policy before anything of it takes effect.
 
 package import Address
 
 extension Policy {
-    /// Throws the first thing that is wrong with the policy as a whole.
-    package func check(in surroundings: Surroundings) throws(Refusal) {
-        try checkInterfaces(in: surroundings)
+    /// Throws the first thing that is wrong with the policy and was not wrong with `former` already: a change answers for what
+    /// it adds or alters, and nothing else may keep it from being made.
+    ///
+    /// What the machine lacks at the moment (an interface, an address) is no fault of a policy: `warnings(in:)` tells it.
+    ///
+    /// - Parameter former: the policy in force; nil: everything is new.
+    package func check(in surroundings: Surroundings, since former: Policy? = nil) throws(Refusal) {
+        let known = Set(former?.faults(in: surroundings) ?? [])
+        if let fault = faults(in: surroundings).first(where: { !known.contains($0) }) { throw fault }
+        if let former { try checkMoves(since: former) }
+    }
+
+    /// Everything that is wrong with the policy. The same fault reads the same in every policy that has it.
+    private func faults(in surroundings: Surroundings) -> [Refusal] {
+        var faults: [Refusal] = []
+        func note(_ check: () throws(Refusal) -> Void) {
+            do throws(Refusal) { try check() } catch { faults.append(error) }
+        }
+        for (index, zone) in zones.enumerated() {
+            note { () throws(Refusal) in try check(zone, after: zones[..<index]) }
+        }
         for (index, listener) in listeners.enumerated() {
-            for other in listeners[..<index] where other.endpoint.collides(with: listener.endpoint) {
-                throw Self.taken(listener, by: other)
+            for other in listeners[..<index] where other.collides(with: listener) {
+                faults.append(Self.taken(listener, by: other))
             }
-            try check(listener, in: surroundings)
+            note { () throws(Refusal) in try check(listener, in: surroundings) }
         }
-        for (index, user) in users.enumerated() {
-            try Self.checkName(ofUser: user.name)
-            guard PasswordHash(user.passwordHash) != nil else {
-                throw Refusal(
-                    "the password hash of user \(user.name) is malformed; set it with `gatehousectl user passwd`")
-            }
-            if users[..<index].contains(where: { $0.name == user.name }) {
-                throw Refusal(
-                    "user \(user.name) exists twice; `gatehousectl user remove \(user.name)` and add it again")
+        var names: Set<String> = []
+        for user in users {
+            note { () throws(Refusal) in try Self.check(user) }
+            if !names.insert(user.name).inserted {
+                faults.append(
+                    Refusal("user \(user.name) exists twice; `gatehousectl user remove \(user.name)` and add it again"))
             }
         }
-        for (index, rule) in rules.enumerated() {
-            if rules[..<index].contains(where: { $0.id == rule.id }) {
-                throw Refusal(
-                    "two rules have the number \(rule.id); remove one with `gatehousectl rule remove \(rule.id)`")
+        var numbers: Set<Int> = []
+        for rule in rules {
+            if !numbers.insert(rule.id).inserted {
+                faults.append(
+                    Refusal(
+                        "two rules have the number \(rule.id); remove one with `gatehousectl rule remove \(rule.id)`"))
             }
-            try check(rule)
+            note { () throws(Refusal) in try check(rule) }
         }
-        for (index, limit) in limits.enumerated() {
-            if limits[..<index].contains(where: { $0.subject == limit.subject }) {
-                throw Refusal(
-                    "there are two limits for \(limit.subject); remove one with `gatehousectl limit remove "
-                        + "\(limit.subject)`")
+        var subjects: Set<Limit.Subject> = []
+        for limit in limits {
+            if !subjects.insert(limit.subject).inserted {
+                faults.append(
+                    Refusal(
+                        "there are two limits for \(limit.subject); remove one with `gatehousectl limit remove "
+                            + "\(limit.subject)`"))
             }
-            try check(limit)
+            note { () throws(Refusal) in try check(limit) }
         }
-        for (index, opening) in openings.enumerated() {
-            if openings[..<index].contains(where: { $0.name == opening.name }) { throw Self.nameTaken(opening) }
-            try Self.check(opening, in: surroundings)
+        names = []
+        for opening in openings {
+            if !names.insert(opening.name).inserted { faults.append(Self.nameTaken(opening)) }
+            note { () throws(Refusal) in try check(opening) }
         }
+        return faults
     }
 
-    /// Whether nobody but the gateway itself and the local network can reach the listener.
-    package func isConfinedToLAN(_ listener: Listener, in surroundings: Surroundings) -> Bool {
-        if listener.endpoint.address.unmapped.isLoopback { return true }
-        if let interface = listener.interface { return lan.contains(interface) }
-        let holders = surroundings.interfaces.filter { $0.holds(listener.endpoint.address.unmapped) }
-        return !holders.isEmpty && holders.allSatisfy { lan.contains($0.name) }
-    }
-
+    /// Throws what is wrong with the listener, wherever its address is at the moment.
     func check(_ listener: Listener, in surroundings: Surroundings) throws(Refusal) {
         let endpoint = listener.endpoint
         guard endpoint.port != 0 else {
@@ -62,55 +76,139 @@ extension Policy {
             throw Refusal(
                 "\(endpoint) is IPv4; write \(Endpoint(address: endpoint.address.unmapped, port: endpoint.port))")
         }
+        guard endpoint.address.special != .linkLocal else {
+            throw Refusal(
+                "\(endpoint.address) is link-local and means nothing without its interface; use another address")
+        }
+        guard listener.interface == nil || listener.zone == nil else {
+            throw Refusal("\(endpoint) is for one interface or for one zone; give either `--interface` or `--from`")
+        }
+        if let zone = listener.zone { try checkExists(zone: zone) }
         try checkSOCKS(listener)
-        if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
-        try Self.checkHeld(endpoint.address.unmapped, by: listener.interface, in: surroundings)
         try checkClients(of: listener)
         // Networks that it serves are no confinement: a source address is easily forged.
-        if listener.authentication == .none, !isConfinedToLAN(listener, in: surroundings) {
+        if listener.authentication == .none, !isConfined(listener, in: surroundings) {
             throw Refusal(
                 "\(listener.kind.rawValue) on \(endpoint) without a password could be used by anybody on the internet; "
-                    + "add `--auth required`, or add the listener for a LAN interface, with `--interface` "
-                    + (lan.isEmpty ? "(none is known yet: `gatehousectl setup --lan IF`)" : "(\(listed(lan)))"))
+                    + "add `--auth required`, or say where its clients are, with `--from home`")
         }
     }
 
-    private func checkInterfaces(in surroundings: Surroundings) throws(Refusal) {
-        for name in zones.flatMap(\.interfaces) { try Self.checkExists(name, in: surroundings) }
-        for (index, zone) in zones.enumerated() {
-            for name in zone.interfaces {
-                guard let other = zones[..<index].first(where: { $0.interfaces.contains(name) }) else { continue }
+    /// Whether nobody but the gateway itself and zones other than the internet can reach the listener. An interface that is in
+    /// no zone is not trusted to lead anywhere else.
+    package func isConfined(_ listener: Listener, in surroundings: Surroundings) -> Bool {
+        if listener.endpoint.address.unmapped.isLoopback { return true }
+        if let zone = listener.zone { return zone != Zone.internet && self.zone(named: zone) != nil }
+        guard let interfaces = holders(of: listener, in: surroundings), !interfaces.isEmpty else { return false }
+        return interfaces.allSatisfy { name in
+            if name == "lo" { return true }
+            guard let zone = zone(of: name) else { return false }
+            return zone.name != Zone.internet
+        }
+    }
+
+    /// An opening or a listener that names an interface stays with it. Where that comes into another zone, it would be open to
+    /// others than it was made for.
+    private func checkMoves(since former: Policy) throws(Refusal) {
+        for (name, was, now) in moves(since: former) where was != Zone.internet && now != Zone.home {
+            if let opening = openings.first(where: { $0.place == .interface(name) && former.openings.contains($0) }) {
                 throw Refusal(
-                    "\(name) cannot be in the zones \(other.name) and \(zone.name) at once; give each its own interfaces"
-                )
+                    "\(name) moves from \(was) to \(now), and the opening \(opening.name) names it, which would then be one "
+                        + "to \(now); first `gatehousectl firewall close \(opening.name)`, and open it again with "
+                        + "`--from \(was)`")
+            }
+            if let listener = listeners.first(where: { $0.interface == name && former.listeners.contains($0) }) {
+                throw Refusal(
+                    "\(name) moves from \(was) to \(now), and the \(listener.kind.rawValue) listener on "
+                        + "\(listener.endpoint) names it, which would then be one for \(now); first "
+                        + "`gatehousectl listener set \(listener.endpoint) --from \(was)`")
             }
         }
     }
 
-    private static func checkHeld(
-        _ address: IPAddress, by interface: String?, in surroundings: Surroundings
-    ) throws(Refusal) {
-        if address.special == .linkLocal {
-            throw Refusal("\(address) is link-local and means nothing without its interface; use another address")
-        }
-        // The whole of 127.0.0.0/8 is the machine's own; the kernel lists one address of it.
-        if address.isUnspecified || address.isLoopback && interface == nil { return }
-        guard let interface else {
-            if surroundings.interfaces.contains(where: { $0.holds(address) }) { return }
-            let all = surroundings.interfaces.flatMap(\.addresses).map { "\($0.address)" }
-            throw Refusal("no interface holds \(address); this machine has \(listed(all))")
-        }
-        guard let holder = surroundings.interfaces.first(where: { $0.name == interface }) else { return }
-        guard holder.holds(address) else {
-            let held = holder.addresses.map { "\($0.address)" }
-            throw Refusal("\(interface) does not hold \(address); it has \(held.isEmpty ? "no address" : listed(held))")
+    /// The interfaces that were in a zone and are in another one now.
+    private func moves(since former: Policy) -> [(interface: String, was: String, now: String)] {
+        former.zones.flatMap { zone in
+            zone.interfaces.compactMap { name in
+                guard let now = self.zone(of: name), now.name != zone.name else { return nil }
+                return (name, zone.name, now.name)
+            }
         }
     }
 
+    // MARK: what a new thing must find on this machine
+
+    /// Throws if the machine does not have what the listener names. Asked of a new one: later it is a warning.
+    func checkIsThere(_ listener: Listener, in surroundings: Surroundings) throws(Refusal) {
+        let address = listener.endpoint.address
+        if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
+        // The whole of 127.0.0.0/8 is the machine's own; the kernel lists one address of it.
+        if address.isUnspecified || address.isLoopback && listener.interface == nil { return }
+        guard let name = listener.interface else {
+            if surroundings.interface(holding: address) != nil { return }
+            let all = surroundings.interfaces.flatMap(\.addresses).map { "\($0.address)" }
+            throw Refusal("no interface holds \(address); this machine has \(listed(all))")
+        }
+        guard let holder = surroundings.interface(named: name), !holder.holds(address) else { return }
+        let held = holder.addresses.map { "\($0.address)" }
+        throw Refusal("\(name) does not hold \(address); it has \(held.isEmpty ? "no address" : listed(held))")
+    }
+
     static func checkExists(_ interface: String, in surroundings: Surroundings) throws(Refusal) {
-        guard surroundings.interfaces.contains(where: { $0.name == interface }) else {
+        guard surroundings.interface(named: interface) != nil else {
             throw Refusal(
-                "there is no interface \(interface); this machine has \(listed(surroundings.interfaces.map(\.name)))")
+                "there is no interface \(interface.isEmpty ? "without a name" : interface); this machine has "
+                    + "\(listed(surroundings.interfaces.map(\.name)))")
+        }
+    }
+
+    // MARK: the single things
+
+    private func check(_ zone: Zone, after others: ArraySlice<Zone>) throws(Refusal) {
+        try Self.checkName(ofZone: zone.name)
+        guard !others.contains(where: { $0.name == zone.name }) else {
+            throw Refusal("there are two zones \(zone.name); remove one with `gatehousectl zone remove \(zone.name)`")
+        }
+        for name in zone.interfaces {
+            // dev_valid_name in the kernel; and `lo` is the gateway itself.
+            guard (1...15).contains(name.utf8.count), name.utf8.allSatisfy({ (0x21...0x7e).contains($0) }),
+                !name.contains("/"), !name.contains(":"), name != "." && name != ".."
+            else { throw Refusal("\(name.isEmpty ? "an empty text" : name) is no name of an interface") }
+            guard name != "lo" else {
+                throw Refusal("lo leads nowhere but to the gateway itself, and is in no zone; leave it out")
+            }
+            guard let other = others.first(where: { $0.interfaces.contains(name) }) else { continue }
+            throw Refusal(
+                "\(name) cannot be in the zones \(other.name) and \(zone.name) at once; take it from one of them with "
+                    + "`gatehousectl zone set \(other.name)` first")
+        }
+    }
+
+    /// A zone's name is never taken for anything else that says from where.
+    static func checkName(ofZone name: String) throws(Refusal) {
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let isName =
+            name.utf8.first.map(letters.contains) == true && name.utf8.count <= 32
+            && name.utf8.allSatisfy { letters.contains($0) || digits.contains($0) || $0 == 0x2d || $0 == 0x5f }
+        guard isName, !["anywhere", "any", "none", "all", "lo"].contains(name) else {
+            throw Refusal(
+                "\(name.isEmpty ? "an empty text" : name) is no name for a zone: a letter, then letters, digits, `-` and "
+                    + "`_`, like `guest`")
+        }
+    }
+
+    func checkExists(zone name: String) throws(Refusal) {
+        guard zone(named: name) != nil else {
+            throw Refusal("there is no zone \(name); the zones are \(listed(zones.map(\.name)))")
+        }
+    }
+
+    private static func check(_ user: User) throws(Refusal) {
+        try checkName(ofUser: user.name)
+        guard PasswordHash(user.passwordHash) != nil else {
+            throw Refusal(
+                "the password hash of user \(user.name) is malformed; set it with `gatehousectl user passwd`")
         }
     }
 
@@ -134,7 +232,7 @@ extension Policy {
         }
     }
 
-    static func check(_ opening: Opening, in surroundings: Surroundings) throws(Refusal) {
+    func check(_ opening: Opening) throws(Refusal) {
         guard !opening.name.isEmpty, opening.name.utf8.count <= 32,
             opening.name.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else {
@@ -143,7 +241,21 @@ extension Policy {
         guard !opening.services.isEmpty else {
             throw Refusal("the opening \(opening.name) lets nothing in; name a port or a protocol")
         }
-        if case .interface(let interface) = opening.place { try checkExists(interface, in: surroundings) }
+        for (index, service) in opening.services.enumerated() {
+            if opening.services[..<index].contains(service) {
+                throw Refusal("the opening \(opening.name) names \(service) twice")
+            }
+            guard case .other(let number) = service else { continue }
+            switch number.number {
+            case 6, 17:
+                throw Refusal("\(number) has ports; name them with `--\(number) PORT` (1-65535 are all of them)")
+            case 1, 58:
+                throw Refusal("\(number) is let in as IP needs it, and beyond that in no opening")
+            default: break
+            }
+        }
+        if case .zone(let name) = opening.place { try checkExists(zone: name) }
+        if let source = opening.source { try Self.checkMatches(source) }
     }
 
     static func taken(_ listener: Listener, by other: Listener) -> Refusal {
@@ -160,8 +272,17 @@ extension Policy {
     }
 }
 
+extension Listener {
+    /// Whether the kernel would refuse to bind both (EADDRINUSE): the same port, one address that covers the other, and no two
+    /// interfaces that keep them apart (SO_BINDTODEVICE, socket(7)).
+    package func collides(with other: Listener) -> Bool {
+        if let interface, let its = other.interface, interface != its { return false }
+        return endpoint.collides(with: other.endpoint)
+    }
+}
+
 extension Endpoint {
-    /// Whether the kernel would refuse to bind both (EADDRINUSE): the same port, and one address covers the other.
+    /// The same port, and one address covers the other.
     package func collides(with other: Endpoint) -> Bool {
         guard port == other.port else { return false }
         let mine = address.unmapped

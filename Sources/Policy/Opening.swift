@@ -98,6 +98,8 @@ extension Opening.Service: CustomStringConvertible, LosslessStringConvertible, C
 }
 
 extension Opening {
+    package func isExpired(at now: Int) -> Bool { until.map { $0 <= now } ?? false }
+
     /// `tcp 53, udp 53`.
     package var what: String { services.map(\.description).joined(separator: ", ") }
 }

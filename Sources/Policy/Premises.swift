@@ -17,16 +17,12 @@ package struct Premises: Sendable {
         }
     }
 
-    private let listeners: [Listener]
-    private let lan: [String]
-    private let wan: [String]
+    private let policy: Policy
     private let surroundings: Surroundings
 
     /// - Parameter policy: with the listeners that are open.
     package init(_ policy: Policy, surroundings: Surroundings) {
-        listeners = policy.listeners
-        lan = policy.lan
-        wan = policy.wan
+        self.policy = policy
         self.surroundings = surroundings
     }
 
@@ -35,10 +31,9 @@ package struct Premises: Sendable {
     package func offers(to client: IPAddress, at address: IPAddress) -> [Offer] {
         let (client, address) = (client.unmapped, address.unmapped)
         let holder = surroundings.interface(holding: address)
-        return listeners.compactMap { listener in
+        return policy.listeners.compactMap { listener in
             guard let place = listener.endpoint.address.unmapped.place(of: address, on: holder),
-                listener.interface == nil || listener.interface == holder?.name,
-                listener.admits(client)
+                isFor(holder?.name, listener), listener.admits(client)
             else { return nil }
             return Offer(listener, at: place)
         }
@@ -47,11 +42,13 @@ package struct Premises: Sendable {
     /// The listeners that the home's devices can use, each on every address at which they reach it. Where no LAN is known yet
     /// these are all that there are.
     package func offers() -> [Offer] {
+        let lan = policy.interfaces(of: Zone.home)
         let interfaces = surroundings.interfaces.filter { lan.isEmpty || lan.contains($0.name) }
         // Those that serve everybody come first: who takes the first should get in.
-        let inOrder = listeners.filter(\.servesEverybody) + listeners.filter { !$0.servesEverybody }
+        let inOrder =
+            policy.listeners.filter(\.servesEverybody) + policy.listeners.filter { !$0.servesEverybody }
         return inOrder.flatMap { listener -> [Offer] in
-            let own = interfaces.filter { listener.interface == nil || listener.interface == $0.name }
+            let own = interfaces.filter { isFor($0.name, listener) }
             let address = listener.endpoint.address.unmapped
             let places = own.flatMap(\.addresses).map(\.address).filter {
                 $0 == address || address.covers($0) && $0.special != .linkLocal && (!lan.isEmpty || !$0.isLoopback)
@@ -64,10 +61,16 @@ package struct Premises: Sendable {
     /// there: those of that interface, if the home is behind it. Before anybody has told where the home is, private networks
     /// count as it.
     package func networks(around address: IPAddress) -> [Network] {
-        guard let holder = surroundings.interface(holding: address.unmapped), !wan.contains(holder.name) else {
-            return []
-        }
-        return surroundings.networks(of: [holder.name]).filter { lan.contains(holder.name) || $0.base.special != nil }
+        guard let holder = surroundings.interface(holding: address.unmapped) else { return [] }
+        let zone = policy.zone(of: holder.name)?.name
+        if zone == Zone.internet { return [] }
+        return surroundings.networks(of: [holder.name]).filter { zone != nil || $0.base.special != nil }
+    }
+
+    /// Whether clients that come in by `interface` are the listener's.
+    private func isFor(_ interface: String?, _ listener: Listener) -> Bool {
+        guard let interfaces = policy.interfaces(at: listener.place) else { return true }
+        return interface.map(interfaces.contains) == true
     }
 }
 

@@ -1,92 +1,144 @@
 package import Address
 
 extension Policy {
-    /// Makes this machine a gateway in one step: both proxies on the LAN interface's IPv4 address, everything else shut.
-    /// Doing it again changes nothing; doing it after the LAN's address or interface changed moves the two listeners
-    /// along, and the opening `ssh`.
+    /// Makes this machine a gateway in one step: both proxies on the home interface's IPv4 address, for the home, and
+    /// everything else shut. Doing it again changes nothing; doing it after the home's address or interface changed moves all
+    /// listeners of the old address along.
     ///
     /// - Parameters:
-    ///   - wan: nil leaves what is known of the WAN as it is.
-    ///   - allowSSH: opens TCP port 22, on the LAN interface only.
+    ///   - wan: nil leaves what is known of the internet as it is.
+    ///   - allowSSH: opens TCP port 22, to the home only.
+    ///   - isForced: takes the sides as they are given, against what the default route says.
     package mutating func setup(
-        lan interface: String, wan: String?, allowSSH: Bool, surroundings: Surroundings
+        lan interface: String, wan: String?, allowSSH: Bool, isForced: Bool = false, surroundings: Surroundings
     ) throws(Refusal) {
-        try Self.checkExists(interface, in: surroundings)
-        if let wan { try Self.checkExists(wan, in: surroundings) }
-        guard interface != wan else {
-            throw Refusal(
-                "\(interface) cannot be LAN and WAN at once; give `--lan` and `--wan` two different interfaces")
-        }
-        guard let address = surroundings.interfaces.first(where: { $0.name == interface })?.firstIPv4 else {
+        try Self.checkSides(lan: interface, wan: wan, isForced: isForced, in: surroundings)
+        guard let address = surroundings.interface(named: interface)?.firstIPv4 else {
             throw Refusal("\(interface) has no IPv4 address yet; give it one, then run `gatehousectl setup` again")
         }
         var changed = self
-        changed.lan = [interface]
-        changed.wan = wan.map { [$0] } ?? self.wan.filter { $0 != interface }
+        changed.bind(interface, to: Zone.home)
+        if let wan { changed.bind(wan, to: Zone.internet) }
         changed.firewall = .enforce
+        changed.moveListeners(to: address, on: interface, from: lan, in: surroundings)
         for (kind, port) in [(Listener.Kind.socks5, UInt16(1080)), (.http, 3128)] {
-            let endpoint = Endpoint(address: address, port: port)
-            try changed.place(
-                Listener(kind: kind, endpoint: endpoint, interface: interface), insteadOf: Set(lan + [interface]))
+            let listener = Listener(kind: kind, endpoint: Endpoint(address: address, port: port), zone: Zone.home)
+            if let other = changed.listeners.first(where: { $0.collides(with: listener) }) {
+                guard other.kind == kind, other.endpoint == listener.endpoint else {
+                    throw Self.taken(listener, by: other)
+                }
+            } else {
+                changed.listeners.append(listener)
+            }
         }
         try changed.placeSSH(on: interface, insteadOf: lan, isWanted: allowSSH, in: surroundings)
-        try changed.check(in: surroundings)
+        try changed.check(in: surroundings, since: self)
         self = changed
     }
 
-    /// Moves the opening that an earlier setup made, or makes one. Left behind, it might be one to the WAN.
+    /// Throws if the home can hardly be behind `lan`, or the internet behind `wan`.
+    private static func checkSides(
+        lan: String, wan: String?, isForced: Bool, in surroundings: Surroundings
+    ) throws(Refusal) {
+        for name in [lan, wan].compactMap(\.self) {
+            try checkExists(name, in: surroundings)
+            guard name != "lo", surroundings.interface(named: name)?.isLoopback != true else {
+                throw Refusal(
+                    "\(name) leads to nobody but this machine itself; name the interface behind which the home is")
+            }
+        }
+        guard lan != wan else {
+            throw Refusal("\(lan) cannot be LAN and WAN at once; give `--lan` and `--wan` two different interfaces")
+        }
+        guard !isForced, let other = surroundings.internetInstead(of: lan, wan: wan) else { return }
+        throw Refusal(
+            "\(lan) carries the default route, so the internet is behind it and not the home, it seems: "
+                + "`gatehousectl setup --lan \(other) --wan \(lan)`; if the sides are right all the same, add `--force`"
+        )
+    }
+
+    /// Puts `interface` into a zone and takes it from any other. A zone that has it already keeps its others; one that has
+    /// not gives them up, since a machine that is set up anew has other interfaces.
+    private mutating func bind(_ interface: String, to zone: String) {
+        for index in zones.indices where zones[index].name != zone {
+            zones[index].interfaces.removeAll { $0 == interface }
+        }
+        guard !interfaces(of: zone).contains(interface) else { return }
+        setInterfaces([interface], of: zone)
+    }
+
+    /// Moves every listener on an address that an earlier setup used and that no interface of the home has any more, whoever
+    /// added it. Each keeps whom it serves and how.
+    private mutating func moveListeners(
+        to address: IPAddress, on interface: String, from former: [String], in surroundings: Surroundings
+    ) {
+        let isEarlier = { (listener: Listener) in
+            listener.isMade(bySetup: .socks5, 1080, of: former + [interface])
+                || listener.isMade(bySetup: .http, 3128, of: former + [interface])
+        }
+        let home = surroundings.interfaces.filter { interfaces(of: Zone.home).contains($0.name) }
+        let old = Set(listeners.filter(isEarlier).map(\.endpoint.address)).filter { address in
+            !home.contains { $0.holds(address) }
+        }
+        for index in listeners.indices {
+            let listener = listeners[index]
+            let isOld = old.contains(listener.endpoint.address)
+            if isOld { listeners[index].endpoint.address = address }
+            if isEarlier(listener), isOld || listener.endpoint.address == address {
+                listeners[index].interface = nil
+                listeners[index].zone = Zone.home
+            } else if isOld, let name = listener.interface, former.contains(name) {
+                listeners[index].interface = interface
+            }
+        }
+    }
+
+    /// Moves the opening that an earlier setup made, or makes one.
     private mutating func placeSSH(
         on interface: String, insteadOf formerLAN: [String], isWanted: Bool, in surroundings: Surroundings
     ) throws(Refusal) {
         guard let index = openings.firstIndex(where: { $0.name == "ssh" }) else {
             guard isWanted else { return }
-            return try open(Opening(name: "ssh", .ssh, from: .interface(interface)), in: surroundings)
+            return try open(Opening(name: "ssh", .ssh, from: .zone(Zone.home)), in: surroundings)
         }
-        openings[index] = openings[index].moved(to: interface, insteadOf: formerLAN)
+        openings[index] = openings[index].moved(insteadOf: formerLAN)
         let there = openings[index]
-        if isWanted, !there.isSSH || self.interfaces(at: there.place)?.contains(interface) == false {
+        if isWanted, !there.isSSH || interfaces(at: there.place)?.contains(interface) == false {
             throw Refusal(
                 "the opening ssh is for \(there.what) from \(there.place), and does not let SSH in on \(interface); "
                     + "`gatehousectl firewall close ssh`, then run `gatehousectl setup` again")
         }
     }
+}
 
-    /// Puts a listener in the place of the one that an earlier setup made, which keeps whom it serves and
-    /// how: moved, it must not be open to more people than before.
-    private mutating func place(_ listener: Listener, insteadOf interfaces: Set<String>) throws(Refusal) {
-        var listener = listener
-        if let there = listeners.first(where: { $0.endpoint == listener.endpoint && $0.kind == listener.kind }),
-            there.interface == listener.interface
-        {
-            return
-        }
-        let isEarlier = { (other: Listener) in
-            other.kind == listener.kind && other.endpoint.port == listener.endpoint.port
-                && other.interface.map(interfaces.contains) == true
-        }
-        if let earlier = listeners.first(where: isEarlier) {
-            let (endpoint, interface) = (listener.endpoint, listener.interface)
-            listener = earlier
-            listener.endpoint = endpoint
-            listener.interface = interface
-        }
-        listeners.removeAll(where: isEarlier)
-        for other in listeners where other.endpoint.collides(with: listener.endpoint) {
-            throw Self.taken(listener, by: other)
-        }
-        listeners.append(listener)
+extension Listener {
+    /// Whether a setup made it, for one of these interfaces or for the home.
+    fileprivate func isMade(bySetup kind: Kind, _ port: UInt16, of interfaces: [String]) -> Bool {
+        guard self.kind == kind, endpoint.port == port else { return false }
+        return zone == Zone.home || interface.map(interfaces.contains) == true
     }
 }
 
 extension Opening {
     fileprivate var isSSH: Bool { services == [.ssh] }
 
-    /// What becomes of it when a setup makes `interface` the LAN: the opening `ssh` on a former one moves along.
-    package func moved(to interface: String, insteadOf formerLAN: [String]) -> Opening {
+    /// What a setup makes of it: the opening `ssh` on an interface that was the home's becomes one for the home. Left behind, it
+    /// might be one to the internet.
+    package func moved(insteadOf formerLAN: [String]) -> Opening {
         guard name == "ssh", isSSH, case .interface(let former) = place, formerLAN.contains(former) else { return self }
         var moved = self
-        moved.place = .interface(interface)
+        moved.place = .zone(Zone.home)
         return moved
+    }
+}
+
+extension Surroundings {
+    /// Where the home rather is, if `lan` leads to the internet, it seems: an interface without the default route, while `lan`
+    /// has it. nil if the sides may be as they are given.
+    package func internetInstead(of lan: String, wan: String?) -> String? {
+        guard interface(named: lan)?.hasDefaultRoute == true else { return nil }
+        if let wan { return interface(named: wan)?.hasDefaultRoute == true ? nil : wan }
+        return interfaces.first { $0.name != lan && $0.isOwnDoor && $0.hasCarrier && !$0.hasDefaultRoute }?.name
     }
 }
 

@@ -6,10 +6,30 @@ package struct Surroundings: Codable, Hashable, Sendable {
         package var name: String
         /// Each address with the prefix of its network. Not the network alone: the address's host bits are kept.
         package var addresses: [Address]
+        /// nil: it has none, like a loopback, PPP or WireGuard interface.
+        package var hardware: HardwareAddress?
+        package var isLoopback: Bool
+        /// Whether it is switched on (IFF_UP, netdevice(7)).
+        package var isUp: Bool
+        /// Whether there is somebody at its other end: a cable, an access point (IFF_RUNNING, netdevice(7)).
+        package var hasCarrier: Bool
+        /// Whether packets for everywhere leave by it, in either IP version.
+        package var hasDefaultRoute: Bool
+        /// What the kernel calls its driver, like `e1000e`, `bridge` or `wireguard`; nil: it does not say.
+        package var driver: String?
 
-        package init(name: String, addresses: [Address]) {
+        package init(
+            name: String, addresses: [Address], hardware: HardwareAddress? = nil, isLoopback: Bool = false,
+            isUp: Bool = true, hasCarrier: Bool = true, hasDefaultRoute: Bool = false, driver: String? = nil
+        ) {
             self.name = name
             self.addresses = addresses
+            self.hardware = hardware
+            self.isLoopback = isLoopback
+            self.isUp = isUp
+            self.hasCarrier = hasCarrier
+            self.hasDefaultRoute = hasDefaultRoute
+            self.driver = driver
         }
     }
 
@@ -29,6 +49,10 @@ package struct Surroundings: Codable, Hashable, Sendable {
         self.interfaces = interfaces
     }
 
+    package func interface(named name: String) -> Interface? {
+        interfaces.first { $0.name == name }
+    }
+
     /// The interface that holds `address`.
     package func interface(holding address: IPAddress) -> Interface? {
         interfaces.first { $0.holds(address) }
@@ -44,4 +68,10 @@ package struct Surroundings: Codable, Hashable, Sendable {
 
 extension Surroundings.Interface {
     package func holds(_ address: IPAddress) -> Bool { addresses.contains { $0.address == address } }
+
+    /// Whether a cable or a radio could be behind it, and with it the internet or a home. A bridge or a tunnel made on this
+    /// machine (Docker's, libvirt's, a VPN's) leads nowhere by itself.
+    package var isOwnDoor: Bool {
+        !isLoopback && !["bridge", "tun", "wireguard", "dummy", "ifb"].contains(driver ?? "")
+    }
 }

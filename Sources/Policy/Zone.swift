@@ -99,13 +99,30 @@ extension Policy {
 
     /// The interfaces by which clients reach `listener`; nil: every one there is.
     ///
-    /// Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so an address alone is
-    /// no place: a listener on one is reachable by the interfaces that hold it.
+    /// An address of the home that comes to be on the internet's side as well opens nothing there: without a password a
+    /// listener is never for the internet.
     package func interfaces(of listener: Listener, in surroundings: Surroundings) -> [String]? {
+        let interfaces = holders(of: listener, in: surroundings)
+        if listener.authentication == .required { return interfaces }
+        return interfaces?.filter { zone(of: $0)?.name != Zone.internet }
+    }
+
+    /// Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so an address alone is
+    /// no place: a listener on one is for the interfaces that hold it.
+    func holders(of listener: Listener, in surroundings: Surroundings) -> [String]? {
         let address = listener.endpoint.address.unmapped
         if listener.place == .anywhere, !address.isUnspecified {
             return surroundings.interfaces.filter { $0.holds(address) }.map(\.name)
         }
         return interfaces(at: listener.place)
+    }
+
+    /// Whether somebody on the internet could reach the opening.
+    package func isOpenToInternet(_ opening: Opening) -> Bool {
+        switch opening.place {
+        case .anywhere: true
+        case .zone(let name): name == Zone.internet
+        case .interface(let name): zone(of: name)?.name == Zone.internet
+        }
     }
 }

@@ -116,21 +116,6 @@ actor Gateway {
         return try await Transaction(author: author, summary: summary).carryOut(on: self, edit)
     }
 
-    /// Holds `target` against the machine as it is now: all of it, unless it only takes things away or leaves the network
-    /// alone. A user must be removable while the LAN's cable is out.
-    func check(_ target: Policy) throws(Refusal) {
-        var checked = target
-        if target.lan == policy.lan, target.wan == policy.wan, target.listeners.allSatisfy(policy.listeners.contains),
-            target.openings.allSatisfy(policy.openings.contains)
-        {
-            checked.lan = []
-            checked.wan = []
-            checked.listeners = []
-            checked.openings = []
-        }
-        try checked.check(in: surroundings)
-    }
-
     /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
     func lookAround() {
         do throws(MachineFailure) {

@@ -9,7 +9,10 @@ extension Surroundings {
             interfaces: try Machine.Interface.all().map { interface in
                 Interface(
                     name: interface.name,
-                    addresses: interface.addresses.map { Address(address: $0.address, prefix: $0.prefix) })
+                    addresses: interface.addresses.map { Address(address: $0.address, prefix: $0.prefix) },
+                    hardware: interface.hardware, isLoopback: interface.isLoopback, isUp: interface.isUp,
+                    hasCarrier: interface.hasCarrier, hasDefaultRoute: interface.hasDefaultRoute,
+                    driver: interface.driver)
             })
     }
 }

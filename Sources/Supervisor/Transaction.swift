@@ -27,7 +27,7 @@ struct Transaction {
         let old = gateway.policy
         var target = old
         try edit(&target)
-        try gateway.check(target)
+        try target.check(in: gateway.surroundings, since: old)
         if let failed = gateway.sockets.open(target.listeners.filter { !old.listeners.contains($0) }).first {
             throw failed.reason
         }

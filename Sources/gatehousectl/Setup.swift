@@ -54,12 +54,12 @@ struct SetupVerb: ParsableCommand {
     private func checkAdmission(of session: SSHSession, _ daemon: Daemon) throws {
         let report = try daemon.ask(GetFirewall())
         var after = Policy(zones: report.zones)
-        let openings = report.openings.map { $0.moved(to: lan, insteadOf: after.lan) }
+        let openings = report.openings.map { $0.moved(insteadOf: after.lan) }
         after.lan = [lan]
         if session.isAdmitted(by: openings, of: after) { return }
         // What --allow-ssh does beyond that: nothing if there is an opening of that name.
         let isNameTaken = openings.contains { $0.name == "ssh" }
-        let ssh = Opening(name: "ssh", .ssh, from: .interface(lan))
+        let ssh = Opening(name: "ssh", .ssh)
         let doesFlagHelp = !isNameTaken && session.isAdmitted(by: [ssh], of: after)
         if allowsSSH && doesFlagHelp { return }
         if doesFlagHelp {

@@ -216,7 +216,7 @@ private let web = PortRange("80-443")
         }
         #expect(
             refusal { () throws(Refusal) in try policy.closeOpening(named: "web") }
-                == "no opening web; `gatehousectl firewall show` shows what there is")
+                == "no opening web; `gatehousectl firewall list` shows what there is")
         #expect(try policy.closeOpening(named: "ssh") == ssh)
         #expect(policy.openings.isEmpty)
     }
@@ -234,9 +234,9 @@ private let web = PortRange("80-443")
             policy
                 == Policy(
                     listeners: [
-                        Listener(kind: .socks5, endpoint: endpoint("192.168.1.1:1080"), interface: "eth1"),
-                        Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), interface: "eth1"),
-                    ], openings: [Opening(name: "ssh", .ssh, from: .interface("eth1"))],
+                        Listener(kind: .socks5, endpoint: endpoint("192.168.1.1:1080"), zone: "home"),
+                        Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), zone: "home"),
+                    ], openings: [Opening(name: "ssh", .ssh)],
                     firewall: .enforce, lan: ["eth1"], wan: ["eth0"]))
         let once = policy
         try setup(&policy)
@@ -274,7 +274,10 @@ private let web = PortRange("80-443")
         var policy = Policy()
         try setup(&policy)
         try policy.setup(lan: "eth0", wan: "eth1", allowSSH: false, surroundings: swapped)
-        #expect(policy.openings == [Opening(name: "ssh", .ssh, from: .interface("eth0"))])
+        #expect(policy.openings == [Opening(name: "ssh", .ssh)])
+        policy = Policy(openings: [Opening(name: "ssh", .ssh, from: .interface("eth1"))], lan: ["eth1"], wan: ["eth0"])
+        try policy.setup(lan: "eth0", wan: "eth1", allowSSH: false, surroundings: swapped)
+        #expect(policy.openings == [Opening(name: "ssh", .ssh)])
         for other in [
             Opening(name: "ssh", .init("tcp 2222")!, from: .interface("eth1")),
             Opening(name: "ssh", .ssh, from: .interface("eth0")),
@@ -298,7 +301,9 @@ private let web = PortRange("80-443")
         var policy = Policy()
         let attempts: [(String, String?, String)] = [
             ("eth9", nil, "there is no interface eth9; "), ("eth1", "eth9", "there is no interface eth9; "),
-            ("eth1", "eth1", "eth1 cannot be LAN and WAN at once"), ("eth2", "eth0", "eth2 has no IPv4 address yet"),
+            ("eth1", "eth1", "eth1 cannot be LAN and WAN at once"), ("lo", "eth0", "lo leads to nobody but"),
+            ("eth1", "lo", "lo leads to nobody but"), ("", nil, "there is no interface without a name; "),
+            ("eth2", "eth0", "eth2 has no IPv4 address yet"),
         ]
         for (lan, wan, text) in attempts {
             let told = refusal { () throws(Refusal) in

@@ -46,20 +46,20 @@ private func network(_ text: String) -> Network { Network(text)! }
         let text = check(Policy(listeners: [listener], lan: ["eth1"], wan: ["eth0"]))
         #expect(
             text == "socks5 on \(listener.endpoint) without a password could be used by anybody on the internet; "
-                + "add `--auth required`, or add the listener for a LAN interface, with `--interface` (eth1)")
+                + "add `--auth required`, or say where its clients are, with `--from home`")
     }
 
     @Test func `Without a known LAN, a listener beyond loopback wants a password`() {
         let text = check(Policy(listeners: [listener("192.168.1.1:1080", on: "eth1")]))
-        #expect(text?.contains("none is known yet: `gatehousectl setup --lan IF`") == true)
+        #expect(text?.hasSuffix("with `--from home`") == true)
     }
 
     @Test func `An address that a WAN interface also holds is not confined to the LAN`() {
         var twice = home
         twice.interfaces[1].addresses.append(.init(address: IPAddress("192.168.1.1")!, prefix: 32))
         let policy = Policy(listeners: [listener("192.168.1.1:1080")], lan: ["eth1"])
-        #expect(policy.isConfinedToLAN(policy.listeners[0], in: home))
-        #expect(!policy.isConfinedToLAN(policy.listeners[0], in: twice))
+        #expect(policy.isConfined(policy.listeners[0], in: home))
+        #expect(!policy.isConfined(policy.listeners[0], in: twice))
     }
 
     @Test func `Two listeners do not share a port on one address`() {
@@ -73,26 +73,47 @@ private func network(_ text: String) -> Network { Network(text)! }
                 + "`gatehousectl listener remove 0.0.0.0:1080` first")
     }
 
-    @Test func `What the machine does not have is refused, and what it has is said`() {
+    private func add(_ listener: Listener) -> String? {
+        var policy = Policy(lan: ["eth1"], wan: ["eth0"])
+        return refusal { () throws(Refusal) in try policy.add(listener, in: home) }
+    }
+
+    @Test func `A new listener names what the machine has, and what it has is said`() {
         #expect(
-            check(Policy(listeners: [listener("127.0.0.1:1080", on: "eth9")]))
+            add(listener("127.0.0.1:1080", on: "eth9"))
                 == "there is no interface eth9; this machine has lo, eth0, eth1 and eth2")
         #expect(
-            check(Policy(lan: ["wlan0"])) == "there is no interface wlan0; this machine has lo, eth0, eth1 and eth2")
-        #expect(check(Policy(wan: ["ppp0"]))?.hasPrefix("there is no interface ppp0; ") == true)
-        #expect(
-            check(Policy(listeners: [listener("10.9.9.9:1080", .required)]))?
+            add(listener("10.9.9.9:1080", .required))?
                 .hasPrefix("no interface holds 10.9.9.9; this machine has 127.0.0.1, ::1, 203.0.113.5, ") == true)
         #expect(
-            check(Policy(listeners: [listener("203.0.113.5:1080", .required, on: "eth1")]))
+            add(listener("203.0.113.5:1080", .required, on: "eth1"))
                 == "eth1 does not hold 203.0.113.5; it has 192.168.1.1 and 2001:db8:2::1")
         #expect(
-            check(Policy(listeners: [listener("203.0.113.5:1080", .required, on: "eth2")]))
+            add(listener("203.0.113.5:1080", .required, on: "eth2"))
                 == "eth2 does not hold 203.0.113.5; it has no address")
         #expect(check(Policy(listeners: [listener("[fe80::5]:1080", .required)]))?.contains("is link-local") == true)
+        var guest = listener("192.168.1.1:1080")
+        guest.zone = "guest"
+        #expect(add(guest) == "there is no zone guest; the zones are home and internet")
+        guest.interface = "eth1"
+        #expect(add(guest)?.contains("give either `--interface` or `--from`") == true)
+    }
+
+    @Test func `An interface is in one zone at most`() {
         #expect(
             check(Policy(lan: ["eth0"], wan: ["eth0"]))?.hasPrefix("eth0 cannot be in the zones home and internet")
                 == true)
+        #expect(check(Policy(lan: ["lo"]))?.hasPrefix("lo leads nowhere") == true)
+        #expect(check(Policy(lan: ["eth 0"]))?.contains("no name of an interface") == true)
+        for name in ["", "Guest", "9", "a b", "anywhere", "interface:x", String(repeating: "a", count: 33)] {
+            #expect(
+                check(Policy(zones: Zone.builtIn + [Zone(name: name)]))?.contains("no name for a zone") == true,
+                "\(name)")
+        }
+        #expect(
+            check(Policy(zones: Zone.builtIn + [Zone(name: "guest"), Zone(name: "guest")]))?.hasPrefix(
+                "there are two zones") == true)
+        #expect(check(Policy(zones: Zone.builtIn + [Zone(name: "guest-2_a", interfaces: ["not.there"])])) == nil)
     }
 
     @Test func `A port of 0 is refused`() {
@@ -160,6 +181,18 @@ private func network(_ text: String) -> Network { Network(text)! }
         let ssh = Opening(name: "ssh", .ssh, from: .anywhere)
         #expect(check(Policy(openings: [ssh, ssh]))?.hasPrefix("there is an opening ssh already") == true)
         #expect(check(Policy(openings: [Opening(name: "a b", .init("tcp 1")!, from: .anywhere)])) != nil)
-        #expect(check(Policy(openings: [Opening(name: "x", .init("tcp 1")!, from: .interface("eth7"))])) != nil)
+        for (services, text) in [
+            ([], "lets nothing in"), ([.ssh, .ssh], "names tcp 22 twice"), ([.init("protocol tcp")!], "tcp has ports"),
+            ([.init("protocol 17")!], "udp has ports"), ([.init("protocol icmp")!], "icmp is let in as IP needs it"),
+        ] as [([Opening.Service], String)] {
+            let opening = Opening(name: "x", services: services, place: .anywhere)
+            #expect(check(Policy(openings: [opening]))?.contains(text) == true, "\(services)")
+        }
+        #expect(
+            check(Policy(openings: [Opening(name: "x", .ssh, from: .zone("guest"))]))?.contains("no zone guest") == true
+        )
+        // A client is never seen as v4-mapped, so such an opening was one for nobody.
+        let mapped = Opening(name: "x", .ssh, source: Network("::ffff:192.168.1.5")!)
+        #expect(check(Policy(openings: [mapped])) == "::ffff:192.168.1.5/128 is IPv4; write 192.168.1.5/32")
     }
 }
