@@ -137,6 +137,9 @@ final class Door {
         log.warning("the kernel's table was lost (\(detail)) and was put back after \(milliseconds) ms")
     }
 
+    /// What else filters, opens or stands in our way, as of the last look: a sentence each.
+    var foreign: [String] { look?.report.foreign ?? [] }
+
     // MARK: trial
 
     /// The ruleset in force falls back at `end` (seconds since 1970).
@@ -170,7 +173,7 @@ final class Door {
 
     /// How the door stands now, where the policy in force is of that mode.
     func state(_ mode: FirewallMode) async -> DoorState {
-        guard process != nil else { return .off }
+        guard process != nil else { return fallback.map { .fallback(why: $0.description) } ?? .off }
         let kernel: KernelState
         do throws(Refusal) {
             kernel = try await report()?.kernel ?? .starting

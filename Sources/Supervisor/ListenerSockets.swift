@@ -49,7 +49,7 @@ struct ListenerSockets {
             do throws(Errno) {
                 let socket = try ListeningSocket.tcp(
                     listener.endpoint, interface: listener.interface, clientsSpeakFirst: true)
-                entries[Key(listener)] = Entry(socket: socket, account: freeAccount())
+                entries[Key(listener)] = Entry(socket: socket, account: formerAccount(of: listener) ?? freeAccount())
             } catch {
                 failed.append((listener, explain(error, listener)))
             }
@@ -73,6 +73,13 @@ struct ListenerSockets {
             shutdown(entry.socket.number, Int32(SHUT_RDWR))
             entries[key] = nil
         }
+    }
+
+    /// The account of the listener's socket on an interface of that name that was deleted and made again: what was counted
+    /// goes on.
+    private func formerAccount(of listener: Listener) -> UInt16? {
+        let former = entries.first { $0.key.endpoint == listener.endpoint && $0.key.interface == listener.interface }
+        return former?.value.account
     }
 
     /// The account that was given back longest ago: sessions of the listener that had it may still go on and count there.

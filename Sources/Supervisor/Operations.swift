@@ -8,12 +8,14 @@ import Store
 extension Gateway: AdminHandler {
     func status() async throws(AdminError) -> Status {
         let uptime = ContinuousClock.now - startedAt
+        // First: what is told of the kernel comes from this look.
+        let firewall = await firewallStatus()
         return Status(
             revision: revision.id, uptime: Int(uptime.components.seconds),
             roles: processes.map {
                 RoleStatus(name: $0.role.name, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
             },
-            listeners: policy.listeners.map(status), firewall: await firewallStatus(), users: policy.users.count,
+            listeners: policy.listeners.map(status), firewall: firewall, users: policy.users.count,
             warnings: warnings)
     }
 
@@ -41,6 +43,7 @@ extension Gateway: AdminHandler {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
+        warnings += door.foreign
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {

@@ -24,8 +24,8 @@ final class RoleProcess {
     private(set) var lastEnd = ""
     /// Sockets that the process has and accepts from.
     private(set) var sockets: Set<ListenerSockets.Key> = []
-    /// Sockets that some process of this role has had: what was counted for them goes on after a restart.
-    private var counted: Set<ListenerSockets.Key> = []
+    /// Accounts of listeners that some process of this role has had: what was counted there goes on after a restart.
+    private var counted: Set<UInt16> = []
     /// Sockets that it was offered since the last commit.
     private var offered: Set<ListenerSockets.Key> = []
     /// What it does its work by. nil: it has none yet.
@@ -209,7 +209,7 @@ final class RoleProcess {
     private func offer(_ listener: Listener, _ entry: ListenerSockets.Entry) async throws(Refusal) {
         let key = ListenerSockets.Key(listener)
         guard !sockets.contains(key), !offered.contains(key) else { return }
-        if counted.insert(key).inserted { counters.reset(entry.account) }
+        if counted.insert(entry.account).inserted { counters.reset(entry.account) }
         try await order(.offer(listener.endpoint), descriptors: [entry.socket.number])
         offered.insert(key)
     }
@@ -225,18 +225,21 @@ final class RoleProcess {
         // Of its own role alone: an endpoint that becomes another role's is gone from this one.
         let own = (staged ?? share)?.accounts.map { ListenerSockets.Key($0.listener) } ?? []
         sockets = sockets.union(offered).intersection(own)
-        counted.formIntersection(sockets)
         offered = []
         share = staged ?? share
         staged = nil
+        forgetCounts()
     }
 
     func abort() async throws(Refusal) {
         try await order(.abort)
-        counted.formIntersection(sockets)
         offered = []
         staged = nil
+        forgetCounts()
     }
+
+    /// An account that no listener of the role has is another's from now on.
+    private func forgetCounts() { counted.formIntersection((share?.accounts ?? []).map(\.number)) }
 
     /// Gives an order and waits until it is carried out.
     ///

@@ -43,7 +43,7 @@ struct ApplianceTests {
             #expect(try await appliance.run("pgrep -f ^gatehoused:").status == 1)
             #expect(try await appliance.run("systemctl status gatehouse.service").status == 4)
             #expect(try await appliance.check("nft list tables") == "")
-            for left in ["/var/lib/gatehouse", "/run/gatehouse", "/usr/sbin/gatehoused"] {
+            for left in ["/var/lib/gatehouse", "/run/gatehouse", "/etc/gatehouse", "/usr/sbin/gatehoused"] {
                 #expect(try await appliance.run("test -e \(left)").status == 1, "\(left) is left")
             }
         }
@@ -130,6 +130,66 @@ struct ApplianceTests {
         }
     }
 
+    /// A store that could not be read was a box without a firewall, and so was one whose package was removed.
+    @Test(
+        "Boots without its store, without /var and after a flush, and the removal of the package, leave the box shut; observe and purge open it"
+    )
+    func shut() async throws {
+        try await Appliance.boot(package: package) { appliance in
+            func isShut() async throws -> Bool {
+                try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == []
+            }
+            try await appliance.serveOnWAN()
+            try await appliance.check(install)
+            #expect(try await appliance.check("pgrep gatehoused").split(separator: "\n").count == 4)
+            try await appliance.check("gatehousectl setup --lan lan0 --wan wan0")
+            // Somebody else's service, which listens on every address.
+            try await appliance.check("systemd-run --quiet systemd-socket-activate --listen=0.0.0.0:2222 /bin/cat")
+
+            // A store with a bad beginning.
+            try await appliance.boot {
+                "cp -a /var/lib/gatehouse/gatehouse.db /root; "
+                    + "dd if=/dev/zero of=/var/lib/gatehouse/gatehouse.db bs=1 count=100 conv=notrunc status=none"
+            }
+            #expect(try await isShut())
+            #expect(try await appliance.check("gatehousectl status").contains("fallback: the store cannot be read"))
+            #expect(try await appliance.run("gatehousectl status --check").status == 1)
+            #expect(try await appliance.run("gatehousectl firewall observe").output.contains("nothing was changed"))
+            try await expectBothProxies(of: appliance)
+            try await appliance.check("cat /root/gatehouse.db >/var/lib/gatehouse/gatehouse.db")
+            try await eventually("the store is taken up again") {
+                try await appliance.check("gatehousectl status").contains("enforced: ")
+            }
+
+            // A volume that is not mounted: what is there instead is empty.
+            try await appliance.boot { "mount -t tmpfs -o mode=0755 tmpfs /var/lib/gatehouse" }
+            #expect(try await isShut())
+            #expect(try await appliance.check("gatehousectl status").contains("is its volume mounted?"))
+            try await expectBothProxies(of: appliance)
+            try await appliance.boot { "umount /var/lib/gatehouse" }
+            #expect(try await appliance.check("gatehousectl status").contains("enforced: "))
+
+            // Debian's own rules begin with `flush ruleset`.
+            try await appliance.check("systemctl restart nftables.service")
+            try await eventually("the table is back") {
+                try await appliance.run("nft list table inet gatehouse").output.contains("tcp dport 3128")
+            }
+            #expect(try await isShut())
+
+            try await appliance.check("echo 1 >/proc/sys/net/ipv4/ip_forward")
+            let said = try await appliance.check("apt-get remove --yes gatehouse")
+            #expect(said.contains("tcp 0.0.0.0:2222") && said.contains("nft delete table inet gatehouse"), "\(said)")
+            #expect(try await appliance.check("cat /proc/sys/net/ipv4/ip_forward") == "0\n")
+            #expect(try await isShut())
+            try await appliance.check(install)
+            try await appliance.check("gatehousectl firewall observe")
+            #expect(try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [2222])
+            try await appliance.check("gatehousectl firewall enforce && apt-get purge --yes gatehouse")
+            #expect(try await appliance.check("nft list tables") == "table inet filter\n")
+            #expect(try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [2222])
+        }
+    }
+
     /// Four processes, idle: proportional set size, which counts shared pages once (proc_pid_smaps(5)).
     private func expectSmallness(of appliance: Appliance) async throws {
         let processes = try await appliance.check("pgrep -f ^gatehoused:").split(separator: "\n")
@@ -164,6 +224,16 @@ struct ApplianceTests {
 }
 
 extension Appliance {
+    /// What a boot does, after `prepare` has been run with nothing of Gatehouse at work: an empty kernel, the unit that shuts
+    /// the box, the network, the daemon.
+    fileprivate func boot(_ prepare: () -> String) async throws {
+        try await check("systemctl stop gatehouse.service gatehouse-shut.service")
+        try await check(prepare())
+        try await check("ip link set wan0 down && nft delete table inet gatehouse")
+        try await check("systemctl start gatehouse-shut.service && nft list table inet gatehouse")
+        try await check("ip link set wan0 up && systemctl start gatehouse.service")
+    }
+
     static let page = "a page from behind the WAN\n"
 
     /// A web server on the WAN host, which ends with the namespace.

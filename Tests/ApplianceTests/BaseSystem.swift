@@ -30,14 +30,17 @@ enum BaseSystem {
         return tarball
     }
 
-    private static let release = "bookworm"
+    /// Bookworm, or what GATEHOUSE_APPLIANCE names: the package that is built on the one is to install on trixie as well.
+    private static let release = ProcessInfo.processInfo.environment["GATEHOUSE_APPLIANCE"] ?? "bookworm"
+    /// Packages of trixie that are there under another name, which debootstrap, unlike apt, does not look through.
+    private static let renamed = release == "bookworm" ? [:] : ["libssl3": "libssl3t64"]
 
     private static func packages(for package: URL) async throws -> [String] {
         let fields = try await Command.check(["dpkg-deb", "--field", package.path, "Depends"])
         let depends = fields.replacing(/\([^)]*\)|\|[^,]*/, with: "").split(whereSeparator: { ", \n".contains($0) })
         // Every Debian that was installed by its installer has these beside minbase.
         let usual = ["systemd-sysv", "dbus", "iproute2", "nftables"]
-        return Set(depends.map(String.init) + usual).sorted()
+        return Set((depends.map(String.init) + usual).map { renamed[$0] ?? $0 }).sorted()
     }
 
     /// Where this machine's apt gets its Debian from.

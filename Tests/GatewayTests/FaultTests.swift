@@ -123,7 +123,9 @@ struct FaultTests {
     @Test("an interface that is deleted and made anew gets its listeners back by itself, and the WAN side its door")
     func interfaceMadeAnew() throws {
         let home = try Home.ready()
+        for kind in ProxyKind.allCases { try expectEcho(home, kind) }
         let opening = try #require(try home.openings().first)
+        let sessions = try home.sessionsTotal()
         try home.gateway.run("ip", "link", "delete", "lan0")
         // Its other end went with it.
         try home.lan.run(
@@ -141,9 +143,20 @@ struct FaultTests {
                 """)
         #expect(eventually(within: .seconds(20)) { (try? home.dial(.socks5)) != nil })
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
+        // What was counted goes on: the listener is the same, its socket is not.
+        #expect(try home.sessionsTotal() > sessions)
         #expect(try home.openings().contains(opening))
         let stranger = #expect(throws: SocketFailure.self) { try Peer(to: Home.gatewayOnWAN, 1080, from: home.wan) }
         #expect(stranger?.code == EINPROGRESS, "nobody answers: \(String(describing: stranger))")
+    }
+}
+
+extension Home {
+    /// Since the daemon started, over all listeners.
+    fileprivate func sessionsTotal() throws -> Int {
+        let status = try JSONSerialization.jsonObject(with: Data(try ctl("--json", "status").utf8)) as? [String: Any]
+        let listeners = try #require(status?["listeners"] as? [[String: Any]])
+        return listeners.reduce(0) { $0 + ($1["sessionsTotal"] as? Int ?? 0) }
     }
 }
 
