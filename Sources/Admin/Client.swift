@@ -36,13 +36,13 @@ package final class Client {
         do {
             return try JSON.decode(C.Reply.self, from: JSON.encode(parameters))
         } catch {
-            throw .notUnderstood("the reply to \(C.method.rawValue): \(error.explanation)")
+            throw .notUnderstood("the reply to \(C.name): \(error.explanation)")
         }
     }
 
     /// As `call`, with the reply's parameters as they came: a newer daemon may say more than this client knows.
     package func callForJSON<C: Call>(_ call: C) throws(ClientError) -> JSONValue {
-        let method = "\(Interface.admin).\(C.method.rawValue)"
+        let method = "\(Interface.admin).\(C.name)"
         try send(JSON.encode(Outgoing(method: method, parameters: call)) + [0])
         let frame = try receive()
         let reply: Incoming
@@ -51,7 +51,7 @@ package final class Client {
         } catch {
             throw .notUnderstood("no varlink reply: \(error.explanation)")
         }
-        if let name = reply.error { throw Self.failure(name, reply.parameters ?? .null, of: C.method) }
+        if let name = reply.error { throw Self.failure(name, reply.parameters ?? .null, of: C.name) }
         return reply.parameters ?? .object([:])
     }
 
@@ -65,7 +65,7 @@ package final class Client {
         var parameters: JSONValue?
     }
 
-    private static func failure(_ name: String, _ parameters: JSONValue, of method: Method) -> ClientError {
+    private static func failure(_ name: String, _ parameters: JSONValue, of method: String) -> ClientError {
         var detail = ""
         if case .object(let members) = parameters, case .string(let text)? = members.values.first { detail = text }
         if name.hasPrefix(Interface.admin + "."),
@@ -75,10 +75,10 @@ package final class Client {
         }
         switch name {
         case "org.varlink.service.InvalidParameter":
-            return .admin(.refused("\(method.rawValue) does not take this value of \(detail)"))
+            return .admin(.refused("\(method) does not take this value of \(detail)"))
         case "org.varlink.service.MethodNotFound", "org.varlink.service.MethodNotImplemented":
             return .notUnderstood(
-                "the daemon has no method \(method.rawValue); it is of another version than this client")
+                "the daemon has no method \(method); it is of another version than this client")
         case "org.varlink.service.InterfaceNotFound":
             return .notUnderstood("what listens there is no Gatehouse: it has no interface \(Interface.admin)")
         default:

@@ -61,7 +61,7 @@ import Testing
                 """
             let result = try ChildProcess.run([python, "-c", script, live.path])
             #expect(result.status == 0, "\(result.output)")
-            #expect(result.output == Method.allCases.map(\.rawValue).sorted().joined(separator: " ") + "\n")
+            #expect(result.output == Interface.calls.map { $0.name }.sorted().joined(separator: " ") + "\n")
         }
     }
 }

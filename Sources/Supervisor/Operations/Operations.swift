@@ -1,0 +1,40 @@
+import Admin
+import Policy
+import Reactor
+import Store
+
+/// What can be asked for over the admin socket: how the gateway carries out each call.
+enum Operations {
+    static let all: [Method<Gateway>] =
+        gateway + listeners + users + rules + limits + firewall + revisions + certificates + sessions
+}
+
+extension Gateway: AdminHandler {
+    static var methods: [Method<Gateway>] { Operations.all }
+
+    /// Makes what `edit` does to the policy a revision, and tells what came of it.
+    ///
+    /// - Parameter summary: the command, for the history.
+    func apply(
+        by caller: Caller, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
+    ) async throws(AdminError) -> Applied {
+        let (revision, isNew): (Revision, Bool)
+        do throws(Refusal) {
+            (revision, isNew) = try await change(by: caller.author, summary, edit)
+        } catch {
+            throw .refused(error.description)
+        }
+        let changes = isNew ? try read { () throws(StoreError) in try store.changes(of: revision.id) } : []
+        return Applied(revision: revision.id, changes: changes, warnings: warnings)
+    }
+
+    /// - Throws: `notFound` for a revision that does not exist, `refused` for a store that cannot be read.
+    func read<Value>(_ body: () throws(StoreError) -> Value) throws(AdminError) -> Value {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            if case .noSuchRevision = error { throw .notFound("\(error)") }
+            throw .refused("\(error)")
+        }
+    }
+}
