@@ -12,7 +12,8 @@ extension Operations {
         Method(GetRevision.self) { gateway, call, _ in
             try gateway.read { () throws(StoreError) in
                 GetRevision.Reply(
-                    revision: try gateway.store.revision(call.id), changes: try gateway.store.changes(of: call.id))
+                    revision: try gateway.store.revision(call.id), changes: try gateway.store.changes(of: call.id).lines
+                )
             }
         },
         Method(Rollback.self) { gateway, call, caller in

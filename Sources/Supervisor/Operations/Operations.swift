@@ -1,4 +1,5 @@
 import Admin
+import Logging
 import Policy
 import Reactor
 import Store
@@ -18,14 +19,19 @@ extension Gateway: AdminHandler {
     func apply(
         by caller: Caller, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
     ) async throws(AdminError) -> Applied {
-        let (revision, isNew): (Revision, Bool)
+        var changes = Changes()
+        let revision: Revision
         do throws(Refusal) {
-            (revision, isNew) = try await change(by: caller.author, summary, edit)
+            revision = try await change(by: caller.author, summary) { policy throws(Refusal) in
+                let former = policy
+                try edit(&policy)
+                changes = policy.changes(from: former)
+            }.revision
         } catch {
             throw .refused(error.description)
         }
-        let changes = isNew ? try read { () throws(StoreError) in try store.changes(of: revision.id) } : []
-        return Applied(revision: revision.id, changes: changes, warnings: warnings)
+        for line in changes.lines.prefix(100) { log.notice("revision \(revision.id): \(line)") }
+        return Applied(revision: revision.id, changes: changes.lines, warnings: warnings)
     }
 
     /// - Throws: `notFound` for a revision that does not exist, `refused` for a store that cannot be read.
