@@ -1,5 +1,5 @@
-// Admin: the Varlink interface through which the gateway is looked at and changed (varlink.org), its server, its client,
-// and who may call what.
+// Admin: the Varlink interface (varlink.org) for looking at the gateway and for changing it: its methods and their permissions,
+// its server and its client.
 //
 // It carries requests; it must never change the policy itself (Supervisor does, as the `AdminHandler`).
 //

@@ -1,4 +1,4 @@
-/// Why a call failed; the errors of org.gatehouse.Admin. The reason says what was wrong, with which value, and what to do.
+/// The errors of org.gatehouse.Admin. The reason tells what was wrong, with which value, and what to do.
 package enum AdminError: Error, Hashable {
     case refused(String)
     case permissionDenied(String)

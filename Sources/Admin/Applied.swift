@@ -1,4 +1,4 @@
-/// What a change came to.
+/// The outcome of a change.
 package struct Applied: Codable, Hashable, Sendable {
     /// The revision in force now: a new one, or the old one if the change changed nothing.
     package var revision: Int
@@ -13,7 +13,7 @@ package struct Applied: Codable, Hashable, Sendable {
     }
 }
 
-/// What the addition of a rule came to.
+/// The outcome of adding a rule.
 package struct AppliedRule: Codable, Hashable, Sendable {
     package var id: Int
     package var revision: Int

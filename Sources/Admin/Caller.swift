@@ -1,6 +1,6 @@
 package import Policy
 
-/// Who is at the other end of a connection, as the kernel vouches for it (SO_PEERCRED, unix(7)).
+/// The other end of a connection, as the kernel vouches for it (SO_PEERCRED, unix(7)).
 package struct Caller: Hashable, Sendable {
     package var author: Author
     /// Whether the caller may call what takes `Permission.operator`.

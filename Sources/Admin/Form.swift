@@ -53,9 +53,9 @@ protocol InterfaceText: Codable {
     static var sample: Self { get }
 }
 
-/// Reads out of a type's `Decodable` which members it has and of which form they are. The compiler writes that code from the
-/// stored properties, so that no list of members has to be kept beside them. A type that has no form is an error that names
-/// what is missing.
+/// Finds the members of a type and their forms by running its `init(from:)` with a decoder that records what is asked for. The
+/// compiler writes that initializer from the stored properties, so no list of members has to be kept beside them. For a type
+/// without a form it throws an error that names the missing conformance.
 struct FormReader {
     /// A type of the interface.
     struct Declaration: Hashable {
@@ -73,7 +73,7 @@ struct FormReader {
         let description: String
     }
 
-    /// Those that were met, in the order in which they were.
+    /// The types found so far, in the order in which they were found.
     private(set) var declarations: [Declaration] = []
 
     /// The members of a call's parameters or of its reply.
@@ -81,7 +81,7 @@ struct FormReader {
         try object(type).fields
     }
 
-    /// - Returns: also a value of the type: the one that holds it has to be made.
+    /// - Returns: also a value, which the initializer of the enclosing type needs.
     fileprivate mutating func read<Value: Decodable>(_ type: Value.Type) throws -> (form: Form, value: Value) {
         let (form, value): (Form, Any) =
             switch type {
@@ -151,11 +151,11 @@ extension Array: ReadableList where Element: Decodable {
     }
 }
 
-/// What the containers of one decoder have been asked for.
+/// The members that one decoder was asked for.
 private final class MemberRecord {
     var reader: FormReader
     var fields: [Form.Field] = []
-    /// Members that the type asked after before it read them: those that may be missing.
+    /// Members that may be missing: the type asked whether they are there before it read them.
     var optional: Set<String> = []
 
     init(reader: FormReader) {

@@ -3,12 +3,12 @@ package enum Interface {
     static let admin = "org.gatehouse.Admin"
     static let service = "org.varlink.service"
 
-    /// The methods of org.gatehouse.Admin: what is not in the table does not exist (as in OpenSSH's monitor.c).
+    /// The methods of org.gatehouse.Admin. A method that is not in this table does not exist (as in OpenSSH's monitor.c).
     package static let calls: [any Call.Type] =
         GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + FirewallCalls.all
         + RevisionCalls.all + CertificateCalls.all + SessionCalls.all
 
-    /// What callers see with introspection, printed from `calls`.
+    /// The text that introspection shows, printed from `calls`.
     static func adminText() throws -> String {
         var reader = FormReader()
         var methods: [String] = []

@@ -1,7 +1,7 @@
 import Address
 import Policy
 
-// How the policy's values appear in the interface: their names, what is to be known of their members, and their notations.
+// Names, documentation and notations of the policy's types in the interface.
 
 extension Listener: InterfaceType {
     static let documentation = """

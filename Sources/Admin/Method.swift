@@ -1,7 +1,7 @@
 /// A call and how `Handler` carries it out.
 ///
-/// The body runs on the handler's executor. The server has checked the caller's permission and the parameters' form; whether
-/// the policy allows what they ask is the body's to say, by a thrown `AdminError` or `Refusal`.
+/// The body runs on the handler's executor, after the caller's permission and the form of the parameters have been checked. It
+/// throws an `AdminError` or a `Refusal` where the policy does not allow the call.
 package struct Method<Handler: Actor>: Sendable {
     package let call: any Call.Type
     let answer: @Sendable (Request, Caller, Handler) async throws(CallFailure) -> [UInt8]
@@ -21,7 +21,7 @@ package struct Method<Handler: Actor>: Sendable {
     }
 }
 
-/// Who carries the calls out.
+/// Carries the calls out.
 package protocol AdminHandler: Actor {
     /// One for each call of `Interface.calls`; a call without one is answered with MethodNotImplemented.
     static var methods: [Method<Self>] { get }

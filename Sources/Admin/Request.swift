@@ -18,7 +18,7 @@ struct Request {
     let isOneway: Bool
     private let frame: [UInt8]
 
-    /// Reads no parameters: they may be long, and whether the caller may call is decided before.
+    /// Leaves the parameters unread: they may be long, and the caller's permission is checked first.
     init(frame: [UInt8]) throws(DecodingError) {
         let envelope = try JSON.decode(Envelope.self, from: frame)
         method = envelope.method
@@ -26,12 +26,12 @@ struct Request {
         self.frame = frame
     }
 
-    /// What is before the last dot.
+    /// The part before the last dot.
     var interface: String {
         method.lastIndex(of: ".").map { String(method[..<$0]) } ?? ""
     }
 
-    /// What is after the last dot.
+    /// The part after the last dot.
     var member: String {
         method.lastIndex(of: ".").map { String(method[method.index(after: $0)...]) } ?? method
     }

@@ -23,6 +23,8 @@ package actor Server {
         package var idle: Duration = .seconds(300)
         /// How long a reply may take to leave.
         package var reply: Duration = .seconds(30)
+        /// How long an account's name is waited for; its number stands for it then.
+        package var naming: Duration = .seconds(1)
 
         package init() {}
     }
@@ -36,6 +38,7 @@ package actor Server {
     private var accepting: Int32?
     /// By descriptor.
     private var connections: [Int32: Caller] = [:]
+    private let accounts: Accounts
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         reactor.unownedExecutor
@@ -43,11 +46,13 @@ package actor Server {
 
     /// Makes the socket at `path`; `run()` answers on it.
     package init<Handler: AdminHandler>(
-        path: String, handler: Handler, on reactor: Reactor, limits: Limits = Limits(), log: Logger
+        path: String, handler: Handler, on reactor: Reactor, limits: Limits = Limits(), accounts: Accounts = Accounts(),
+        log: Logger
     ) throws(SocketFileError) {
         file = try SocketFile(listeningAt: path)
         self.reactor = reactor
         self.limits = limits
+        self.accounts = accounts
         self.log = log
         dispatcher = Dispatcher(handler: handler)
     }
@@ -85,7 +90,8 @@ package actor Server {
     private func converse(over descriptor: Int32) async {
         let socket = Socket(adopting: Descriptor(adopting: descriptor), on: reactor)
         do throws(Errno) {
-            let caller = try caller(of: descriptor)
+            let credentials = try PeerCredentials(of: descriptor)
+            var caller = caller(credentials)
             if let reason = obstacle(to: caller) {
                 log.warning("admin socket: \(caller.author.name) (uid \(caller.author.uid)) turned away: \(reason)")
                 try await send(CallFailure.admin(.refused(reason)).frame, over: socket)
@@ -93,6 +99,8 @@ package actor Server {
             }
             connections[descriptor] = caller
             defer { connections[descriptor] = nil }
+            caller.author.name = await name(of: credentials)
+            connections[descriptor] = caller
             try await serve(caller, over: socket)
         } catch {
             // The caller went away or took too long; nobody is there to be told.
@@ -148,21 +156,42 @@ package actor Server {
         return nil
     }
 
-    private func caller(of descriptor: Int32) throws(Errno) -> Caller {
-        let credentials = try PeerCredentials(of: descriptor)
+    /// The account's number stands for its name, which may take a while to find.
+    private func caller(_ credentials: PeerCredentials) -> Caller {
         let isOperator =
             credentials.user == 0 || credentials.user == geteuid() || credentials.groups.contains(file.group)
         return Caller(
-            author: Author(uid: credentials.user, name: accountName(credentials.user)), isOperator: isOperator,
+            author: Author(uid: credentials.user, name: "\(credentials.user)"), isOperator: isOperator,
             process: credentials.process)
+    }
+
+    /// The account's name; its number, if it has no name or the name does not come in time. `alice as root` for root, if alice
+    /// logged in to that session and used sudo(8), su(1) or the like.
+    private func name(of credentials: PeerCredentials) async -> String {
+        let person = credentials.user == 0 ? loginUser(of: credentials.process) : nil
+        let lookUp = LookUp(of: [credentials.user] + (person.map { $0 == 0 ? [] : [$0] } ?? []))
+        let alarm = Alarm(on: reactor)
+        reactor.begin { [accounts] in
+            await lookUp.run(accounts)
+            alarm.ring()
+        }
+        await alarm.wait(atMost: limits.naming)
+        return lookUp.names.reversed().joined(separator: " as ")
     }
 }
 
-/// The account's name, or its number if it has none.
-private func accountName(_ uid: UInt32) -> String {
-    var entry = passwd()
-    var found: UnsafeMutablePointer<passwd>?
-    var buffer = [CChar](repeating: 0, count: 16384)
-    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return "\(uid)" }
-    return String(cString: entry.pw_name)
+/// A look-up of some accounts' names, which may take longer than the server waits.
+private final class LookUp {
+    private let uids: [UInt32]
+    /// Numbers until the names are there.
+    private(set) var names: [String]
+
+    init(of uids: [UInt32]) {
+        self.uids = uids
+        names = uids.map { "\($0)" }
+    }
+
+    func run(_ accounts: Accounts) async {
+        names = await accounts.names(of: uids) ?? names
+    }
 }

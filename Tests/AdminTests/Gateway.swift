@@ -98,7 +98,11 @@ actor Gateway: AdminHandler {
         },
         Method(ListLimits.self) { gateway, _, _ in ListLimits.Reply(limits: gateway.policy.limits) },
         Method(SetLimit.self) { gateway, call, caller in
-            try gateway.apply("limit \(call.limit)", by: caller) { $0.limits.append(call.limit) }
+            try gateway.apply("limit \(call.subject)", by: caller) { policy in
+                var limit = Limit(subject: call.subject)
+                call.change(&limit)
+                policy.limits.append(limit)
+            }
         },
         Method(RemoveLimit.self) { gateway, call, caller in
             try gateway.apply("no limit \(call.subject)", by: caller) {
@@ -135,7 +139,9 @@ final class LiveServer: Sendable {
     var path: String { directory + "/admin.sock" }
 
     /// - Parameter group: of the socket's directory, and so of the operators.
-    init(group: UInt32? = nil, limits: Server.Limits = Server.Limits()) async throws {
+    init(
+        group: UInt32? = nil, limits: Server.Limits = Server.Limits(), accounts: Accounts = Accounts()
+    ) async throws {
         var template = Array("/tmp/gatehouse-admin-XXXXXX".utf8CString)
         directory = String(cString: mkdtemp(&template))
         chmod(directory, 0o755)
@@ -143,7 +149,7 @@ final class LiveServer: Sendable {
         reactor = try Reactor(counters: Counters())
         gateway = Gateway(on: reactor)
         server = try Server(
-            path: directory + "/admin.sock", handler: gateway, on: reactor, limits: limits,
+            path: directory + "/admin.sock", handler: gateway, on: reactor, limits: limits, accounts: accounts,
             log: Logger(label: "admin") { _ in SwiftLogNoOpLogHandler() })
         reactor.start()
         await server.start()
@@ -166,9 +172,10 @@ extension Server {
 
 /// Runs `body` with a live server, and stops that.
 func withServer(
-    group: UInt32? = nil, limits: Server.Limits = Server.Limits(), _ body: (LiveServer) async throws -> Void
+    group: UInt32? = nil, limits: Server.Limits = Server.Limits(), accounts: Accounts = Accounts(),
+    _ body: (LiveServer) async throws -> Void
 ) async throws {
-    let live = try await LiveServer(group: group, limits: limits)
+    let live = try await LiveServer(group: group, limits: limits, accounts: accounts)
     do {
         try await body(live)
     } catch {

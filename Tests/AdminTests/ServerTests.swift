@@ -1,4 +1,5 @@
 import Address
+import Dispatch
 import Glibc
 import Policy
 import Testing
@@ -44,6 +45,60 @@ import Testing
             let author = await live.gateway.history.last?.author
             #expect(author?.uid == getuid())
             #expect(author?.name == String(cString: getpwuid(getuid()).pointee.pw_name))
+        }
+    }
+
+    /// With sudo everybody is root to the socket, and the history said `root` for all of them.
+    @Test(.enabled(if: getuid() == 0, "needs root, whose rights are taken"))
+    func `somebody who has taken root's rights is told by name`() async throws {
+        try await withServer { live in
+            let path = live.path
+            await #expect(processExitsWith: .success) { [path = path as String] in
+                let descriptor = open("/proc/self/loginuid", O_WRONLY)
+                // Without audit in the kernel, or where it is set for good, nobody can be told.
+                guard write(descriptor, "1", 1) == 1 else { return }
+                let revision = try Client(path: path).call(RemoveRule(id: 1)).revision
+                precondition(revision == 2)
+            }
+            let name = String(cString: getpwuid(1).pointee.pw_name)
+            guard let last = await live.gateway.history.last, last.id == 2 else { return }
+            #expect(last.author == Author(uid: 0, name: "\(name) as root"))
+        }
+    }
+
+    /// Names came from getpwuid_r(3) on the supervisor's only thread: a directory that hangs hung the watchdog.
+    @Test func `an account base that hangs holds nobody up, and the number stands for the name`() async throws {
+        let end = DispatchSemaphore(value: 0)
+        defer { end.signal() }
+        var limits = Server.Limits()
+        limits.naming = .milliseconds(50)
+        let accounts = Accounts { _ in
+            end.wait()
+            return "late"
+        }
+        try await withServer(limits: limits, accounts: accounts) { live in
+            for _ in 0..<3 { _ = try Client(path: live.path).call(RemoveRule(id: 1)) }
+            #expect(await live.gateway.history.last?.author == Author(uid: getuid(), name: "\(getuid())"))
+            #expect(await live.gateway.history.count == 4)
+        }
+    }
+
+    @Test func `a daemon that never answers is given up`() throws {
+        let path = "/tmp/gatehouse-silent-\(getpid()).sock"
+        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = RawConnection.address(path)
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        #expect(code == 0 && listen(listener, 1) == 0)
+        defer {
+            close(listener)
+            unlink(path)
+        }
+        #expect(throws: ClientError.silent(path: path, seconds: 1)) {
+            try Client(path: path, patience: 1).call(GetVersion())
         }
     }
 

@@ -35,7 +35,7 @@ import Testing
                     assert rules.defaultAction == "deny", rules
                     kid, = [rule for rule in rules.rules if getattr(rule, "user", None) == "kid"]
                     assert (kid.domain, kid.ports) == ("school.example", "80-443"), rules
-                    admin.SetLimit({"subject": "user kid", "sessions": 10, "bandwidth": 1000000})
+                    admin.SetLimit(subject="user kid", sessions=10, bandwidth=1000000)
                     limit, = admin.ListLimits().limits
                     assert (limit.subject, limit.sessions, limit.bandwidth) == ("user kid", 10, 1000000), limit
                     admin.RemoveLimit("user kid")

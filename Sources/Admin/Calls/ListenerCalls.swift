@@ -29,35 +29,36 @@ package struct AddListener: Call {
     package init(listener: Listener) { self.listener = listener }
 }
 
-package struct ChangeListener: Call {
+package struct ChangeListener: Call, Hashable {
     package typealias Reply = Applied
     package static let documentation = """
         What is null stays as it is. The listener's socket stays, and so does every session that is still allowed.
+        clients: empty: every network.
+        users: empty: every user there is.
+        advertisedAddress, udpPorts, bindPorts: as in SOCKSOptions; any: none in particular.
         """
 
     package var endpoint: Endpoint
     package var authentication: Listener.Authentication?
     package var clients: [Network]?
     package var users: [String]?
-    package var socks: Listener.SOCKSOptions?
+    package var allowsVersion4: Bool?
+    package var advertisedAddress: Choice<IPAddress>?
+    package var udpPorts: Choice<PortRange>?
+    package var bindPorts: Choice<PortRange>?
 
-    package init(
-        endpoint: Endpoint, authentication: Listener.Authentication? = nil, clients: [Network]? = nil,
-        users: [String]? = nil, socks: Listener.SOCKSOptions? = nil
-    ) {
-        self.endpoint = endpoint
-        self.authentication = authentication
-        self.clients = clients
-        self.users = users
-        self.socks = socks
-    }
+    /// Changes nothing until something is set.
+    package init(endpoint: Endpoint) { self.endpoint = endpoint }
 
     /// Gives `listener` what is not nil here.
     package func change(_ listener: inout Listener) {
         if let authentication { listener.authentication = authentication }
         if let clients { listener.clients = clients }
         if let users { listener.users = users }
-        if let socks { listener.socks = socks }
+        if let allowsVersion4 { listener.socks.allowsVersion4 = allowsVersion4 }
+        if let advertisedAddress { listener.socks.advertisedAddress = advertisedAddress.value }
+        if let udpPorts { listener.socks.udpPorts = udpPorts.value }
+        if let bindPorts { listener.socks.bindPorts = bindPorts.value }
     }
 }
 

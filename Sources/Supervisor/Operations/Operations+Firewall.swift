@@ -15,7 +15,7 @@ extension Operations {
             try await gateway.setFirewall(call.mode, by: caller)
         },
         Method(Open.self) { gateway, call, caller in
-            try await gateway.apply(by: caller, "firewall open \(call.opening.name)") { policy throws(Refusal) in
+            try await gateway.apply(by: caller, "firewall open \(call.opening)") { policy throws(Refusal) in
                 try policy.open(call.opening, in: gateway.surroundings)
             }
         },
