@@ -159,6 +159,8 @@ extension Changes.Change {
         case .removed(let thing): ["- \(thing)"]
         // The hash of a password is shown to nobody.
         case .changed(.user, let user): ["~ \(user), new password"]
+        case .changed(let former, let latter) where "\(former)" == "\(latter)":
+            ["~ \(latter), in something not shown here"]
         case .changed(let former, let latter): ["- \(former)", "+ \(latter)"]
         }
     }
