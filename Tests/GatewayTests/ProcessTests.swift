@@ -41,7 +41,8 @@ struct ProcessTests {
             let pid = try #require(try home.processes()[role]?.first)
             let threads = try threadNames(pid)
             #expect(
-                threads.allSatisfy { $0 == "gatehoused" || $0.hasPrefix("reactor ") || $0.hasPrefix("worker ") }, "\(threads)")
+                threads.allSatisfy { $0 == "gatehoused" || $0.hasPrefix("reactor ") || $0.hasPrefix("worker ") },
+                "\(threads)")
         }
         withExtendedLifetime(names) {}
     }

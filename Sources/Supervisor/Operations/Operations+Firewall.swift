@@ -8,7 +8,8 @@ extension Operations {
             // Between its start and the first ruleset.
             if report?.ruleset.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
             return FirewallReport(
-                mode: gateway.firewallMode, door: await gateway.door.state(gateway.firewallMode), ruleset: report?.ruleset ?? "",
+                mode: gateway.firewallMode, door: await gateway.door.state(gateway.firewallMode),
+                ruleset: report?.ruleset ?? "",
                 openings: gateway.policy.openings, zones: gateway.policy.zones)
         },
         Method(SetFirewallMode.self) { gateway, call, caller in

@@ -68,6 +68,9 @@ extension Gateway {
     /// What the operator should look at.
     var warnings: [String] {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
+        var open = policy
+        open.listeners.removeAll { listener in missing.contains { $0.listener == listener } }
+        warnings += open.warnings(in: surroundings)
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
         if let copyFailure { warnings.append("\(copyFailure)") }
