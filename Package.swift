@@ -90,7 +90,8 @@ let package = Package(
         tests(
             "SupervisorTests",
             [
-                "Supervisor", "Machine", "Reactor", "Policy", "Address", "CLinux", "gatehoused", "gatehousectl",
+                "Supervisor", "Admin", "Machine", "Reactor", "Policy", "Address", "CLinux", "gatehoused",
+                "gatehousectl",
                 "TestProcess", logging,
             ]),
         tests("AdminTests", ["Admin", "Reactor", "Policy", "Address", logging, "TestProcess"]),

@@ -1,9 +1,15 @@
-/// Why a call failed; the errors of org.gatehouse.Admin. The reason says what was wrong, with which value, and what to do.
+/// The errors of org.gatehouse.Admin. The reason tells what was wrong, with which value, and what to do.
 package enum AdminError: Error, Hashable {
-    /// The policy or the kernel does not allow it; nothing was changed.
     case refused(String)
     case permissionDenied(String)
     case notFound(String)
+
+    /// Each error with its name in the interface and what the interface text says about it.
+    static let all: [(name: String, documentation: String, make: @Sendable (_ reason: String) -> AdminError)] = [
+        ("Refused", "The policy or the kernel does not allow it; nothing was changed.", { .refused($0) }),
+        ("PermissionDenied", "The caller is no operator.", { .permissionDenied($0) }),
+        ("NotFound", "There is no such thing.", { .notFound($0) }),
+    ]
 
     package var reason: String {
         switch self {
@@ -13,18 +19,14 @@ package enum AdminError: Error, Hashable {
 
     var name: String {
         switch self {
-        case .refused: "Refused"
-        case .permissionDenied: "PermissionDenied"
-        case .notFound: "NotFound"
+        case .refused: Self.all[0].name
+        case .permissionDenied: Self.all[1].name
+        case .notFound: Self.all[2].name
         }
     }
 
     init?(name: String, reason: String) {
-        switch name {
-        case "Refused": self = .refused(reason)
-        case "PermissionDenied": self = .permissionDenied(reason)
-        case "NotFound": self = .notFound(reason)
-        default: return nil
-        }
+        guard let error = Self.all.first(where: { $0.name == name })?.make(reason) else { return nil }
+        self = error
     }
 }

@@ -2,19 +2,28 @@ import Glibc
 
 /// The admin socket from the caller's side: one call after the other, each waiting for its reply.
 package final class Client {
-    /// A varlink reply has no limit of its own; this one only keeps a mad daemon from eating the caller's memory.
+    /// Bytes in a reply. Varlink has no limit; this one protects the caller's memory from a broken daemon.
     private static let replyLimit = 64 << 20
 
     package let path: String
+    private let patience: Int
     private let descriptor: Int32
     private var replies = FrameDecoder(limit: replyLimit)
 
-    package init(path: String) throws(ClientError) {
+    /// - Parameter patience: seconds that a call may take. The slowest call, a change that every role has to acknowledge, takes
+    ///   less.
+    package init(path: String, patience: Int = 90) throws(ClientError) {
         signal(SIGPIPE, SIG_IGN)
         self.path = path
+        self.patience = patience
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .unreachable(path: path, code: errno) }
         self.descriptor = descriptor
+        // Connecting waits as long as sending may where the daemon accepts nobody (unix(7)).
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let capacity = MemoryLayout.size(ofValue: address.sun_path)
@@ -25,7 +34,10 @@ package final class Client {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard code == 0 else { throw .unreachable(path: path, code: errno) }
+        guard code == 0 else {
+            guard errno == EAGAIN else { throw .unreachable(path: path, code: errno) }
+            throw .silent(path: path, seconds: patience)
+        }
     }
 
     deinit { close(descriptor) }
@@ -36,13 +48,13 @@ package final class Client {
         do {
             return try JSON.decode(C.Reply.self, from: JSON.encode(parameters))
         } catch {
-            throw .notUnderstood("the reply to \(C.method.rawValue): \(error.explanation)")
+            throw .notUnderstood("the reply to \(C.name): \(error.explanation)")
         }
     }
 
     /// As `call`, with the reply's parameters as they came: a newer daemon may say more than this client knows.
     package func callForJSON<C: Call>(_ call: C) throws(ClientError) -> JSONValue {
-        let method = "\(Interface.admin).\(C.method.rawValue)"
+        let method = "\(Interface.admin).\(C.name)"
         try send(JSON.encode(Outgoing(method: method, parameters: call)) + [0])
         let frame = try receive()
         let reply: Incoming
@@ -51,7 +63,7 @@ package final class Client {
         } catch {
             throw .notUnderstood("no varlink reply: \(error.explanation)")
         }
-        if let name = reply.error { throw Self.failure(name, reply.parameters ?? .null, of: C.method) }
+        if let name = reply.error { throw Self.failure(name, reply.parameters ?? .null, of: C.name) }
         return reply.parameters ?? .object([:])
     }
 
@@ -65,7 +77,7 @@ package final class Client {
         var parameters: JSONValue?
     }
 
-    private static func failure(_ name: String, _ parameters: JSONValue, of method: Method) -> ClientError {
+    private static func failure(_ name: String, _ parameters: JSONValue, of method: String) -> ClientError {
         var detail = ""
         if case .object(let members) = parameters, case .string(let text)? = members.values.first { detail = text }
         if name.hasPrefix(Interface.admin + "."),
@@ -75,10 +87,10 @@ package final class Client {
         }
         switch name {
         case "org.varlink.service.InvalidParameter":
-            return .admin(.refused("\(method.rawValue) does not take this value of \(detail)"))
+            return .admin(.refused("\(method) does not take this value of \(detail)"))
         case "org.varlink.service.MethodNotFound", "org.varlink.service.MethodNotImplemented":
             return .notUnderstood(
-                "the daemon has no method \(method.rawValue); it is of another version than this client")
+                "the daemon has no method \(method); it is of another version than this client")
         case "org.varlink.service.InterfaceNotFound":
             return .notUnderstood("what listens there is no Gatehouse: it has no interface \(Interface.admin)")
         default:
@@ -93,8 +105,10 @@ package final class Client {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EPIPE || errno == ECONNRESET {
-                // A server that will not talk to us says why before it closes; the reason is there to read.
+                // A server that turns a caller away sends the reason before it closes, and that can still be read.
                 return
+            } else if errno == EAGAIN {
+                throw .silent(path: path, seconds: patience)
             } else if errno != EINTR {
                 throw .disconnected
             }
@@ -112,6 +126,8 @@ package final class Client {
             let count = read(descriptor, &block, block.count)
             if count > 0 {
                 replies.append(block[..<count])
+            } else if count < 0, errno == EAGAIN {
+                throw .silent(path: path, seconds: patience)
             } else if count == 0 || errno != EINTR {
                 throw .disconnected
             }
@@ -125,6 +141,8 @@ package enum ClientError: Error, Hashable {
     case unreachable(path: String, code: Int32)
     /// The daemon closed the connection without an answer.
     case disconnected
+    /// The daemon said nothing for so long.
+    case silent(path: String, seconds: Int)
     /// It answered something that this client cannot read.
     case notUnderstood(String)
     /// It answered with an error.
@@ -150,6 +168,11 @@ extension ClientError: CustomStringConvertible {
             "cannot connect to \(path): \(String(cString: strerror(code)))"
         case .disconnected:
             "gatehoused closed the connection without an answer; its log may say why (`journalctl -u gatehouse`)"
+        case .silent(let path, let seconds):
+            """
+            gatehoused, which listens at \(path), has not answered for \(seconds) s, and whether it did what it was asked \
+            is not known; its log may say why (`journalctl -u gatehouse`)
+            """
         case .notUnderstood(let detail):
             "gatehoused's answer makes no sense: \(detail)"
         case .admin(let error):

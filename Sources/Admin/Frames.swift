@@ -5,7 +5,7 @@ struct FrameDecoder {
     /// Bytes in a frame, without its NUL.
     let limit: Int
     private var buffer: [UInt8] = []
-    /// No NUL is before this index: a frame that comes in many pieces is searched once.
+    /// There is no NUL before this index, so that each byte is searched once.
     private var searched = 0
 
     init(limit: Int) {

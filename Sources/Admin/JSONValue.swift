@@ -1,4 +1,4 @@
-/// Any JSON, for what has no type here.
+/// Any JSON.
 package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -8,7 +8,7 @@ package enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// The path of a member that `self` has, with a value other than null, and `known` has not: `listener.interfce`.
+    /// The path of a member that is missing in `known` and that `self` has with a value other than null: `listener.interfce`.
     func member(missingIn known: JSONValue) -> String? {
         switch (self, known) {
         case (.object(let members), .object(let others)):
@@ -24,6 +24,22 @@ package enum JSONValue: Hashable, Sendable {
             return nil
         default:
             return nil
+        }
+    }
+}
+
+extension JSONValue {
+    /// As a person reads it.
+    var text: String {
+        switch self {
+        case .null: "none"
+        case .bool(let value): value ? "yes" : "no"
+        case .integer(let value): "\(value)"
+        case .number(let value): "\(value)"
+        case .string(let value): value
+        case .array(let values): values.isEmpty ? "none" : values.map(\.text).joined(separator: " ")
+        case .object(let members):
+            members.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: " ")
         }
     }
 }

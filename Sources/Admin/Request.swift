@@ -18,7 +18,7 @@ struct Request {
     let isOneway: Bool
     private let frame: [UInt8]
 
-    /// Leaves the parameters alone, which may be many: first it is to be seen whether the caller may call.
+    /// Leaves the parameters unread: they may be long, and the caller's permission is checked first.
     init(frame: [UInt8]) throws(DecodingError) {
         let envelope = try JSON.decode(Envelope.self, from: frame)
         method = envelope.method
@@ -26,23 +26,23 @@ struct Request {
         self.frame = frame
     }
 
-    /// What is before the last dot.
+    /// The part before the last dot.
     var interface: String {
         method.lastIndex(of: ".").map { String(method[..<$0]) } ?? ""
     }
 
-    /// What is after the last dot.
+    /// The part after the last dot.
     var member: String {
         method.lastIndex(of: ".").map { String(method[method.index(after: $0)...]) } ?? method
     }
 
-    /// A parameter that nobody knows is an error: a misspelt `interface` would open a listener on every interface.
+    /// An unknown parameter is an error: a misspelt `interface` would open a listener on every interface.
     func parameters<Parameters: Codable>(_ type: Parameters.Type) throws(CallFailure) -> Parameters {
         let given: JSONValue
         let parameters: Parameters
         do throws(DecodingError) {
             given = try JSON.decode(Given.self, from: frame).parameters ?? .null
-            // Who leaves them out, or calls them null, means those that have a default.
+            // Missing or null parameters mean {}.
             let frame = given == .null ? Array(#"{"parameters":{}}"#.utf8) : frame
             parameters = try JSON.decode(Carrier<Parameters>.self, from: frame).parameters
         } catch {
@@ -85,6 +85,7 @@ extension DecodingError {
 enum CallFailure: Error {
     case interfaceNotFound(String)
     case methodNotFound(String)
+    case methodNotImplemented(String)
     case invalidParameter(String)
     case admin(AdminError)
 
@@ -92,6 +93,8 @@ enum CallFailure: Error {
         switch self {
         case .interfaceNotFound(let name): Self.frame(Interface.service, "InterfaceNotFound", ["interface": name])
         case .methodNotFound(let name): Self.frame(Interface.service, "MethodNotFound", ["method": name])
+        case .methodNotImplemented(let name):
+            Self.frame(Interface.service, "MethodNotImplemented", ["method": name])
         case .invalidParameter(let name): Self.frame(Interface.service, "InvalidParameter", ["parameter": name])
         case .admin(let error): Self.frame(Interface.admin, error.name, ["reason": error.reason])
         }

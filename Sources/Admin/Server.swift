@@ -10,18 +10,21 @@ package actor Server {
     package struct Limits: Sendable {
         /// Connections in all.
         package var connections = 64
-        /// Connections beyond which none of somebody who is no operator is taken: the rest is kept for the operators.
+        /// Connections in all beyond which only operators are let in.
         package var strangers = 48
         /// Connections of one user.
         package var perUser = 16
-        /// Bytes in a call of an operator, and in one of somebody who is none: what those may ask for is short, and what is
-        /// long takes the supervisor its time to read.
+        /// Bytes in a call of an operator.
         package var frame = 1 << 20
+        /// Bytes in a call of anybody else: the calls that are open to everybody are short, and parsing long ones costs the
+        /// supervisor's time.
         package var strangersFrame = 4096
         /// How long a call may take to arrive, and a connection be idle.
         package var idle: Duration = .seconds(300)
         /// How long a reply may take to leave.
         package var reply: Duration = .seconds(30)
+        /// How long an account's name is waited for; its number stands for it then.
+        package var naming: Duration = .seconds(1)
 
         package init() {}
     }
@@ -34,19 +37,22 @@ package actor Server {
     /// The descriptor in `run()`'s hands, to be shut down when the server closes.
     private var accepting: Int32?
     /// By descriptor.
-    private var connections: [Int32: Peer] = [:]
+    private var connections: [Int32: Caller] = [:]
+    private let accounts: Accounts
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         reactor.unownedExecutor
     }
 
     /// Makes the socket at `path`; `run()` answers on it.
-    package init(
-        path: String, handler: any AdminHandler, on reactor: Reactor, limits: Limits = Limits(), log: Logger
+    package init<Handler: AdminHandler>(
+        path: String, handler: Handler, on reactor: Reactor, limits: Limits = Limits(), accounts: Accounts = Accounts(),
+        log: Logger
     ) throws(SocketFileError) {
         file = try SocketFile(listeningAt: path)
         self.reactor = reactor
         self.limits = limits
+        self.accounts = accounts
         self.log = log
         dispatcher = Dispatcher(handler: handler)
     }
@@ -84,25 +90,28 @@ package actor Server {
     private func converse(over descriptor: Int32) async {
         let socket = Socket(adopting: Descriptor(adopting: descriptor), on: reactor)
         do throws(Errno) {
-            let peer = try peer(of: descriptor)
-            if let reason = obstacle(to: peer) {
-                log.warning("admin socket: \(peer.author.name) (uid \(peer.author.uid)) turned away: \(reason)")
+            let credentials = try PeerCredentials(of: descriptor)
+            var caller = caller(credentials)
+            if let reason = obstacle(to: caller) {
+                log.warning("admin socket: \(caller.author.name) (uid \(caller.author.uid)) turned away: \(reason)")
                 try await send(CallFailure.admin(.refused(reason)).frame, over: socket)
                 return
             }
-            connections[descriptor] = peer
+            connections[descriptor] = caller
             defer { connections[descriptor] = nil }
-            try await serve(peer, over: socket)
+            caller.author.name = await name(of: credentials)
+            connections[descriptor] = caller
+            try await serve(caller, over: socket)
         } catch {
             // The caller went away or took too long; nobody is there to be told.
             log.debug("admin socket: a connection ended: \(error)")
         }
     }
 
-    private func serve(_ peer: Peer, over socket: borrowing Socket) async throws(Errno) {
+    private func serve(_ caller: Caller, over socket: borrowing Socket) async throws(Errno) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 1)
         defer { buffer.deallocate() }
-        let limit = peer.isOperator ? limits.frame : limits.strangersFrame
+        let limit = caller.isOperator ? limits.frame : limits.strangersFrame
         var frames = FrameDecoder(limit: limit)
         while true {
             socket.setDeadline(after: limits.idle)
@@ -111,7 +120,7 @@ package actor Server {
                 do throws(FrameDecoder.FrameTooLong) {
                     frame = try frames.next()
                 } catch {
-                    log.warning("admin socket: \(peer.author.name) sent a call of more than \(limit) bytes")
+                    log.warning("admin socket: \(caller.author.name) sent a call of more than \(limit) bytes")
                     return
                 }
                 guard frame == nil else { break }
@@ -120,11 +129,11 @@ package actor Server {
                 frames.append(buffer[..<count])
             }
             guard let frame else { return }
-            switch await dispatcher.answer(frame, from: peer) {
+            switch await dispatcher.answer(frame, from: caller) {
             case .reply(let reply): try await send(reply, over: socket)
             case .none: break
             case .hangUp(let reason):
-                log.warning("admin socket: \(peer.author.name) hung up on: \(reason)")
+                log.warning("admin socket: \(caller.author.name) hung up on: \(reason)")
                 return
             }
         }
@@ -135,31 +144,54 @@ package actor Server {
         try await socket.write(frame + [0])
     }
 
-    /// Why one more connection of this peer is too much.
-    private func obstacle(to peer: Peer) -> String? {
+    /// Why one more connection of this caller is too much; nil: it is not.
+    private func obstacle(to caller: Caller) -> String? {
         let others = connections.values
-        if others.count(where: { $0.author.uid == peer.author.uid }) >= limits.perUser {
-            return "\(peer.author.name) has \(limits.perUser) connections to the admin socket already; close some"
+        if others.count(where: { $0.author.uid == caller.author.uid }) >= limits.perUser {
+            return "\(caller.author.name) has \(limits.perUser) connections to the admin socket already; close some"
         }
-        if others.count >= limits.connections || (!peer.isOperator && others.count >= limits.strangers) {
+        if others.count >= limits.connections || (!caller.isOperator && others.count >= limits.strangers) {
             return "the admin socket has too many connections (\(others.count)); try again later"
         }
         return nil
     }
 
-    private func peer(of descriptor: Int32) throws(Errno) -> Peer {
-        let credentials = try PeerCredentials(of: descriptor)
+    /// The account's number stands for its name, which may take a while to find.
+    private func caller(_ credentials: PeerCredentials) -> Caller {
         let isOperator =
             credentials.user == 0 || credentials.user == geteuid() || credentials.groups.contains(file.group)
-        return Peer(author: Author(uid: credentials.user, name: accountName(credentials.user)), isOperator: isOperator)
+        return Caller(
+            author: Author(uid: credentials.user, name: "\(credentials.user)"), isOperator: isOperator,
+            process: credentials.process)
+    }
+
+    /// The account's name; its number, if it has no name or the name does not come in time. `alice as root` for root, if alice
+    /// logged in to that session and used sudo(8), su(1) or the like.
+    private func name(of credentials: PeerCredentials) async -> String {
+        let person = credentials.user == 0 ? loginUser(of: credentials.process) : nil
+        let lookUp = LookUp(of: [credentials.user] + (person.map { $0 == 0 ? [] : [$0] } ?? []))
+        let alarm = Alarm(on: reactor)
+        reactor.begin { [accounts] in
+            await lookUp.run(accounts)
+            alarm.ring()
+        }
+        await alarm.wait(atMost: limits.naming)
+        return lookUp.names.reversed().joined(separator: " as ")
     }
 }
 
-/// The account's name, or its number if it has none.
-private func accountName(_ uid: UInt32) -> String {
-    var entry = passwd()
-    var found: UnsafeMutablePointer<passwd>?
-    var buffer = [CChar](repeating: 0, count: 16384)
-    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return "\(uid)" }
-    return String(cString: entry.pw_name)
+/// A look-up of some accounts' names, which may take longer than the server waits.
+private final class LookUp {
+    private let uids: [UInt32]
+    /// Numbers until the names are there.
+    private(set) var names: [String]
+
+    init(of uids: [UInt32]) {
+        self.uids = uids
+        names = uids.map { "\($0)" }
+    }
+
+    func run(_ accounts: Accounts) async {
+        names = await accounts.names(of: uids) ?? names
+    }
 }

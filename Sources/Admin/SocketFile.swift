@@ -1,8 +1,8 @@
 import Glibc
 import Reactor
 
-/// The admin socket in the file system: everybody may connect (the permission table says what to), and the group of its
-/// directory says who the operators are.
+/// The admin socket in the file system. Everybody may connect; each method has its permission. Members of the directory's group
+/// are operators.
 struct SocketFile: ~Copyable {
     let path: String
     /// Members of this group are operators.
@@ -21,7 +21,7 @@ struct SocketFile: ~Copyable {
         }
     }
 
-    /// Makes the socket and listens. Takes the place of one that nobody listens on; refuses any other file.
+    /// Makes the socket and listens. Replaces a socket on which nobody listens, and refuses any other file.
     init(listeningAt path: String) throws(SocketFileError) {
         try Self.clear(path)
         let listener = try Self.bind(path)
@@ -74,7 +74,7 @@ struct SocketFile: ~Copyable {
             throw SocketFileError("\(path) exists and is no socket; move it away, or name another socket")
         }
         do throws(ClientError) {
-            _ = try Client(path: path)
+            _ = try Client(path: path, patience: 5)
         } catch .unreachable(_, ECONNREFUSED) {
             unlink(path)
             return

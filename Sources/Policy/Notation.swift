@@ -49,6 +49,21 @@ extension Limit: CustomStringConvertible {
     }
 }
 
+extension Listener: CustomStringConvertible {
+    /// `socks5 192.168.1.1:1080, with password, on eth1, users anna`.
+    package var description: String {
+        let parts = [
+            "\(kind.rawValue) \(endpoint)", authentication == .none ? "no password" : "with password",
+            interface.map { "on \($0)" }, zone.map { "for \($0)" },
+            clients.isEmpty ? nil : "from \(clients.map(\.description).joined(separator: " "))",
+            users.isEmpty ? nil : "users \(users.joined(separator: " "))",
+            socks.allowsVersion4 ? "SOCKS4 too" : nil, socks.advertisedAddress.map { "advertises \($0)" },
+            socks.udpPorts.map { "UDP ports \($0)" }, socks.bindPorts.map { "BIND ports \($0)" },
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ")
+    }
+}
+
 extension Opening: CustomStringConvertible {
     /// `ssh tcp 22 from home`, `dns tcp 53, udp 53 from interface:eth1, 10.0.0.0/8`.
     package var description: String {

@@ -91,17 +91,9 @@ package final class Store {
     /// number, limits by whom they are for. Committing what an older revision returns is a rollback.
     package func policy(at revision: Int? = nil) throws(StoreError) -> Policy {
         let id = if let revision { try self.revision(revision).id } else { try current().id }
-        var parts: [(relation: Relation, rows: [Relation.Row])] = []
-        for relation in Relation.all {
-            parts.append((relation, try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id)))
-        }
-        return try policy(of: parts)
-    }
-
-    func policy(of parts: [(relation: Relation, rows: [Relation.Row])]) throws(StoreError) -> Policy {
         var policy = Policy(zones: [])
-        for (relation, rows) in parts {
-            for row in rows {
+        for relation in Relation.all {
+            for row in try rows(of: relation, where: "since <= ?1 AND (until IS NULL OR until > ?1)", id) {
                 guard relation.add(row, &policy) else {
                     let text = row.map(\.plain).joined(separator: ", ")
                     throw .corrupt(path: reader.path, detail: "unreadable row in table \(relation.name): \(text)")
@@ -111,25 +103,10 @@ package final class Store {
         return policy
     }
 
-    /// What a revision changed, a line for each thing: `+ rule 3 allow to 127.0.0.0/8`, `- user alice`,
-    /// `~ user bob, new password`.
-    package func changes(of revision: Int) throws(StoreError) -> [String] {
-        _ = try self.revision(revision)
-        var lines: [String] = []
-        for relation in Relation.all {
-            lines += relation.differences(
-                from: try rows(of: relation, where: "until = ?1", revision),
-                to: try rows(of: relation, where: "since = ?1", revision))
-        }
-        return lines
-    }
-
-    /// What is different in `new`, in the words of `changes(of:)`.
-    package static func changes(from old: Policy, to new: Policy) -> [String] {
-        Relation.all.flatMap { relation in
-            let (was, now) = (Set(relation.rows(old)), Set(relation.rows(new)))
-            return relation.differences(from: was.subtracting(now).inOrder, to: now.subtracting(was).inOrder)
-        }
+    /// What a revision changed of the one before it. Revision 1 is the empty policy, and changed nothing.
+    package func changes(of revision: Int) throws(StoreError) -> Changes {
+        let after = try policy(at: revision)
+        return after.changes(from: revision > 1 ? try policy(at: revision - 1) : after)
     }
 
     private func rows(

@@ -125,7 +125,7 @@ package enum Daemon {
         }
 
         private func summary() async -> String {
-            guard let status = try? await gateway.status() else { return "" }
+            let status = await gateway.status()
             let listeners = status.listeners.count
             return "revision \(status.revision), \(listeners) listener\(listeners == 1 ? "" : "s"), "
                 + "firewall \(status.firewall.mode) (\(status.firewall.door.name))"

@@ -1,4 +1,5 @@
 import Address
+import Admin
 import ArgumentParser
 import Policy
 
@@ -13,6 +14,12 @@ extension Endpoint {
     @Sendable static func parse(argument text: String) throws -> Endpoint {
         if let endpoint = Endpoint(text) { return endpoint }
         let form = "write ADDRESS:PORT, like 192.168.1.1:1080 or [::1]:1080"
+        // An IPv6 address and a port, or an IPv6 address without one? Both read the same.
+        if let colon = text.lastIndex(of: ":"), let address = IPAddress(text[..<colon]), case .v6 = address,
+            let port = parsePort(text[text.index(after: colon)...])
+        {
+            throw Refusal("write the address in brackets: \(Endpoint(address: address, port: port))")
+        }
         if let address = IPAddress(text) {
             throw Refusal("the port is missing; write \(Endpoint(address: address, port: 1080)), say")
         }
@@ -56,13 +63,7 @@ extension PortRange {
     }
 }
 
-/// A value, or the word `any` for none in particular.
-enum Choice<Value: Sendable>: Sendable {
-    case any
-    case one(Value)
-
-    var value: Value? { if case .one(let value) = self { value } else { nil } }
-
+extension Choice {
     static func parse(_ value: @escaping @Sendable (String) throws -> Value) -> @Sendable (String) throws -> Self {
         { text in text == "any" ? .any : .one(try value(text)) }
     }
@@ -76,6 +77,9 @@ struct Domain: Sendable {
         if text.hasPrefix("*.") || text.hasPrefix(".") {
             let name = text.drop { $0 == "*" || $0 == "." }
             throw Refusal("a domain stands for all that is below it; write \(name)")
+        }
+        if let name = text.firstMatch(of: #/^[a-z]+:\/\/(?:[^\/@]*@)?([^\/:?#]+)/#.ignoresCase())?.1 {
+            throw Refusal("a domain is the name alone, without what stands around it in an address; write \(name)")
         }
         switch try Host(text) {
         case .name(let name): return Domain(name: name)

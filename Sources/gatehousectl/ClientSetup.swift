@@ -6,7 +6,7 @@ import Policy
 struct ClientSetupVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "client-setup",
-        abstract: "What to enter on the devices of the home.",
+        abstract: "Show what to enter on the devices of the home.",
         discussion: """
             Computed from the listeners that are open, with the addresses at which the home reaches them. Without a device: \
             the proxies, and the PAC file that sets up most devices by itself; on a terminal its address is also a QR code \

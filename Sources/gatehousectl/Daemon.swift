@@ -8,7 +8,7 @@ struct Daemon {
     private let printsJSON: Bool
 
     /// Connects, and warns if the daemon is of another version than this command.
-    init(_ options: GlobalOptions) throws(ClientError) {
+    init(_ options: GlobalOptions) throws {
         client = try Client(path: options.socket ?? environment("GATEHOUSE_SOCKET") ?? defaultSocketPath)
         printsJSON = options.json
         version = try client.call(GetVersion()).version
@@ -21,8 +21,17 @@ struct Daemon {
         }
     }
 
-    func ask<C: Call>(_ call: C) throws(ClientError) -> C.Reply {
-        try client.call(call)
+    func ask<C: Call>(_ call: C) throws -> C.Reply {
+        try explained { () throws(ClientError) in try client.call(call) }
+    }
+
+    /// Replaces the daemon's denial, which names a method, by one that names the command and the remedy.
+    private func explained<Value>(_ body: () throws(ClientError) -> Value) throws -> Value {
+        do throws(ClientError) {
+            return try body()
+        } catch .admin(.permissionDenied) {
+            throw Failure(denial(at: client.path), status: .permissionDenied)
+        }
     }
 
     /// Prints the reply: as it came with --json, else as `present` does.
@@ -32,17 +41,17 @@ struct Daemon {
         _ call: C, check: (C.Reply) throws -> Void = { _ in }, _ present: (C.Reply) throws -> Void
     ) throws {
         guard printsJSON else {
-            let reply = try client.call(call)
+            let reply = try ask(call)
             try check(reply)
             return try present(reply)
         }
-        // As it came, not as this version understands it: a newer daemon may say more.
-        let reply = try client.callForJSON(call)
+        // As the daemon sent it: a newer one may have members that this version does not know.
+        let reply = try explained { () throws(ClientError) in try client.callForJSON(call) }
         print(String(decoding: JSON.encode(reply, pretty: true), as: UTF8.self))
         try check(JSON.decode(C.Reply.self, from: JSON.encode(reply)))
     }
 
-    /// Makes a change and prints what came of it, then what `present` adds.
+    /// Makes a change and prints its outcome, then calls `present`.
     func change<C: Call>(_ call: C, _ present: (C.Reply) throws -> Void = { _ in }) throws where C.Reply: Outcome {
         try show(call) { outcome in
             for change in outcome.changes { Output.standard.print(change: change) }
@@ -64,8 +73,22 @@ protocol Outcome {
 extension Applied: Outcome {}
 extension AppliedRule: Outcome {}
 
-/// nil also for a variable that is set to nothing.
+/// A variable of the environment; nil: it is not set, or empty.
 func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
+}
+
+/// The text for a command that the caller may not run, with the remedy.
+private func denial(at path: String) -> String {
+    let command = "gatehousectl " + CommandLine.arguments.dropFirst().joined(separator: " ")
+    let user = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } ?? "uid \(getuid())"
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_gid != 0,
+        let group = getgrgid(status.st_gid).map({ String(cString: $0.pointee.gr_name) })
+    else { return "\(user) may not do this, which takes root: `sudo \(command)`" }
+    return """
+        \(user) may not do this, which takes root or a member of the group \(group): `sudo \(command)`; or once \
+        `sudo adduser \(user) \(group)`, and log in again
+        """
 }

@@ -1,7 +1,7 @@
 import Admin
 import Glibc
 
-/// What scripts can tell apart. `gatehousectl --help` lists them.
+/// The exit statuses, as `gatehousectl --help` lists them.
 enum ExitStatus: Int32 {
     case done = 0
     /// The daemon, or gatehousectl itself, would not do it, or it failed; nothing was changed.
@@ -14,13 +14,13 @@ enum ExitStatus: Int32 {
     init(_ error: ClientError) {
         switch error {
         case .unreachable(_, EACCES), .unreachable(_, EPERM), .admin(.permissionDenied): self = .permissionDenied
-        case .unreachable, .disconnected: self = .unreachable
+        case .unreachable, .disconnected, .silent: self = .unreachable
         case .notUnderstood, .admin: self = .refused
         }
     }
 }
 
-/// What gatehousectl itself does not do, and why.
+/// A refusal by gatehousectl itself.
 struct Failure: Error {
     var status = ExitStatus.refused
     let reason: String

@@ -5,11 +5,11 @@ import Policy
 
 struct LimitVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "limit", abstract: "What clients and users may use up.",
+        commandName: "limit", abstract: "Limit how much clients and users may use.",
         discussion: """
-            `client` is each client address on its own, `client NETWORK` each address of that network, `user` each user, \
-            `user NAME` that one. A limit that names somebody goes before the one for each; a session counts for its client \
-            and for its user. Both proxies together count.
+            A limit is for `client` (each client address on its own), `client NETWORK` (each address of that network), \
+            `user` (each user) or `user NAME`. The limit for one network or user goes before the one for all. A session \
+            counts for its client and for its user, and both proxies count together.
 
             EXAMPLES:
               gatehousectl limit set client --sessions 500 --rate 50/s
@@ -20,48 +20,61 @@ struct LimitVerb: ParsableCommand {
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Limit somebody.",
+            abstract: "Limit a client or a user, or change a limit.",
             discussion: """
-                It takes the place of the limit that there is for the same ones: what is not given is not limited.
+                What is not given stays as it is; none takes a bound away.
 
                 EXAMPLES:
                   gatehousectl limit set client 192.168.1.128/25 --sessions 100 --bandwidth 500K
+                  gatehousectl limit set user kid --bandwidth none
                 """)
 
         @OptionGroup var who: LimitSubject
 
-        @Option(help: ArgumentHelp("Sessions at once.", valueName: "number"))
-        var sessions: Int?
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("Sessions at once: a number, or none for no bound.", valueName: "number"),
+            transform: Bound.parse(Self.sessions))
+        var sessions: Bound?
 
         @Option(
-            help: ArgumentHelp("New sessions per second: N or N/s.", valueName: "number"), transform: Rate.parse)
-        var rate: Rate?
+            parsing: .unconditional,
+            help: ArgumentHelp("New sessions per second: N or N/s, or none.", valueName: "number"),
+            transform: Bound.parse { try Rate.parse(argument: $0).perSecond })
+        var rate: Bound?
 
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp(
-                "Bytes (not bits) per second each way, like 500K, 10M or 1G.", valueName: "bytes"),
-            transform: Bandwidth.parse)
-        var bandwidth: Bandwidth?
+                "Bytes (not bits) per second each way, like 500K, 10M or 1G, or none.", valueName: "bytes"),
+            transform: Bound.parse { try Bandwidth.parse(argument: $0).bytes })
+        var bandwidth: Bound?
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
             guard sessions != nil || rate != nil || bandwidth != nil else {
-                throw ValidationError("A limit limits something: give --sessions, --rate or --bandwidth.")
+                throw ValidationError("Nothing to limit: give --sessions, --rate or --bandwidth.")
             }
         }
 
         func run() throws {
             try Daemon(global).change(
                 SetLimit(
-                    limit: Limit(
-                        subject: try who.subject(), sessions: sessions, rate: rate?.perSecond,
-                        bandwidth: bandwidth?.bytes)))
+                    subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
+                    bandwidth: bandwidth?.value))
+        }
+
+        @Sendable private static func sessions(_ text: String) throws -> Int {
+            guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text) else {
+                throw Refusal("write how many sessions at once, from 1 on, or none for no bound")
+            }
+            return number
         }
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The limits that there are.")
+        static let configuration = CommandConfiguration(abstract: "List the limits.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -83,13 +96,31 @@ struct LimitVerb: ParsableCommand {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take a limit away.")
+        static let configuration = CommandConfiguration(abstract: "Remove a limit.", aliases: ["rm"])
 
         @OptionGroup var who: LimitSubject
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
             try Daemon(global).change(RemoveLimit(subject: try who.subject()))
+        }
+    }
+}
+
+/// A bound as the command line gives it; `none` takes one away, which is different from no option at all.
+enum Bound: Sendable {
+    case none
+    case of(Int)
+
+    /// As the daemon takes it.
+    var value: Int { if case .of(let number) = self { number } else { 0 } }
+
+    static func parse(_ number: @escaping @Sendable (String) throws -> Int) -> @Sendable (String) throws -> Self {
+        { text in
+            if text == "none" { return .none }
+            let number = try number(text)
+            guard number > 0 else { throw Refusal("a bound is 1 or more; write none to take it away") }
+            return .of(number)
         }
     }
 }

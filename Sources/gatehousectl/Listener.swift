@@ -54,10 +54,8 @@ struct ListenerVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            var listener = Listener(
-                kind: kind, endpoint: endpoint, authentication: options.authentication ?? .none, interface: interface,
-                clients: options.networks ?? [], users: options.users)
-            options.apply(to: &listener.socks)
+            var listener = Listener(kind: kind, endpoint: endpoint, interface: interface)
+            options.change(of: endpoint).change(&listener)
             try Daemon(global).change(AddListener(listener: listener))
         }
     }
@@ -90,30 +88,24 @@ struct ListenerVerb: ParsableCommand {
             guard !allUsers || options.users.isEmpty else {
                 throw ValidationError("Either --all-users or --user NAME, not both.")
             }
-            guard
-                allUsers || !options.users.isEmpty || options.networks != nil || options.authentication != nil
-                    || options.isAboutSOCKS
-            else { throw ValidationError("Nothing to change: give at least one option.") }
+            guard change != ChangeListener(endpoint: endpoint) else {
+                throw ValidationError("Nothing to change: give at least one option.")
+            }
+        }
+
+        private var change: ChangeListener {
+            var change = options.change(of: endpoint)
+            if allUsers { change.users = [] }
+            return change
         }
 
         func run() throws {
-            let daemon = try Daemon(global)
-            var change = ChangeListener(
-                endpoint: endpoint, authentication: options.authentication, clients: options.networks,
-                users: allUsers ? [] : options.users.isEmpty ? nil : options.users)
-            if options.isAboutSOCKS {
-                // Nothing if there is no such listener: the daemon then says so.
-                let listeners = try daemon.ask(ListListeners()).listeners
-                var socks = listeners.first { $0.endpoint == endpoint }?.socks ?? Listener.SOCKSOptions()
-                options.apply(to: &socks)
-                change.socks = socks
-            }
-            try daemon.change(change)
+            try Daemon(global).change(change)
         }
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The listeners that there are.")
+        static let configuration = CommandConfiguration(abstract: "The listeners that there are.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -140,7 +132,7 @@ struct ListenerVerb: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Accept no more clients there.", discussion: "Its sessions are ended.")
+            abstract: "Accept no more clients there.", discussion: "Its sessions are ended.", aliases: ["rm"])
 
         @Argument(
             help: ArgumentHelp("As `listener list` shows it.", valueName: "endpoint"),

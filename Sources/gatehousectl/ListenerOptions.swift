@@ -1,4 +1,5 @@
 import Address
+import Admin
 import ArgumentParser
 import Policy
 
@@ -43,22 +44,23 @@ struct ListenerOptions: ParsableArguments {
         transform: Choice.parse(PortRange.parse))
     var bindPorts: Choice<PortRange>?
 
-    /// nil: not given; empty: everybody.
-    var networks: [Network]? { clients.isEmpty ? nil : clients.compactMap(\.value) }
-
-    var isAboutSOCKS: Bool { socks4 != nil || advertise != nil || udpPorts != nil || bindPorts != nil }
-
     func validate() throws {
-        guard clients.count < 2 || networks?.count == clients.count else {
+        guard clients.count < 2 || clients.allSatisfy({ $0.value != nil }) else {
             throw ValidationError("`--from any` is everybody; no other network can stand beside it.")
         }
     }
 
-    func apply(to socks: inout Listener.SOCKSOptions) {
-        if let socks4 { socks.allowsVersion4 = socks4 }
-        if let advertise { socks.advertisedAddress = advertise.value }
-        if let udpPorts { socks.udpPorts = udpPorts.value }
-        if let bindPorts { socks.bindPorts = bindPorts.value }
+    /// What is given, for the listener on `endpoint`.
+    func change(of endpoint: Endpoint) -> ChangeListener {
+        var change = ChangeListener(endpoint: endpoint)
+        change.authentication = authentication
+        if !clients.isEmpty { change.clients = clients.compactMap(\.value) }
+        if !users.isEmpty { change.users = users }
+        change.allowsVersion4 = socks4
+        change.advertisedAddress = advertise
+        change.udpPorts = udpPorts
+        change.bindPorts = bindPorts
+        return change
     }
 }
 

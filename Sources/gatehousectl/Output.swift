@@ -1,3 +1,4 @@
+import Admin
 import Glibc
 
 /// Standard output or standard error: coloured on a terminal, unless NO_COLOR forbids it (no-color.org).
@@ -13,6 +14,8 @@ struct Output {
 
     static let standard = Output(descriptor: STDOUT_FILENO)
     static let errors = Output(descriptor: STDERR_FILENO)
+    /// Whether a program reads the output (--json). Taken from the words of the command line, since errors in it are JSON, too.
+    static let isJSON = CommandLine.arguments.dropFirst().prefix { $0 != "--" }.contains("--json")
 
     private let descriptor: Int32
     let isTerminal: Bool
@@ -24,17 +27,24 @@ struct Output {
         isColoured = isTerminal && environment("NO_COLOR") == nil && environment("TERM") != "dumb"
     }
 
+    /// The width of the terminal in characters; nil: it is none, or does not tell.
+    var columns: Int? {
+        var size = winsize()
+        guard isTerminal, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+
     func styled(_ text: String, _ style: Style) -> String {
         isColoured && style != .plain ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
     }
 
-    /// Whether nobody reads it any more: the pipe's other end is closed.
+    /// Whether the pipe's other end is closed, so that nobody reads any more.
     var isAbandoned: Bool {
         var state = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR | POLLHUP) != 0
     }
 
-    /// One line. What was printed before to the other one comes before it.
+    /// One line, after everything that was printed before to either of the two.
     func print(_ text: String) {
         fflush(nil)
         var rest = Array((text + "\n").utf8)[...]
@@ -43,6 +53,10 @@ struct Output {
             guard count > 0 || errno == EINTR else { return }
             rest = rest.dropFirst(max(count, 0))
         }
+    }
+
+    func print(json value: some Encodable) {
+        print(String(decoding: JSON.encode(value), as: UTF8.self))
     }
 
     /// `+ listener …` in green, `- …` in red, `~ …` in yellow.
@@ -60,14 +74,25 @@ struct Output {
 
 func print(_ text: String = "") { Output.standard.print(text) }
 
-/// Says on standard error why it was not done.
-func complain(_ reason: String) {
-    Output.errors.print("\(Output.errors.styled("Error:", .bad)) \(printable(reason))")
+/// Tells on standard error why the command was not carried out: with --json `{"error": …, "reason": …, "status": …}` in one line.
+func complain(_ reason: String, _ status: ExitStatus) {
+    guard Output.isJSON else {
+        return Output.errors.print("\(Output.errors.styled("Error:", .bad)) \(printable(reason))")
+    }
+    struct Complaint: Encodable {
+        var error: String
+        var reason: String
+        var status: Int32
+    }
+    Output.errors.print(json: Complaint(error: "\(status)", reason: reason, status: status.rawValue))
 }
 
-/// Says on standard error what the operator should know though it was done.
+/// Tells the operator something on standard error about a command that was carried out: with --json `{"warning": …}` in one line.
 func warn(_ warning: String) {
-    Output.errors.print("\(Output.errors.styled("Warning:", .doubtful)) \(printable(warning))")
+    guard Output.isJSON else {
+        return Output.errors.print("\(Output.errors.styled("Warning:", .doubtful)) \(printable(warning))")
+    }
+    Output.errors.print(json: ["warning": warning])
 }
 
 /// Without control characters: a name from the store must not steer the terminal.

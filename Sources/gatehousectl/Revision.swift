@@ -17,7 +17,8 @@ struct RevisionVerb: ParsableCommand {
         subcommands: [List.self, Show.self, Rollback.self])
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The newest revisions, newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "The newest revisions, newest first.", aliases: ["ls"])
 
         @Option(help: ArgumentHelp("How many at most.", valueName: "count"))
         var limit = 20

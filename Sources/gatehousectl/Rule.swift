@@ -7,9 +7,9 @@ struct RuleVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rule", abstract: "Who may go where through the proxies.",
         discussion: """
-            Rules are tried in the order of their numbers; the first of which everything matches that it names decides, \
-            and the default where none does. Behind all of them stands the built-in guard: loopback, link-local, multicast \
-            and private networks and the gateway itself are denied, unless a rule allows the very network (--to).
+            Rules are tried in the order of their numbers. The first rule whose conditions all match decides; if none \
+            matches, the default does. After them comes the built-in guard: it denies loopback, link-local, multicast and \
+            private networks and the gateway itself, unless a rule allows that network by name (--to).
 
             EXAMPLES:
               gatehousectl rule add allow --to 192.168.1.20 --port 443
@@ -22,10 +22,10 @@ struct RuleVerb: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Allow or deny something to somebody.",
+            abstract: "Add a rule, which is tried after those that there are.",
             discussion: """
-                The rule is about whatever matches all that is named here. It is tried after those that there are; its \
-                number is never given again.
+                The rule matches a request that fulfils all conditions given here. Its number is never given to another \
+                rule.
 
                 EXAMPLES:
                   gatehousectl rule add allow --user alice --to 10.0.0.0/8
@@ -33,34 +33,35 @@ struct RuleVerb: ParsableCommand {
                   gatehousectl rule add deny --port 6881-6889
                 """)
 
-        @Argument(help: "What to do about it.")
+        @Argument(help: "What the rule does with a request that it matches.")
         var action: Rule.Action
 
         @Option(
-            help: ArgumentHelp("Who asks, on a listener with passwords.", valueName: "name"),
+            help: ArgumentHelp("The user, on a listener that asks for a password.", valueName: "name"),
             completion: .column(1, ofVerb: "user"))
         var user: String?
 
         @Option(
             name: .customLong("from"),
-            help: ArgumentHelp("Where the client is: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
+            help: ArgumentHelp("The client's network: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
             transform: Network.parse)
         var client: Network?
 
         @Option(
             name: .customLong("to"),
-            help: ArgumentHelp("Where the destination is: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
+            help: ArgumentHelp("The destination's network: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
             transform: Network.parse)
         var destination: Network?
 
         @Option(
             help: ArgumentHelp(
-                "The name asked for, or one above it; a client that looks names up by itself asks for addresses.",
+                "The name asked for, or a parent of it. It never matches a client that looks names up by itself.",
                 valueName: "domain"), transform: Domain.parse)
         var domain: Domain?
 
         @Option(
-            name: .customLong("port"), help: ArgumentHelp("The destination's: PORT or PORT-PORT.", valueName: "port"),
+            name: .customLong("port"),
+            help: ArgumentHelp("The destination's port: PORT or PORT-PORT.", valueName: "port"),
             transform: PortRange.parse)
         var ports: PortRange?
 
@@ -70,8 +71,8 @@ struct RuleVerb: ParsableCommand {
             guard user != nil || client != nil || destination != nil || domain != nil || ports != nil else {
                 throw ValidationError(
                     """
-                    A rule is about something: give --user, --from, --to, --domain or --port. What holds where no rule \
-                    matches is `gatehousectl rule default \(action.rawValue)`.
+                    A rule needs a condition: give --user, --from, --to, --domain or --port. For requests that no rule matches \
+                    there is `gatehousectl rule default \(action.rawValue)`.
                     """)
             }
         }
@@ -86,10 +87,10 @@ struct RuleVerb: ParsableCommand {
 
     struct Default: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "What holds where no rule matches.",
-            discussion: "In the beginning it is allow, which leads to the internet and nowhere else.")
+            abstract: "Choose what happens to a request that no rule matches.",
+            discussion: "A new gateway begins with allow, which leads to the internet and nowhere else.")
 
-        @Argument(help: "What to do then.")
+        @Argument(help: "Allow or deny it.")
         var action: Rule.Action
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -101,7 +102,7 @@ struct RuleVerb: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The rules, in the order in which they are tried, and what holds behind them.")
+            abstract: "The rules, in the order in which they are tried, and what holds behind them.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -118,13 +119,11 @@ struct RuleVerb: ParsableCommand {
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
                 table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any")
-                table.add("built-in", cell(.deny), "any", "any", "no place on the internet", "any", "any")
+                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any")
                 table.show()
                 print()
-                print(
-                    "No place on the internet are loopback, link-local, multicast and private networks and the gateway itself;"
-                )
-                print("a rule that allows the very network (--to) opens it.")
+                print("These are not on the internet: loopback, link-local, multicast and private networks, and the")
+                print("gateway itself. A rule that allows such a network by name (--to) opens it.")
             }
         }
 
@@ -134,7 +133,7 @@ struct RuleVerb: ParsableCommand {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Remove a rule.")
+        static let configuration = CommandConfiguration(abstract: "Remove a rule.", aliases: ["rm"])
 
         @Argument(
             help: ArgumentHelp("As `rule list` shows it.", valueName: "number"),

@@ -6,7 +6,7 @@ import Policy
 
 struct SessionVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "session", abstract: "Who uses the proxies at present, and for what.",
+        commandName: "session", abstract: "Show and end the sessions of the proxies.",
         discussion: """
             A session is one client's connection to a proxy, from its beginning to its end. `gatehousectl top` shows them \
             live.
@@ -21,7 +21,7 @@ struct SessionVerb: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The sessions that are open, oldest first.",
-            discussion: "SENT went from the client to the origin, RECEIVED came back.")
+            discussion: "SENT went from the client to the origin, RECEIVED came back.", aliases: ["ls"])
 
         @OptionGroup var which: Which
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -72,7 +72,7 @@ struct SessionVerb: ParsableCommand {
             }
         }
 
-        /// - Parameter missed: those that were reported as ended without word of it, which may still come.
+        /// - Parameter missed: sessions that were shown as ended before their end was reported, which may still happen.
         private func report(
             _ reply: ListSessions.Reply, since known: inout [Int: SessionRecord], _ missed: inout Set<Int>
         ) {
@@ -82,7 +82,7 @@ struct SessionVerb: ParsableCommand {
                 known[session.id] = nil
                 report("-", session)
             }
-            // Those of a role that died left no word; one that ended while the list was made has its word in the next.
+            // A role that died reports no ends. A session that ended while the list was made is reported in the next one.
             missed = []
             for session in known.values.sorted(by: { $0.id < $1.id }) where open[session.id] == nil {
                 report("-", session)

@@ -6,7 +6,7 @@ import Policy
 struct StatusVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "What runs, what listens, what the firewall does.",
+        abstract: "Show processes, listeners and the firewall.",
         discussion: """
             Everybody who can reach the admin socket may look. Sessions and bytes are counted since gatehoused started; \
             RESTARTS says how often a process had to be started again.
@@ -65,8 +65,8 @@ struct StatusVerb: ParsableCommand {
             return
         }
         var table = Table(
-            .text("LISTENER"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .number("SESSIONS"),
-            .number("TOTAL"), .number("SENT"), .number("RECEIVED"))
+            .text("LISTENER"), .text("ENDPOINT"), .text("INTERFACE", rank: 2), .text("PASSWORD", rank: 1),
+            .number("SESSIONS"), .number("TOTAL", rank: 3), .number("SENT"), .number("RECEIVED"))
         for listener in listeners {
             table.add(
                 "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),
@@ -82,7 +82,7 @@ struct StatusVerb: ParsableCommand {
         let door = firewall.door
         let state = output.styled(door.name.rawValue, style(of: door))
         // To observe is to be observing; any other state is news.
-        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(door.description))"
+        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(short(door.description)))"
     }
 
     private static func style(of door: DoorState) -> Output.Style {
@@ -103,4 +103,9 @@ extension Status {
         }
         return warnings.first
     }
+}
+
+/// What a line of the terminal can carry of a reason; --json has all of it.
+private func short(_ reason: String) -> String {
+    reason.count > 240 ? reason.prefix(240) + "…" : reason
 }

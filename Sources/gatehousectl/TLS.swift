@@ -6,11 +6,11 @@ import Policy
 
 struct TLSVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tls", abstract: "What the https listeners show their clients.",
+        commandName: "tls", abstract: "Manage the certificate of the https listeners.",
         discussion: """
-            With the first https listener the gateway makes an authority of its own, which can vouch for addresses and \
-            local names alone, and a certificate that renews by itself. A device that has been given the \
-            authority's certificate trusts the proxy.
+            With the first https listener the gateway makes a certificate authority of its own and a certificate that \
+            renews by itself. The authority can vouch only for addresses and local names. A device that has its \
+            certificate trusts the proxy. None of this is part of a revision, and a rollback leaves it as it is.
 
             EXAMPLES:
               gatehousectl listener add https 192.168.1.1:3129
@@ -52,7 +52,7 @@ struct TLSVerb: ParsableCommand {
 
     struct Use: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show a certificate of your own, or the gateway's own again.",
+            abstract: "Use a certificate of your own, or the gateway's own again.",
             discussion: """
                 Both files are PEM. They are checked before anything changes: the key is the certificate's, nothing has \
                 ended, and each certificate is vouched for by the one after it. New clients see it at once; sessions \
@@ -60,14 +60,14 @@ struct TLSVerb: ParsableCommand {
                 """)
 
         @Option(
-            help: ArgumentHelp("The certificate, and after it those that vouch for it.", valueName: "file"),
+            help: ArgumentHelp("The certificate, followed by those that vouch for it.", valueName: "file"),
             completion: .file())
         var cert: String?
 
         @Option(help: ArgumentHelp("Its key, without a passphrase.", valueName: "file"), completion: .file())
         var key: String?
 
-        @Flag(help: "The certificate that the gateway's own authority issued.")
+        @Flag(help: "Use the certificate of the gateway's own authority again.")
         var own = false
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -87,7 +87,8 @@ struct TLSVerb: ParsableCommand {
     struct Renew: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Issue a new certificate with a new key, now.",
-            discussion: "It happens by itself in time, and when the gateway gets another address.")
+            discussion: "This happens by itself before the certificate ends, and when the gateway gets another address."
+        )
 
         @Flag(help: "Make another authority, too: every device has to be given its certificate then.")
         var authority = false
@@ -125,8 +126,7 @@ private func present(_ facts: CertificateFacts) {
     }
 }
 
-/// What is in a file that the operator names. The daemon reads no files of operators: theirs may be ones that they could not
-/// read themselves.
+/// The text of a file that the operator names. The daemon reads no file for an operator, who might not be allowed to read it.
 private func text(ofFile path: String) throws -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))") }

@@ -6,7 +6,7 @@ import Policy
 
 struct TopVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "top", abstract: "The sessions, live.",
+        commandName: "top", abstract: "Show the sessions live.",
         discussion: """
             Keys: r sorts by rate, b by bytes, a by age; space refreshes at once; q quits. Where standard output is no \
             terminal it prints one picture and ends.

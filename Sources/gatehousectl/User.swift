@@ -4,7 +4,7 @@ import Policy
 
 struct UserVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "user", abstract: "Who may use the listeners that ask for a password.",
+        commandName: "user", abstract: "Manage the users of the listeners that ask for a password.",
         discussion: """
             EXAMPLES:
               gatehousectl user add alice
@@ -23,7 +23,7 @@ struct UserVerb: ParsableCommand {
 
         func run() throws {
             let daemon = try Daemon(global)
-            // Before the question: to type a password twice for a name that is refused is a nuisance.
+            // Checked before the password is asked for.
             guard try !daemon.users().contains(account.name) else {
                 throw Failure(
                     """
@@ -53,7 +53,7 @@ struct UserVerb: ParsableCommand {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The users' names.")
+        static let configuration = CommandConfiguration(abstract: "The users' names.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -69,7 +69,7 @@ struct UserVerb: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove a user.", discussion: "The user's sessions end at once.")
+            abstract: "Remove a user.", discussion: "The user's sessions end at once.", aliases: ["rm"])
 
         @Argument(help: "As `user list` shows it.", completion: .column(1, ofVerb: "user"))
         var name: String
@@ -101,7 +101,7 @@ struct UserVerb: ParsableCommand {
 }
 
 extension Daemon {
-    fileprivate func users() throws(ClientError) -> [String] {
+    fileprivate func users() throws -> [String] {
         try ask(ListUsers()).users.map(\.name)
     }
 }

@@ -17,15 +17,23 @@ func leave(_ error: any Error) -> Never {
     let status: ExitStatus
     switch error {
     case let error as ClientError:
-        complain(error.description)
         status = ExitStatus(error)
+        complain(error.description, status)
     case let failure as Failure:
-        complain(failure.reason)
         status = failure.status
+        complain(failure.reason, status)
     default:
-        let message = Gatehousectl.fullMessage(for: error)
         status = Gatehousectl.exitCode(for: error).isSuccess ? .done : .usage
-        if status == .done { print(message) } else { Output.errors.print(message) }
+        let message = Gatehousectl.fullMessage(for: error)
+        if status == .done {
+            print(message)
+        } else if let hint = Suggestion.hint(for: Array(CommandLine.arguments.dropFirst())) {
+            complain(hint, status)
+        } else if Output.isJSON {
+            complain(Gatehousectl.message(for: error), status)
+        } else {
+            Output.errors.print(message)
+        }
     }
     exit(status.rawValue)
 }

@@ -57,6 +57,8 @@ struct SessionTests {
         let session = try #require(try home.sessions().first { $0["client"] as? String == tunnels[1].client.nearEnd })
         let id = try #require(session["id"] as? Int)
         #expect(try home.ctl("session", "kill", "\(id)").contains("1 session ended"))
+        // A session whose task had not noticed yet was listed once more.
+        #expect(try !home.sessions().contains { $0["id"] as? Int == id })
         #expect(tunnels[1].wasReset())
         #expect(try home.attempt("session", "kill", "\(id)").status == 1)
         try home.ctl("session", "kill", "--user", "alice")

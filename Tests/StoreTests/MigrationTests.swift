@@ -58,11 +58,11 @@ import Testing
                 == Opening(
                     name: "backup", .init("tcp 873")!, from: .anywhere, source: Network("203.0.113.7/32")!))
         #expect(
-            try store.changes(of: 4) == [
+            try store.changes(of: 4).lines == [
                 "- zone internet without interfaces", "+ zone internet eth0",
                 "- opening backup tcp 873 from anywhere, 203.0.113.7/32",
             ])
-        #expect(try store.changes(of: 2).contains("+ opening ssh tcp 22 from anywhere"))
+        #expect(try store.changes(of: 2).lines.contains("+ opening ssh tcp 22 from anywhere"))
     }
 
     @Test func `goes on from there`() throws {
@@ -73,7 +73,7 @@ import Testing
         try store.commit(policy, author: alice, summary: "zones")
         #expect(try store.policy() == policy)
         #expect(
-            try store.changes(of: 5) == [
+            try store.changes(of: 5).lines == [
                 "+ zone guest guest0", "- opening ssh tcp 22 from anywhere", "+ opening ssh tcp 22 from home",
             ])
         try store.commit(try store.policy(at: 3), author: alice, summary: "rollback to revision 3")

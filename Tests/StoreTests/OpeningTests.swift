@@ -83,12 +83,12 @@ import Testing
         #expect(try store.policy() == policy)
         policy.rules = rules
         #expect(try store.policy(at: 2) == policy)
-        #expect(try store.changes(of: 3) == ["- rule 1 allow to 127.0.0.0/8"])
+        #expect(try store.changes(of: 3).lines == ["- rule 1 allow to 127.0.0.0/8"])
         #expect(try store.nextRuleID() == 3)
         policy.defaultAction = .deny
         try store.commit(policy, author: alice, summary: "rule default deny")
         #expect(
-            try store.changes(of: 4) == [
+            try store.changes(of: 4).lines == [
                 "+ rule 1 allow to 127.0.0.0/8", "- rule default allow", "+ rule default deny",
             ])
         #expect(throws: StoreError.ruleNumberReused(1)) {

@@ -63,14 +63,14 @@ import Testing
         #expect(try store.policy() == .example)
         #expect(try store.policy(at: 3) == changed)
         #expect(try store.current().id == 4)
-        #expect(try store.changes(of: 4).contains("- rule 4 allow to 10.0.0.0/8"))
+        #expect(try store.changes(of: 4).lines.contains("- rule 4 allow to 10.0.0.0/8"))
     }
 
     @Test func `a revision tells what it changed`() throws {
         let store = try Store(directory: directory.path)
         try store.commit(.example, author: alice, summary: "everything")
         #expect(
-            try store.changes(of: 2) == [
+            try store.changes(of: 2).lines == [
                 "- zone home without interfaces",
                 "+ zone home eth1 wlan0",
                 "- zone internet without interfaces",
@@ -99,7 +99,7 @@ import Testing
         changed.openings[1].source = Network("192.0.2.0/24")!
         try store.commit(changed, author: alice, summary: "changed")
         #expect(
-            try store.changes(of: 3) == [
+            try store.changes(of: 3).lines == [
                 "~ user anna, new password",
                 "- rule 1 allow to 127.0.0.0/8",
                 "- opening ssh tcp 22 from anywhere",

@@ -127,13 +127,4 @@ import Testing
             try store.policy(undoing: 4)
         }
     }
-
-    @Test func `shows the differences of any two policies as the history does`() throws {
-        var second = Policy.example
-        second.users[0].passwordHash = "scrypt$9"
-        second.rules.removeLast()
-        let store = try store(.example, second)
-        #expect(Store.changes(from: .example, to: second) == (try store.changes(of: 3)))
-        #expect(Store.changes(from: second, to: second).isEmpty)
-    }
 }

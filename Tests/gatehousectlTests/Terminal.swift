@@ -8,12 +8,14 @@ final class Terminal {
     private let process = ChildProcess()
     private(set) var screen = ""
 
-    init(_ arguments: [String], environment: [String: String]) throws {
+    /// - Parameter columns: its width; nil: it does not tell.
+    init(_ arguments: [String], environment: [String: String], columns: UInt16? = nil) throws {
         var (master, slave) = (Int32(-1), Int32(-1))
         guard openpty(&master, &slave, nil, nil, nil) == 0, fcntl(master, F_SETFD, FD_CLOEXEC) == 0 else {
             throw Trouble("no terminal: \(String(cString: strerror(errno)))")
         }
         self.master = master
+        if let columns { resize(columns: columns, rows: 24) }
         let terminal = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
         process.executableURL = URL(filePath: "/usr/bin/setsid")
         process.arguments = ["--ctty", "--wait", "timeout", "--foreground", "60"] + arguments

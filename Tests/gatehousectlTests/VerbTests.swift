@@ -34,6 +34,41 @@ struct VerbTests {
         #expect(try home.ctl("status").status == 0)
     }
 
+    @Test("ls and rm are short for list and remove")
+    func shortForms() throws {
+        let home = try Home()
+        #expect(try home.ctl("rule", "add", "deny", "--port", "25").status == 0)
+        #expect(try home.ctl("rule", "ls").output == (try home.ctl("rule", "list").output))
+        #expect(try home.ctl("rule", "rm", "1").output.hasPrefix("- rule 1 deny port 25\n"))
+    }
+
+    // What ctl knew of a listener was read, changed and written back whole: of two operators one undid what the other did.
+    @Test("Two who change different things of one listener at once both get what they want")
+    func twoOperators() throws {
+        let home = try Home()
+        let endpoint = "127.0.0.1:\(try freePort())"
+        #expect(try home.ctl("listener", "add", "socks5", endpoint).status == 0)
+        let changes = [
+            ["--socks4"], ["--advertise", "192.0.2.1"], ["--udp-ports", "5000-5009"], ["--bind-ports", "6000-6009"],
+        ]
+        let group = DispatchGroup()
+        for options in changes {
+            DispatchQueue.global().async(group: group) {
+                _ = try? run(
+                    [Home.ctl, "--socket", home.socket, "listener", "set", endpoint] + options, environment: [:])
+            }
+        }
+        group.wait()
+        let listeners = try #require(try home.json("listener", "list")["listeners"] as? [[String: Any]])
+        let socks = try #require(listeners.first?["socks"] as? NSDictionary)
+        let expected: NSDictionary = [
+            "allowsVersion4": true, "advertisedAddress": "192.0.2.1", "udpPorts": "5000-5009", "bindPorts": "6000-6009",
+        ]
+        #expect(socks == expected)
+        let history = try home.ctl("revision", "list").output
+        #expect(history.contains("listener set \(endpoint): udpPorts 5000-5009"), "\(history)")
+    }
+
     @Test("Global options stand before the verb, after it, or in the middle")
     func globalOptions() throws {
         let home = try Home()
@@ -91,6 +126,53 @@ struct VerbTests {
         #expect(nobody.errors.contains("systemctl start gatehouse"), "\(nobody)")
     }
 
+    @Test("What goes wrong is JSON on standard error for a program that asked for JSON")
+    func jsonErrors() throws {
+        let home = try Home()
+        func complaint(_ arguments: String...) throws -> (status: Int32, fields: [String: Any]) {
+            let outcome = try run([Home.ctl, "--socket", home.socket, "--json"] + arguments, environment: [:])
+            let object = try JSONSerialization.jsonObject(with: Data(outcome.errors.utf8))
+            return (outcome.status, try #require(object as? [String: Any]))
+        }
+        let refused = try complaint("rule", "remove", "7")
+        #expect(refused.status == 1 && refused.fields["error"] as? String == "refused")
+        #expect((refused.fields["reason"] as? String)?.hasPrefix("no rule 7") == true)
+        #expect(refused.fields["status"] as? Int == 1)
+        let usage = try complaint("rule", "remove", "seven")
+        #expect(usage.status == 2 && usage.fields["error"] as? String == "usage")
+        let unknown = try complaint("stauts")
+        #expect((unknown.fields["reason"] as? String)?.contains("`gatehousectl status`") == true)
+        home.stopDaemon()
+        let gone = try complaint("status")
+        #expect(gone.status == 3 && gone.fields["error"] as? String == "unreachable")
+    }
+
+    @Test("The version of this command is told while the daemon is down, too")
+    func versionAlone() throws {
+        let outcome = try run([Home.ctl, "--socket", "/nonexistent", "version"], environment: [:])
+        #expect(outcome.status == 0 && outcome.output.hasPrefix("gatehousectl "), "\(outcome)")
+        #expect(outcome.output.contains("gatehoused   unknown: gatehoused is not running"), "\(outcome)")
+        #expect(try run([Home.ctl, "--socket", "/nonexistent", "--json", "version"], environment: [:]).status == 3)
+    }
+
+    @Test("Status fits a terminal of 80 columns; where there is room, it tells more")
+    func width() throws {
+        let home = try Home()
+        let endpoint = "127.0.0.100:\(try freePort())"
+        #expect(try home.ctl("listener", "add", "socks5", endpoint, "--interface", "lo").status == 0)
+        func lines(columns: UInt16) throws -> [Substring] {
+            let terminal = try Terminal(
+                [Home.ctl, "status"], environment: ["GATEHOUSE_SOCKET": home.socket, "NO_COLOR": "1"],
+                columns: columns)
+            #expect(terminal.end() == 0)
+            return terminal.screen.split(whereSeparator: \.isNewline)
+        }
+        let narrow = try lines(columns: 80)
+        let row = try #require(narrow.first { $0.contains(endpoint) })
+        #expect(row.count <= 80 && narrow.contains { $0.contains("ENDPOINT") && $0.contains("RECEIVED") }, "\(narrow)")
+        #expect(try lines(columns: 120).contains { $0.contains("TOTAL") && $0.contains("INTERFACE") })
+    }
+
     @Test(
         "A stranger is told that it is the permission that is missing",
         .enabled(if: getuid() == 0, "needs root: setpriv"))
@@ -99,7 +181,17 @@ struct VerbTests {
         #expect(chmod(home.directory, 0o755) == 0)
         let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         let list = try run(nobody + [Home.ctl, "--socket", home.socket, "user", "list"], environment: [:])
-        #expect(list.status == 4 && list.errors.hasPrefix("Error: "), "\(list)")
+        #expect(list.status == 4 && list.errors.hasPrefix("Error: nobody may not do this"), "\(list)")
+        #expect(list.errors.contains("`sudo gatehousectl --socket \(home.socket) user list`"), "\(list)")
+        #expect(chown(home.socket, 0, 100) == 0)
+        let again = try run(nobody + [Home.ctl, "--socket", home.socket, "user", "list"], environment: [:])
+        #expect(again.errors.contains("`sudo adduser nobody users`, and log in again"), "\(again)")
+        // The status is for everybody, and names no users to them.
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("limit", "set", "user", "kid", "--sessions", "5").errors.contains("limit for user kid"))
+        #expect(try home.ctl("status").output.contains("kid"))
+        let look = try run(nobody + [Home.ctl, "--socket", home.socket, "status"], environment: [:])
+        #expect(look.status == 0 && !look.output.contains("kid") && look.output.contains("1 user"), "\(look)")
         #expect(chmod(home.socket, 0o600) == 0)
         let status = try run(nobody + [Home.ctl, "--socket", home.socket, "status"], environment: [:])
         #expect(status.status == 4 && status.errors.contains("may not open"), "\(status)")
@@ -122,6 +214,14 @@ struct VerbTests {
             (["limit", "set", "user", "--bandwidth", "10Mbit"], "'10Mbit'", "bytes per second"),
             (["limit", "set", "user", "--rate", "5/min"], "'5/min'", "20/s"),
             (["limit", "set", "user"], "--sessions", "--rate"),
+            (["limit", "set", "user", "--sessions", "-5"], "'-5'", "none for no bound"),
+            (["limit", "set", "user", "--sessions", "0"], "'0'", "1 or more"),
+            (["listener", "add", "socks5", "fd00:1::1:1080"], "'fd00:1::1:1080'", "[fd00:1::1]:1080"),
+            (["rule", "add", "deny", "--domain", "http://games.test/"], "'http://games.test/'", "write games.test"),
+            (["stauts"], "'stauts'", "`gatehousectl status`"),
+            (["listner", "list"], "'listner'", "`gatehousectl listener`"),
+            (["--socket", "/x", "rule", "delete", "1"], "'delete'", "`gatehousectl rule default`"),
+            (["firewall", "off"], "'off'", "it has show, enforce, observe"),
             (["limit", "set", "client", "kid", "--sessions", "1"], "'kid'", "ADDRESS/PREFIX"),
             (["limit", "remove", "kid"], "'kid'", "client NETWORK"),
             (["listener", "add", "http", "127.0.0.1:1", "--from", "all"], "'all'", "ADDRESS/PREFIX"),
@@ -153,7 +253,7 @@ struct VerbTests {
         }
         #expect(lines[1] == "1 deny kid 10.0.0.0/8 any example.com 443")
         #expect(lines[2] == "default deny any any everything else any")
-        #expect(lines[3].hasPrefix("built-in deny any any no place on"))
+        #expect(lines[3].hasPrefix("built-in deny any any not on the"))
         let again = try home.ctl("rule", "add", "allow", "--user", "kid", "--domain", "www.example.com")
         #expect(again.status == 0, "\(again)")
         let covered = try home.ctl("rule", "add", "allow", "--user", "kid", "--domain", "a.www.example.com")
@@ -174,7 +274,19 @@ struct VerbTests {
         let gone = try home.ctl("limit", "remove", "client", "10.0.0.0/8")
         #expect(gone.output.hasPrefix("- limit client 10.0.0.0/8: 1000000 bytes per second\n"), "\(gone)")
         #expect(try home.ctl("limit", "set", "user", "kid", "--sessions", "1").errors.contains("there is no user kid"))
-        #expect(try home.ctl("limit", "set", "client", "--sessions", "0").errors.contains("give 1 to 1000000"))
+        let much = try home.ctl("limit", "set", "client", "--sessions", "2000000")
+        #expect(much.errors.contains("give 1 to 1000000"), "\(much)")
+        // What is not given stays. It used to be taken away, and yesterday's bound was gone.
+        let more = try home.ctl("limit", "set", "client", "--bandwidth", "2M")
+        #expect(
+            more.output.hasPrefix(
+                "- limit client: 500 sessions, 50 new sessions per second\n+ limit client: 500 sessions, "
+                    + "50 new sessions per second, 2000000 bytes per second\n"), "\(more)")
+        let less = try home.ctl("limit", "set", "client", "--sessions", "none", "--rate", "none")
+        #expect(less.output.contains("+ limit client: 2000000 bytes per second\n"), "\(less)")
+        let last = try home.ctl("limit", "set", "client", "--bandwidth", "none")
+        #expect(last.errors.contains("`gatehousectl limit remove client` takes one away"), "\(last)")
+        #expect(try home.ctl("revision", "list").output.contains("limit set client: rate 0, sessions 0"))
     }
 
     @Test("A listener is changed, and what is not named stays")

@@ -22,6 +22,8 @@ final class Session: SessionOwner {
     private(set) var name: String?
     /// nil when the session is over.
     private var handle: SessionHandle?
+    /// Whether somebody ended it: its task may need another turn to notice, and it is listed no more.
+    private(set) var isEnding = false
     private var allowance = Allowance()
     /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
     var kind: Listener.Kind
@@ -176,6 +178,7 @@ final class Session: SessionOwner {
 
     /// Ends the session now, whatever it does: its client is reset.
     func end() {
+        isEnding = true
         handle?.end()
     }
 

@@ -71,7 +71,7 @@ package actor Sessions {
         var list = SessionList()
         forEach { session in
             var record = session.record(session.traffic, at: now)
-            guard query.selection.contains(record) else { return }
+            guard !session.isEnding, query.selection.contains(record) else { return }
             if let rate = rates[session.id] {
                 (record.sentRate, record.receivedRate) = (Int(clamping: rate.sent), Int(clamping: rate.received))
             }
@@ -109,7 +109,7 @@ package actor Sessions {
     private func end(where isMeant: (Session) -> Bool) -> Int {
         var count = 0
         forEach { session in
-            guard isMeant(session) else { return }
+            guard !session.isEnding, isMeant(session) else { return }
             session.end()
             count += 1
         }

@@ -1,15 +1,29 @@
 package import Address
 package import Policy
 
-// The calls about sessions: what goes on at present, beside what the policy says.
+/// The calls about sessions: what goes on at present, beside what the policy says.
+enum SessionCalls {
+    static let all: [any Call.Type] = [ListSessions.self, EndSessions.self]
+}
 
 package struct ListSessions: Call {
+    package static let documentation = """
+        The sessions that are open.
+        user: only the sessions of this user.
+        client: only the sessions of clients in this network, ADDRESS or ADDRESS/PREFIX.
+        order: null: oldest first.
+        limit: how many at most; null: all of them.
+        rates: whether bytes per second are measured from one call to the next; null: no.
+        endedAfter: the time of an earlier reply; null: none. The sessions that ended since are told too.
+        ended: those, as far back as the daemon remembers.
+        total: how many are open, those beyond limit included.
+        time: microseconds of a clock that never goes back.
+        """
+
     package struct Reply: Codable, Hashable, Sendable {
         package var sessions: [SessionRecord]
         package var ended: [SessionRecord]
-        /// How many are open that are meant, listed or not.
         package var total: Int
-        /// Microseconds of a clock that never goes back; `endedAfter` of the next call.
         package var time: Int
 
         package init(_ list: SessionList, time: Int) {
@@ -19,18 +33,12 @@ package struct ListSessions: Call {
             self.time = time
         }
     }
-    package static let method = Method.listSessions
-    /// Only this user's.
+
     package var user: String?
-    /// Only those of clients in this network.
     package var client: Network?
-    /// nil: oldest first.
     package var order: SessionQuery.Order?
-    /// nil: all of them.
     package var limit: Int?
-    /// Whether to measure rates from one call to the next; nil: no.
     package var rates: Bool?
-    /// Also those that ended since, as far back as the daemon remembers: the `time` of the call before. nil: none.
     package var endedAfter: Int?
 
     package init(
@@ -46,15 +54,21 @@ package struct ListSessions: Call {
     }
 }
 
-/// Ends the sessions that have all of what is named; something has to be.
 package struct EndSessions: Call {
+    package static let documentation = """
+        Ends the sessions that have all of what is named, at once, with a reset; something has to be named.
+        ids: sessions by their numbers.
+        user: the sessions of this user.
+        client: the sessions of clients in this network, ADDRESS or ADDRESS/PREFIX.
+        ended: how many sessions were ended.
+        """
+
     package struct Reply: Codable, Hashable, Sendable {
-        /// How many.
         package var ended: Int
 
         package init(ended: Int) { self.ended = ended }
     }
-    package static let method = Method.endSessions
+
     package var ids: [Int]?
     package var user: String?
     package var client: Network?

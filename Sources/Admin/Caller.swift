@@ -1,0 +1,16 @@
+package import Policy
+
+/// The other end of a connection, as the kernel vouches for it (SO_PEERCRED, unix(7)).
+package struct Caller: Hashable, Sendable {
+    package var author: Author
+    /// Whether the caller may call what takes `Permission.operator`.
+    package var isOperator: Bool
+    /// The process that connected; it may have ended since.
+    package var process: Int32
+
+    package init(author: Author, isOperator: Bool, process: Int32 = 0) {
+        self.author = author
+        self.isOperator = isOperator
+        self.process = process
+    }
+}

@@ -1,0 +1,63 @@
+package import Policy
+
+/// The calls about the firewall.
+enum FirewallCalls {
+    static let all: [any Call.Type] = [GetFirewall.self, SetFirewallMode.self, Open.self, Close.self]
+}
+
+package struct GetFirewall: Call {
+    package typealias Reply = FirewallReport
+    package static let documentation = """
+        What the kernel should hold, and how the door stands.
+        ruleset: what the kernel should hold in mode enforce, as nft(8) would print it.
+        openings: those that an operator asked for.
+        zones: the zones that openings and listeners name.
+        """
+
+    package init() {}
+}
+
+/// What the kernel should hold; `GetFirewall` documents the members.
+package struct FirewallReport: Codable, Hashable, Sendable {
+    package var mode: FirewallMode
+    package var door: DoorState
+    package var ruleset: String
+    package var openings: [Opening]
+    package var zones: [Zone]
+
+    package init(mode: FirewallMode, door: DoorState, ruleset: String, openings: [Opening], zones: [Zone]) {
+        self.mode = mode
+        self.door = door
+        self.ruleset = ruleset
+        self.openings = openings
+        self.zones = zones
+    }
+}
+
+package struct SetFirewallMode: Call {
+    package typealias Reply = Applied
+    package static let documentation =
+        "Puts the ruleset into the kernel, or takes it out of the kernel and only shows it."
+
+    package var mode: FirewallMode
+
+    package init(mode: FirewallMode) { self.mode = mode }
+}
+
+package struct Open: Call {
+    package typealias Reply = Applied
+    package static let documentation = "Makes a port of the gateway itself reachable."
+
+    package var opening: Opening
+
+    package init(opening: Opening) { self.opening = opening }
+}
+
+package struct Close: Call {
+    package typealias Reply = Applied
+    package static let documentation = "Takes an opening back, by its name. Connections that are established go on."
+
+    package var name: String
+
+    package init(name: String) { self.name = name }
+}

@@ -1,0 +1,77 @@
+package import Policy
+
+/// The calls about the gateway as a whole.
+enum GatewayCalls {
+    static let all: [any Call.Type] = [GetVersion.self, GetStatus.self, GetClientSetup.self, Setup.self]
+}
+
+package struct GetVersion: Call {
+    package static let permission = Permission.anyone
+    package static let documentation = "The daemon's version."
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var version: String
+
+        package init(version: String = gatehouseVersion) { self.version = version }
+    }
+
+    package init() {}
+}
+
+package struct GetStatus: Call {
+    package typealias Reply = Status
+    package static let permission = Permission.anyone
+    package static let documentation = """
+        How the gateway is doing.
+        uptime: seconds.
+        users: how many there are.
+        warnings: what an operator should look at. To callers who are no operators they name no user.
+        """
+
+    package init() {}
+}
+
+package struct GetClientSetup: Call {
+    package static let permission = Permission.anyone
+    package static let documentation = """
+        How the home's devices are set up.
+        autoConfiguration: the URL of the PAC file; null: no listener serves it.
+        """
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var offers: [Premises.Offer]
+        package var autoConfiguration: String?
+
+        package init(offers: [Premises.Offer]) {
+            self.offers = offers
+            // A device trusts no CA of ours before somebody has seen to it, and more networks have IPv4.
+            let order: [(Premises.Offer) -> Bool] = [
+                { $0.kind != .https && $0.isIPv4 }, { $0.kind != .https }, { $0.isIPv4 }, { _ in true },
+            ]
+            let served = offers.filter { $0.autoConfiguration != nil }
+            autoConfiguration = order.lazy.compactMap { served.first(where: $0) }.first?.autoConfiguration
+        }
+    }
+
+    package init() {}
+}
+
+package struct Setup: Call {
+    package typealias Reply = Applied
+    package static let documentation = """
+        Makes the machine a gateway: both proxies on the address of the interface lan, everything else shut.
+        lan: the interface behind which the home is.
+        wan: the interface that leads to the internet; null: as before.
+        allowSSH: also opens TCP port 22 on lan.
+        """
+
+    package var lan: String
+    package var wan: String?
+    package var allowSSH: Bool
+
+    package init(lan: String, wan: String? = nil, allowSSH: Bool = false) {
+        self.lan = lan
+        self.wan = wan
+        self.allowSSH = allowSSH
+    }
+}

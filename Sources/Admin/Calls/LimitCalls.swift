@@ -1,0 +1,54 @@
+package import Policy
+
+/// The calls about limits.
+enum LimitCalls {
+    static let all: [any Call.Type] = [ListLimits.self, SetLimit.self, RemoveLimit.self]
+}
+
+package struct ListLimits: Call {
+    package static let documentation = "The limits that there are."
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var limits: [Limit]
+
+        package init(limits: [Limit]) { self.limits = limits }
+    }
+
+    package init() {}
+}
+
+package struct SetLimit: Call {
+    package typealias Reply = Applied
+    package static let documentation = """
+        Limits somebody, or changes the limit that there is for the same subject: what is null stays as it is.
+        sessions, rate, bandwidth: as in Limit; 0: not limited any more.
+        """
+
+    package var subject: Limit.Subject
+    package var sessions: Int?
+    package var rate: Int?
+    package var bandwidth: Int?
+
+    package init(subject: Limit.Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil) {
+        self.subject = subject
+        self.sessions = sessions
+        self.rate = rate
+        self.bandwidth = bandwidth
+    }
+
+    /// Gives `limit` what is not nil here.
+    package func change(_ limit: inout Limit) {
+        if let sessions { limit.sessions = sessions == 0 ? nil : sessions }
+        if let rate { limit.rate = rate == 0 ? nil : rate }
+        if let bandwidth { limit.bandwidth = bandwidth == 0 ? nil : bandwidth }
+    }
+}
+
+package struct RemoveLimit: Call {
+    package typealias Reply = Applied
+    package static let documentation = "Takes a limit away, by whom it is for."
+
+    package var subject: Limit.Subject
+
+    package init(subject: Limit.Subject) { self.subject = subject }
+}

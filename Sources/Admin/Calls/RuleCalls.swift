@@ -1,0 +1,76 @@
+package import Address
+package import Policy
+
+/// The calls about rules.
+enum RuleCalls {
+    static let all: [any Call.Type] = [ListRules.self, AddRule.self, RemoveRule.self, SetDefault.self]
+}
+
+package struct ListRules: Call {
+    package static let documentation = """
+        The rules, in the order in which they are tried.
+        defaultAction: what holds where no rule matches.
+        """
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var rules: [Rule]
+        package var defaultAction: Rule.Action
+
+        package init(rules: [Rule], defaultAction: Rule.Action) {
+            self.rules = rules
+            self.defaultAction = defaultAction
+        }
+    }
+
+    package init() {}
+}
+
+package struct AddRule: Call {
+    package typealias Reply = AppliedRule
+    package static let documentation = """
+        The rule is tried after those that there are.
+        id: its number, which is never given again.
+        """
+
+    package var action: Rule.Action
+    package var user: String?
+    package var client: Network?
+    package var destination: Network?
+    package var domain: String?
+    package var ports: PortRange?
+
+    package init(
+        action: Rule.Action, user: String? = nil, client: Network? = nil, destination: Network? = nil,
+        domain: String? = nil, ports: PortRange? = nil
+    ) {
+        self.action = action
+        self.user = user
+        self.client = client
+        self.destination = destination
+        self.domain = domain
+        self.ports = ports
+    }
+
+    package func rule(id: Int) -> Rule {
+        Rule(
+            id: id, action: action, user: user, client: client, destination: destination, domain: domain, ports: ports)
+    }
+}
+
+package struct RemoveRule: Call {
+    package typealias Reply = Applied
+    package static let documentation = "Its number is never given to another rule."
+
+    package var id: Int
+
+    package init(id: Int) { self.id = id }
+}
+
+package struct SetDefault: Call {
+    package typealias Reply = Applied
+    package static let documentation = "What holds where no rule matches. A new gateway begins with allow."
+
+    package var action: Rule.Action
+
+    package init(action: Rule.Action) { self.action = action }
+}

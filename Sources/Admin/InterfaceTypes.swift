@@ -1,0 +1,224 @@
+import Address
+import Policy
+
+// Names, documentation and notations of the policy's types in the interface.
+
+extension Listener: InterfaceType {
+    static let documentation = """
+        A port on which a proxy accepts clients.
+        endpoint: ADDRESS:PORT or [V6ADDRESS]:PORT.
+        interface: the network interface that the socket is bound to; null: whichever holds the address.
+        zone: the zone from whose interfaces clients come, in place of one interface.
+        clients: the networks from which clients are served; empty or null: every one.
+        users: who may use it, by name; empty or null: every user there is.
+        """
+}
+
+extension Listener.Kind: InterfaceEnumeration {
+    static let interfaceName = "ListenerKind"
+    static let documentation = """
+        https: HTTP inside TLS.
+        mixed: SOCKS5 or HTTP, told apart by the client's first byte.
+        """
+}
+
+extension Listener.SOCKSOptions: InterfaceType {
+    static let documentation = """
+        What a listener that speaks SOCKS5 does beside CONNECT.
+        allowsVersion4: speaks SOCKS4 and SOCKS4a too, which know no password.
+        advertisedAddress: what a reply to UDP ASSOCIATE names in place of the socket's own address.
+        udpPorts, bindPorts: PORT or PORT-PORT; null: whichever the kernel gives.
+        """
+}
+
+extension Listener.Authentication: InterfaceEnumeration {
+    static let documentation = """
+        none: everybody who can reach the port may use it.
+        required: user and password.
+        """
+}
+
+extension ListUsers.User: InterfaceType {
+    static let documentation = "Somebody who may use the listeners that ask for a password."
+}
+
+extension Rule: InterfaceType {
+    static let documentation = """
+        Says who may go where through the proxies. Rules are tried in ascending order of their numbers. The first rule whose
+        conditions all match decides, then the default. A condition that is null always matches.
+        user: who asks.
+        client: the network from which they ask, ADDRESS or ADDRESS/PREFIX.
+        destination: the network in which the destination's address is. An allow that names one opens it even where the
+        built-in guard denies it; one that names none, and the default allow, leave the guard in force.
+        domain: the name asked for, or a parent of it.
+        ports: the destination's port, PORT or PORT-PORT.
+        """
+}
+
+extension Rule.Action: InterfaceEnumeration {
+    static let interfaceName = "RuleAction"
+    static let documentation = "What a rule does with what it matches."
+}
+
+extension Limit: InterfaceType {
+    static let documentation = """
+        What somebody may use up, over both proxies together; what is null is not limited.
+        subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME.
+        A limit that names somebody goes before the one for each.
+        sessions: at once.
+        rate: new sessions per second.
+        bandwidth: bytes per second, each way.
+        """
+}
+
+extension Zone: InterfaceType {
+    static let documentation = """
+        A part of the world that is told apart by the interfaces that lead there. home and internet are always there.
+        """
+}
+
+extension Opening: InterfaceType {
+    static let documentation = """
+        A service of the gateway itself that is reachable though no listener is behind it.
+        services: "tcp PORT", "udp PORT-PORT", "protocol NAME" or "protocol NUMBER" each.
+        place: from where: anywhere, the name of a zone, or interface:NAME.
+        source: the network that may come in; null: everybody of that place.
+        until: when it closes by itself, in seconds since 1970, UTC; null: never.
+        """
+}
+
+extension FirewallMode: InterfaceEnumeration {
+    static let documentation = """
+        enforce: the kernel holds the ruleset.
+        observe: the ruleset is computed and shown; the kernel is not touched.
+        """
+}
+
+extension DoorState: InterfaceUnion {
+    struct Members: Decodable {
+        var state: Name
+        var why: String?
+        var until: Int?
+    }
+
+    static let interfaceName = "Door"
+    static let documentation = """
+        How the door stands: what the kernel is to hold, and whether it does.
+        why: the reason of left, fallback and refused.
+        until: when a trial ends, in seconds since 1970, UTC.
+        """
+    static let samples: [DoorState] = [
+        .off, .starting, .enforced, .observing, .left(why: "why"), .fallback(why: "why"), .refused(why: "why"),
+        .trial(until: 7),
+    ]
+}
+
+extension DoorState.Name: InterfaceEnumeration {
+    static let interfaceName = "DoorState"
+    static let documentation = """
+        enforced: the kernel holds the ruleset.
+        observing: the ruleset is shown only.
+        left: nothing is asked of the kernel, which holds a table from before.
+        fallback: the store cannot be read.
+        refused: the kernel does not hold the ruleset.
+        trial: the kernel holds the ruleset until somebody confirms it or the time is up.
+        """
+}
+
+extension CertificateFacts: InterfaceType {
+    static let interfaceName = "Certificate"
+    static let documentation = """
+        What a certificate says.
+        notBefore, notAfter: seconds since 1970, UTC.
+        fingerprint: SHA-256 over the whole certificate.
+        """
+}
+
+extension Author: InterfaceType {
+    static let documentation = "Who asked for a change."
+}
+
+extension Revision: InterfaceType {
+    static let documentation = """
+        A numbered change of the policy.
+        time: seconds since 1970, UTC.
+        summary: what was asked for, in a line.
+        deadline: when a trial ends unless it is confirmed, in seconds since 1970, UTC; null: it is not on trial.
+        """
+}
+
+extension Revision.State: InterfaceEnumeration {
+    static let interfaceName = "RevisionState"
+    static let documentation = """
+        trial: in force until its deadline, and for good once it is confirmed.
+        kept: in force, or it was.
+        reverted: it was on trial, and nobody confirmed it.
+        """
+}
+
+extension Premises.Offer: InterfaceType {
+    static let documentation = """
+        An open listener as a device writes it down.
+        endpoint: never 0.0.0.0 or [::].
+        """
+}
+
+extension SessionRecord: InterfaceType {
+    static let interfaceName = "Session"
+    static let documentation = """
+        What somebody does through the gateway, from the client's connection to its end.
+        kind: what the client speaks.
+        user: once the client has given the right password.
+        host: the name that the client asked for; null: it asked for an address.
+        origin: where the session leads now, or led last.
+        sent: bytes to origins.
+        received: bytes from origins.
+        sentRate, receivedRate: bytes per second, if they are measured.
+        age: milliseconds.
+        """
+}
+
+extension SessionRecord.Activity: InterfaceEnumeration {
+    static let interfaceName = "SessionActivity"
+    static let documentation = """
+        handshake: the client has not said yet what it wants, or waits for its origin.
+        requests: HTTP requests, each to an origin of its own.
+        udp, bind: SOCKS5's UDP ASSOCIATE and BIND.
+        """
+}
+
+extension SessionQuery.Order: InterfaceEnumeration {
+    static let interfaceName = "SessionOrder"
+    static let documentation = """
+        age: oldest first.
+        bytes, rate: most first, both ways together.
+        """
+}
+
+extension IPAddress: InterfaceText {
+    static let sample = IPAddress("192.0.2.1")!
+}
+
+extension Endpoint: InterfaceText {
+    static let sample = Endpoint("192.0.2.1:1080")!
+}
+
+extension Network: InterfaceText {
+    static let sample = Network("192.0.2.0/24")!
+}
+
+extension PortRange: InterfaceText {
+    static let sample = PortRange("1024-2047")!
+}
+
+extension Limit.Subject: InterfaceText {
+    static let sample = Limit.Subject.eachClient
+}
+
+extension Opening.Service: InterfaceText {
+    static let sample = ssh
+}
+
+extension Place: InterfaceText {
+    static let sample = Place.anywhere
+}

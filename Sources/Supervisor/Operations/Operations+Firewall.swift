@@ -1,0 +1,48 @@
+import Admin
+import Policy
+
+extension Operations {
+    static let firewall: [Method<Gateway>] = [
+        Method(GetFirewall.self) { gateway, _, _ in
+            let report = try await gateway.door.report()
+            // Between its start and the first ruleset.
+            if report?.ruleset.isEmpty == true { throw Refusal("the firewall role is starting; try again") }
+            return FirewallReport(
+                mode: gateway.firewallMode, door: await gateway.door.state(gateway.firewallMode),
+                ruleset: report?.ruleset ?? "",
+                openings: gateway.policy.openings, zones: gateway.policy.zones)
+        },
+        Method(SetFirewallMode.self) { gateway, call, caller in
+            try await gateway.setFirewall(call.mode, by: caller)
+        },
+        Method(Open.self) { gateway, call, caller in
+            try await gateway.apply(by: caller, "firewall open \(call.opening)") { policy throws(Refusal) in
+                try policy.open(call.opening, in: gateway.surroundings)
+            }
+        },
+        Method(Close.self) { gateway, call, caller in
+            try await gateway.apply(by: caller, "firewall close \(call.name)") { policy throws(Refusal) in
+                _ = try policy.closeOpening(named: call.name)
+            }
+        },
+    ]
+}
+
+extension Gateway {
+    fileprivate func setFirewall(_ mode: FirewallMode, by caller: Caller) async throws(AdminError) -> Applied {
+        if let imposed = options.firewall, imposed.mode != mode || imposed == .off {
+            throw .refused(
+                "gatehoused runs with --firewall \(imposed.rawValue); start it without the option to choose the mode here"
+            )
+        }
+        // `observe` also removes a table that an earlier daemon left.
+        if mode == .observe { door.claim() }
+        let applied = try await apply(by: caller, "firewall \(mode)") { policy throws(Refusal) in
+            policy.firewall = mode
+        }
+        guard applied.changes.isEmpty else { return applied }
+        // In force already, but somebody may have taken it from the kernel, or left one there.
+        if let failure = await reload() { throw .refused(failure.description) }
+        return Applied(revision: applied.revision, changes: [], warnings: warnings)
+    }
+}

@@ -1,0 +1,21 @@
+import Admin
+import Policy
+
+extension Operations {
+    static let limits: [Method<Gateway>] = [
+        Method(ListLimits.self) { gateway, _, _ in ListLimits.Reply(limits: gateway.policy.limits) },
+        Method(SetLimit.self) { gateway, call, caller in
+            let summary = "limit set \(call.subject): \(call.details(besides: "subject"))"
+            return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
+                var limit = policy.limits.first { $0.subject == call.subject } ?? Limit(subject: call.subject)
+                call.change(&limit)
+                try policy.set(limit)
+            }
+        },
+        Method(RemoveLimit.self) { gateway, call, caller in
+            try await gateway.apply(by: caller, "limit remove \(call.subject)") { policy throws(Refusal) in
+                _ = try policy.removeLimit(for: call.subject)
+            }
+        },
+    ]
+}

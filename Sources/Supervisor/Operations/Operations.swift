@@ -1,0 +1,46 @@
+import Admin
+import Logging
+import Policy
+import Reactor
+import Store
+
+/// What can be asked for over the admin socket: how the gateway carries out each call.
+enum Operations {
+    static let all: [Method<Gateway>] =
+        gateway + listeners + users + rules + limits + firewall + revisions + certificates + sessions
+}
+
+extension Gateway: AdminHandler {
+    static var methods: [Method<Gateway>] { Operations.all }
+
+    /// Makes what `edit` does to the policy a revision, and tells what came of it.
+    ///
+    /// - Parameter summary: the command, for the history.
+    func apply(
+        by caller: Caller, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
+    ) async throws(AdminError) -> Applied {
+        var changes = Changes()
+        let revision: Revision
+        do throws(Refusal) {
+            revision = try await change(by: caller.author, summary) { policy throws(Refusal) in
+                let former = policy
+                try edit(&policy)
+                changes = policy.changes(from: former)
+            }.revision
+        } catch {
+            throw .refused(error.description)
+        }
+        for line in changes.lines.prefix(100) { log.notice("revision \(revision.id): \(line)") }
+        return Applied(revision: revision.id, changes: changes.lines, warnings: warnings)
+    }
+
+    /// - Throws: `notFound` for a revision that does not exist, `refused` for a store that cannot be read.
+    func read<Value>(_ body: () throws(StoreError) -> Value) throws(AdminError) -> Value {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            if case .noSuchRevision = error { throw .notFound("\(error)") }
+            throw .refused("\(error)")
+        }
+    }
+}
