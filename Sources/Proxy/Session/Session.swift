@@ -23,7 +23,7 @@ final class Session: SessionOwner {
     /// nil when the session is over.
     private var handle: SessionHandle?
     private var allowance = Allowance()
-    /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
+    /// The listener's kind when the client came. On a `mixed` listener it becomes the protocol that the client turns out to speak.
     var kind: Listener.Kind
     private(set) var activity = SessionRecord.Activity.handshake
     /// Whether bytes may go between the client and `origin`, so that rules decide about it.
