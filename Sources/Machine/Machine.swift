@@ -2,14 +2,3 @@
 //
 // It knows the kernel's and the system's own files and calls. It must never change anything, and knows no policy: what the
 // facts mean is for others to say.
-
-import Glibc
-
-/// A fact that the kernel or a file did not tell.
-package struct MachineFailure: Error, Hashable, CustomStringConvertible {
-    package let description: String
-
-    init(_ what: String, _ code: Int32) {
-        description = "\(what): \(String(cString: strerror(code)))"
-    }
-}

@@ -70,7 +70,7 @@ package final class Acceptor: Sendable {
         for door in doors { door.reactor.spawn { _ in door.alarm?.ring() } }
     }
 
-    /// What stands in the way of accepting.
+    /// Why no client can be accepted at present.
     private enum Obstacle: Error {
         case budget
         case refusal(Errno)

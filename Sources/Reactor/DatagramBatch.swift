@@ -33,6 +33,6 @@ package final class DatagramBatch {
 }
 
 extension Reactor {
-    /// What all datagrams on this reactor pass through.
+    /// The batch that all datagrams on this reactor pass through.
     package nonisolated var datagrams: DatagramBatch { currentLoop.datagrams }
 }

@@ -9,7 +9,7 @@ package final class DescriptorBudget: Sendable {
 
     /// Kept back for what nobody takes from the budget: epoll, eventfds, resolver sockets.
     private static let reserve = 64
-    /// What a new session may need: its client and its origin.
+    /// Descriptors that a new session may need: its client's and its origin's.
     static let session = 2
     /// Milliseconds after which ended sessions have closed their descriptors.
     private static let reliefInterval: UInt64 = 100

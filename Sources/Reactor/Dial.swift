@@ -4,7 +4,7 @@ import Glibc
 
 /// Opening connections.
 package enum Dial {
-    /// What a connection attempt ended with, if it failed: the error of the attempt that failed last.
+    /// Why no attempt succeeded: the error and the address of the attempt that failed last.
     package struct Failure: Error, Sendable {
         package let errno: Errno
         package let address: Endpoint
@@ -80,7 +80,7 @@ package enum Dial {
         return (slot, result == 0)
     }
 
-    /// What became of a connect that has ended. A failed one comes with EPOLLERR and EPOLLHUP (connect(2), epoll_ctl(2)).
+    /// The error of a connect that has ended; nil: it succeeded. A failed connect comes with EPOLLERR and EPOLLHUP (connect(2), epoll_ctl(2)).
     private static func failure(of slot: Slot.Index, on loop: Loop) -> Errno? {
         let flags = loop.slots[slot].pointee.flags
         guard !flags.isDisjoint(with: [.failed, .hangup]) else { return nil }

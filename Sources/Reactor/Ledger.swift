@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What each client and each user takes up, counted in memory that processes share: limits hold across all of them and all
+/// Counts what each client and each user takes up, in memory that processes share: limits hold across all of them and all
 /// their threads, and counting takes no lock.
 ///
 /// A subject is known by a keyed hash, so that nobody can choose one that meets another's: in a full table two of 64 bits
@@ -21,7 +21,7 @@ package final class Ledger: Sendable {
 
     /// What all subjects have in common.
     struct Header: ~Copyable {
-        /// Of the hash. Written before another process has the memory.
+        /// The key of the hash. It is written before another process has the memory.
         let key: (UInt64, UInt64)
         /// The number of the session that began last.
         let sessions = Atomic<Int>(0)
@@ -32,7 +32,7 @@ package final class Ledger: Sendable {
 
     /// One subject, on a cache line of its own.
     struct Entry: ~Copyable {
-        /// Its hash; 0 in a place that nobody ever had, `reserved` in one that changes hands.
+        /// The subject's hash; 0: nobody ever had the place; `reserved`: the place changes hands.
         let subject = Atomic<UInt64>(0)
         /// Sessions now: of party 0 in the lower half, of party 1 in the upper one.
         let sessions = Atomic<UInt64>(0)

@@ -23,7 +23,7 @@ extension Loop {
         guard flags.isDisjoint(with: [.deaf, .revoked]) else { return cut(index) }
         clearDeadline(origin)
         setCoarseDeadline(client, after: min(limits.idle, limits.youth))
-        // What became readable before is not announced again.
+        // Bytes that arrived before are not announced again (edge-triggered).
         pump(index)
     }
 
@@ -56,7 +56,7 @@ extension Loop {
         setCoarseDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
     }
 
-    /// One end was reset. The other one first gets all that was sent before, and then a RST as well: a FIN would make a
+    /// One end was reset. The other end first gets all that was sent before, and then a RST as well: a FIN would make a
     /// truncated stream look whole (RFC 9293 §3.5.2). Much of that may still be in the broken end's receive queue, which
     /// the kernel keeps: it is read to its end.
     private func markBroken(_ index: Tunnel.Index, isClient: Bool) {

@@ -189,7 +189,7 @@ final class Loop {
         if isPrepaid { slot.pointee.flags.insert(.prepaid) }
         if let account {
             slot.pointee.account = account
-            // What a client says first is often there by the time it is accepted; to look costs less than to be told.
+            // A client's first bytes are often there by the time it is accepted; a read costs less than a wait for the event.
             slot.pointee.flags.formUnion([.counted, .readable])
             load.add(1, ordering: .relaxed)
             counters[account].pointee.sessions.add(1, ordering: .relaxed)

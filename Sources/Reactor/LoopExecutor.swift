@@ -16,7 +16,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private var local: [UnownedJob] = []
     private var running: [UnownedJob] = []
     private let inbox = Mutex(Inbox())
-    /// What was last taken from the inbox; its arrays take turns with the inbox's, so that neither is made anew.
+    /// The content that the inbox had last. The two take turns, so that no array is made anew.
     private var taken = Inbox()
     private let wakeup: Descriptor
     /// True while the loop is in epoll_wait, or about to be: only then is the eventfd worth a system call.

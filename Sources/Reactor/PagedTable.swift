@@ -10,7 +10,7 @@ struct PagedTable<Element>: ~Copyable {
     private let pages: UnsafeMutablePointer<UnsafeMutablePointer<Element>>
     private var pageCount = 0
     private var free: [Index] = []
-    /// What stands where no element is.
+    /// The value of a place without an element.
     private let vacancy: Element
 
     init(vacancy: Element) {

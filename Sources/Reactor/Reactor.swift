@@ -71,7 +71,7 @@ package actor Reactor {
     /// As `spawn`, on the reactor's own thread, for work on what belongs to the reactor.
     package nonisolated func begin(_ body: @escaping () async -> Void) {
         executor.checkIsolated()
-        // It never leaves this thread, and neither does what it holds.
+        // The body and what it holds never leave this thread.
         nonisolated(unsafe) let body = body
         spawn { _ in await body() }
     }
@@ -80,7 +80,7 @@ package actor Reactor {
         Task.immediate(executorPreference: executor) { await body(self) }
     }
 
-    /// What a task that works on this reactor from another actor has to prefer (`LoopExecutor`).
+    /// The executor that a task has to prefer if it works on this reactor from another actor (`LoopExecutor`).
     package nonisolated var taskExecutor: any TaskExecutor { executor }
 
     /// Starts the session of a client that was accepted: here, now, without a hop.

@@ -3,8 +3,8 @@ import Glibc
 /// Encrypts a socket's bytes, between the kernel and the tasks and tunnels that read and write here. How it does so is not the
 /// Reactor's to know.
 ///
-/// It uses the socket's descriptor by itself and belongs to the thread of the socket's reactor. What it could not send yet
-/// it keeps, and counts the bytes as not taken: they are to be given to `write` again, the same ones first.
+/// A layer uses the socket's descriptor by itself and belongs to the thread of the socket's reactor. It keeps what it could not
+/// send yet, and counts the bytes as not taken: the caller has to give the same bytes to `write` again.
 package protocol SecureLayer: AnyObject {
     /// Takes the handshake as far as it goes; 0 once it is done.
     func shakeHands() -> SecureStep
@@ -19,7 +19,7 @@ package protocol SecureLayer: AnyObject {
     var kernelSends: Bool { get }
 }
 
-/// What a call on a layer came to.
+/// The result of a call on a layer.
 package struct SecureStep {
     package enum Want: Sendable {
         case nothing, reading, writing
@@ -27,7 +27,8 @@ package struct SecureStep {
 
     /// Plain bytes; or -errno, which is -EAGAIN if nothing can be done before the socket is ready for `want`.
     package var count: Int
-    /// What the socket would not do. Reading may take a write first and the other way round (RFC 8446 §4.6.3).
+    /// What the socket has to be ready for before the call can go on. A read may need a write first, and the other way round
+    /// (RFC 8446 §4.6.3).
     package var want: Want
 
     package init(_ count: Int, _ want: Want = .nothing) {

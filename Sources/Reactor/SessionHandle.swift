@@ -3,7 +3,7 @@ package struct SessionHandle {
     unowned(unsafe) let loop: Loop
     let index: SessionEntry.Index
 
-    /// What has moved so far.
+    /// Bytes that have moved so far.
     package var traffic: Traffic { loop.sessions[index].pointee.traffic }
 
     /// Counts what a task moved itself; a tunnel's bytes are counted by its loop.

@@ -1,4 +1,4 @@
-/// What the loop knows of one descriptor, or of one alarm.
+/// The loop's record of one descriptor, or of one alarm.
 ///
 /// A slot is reused after its descriptor was closed; its generation, which also travels in the epoll data, tells a late
 /// event of the former one from one of the present.
@@ -34,7 +34,7 @@ struct Slot {
         static let prepaid = Flags(rawValue: 2048)
         /// The session was ended from outside: every wait for the slot, now or later, throws ECANCELED.
         static let revoked = Flags(rawValue: 4096)
-        /// Its bytes pass through `layer`.
+        /// The bytes pass through `layer`.
         static let secure = Flags(rawValue: 8192)
         /// The client may be ended before its deadline when descriptors are short: it asks for nothing yet, or nothing any more.
         static let expendable = Flags(rawValue: 16384)

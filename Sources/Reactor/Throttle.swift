@@ -8,7 +8,7 @@ package final class Throttle {
     private struct Bucket {
         let entry: UnsafeMutablePointer<Ledger.Entry>
         let rate: Int
-        /// What it takes to fill it, in nanoseconds, and the least for which to move anything.
+        /// Nanoseconds in which the empty bucket fills; and the least number of bytes that is worth moving.
         let burst: UInt64
         let quantum: Int
 

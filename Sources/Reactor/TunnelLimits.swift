@@ -1,4 +1,4 @@
-/// What a tunnel may cost before it is reaped.
+/// How long a tunnel may be idle before it is reset.
 package struct TunnelLimits: Sendable {
     /// A tunnel in which nothing moved for so long is reset.
     package var idle: Duration = .seconds(3600)

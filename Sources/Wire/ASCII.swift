@@ -24,7 +24,7 @@ extension UInt8 {
         }
     }
 
-    /// What may stand in a head at all beside CR and LF: no NUL, no other control character (RFC 9110 §5.5).
+    /// Whether the byte may stand in a head, beside CR and LF: no NUL, no other control character (RFC 9110 §5.5).
     var isHeadByte: Bool { self >= 0x20 && self != 0x7f || self == ASCII.tab }
 
     var isVisible: Bool { (0x21...0x7e).contains(self) }

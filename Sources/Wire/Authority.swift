@@ -90,7 +90,7 @@ extension Span<UInt8> {
 }
 
 extension UInt8 {
-    /// What a reg-name can be written with, and the sign of percent-encoding (RFC 3986 §3.2.2).
+    /// Whether the byte may stand in a reg-name, the sign of percent-encoding included (RFC 3986 §3.2.2).
     fileprivate var isRegisteredNameByte: Bool {
         switch self {
         case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"),
@@ -101,7 +101,7 @@ extension UInt8 {
         }
     }
 
-    /// What an IPv6 address can be written with.
+    /// Whether the byte may stand in an IPv6 address.
     fileprivate var isAddressByte: Bool { hexValue != nil || self == ASCII.colon || self == UInt8(ascii: ".") }
 
     /// What a host name in the DNS can be written with; narrower than reg-name (RFC 3986 §3.2.2).

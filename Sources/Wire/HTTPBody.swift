@@ -4,11 +4,11 @@ package struct HTTPBody: Sendable {
         case length(left: Int)
         case chunked(ChunkedFilter)
         case untilClose
-        /// What came cannot be understood; bytes before the mistake may have been edited.
+        /// The content cannot be understood; bytes before the mistake may have been edited.
         case failed(HTTPError)
     }
 
-    /// What `take` made of some bytes.
+    /// The result of `take`.
     package struct Portion: Hashable, Sendable {
         /// So many, at the front, are to be passed on.
         package let kept: Int

@@ -2,7 +2,7 @@
 package enum HTTPError: Error, Hashable, Sendable {
     /// The bytes are no message; what is wrong, in words.
     case malformed(String)
-    /// They are, but ask for what this proxy does not do; what, in words.
+    /// The message asks for something that this proxy does not do; what, in words.
     case unsupported(String)
     case targetTooLong(limit: Int)
     case headTooLarge(limit: Int)
@@ -10,7 +10,7 @@ package enum HTTPError: Error, Hashable, Sendable {
     case methodTooLong(limit: Int)
     case unsupportedVersion
 
-    /// What a request with this mistake is answered with.
+    /// The status of the answer to a request with this mistake.
     package var status: HTTPStatus {
         switch self {
         case .malformed: .badRequest

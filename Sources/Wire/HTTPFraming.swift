@@ -9,7 +9,7 @@ package enum HTTPFraming: Hashable, Sendable {
 }
 
 extension HTTPRequestHead {
-    /// Of a request there is one reading or none: whatever two recipients could read in two ways is refused, since behind one
+    /// A request has one reading or none: a framing that two recipients could read in two ways is refused, since behind one
     /// of them another request could hide (RFC 9112 §11.2).
     package func framing() throws(HTTPError) -> HTTPFraming {
         guard fields.contains(.transferEncoding) else {

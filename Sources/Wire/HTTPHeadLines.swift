@@ -1,7 +1,7 @@
 /// The lines of a head and the fields in them, strictly (RFC 9112 §2 to §5): a line ends in CR LF and nothing else, no
 /// folding, no control characters. Requests, responses and trailers share this grammar.
 ///
-/// It remembers how far it got, so that a head that arrives byte by byte costs no more than one that arrives at once.
+/// The reader remembers how far it got, so that a head that arrives byte by byte costs no more than one that arrives at once.
 struct HTTPHeadLines: Sendable {
     private(set) var scanned = 0
     private(set) var lineStart = 0

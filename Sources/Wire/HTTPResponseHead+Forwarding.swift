@@ -1,10 +1,10 @@
 extension HTTPResponseHead {
-    /// What the client is told about its connection.
+    /// What the response says about the client's connection.
     package enum Connection: Sendable {
-        /// It stays, as HTTP/1.1 has it if nothing is said.
+        /// The connection stays, which HTTP/1.1 means if nothing is said.
         case stays
         case closes
-        /// It speaks another protocol from here on (101).
+        /// The connection speaks another protocol from here on (101).
         case upgrades
     }
 

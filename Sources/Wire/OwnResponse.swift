@@ -38,7 +38,7 @@ package struct OwnResponse: Hashable, Sendable {
         return response
     }
 
-    /// What opens a tunnel. A 2xx to CONNECT has neither Content-Length nor Transfer-Encoding (RFC 9110 §9.3.6).
+    /// The answer that opens a tunnel. A 2xx to CONNECT has neither Content-Length nor Transfer-Encoding (RFC 9110 §9.3.6).
     package static let tunnelOpened = Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)
 
     package func encode() -> [UInt8] {

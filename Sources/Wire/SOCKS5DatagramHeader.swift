@@ -21,7 +21,7 @@ package struct SOCKS5DatagramHeader: Hashable, Sendable {
         return .done(header, consumed: end + 2)
     }
 
-    /// What stands before the payload of a datagram that came from `source`.
+    /// The header of a datagram that came from `source`.
     package static func encode(source: SOCKSAddress, port: UInt16) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(22)

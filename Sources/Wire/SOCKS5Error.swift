@@ -8,7 +8,7 @@ package enum SOCKS5Error: Error, Hashable, Sendable {
     /// Empty, or with a byte that no host name has: a control character, a space, anything beyond ASCII.
     case badName
 
-    /// What to send before closing; empty when the peer does not speak SOCKS5, so that no answer could be understood.
+    /// The last words before the close; empty when the peer does not speak SOCKS5, so that no answer could be understood.
     package var answer: [UInt8] {
         switch self {
         case .unknownVersion: []

@@ -24,7 +24,7 @@ package struct SOCKS5Reassembly {
         case refused
     }
 
-    /// What a UDP datagram over IPv4 holds at most.
+    /// The longest payload of a UDP datagram over IPv4.
     private static let longest = 65_507
     private static let last: UInt8 = 0x80
 

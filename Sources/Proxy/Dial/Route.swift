@@ -8,8 +8,8 @@ struct Route {
     let port: UInt16
     /// In the order of preference, at least one.
     let candidates: [Endpoint]
-    /// What judged them.
+    /// The policy that judged the candidates.
     let access: Access
-    /// What is left of the time for connecting.
+    /// Time left for connecting.
     let timeout: Duration
 }

@@ -1,6 +1,6 @@
 import Wire
 
-/// What the proxy answers by itself to requests that lead no further.
+/// Answers of the proxy's own to requests that are not passed on.
 enum HTTPAnswers {
     private static let methods = "GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
 

@@ -78,9 +78,7 @@ struct HTTPConversation {
     // MARK: requests
 
     /// - Returns: the origin if both ends have agreed on another protocol.
-    private func exchange(
-        _ head: HTTPRequestHead, on reactor: Reactor
-    ) async throws(Farewell) -> Connection? {
+    private func exchange(_ head: HTTPRequestHead, on reactor: Reactor) async throws(Farewell) -> Connection? {
         let (target, framing, left): (HTTPTarget, HTTPFraming, Int?)
         do throws(HTTPError) {
             (framing, left) = (try head.framing(), try head.forwardsLeft())
@@ -120,9 +118,7 @@ struct HTTPConversation {
 
     /// Where a CONNECT leads (RFC 9110 §9.3.6); the client has been told that the tunnel stands. After a refusal the connection
     /// closes: what the client sent behind it was meant for the tunnel, and must never be read as a request.
-    private func tunnel(
-        for head: HTTPRequestHead, on reactor: Reactor
-    ) async throws(Farewell) -> Connection {
+    private func tunnel(for head: HTTPRequestHead, on reactor: Reactor) async throws(Farewell) -> Connection {
         let (host, port) = try destination(of: head)
         let origin: Connection
         do throws(DialFailure) {
@@ -140,7 +136,7 @@ struct HTTPConversation {
     private func destination(of head: HTTPRequestHead) throws(Farewell) -> (Host, UInt16) {
         do throws(HTTPError) {
             let authority = try Authority(head.targetBytes)
-            // What would be content and what is for the tunnel already: nobody can tell.
+            // Nobody could tell what is content and what is for the tunnel already.
             switch try head.framing() {
             case .none, .length(0): break
             default: throw .malformed("CONNECT has no content")
@@ -168,9 +164,7 @@ struct HTTPConversation {
         return false
     }
 
-    private func challenge(
-        _ head: HTTPRequestHead, isLast: Bool
-    ) async throws(Farewell) {
+    private func challenge(_ head: HTTPRequestHead, isLast: Bool) async throws(Farewell) {
         // A client that did not wait has sent what it meant for the tunnel, and that must never be read as a request.
         let closes = isLast || head.form == .authority && !client.inbox.isEmpty
         let response = OwnResponse.authenticationRequired(
@@ -195,9 +189,7 @@ struct HTTPConversation {
     }
 
     /// Whether what comes behind a request can only be the next one; its content, if it is not too much, is read over.
-    private func canContinue(
-        after head: HTTPRequestHead, _ rest: HTTPBody?
-    ) async -> Bool {
+    private func canContinue(after head: HTTPRequestHead, _ rest: HTTPBody?) async -> Bool {
         guard head.isPersistent, let framing = try? head.framing() else { return false }
         var content = rest ?? HTTPBody(framing)
         if content.isComplete { return true }

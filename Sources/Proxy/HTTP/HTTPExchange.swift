@@ -135,7 +135,7 @@ final class HTTPExchange {
 
     // MARK: the request
 
-    /// What goes to the origin at once: the head, and what has come of the content.
+    /// The head, and what has come of the content: sent to the origin in one piece.
     private func firstBytes() throws(Setback) -> [UInt8] {
         var bytes = head.forwarded(
             to: target, framing: framing, keepsUpgrade: head.asksForUpgrade, forwardsLeft: forwardsLeft,
@@ -170,7 +170,7 @@ final class HTTPExchange {
             session.count(sent: firstBytes.count)
         } catch {
             if isBadLuck(error) { return nil }
-            // It may have answered before it closed.
+            // The origin may have answered before it closed.
         }
         if !content.isComplete {
             upload = HTTPUpload(content, from: client, to: origin, of: session, on: reactor)
@@ -196,7 +196,7 @@ final class HTTPExchange {
         }
     }
 
-    /// What it means that no response came.
+    /// Why no response came, as the client is told.
     private func failure(_ errno: Errno?) -> Setback {
         if errno == .canceled || client.socket.hasFailed { return .clientIsGone }
         // It is the upload that ends the wait for a response if the client is at fault.

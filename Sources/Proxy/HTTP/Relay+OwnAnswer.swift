@@ -13,9 +13,7 @@ extension Relay {
 
     /// nil: the request is for an origin. No password is asked for, since devices fetch the file before they have one. The client has
     /// been let in already.
-    func ownAnswer(
-        to head: HTTPRequestHead, from client: Connection, for session: Session
-    ) -> OwnResponse? {
+    func ownAnswer(to head: HTTPRequestHead, from client: Connection, for session: Session) -> OwnResponse? {
         guard head.method != "CONNECT", head.target.hasPrefix("/") else { return nil }
         var answer = OwnResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
         let path = head.target.prefix { $0 != "?" }

@@ -252,7 +252,7 @@ final class Association {
         return flow
     }
 
-    /// What another policy does not allow goes no further, either way.
+    /// After a change of policy, drops the flows that it does not allow.
     private func judgeAnew() {
         let access = relay.access
         guard access !== self.access else { return }
@@ -308,7 +308,7 @@ final class Association {
         }
     }
 
-    /// One task, however often the client begins anew.
+    /// Starts the one task that keeps the time, however often the client begins anew.
     private func timeReassembly() {
         isTimingReassembly = true
         let reactor = reactor

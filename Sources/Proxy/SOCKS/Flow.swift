@@ -5,7 +5,7 @@ import Wire
 
 /// One destination of a UDP association.
 final class Flow {
-    /// What the client asked for, as rules go by it.
+    /// The destination that the client asked for, by which rules go.
     let host: Host
     let address: IPAddress
     let port: UInt16

@@ -42,7 +42,7 @@ extension SOCKSConversation {
         guard session.refusal == nil else { throw .failure(.notAllowed, in: dialect) }
         guard let host = Host(request.address) else { throw .failure(.generalFailure, in: dialect) }
         let expected = try await peers(host, port: request.port, in: dialect, on: reactor)
-        // Of a name's addresses one that there is a way to: the first may be of a family that this machine has not.
+        // The first address of a name may be of a family that this machine has no route for.
         let reachable = expected?.first { (try? DatagramSocket.egress(to: $0)) != nil } ?? expected?[0]
         let rendezvous = try rendezvous(towards: reachable ?? host.everywhere, in: dialect)
         try await send(dialect.success(rendezvous.address))

@@ -11,7 +11,7 @@ enum SOCKSDialect {
         switch self {
         case .version5: SOCKS5ReplyCode.succeeded.reply(bound: .ip(bound.address), port: bound.port)
         case .version4:
-            // It has no form for an IPv6 address; 0.0.0.0 is "that of the server" (SOCKS4, BIND).
+            // SOCKS4 has no form for an IPv6 address; 0.0.0.0 is "that of the server" (SOCKS4, BIND).
             if case .v4(let bits) = bound.address {
                 SOCKS4Reply.granted(bits, port: bound.port)
             } else {

@@ -6,7 +6,7 @@ import Wire
 
 /// Says whether a login is right: scrypt the first time, on a thread of its own; a keyed digest from then on.
 ///
-/// What is remembered is HMAC-SHA256 under a key that this process drew and nobody else has, so that neither a password
+/// The memory of a login is its HMAC-SHA256 under a key that this process drew and nobody else has, so that neither a password
 /// nor anything from which one could be guessed stays in memory. A wrong login is never remembered and always costs the
 /// derivation, as does an unknown name: the time tells nothing.
 final class Credentials: Sendable {

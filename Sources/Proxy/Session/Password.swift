@@ -45,7 +45,7 @@ extension PasswordHash {
                     derived.count)
             }
         }
-        // It fails only for parameters out of range, which PasswordHash excludes, or without memory.
+        // scrypt fails only for parameters out of range, which PasswordHash excludes, or without memory.
         precondition(result == 1, "scrypt failed")
         return PasswordHash(log2N: log2N, r: r, p: p, salt: salt, key: derived)
     }

@@ -24,7 +24,7 @@ package final class Relay: Sendable {
         package var keepAlive: Duration = .seconds(75)
         /// How long nothing may move between a request and the end of its response.
         package var exchange: Duration = .seconds(300)
-        /// The same, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
+        /// As `exchange`, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
         package var halfOpen: Duration = .seconds(30)
         /// How long a connection to an origin is kept for the next request. Many servers close after 5 s or 60 s.
         package var upstream: Duration = .seconds(30)
@@ -49,9 +49,9 @@ package final class Relay: Sendable {
     /// Whether there is any limit, so that without one a session costs none of it.
     private let hasLimits = Atomic<Bool>(false)
     private let currentPremises: Mutex<Premises>
-    /// What https listeners show new clients.
+    /// The certificate that https listeners show new clients; nil: there is none.
     let tls = Mutex<TLSServer?>(nil)
-    /// One for each reactor.
+    /// By reactor.
     let outboxes: [Outbox]
 
     /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
@@ -104,6 +104,6 @@ package final class Relay: Sendable {
     /// The limits in force; nil: there is none.
     var limitTable: LimitTable? { hasLimits.load(ordering: .relaxed) ? access.limits : nil }
 
-    /// What a client is told of the gateway at present.
+    /// What clients are told of the gateway at present, in the PAC file.
     var premises: Premises { currentPremises.withLock { $0 } }
 }

@@ -25,7 +25,7 @@ final class Session: SessionOwner {
     /// Whether somebody ended it: its task may need another turn to notice, and it is listed no more.
     private(set) var isEnding = false
     private var allowance = Allowance()
-    /// What the listener was when the client came; on a `mixed` one it becomes what the client turns out to speak.
+    /// The listener's kind when the client came. On a `mixed` listener it becomes the protocol that the client turns out to speak.
     var kind: Listener.Kind
     private(set) var activity = SessionRecord.Activity.handshake
     /// Whether bytes may go between the client and `origin`, so that rules decide about it.

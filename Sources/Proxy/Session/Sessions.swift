@@ -4,7 +4,7 @@ import Reactor
 
 /// The sessions of one reactor, on whose thread the actor runs: all open ones, and the last that ended.
 package actor Sessions {
-    /// What limits are held against, and where sessions get their numbers.
+    /// Where limits are counted and sessions get their numbers.
     nonisolated let ledger: Ledger
     /// How long each phase of a session may last.
     nonisolated let limits: Relay.Limits
@@ -38,7 +38,7 @@ package actor Sessions {
         var inOrder: [Entry] { Array(entries[oldest...] + entries[..<oldest]) }
     }
 
-    /// What had moved when rates were measured last; kept only while somebody watches.
+    /// Traffic when rates were measured last; kept only while somebody watches.
     private var sample = Sample()
 
     private struct Sample {
@@ -125,7 +125,7 @@ package actor Sessions {
         forEach { session in
             let traffic = session.traffic
             next.traffic[session.id] = traffic
-            // Of one that began since, all that it moved.
+            // A session that began since has its whole traffic as its rate.
             guard sample.time > 0 else { return }
             let before = sample.traffic[session.id] ?? Traffic()
             // Numbers come from memory that other processes write to: it may be another session's.

@@ -6,7 +6,7 @@ enum OpenSSL {
     /// and what TLS is here must not depend on whether it could.
     static let isReady: Bool = OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil) == 1
 
-    /// What the library says went wrong last on this thread; what it said before is forgotten.
+    /// The library's last error on this thread, in words. All its errors so far are cleared.
     static func lastComplaint() -> String {
         let error = ERR_peek_last_error()
         ERR_clear_error()

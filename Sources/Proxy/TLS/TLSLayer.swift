@@ -16,7 +16,7 @@ final class TLSLayer: SecureLayer {
     private let descriptor: Int32
     private let outbox: Outbox
     private let offersKernel: Bool
-    /// What was encrypted and the kernel has not taken, from `pendingStart` on.
+    /// Encrypted bytes that the kernel has not taken, from `pendingStart` on; nil: none.
     private var pending: UnsafeMutableRawBufferPointer?
     private var pendingStart = 0
     /// Plain bytes at the end of `pending`, counted as not taken, that will be given to `write` again.
@@ -27,7 +27,7 @@ final class TLSLayer: SecureLayer {
     private var hasSaidClose = false
     /// The library has given the connection up, and must not be asked to say anything more on it.
     private var isBroken = false
-    /// What the last system call under the library failed with; 0: nothing, or the end of the stream.
+    /// The errno of the last system call under the library; 0: it did not fail, or met the end of the stream.
     private var socketError: Int32 = 0
     private var isAtEnd = false
     /// Why the handshake failed, in the library's words.
@@ -75,7 +75,7 @@ final class TLSLayer: SecureLayer {
             let step = readOnce(into: buffer)
             // Reading can make the library answer (RFC 8446 §4.6.3). What of that does not go out goes with the next write.
             guard flush() == nil, step.want == .writing else { return step }
-            // It waited for room that there is by now, and of which no event will tell any more.
+            // The layer waited for room that there is by now, and of which no event will tell any more.
             if step.count >= 0 { return SecureStep(step.count) }
         }
     }
@@ -137,7 +137,7 @@ final class TLSLayer: SecureLayer {
         return flush() ?? SecureStep(0)
     }
 
-    /// What a call of the library that did not succeed came to (SSL_get_error(3)).
+    /// The result of a call of the library that did not succeed (SSL_get_error(3)).
     private func judge(_ result: Int32) -> SecureStep {
         let systemError = errno
         switch SSL_get_error(connection, result) {

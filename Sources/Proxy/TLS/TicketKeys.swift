@@ -39,7 +39,7 @@ struct TicketKeys {
 
     private mutating func rotate(at now: Int) {
         guard now - since >= Self.lifetime else { return }
-        // One that lay unused for longer than it may open tickets is of no use any more.
+        // A key that lay unused for longer than it may open tickets is of no use any more.
         former = now - since < 2 * Self.lifetime ? current : nil
         current = Key()
         since = now
