@@ -212,7 +212,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
     @Test func `what a change makes wrong is refused all the same`() throws {
         let surroundings = Self.troubles[1].1
         var policy = grown
-        policy.listeners.append(Listener(kind: .http, endpoint: endpoint("0.0.0.0:3128")))
+        policy.listeners.append(Listener(kind: .http, endpoint: endpoint("0.0.0.0:9999")))
         #expect(
             told { try policy.check(in: surroundings, since: grown) }?.contains(
                 "without a password") == true)
