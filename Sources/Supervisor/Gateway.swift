@@ -370,7 +370,8 @@ actor Gateway {
         return Assignment(
             revision: revision, policy: share, surroundings: surroundings, accounts: own,
             identity: own.contains { $0.listener.kind == .https } ? identity : nil,
-            isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe)
+            isEnforced: mode(of: target) == .enforce, isReleased: isHeld && mode(of: target) == .observe,
+            ownsTable: options.ownsTable)
     }
 
     // MARK: processes

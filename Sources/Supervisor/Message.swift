@@ -134,6 +134,8 @@ package struct Assignment: Codable, Sendable {
     /// Firewall: the kernel holds a table of ours and is to hold it no longer. Without this, one that was there before is
     /// left alone.
     package var isReleased: Bool
+    /// Firewall: the table is marked as the role's own, where the kernel can do that.
+    package var ownsTable = true
 
     package struct Account: Codable, Sendable {
         package var listener: Listener
