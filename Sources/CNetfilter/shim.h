@@ -17,6 +17,9 @@ enum {
     CNETFILTER_FAMILY_INET = 1,
     // NFT_DATA_VERDICT as a number without sign.
     CNETFILTER_DATA_VERDICT = NFT_DATA_VERDICT,
+    // NFT_TABLE_F_OWNER (Linux 5.12) and NFT_TABLE_F_PERSIST (6.9), which older headers do not have.
+    CNETFILTER_TABLE_OWNER = 1 << 1,
+    CNETFILTER_TABLE_PERSIST = 1 << 2,
     // An enumerator in older headers, a macro in newer ones.
     CNETFILTER_BITWISE_BOOL = NFT_BITWISE_BOOL,
 };

@@ -5,61 +5,94 @@ internal import Ruleset
 /// Messages that the kernel carries out together or not at all (nfnetlink batch), with what each was for.
 struct Batch {
     private(set) var bytes: [UInt8] = []
-    /// By sequence number: the message's purpose, as an error would name it.
-    private(set) var purposes: [String] = []
+    /// By sequence number: what the message is for.
+    private(set) var steps: [Step] = []
+
+    /// What one message is for, as an error names it.
+    enum Step: Hashable, Sendable, CustomStringConvertible {
+        case begin, end, addTable, deleteTable
+        case addChain(String)
+        case addSet(String)
+        case addElements(String)
+        case addRule(Ruleset.Rule, chain: String)
+
+        /// The kernel has to look for a socket.
+        var asksForSocket: Bool {
+            if case .addRule(let rule, _) = self { rule.matches.contains(.boundSocket) } else { false }
+        }
+
+        var description: String {
+            switch self {
+            case .begin: "begin a transaction"
+            case .end: "end a transaction"
+            case .addTable: "add table inet \(Ruleset.table)"
+            case .deleteTable: "delete table inet \(Ruleset.table)"
+            case .addChain(let name): "add chain \(name)"
+            case .addSet(let name): "add \(name)"
+            case .addElements(let name): "add elements to \(name)"
+            case .addRule(let rule, let chain): "add to chain \(chain) the rule '\(rule)'"
+            }
+        }
+    }
     /// libnftnl writes attributes without looking at the space that is left. One message of ours is at most a nested
     /// attribute of 64 kB and a few fields.
     private var scratch = [CChar](repeating: 0, count: 256 << 10)
 
     /// The kernel refuses the batch (ERESTART) when its ruleset is no longer of this generation.
     init(generation: UInt32) {
-        let sequence = UInt32(purposes.count)
+        let sequence = UInt32(steps.count)
         scratch.withUnsafeMutableBufferPointer { buffer in
             let header = nftnl_batch_begin(buffer.baseAddress, sequence)
             mnl_attr_put_u32(header, UInt16(NFNL_BATCH_GENID.rawValue), generation.bigEndian)
         }
-        append("begin a transaction")
+        append(.begin)
     }
 
     /// To be called once, after the last message.
     mutating func end() {
-        let sequence = UInt32(purposes.count)
+        let sequence = UInt32(steps.count)
         scratch.withUnsafeMutableBufferPointer { _ = nftnl_batch_end($0.baseAddress, sequence) }
-        append("end a transaction")
+        append(.end)
     }
 
     /// `fill` adds the payload to the message.
     mutating func add(
-        _ purpose: String, _ type: nf_tables_msg_types, flags: CInt = 0,
+        _ step: Step, _ type: nf_tables_msg_types, flags: CInt = 0,
         _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) {
         // The acknowledgement of every message is asked for: the last one proves that the kernel has come to the end.
-        let sequence = UInt32(purposes.count)
+        let sequence = UInt32(steps.count)
         scratch.withUnsafeMutableBufferPointer { buffer in
             let header = nftnl_nlmsg_build_hdr(
                 buffer.baseAddress, UInt16(type.rawValue), UInt16(CNETFILTER_FAMILY_INET), UInt16(flags | NLM_F_ACK),
                 sequence)
             if let header { fill(header) }
         }
-        append(purpose)
+        append(step)
     }
 
-    private mutating func append(_ purpose: String) {
+    private mutating func append(_ step: Step) {
         scratch.withUnsafeBytes { buffer in
             let length = Int(buffer.load(as: nlmsghdr.self).nlmsg_len)
             bytes.append(contentsOf: buffer[..<length])
         }
-        purposes.append(purpose)
+        steps.append(step)
     }
 }
 
 extension Batch {
-    /// The table is deleted and made anew, in one transaction: no packet ever meets a state in between.
-    mutating func replaceTable(with ruleset: Ruleset) {
-        // Deleting what is not there would fail, and NFT_MSG_DESTROYTABLE came only with Linux 6.3: so add it first.
-        addTable()
-        deleteTable()
-        addTable()
+    /// The table is made anew, in one transaction: no packet ever meets a state in between.
+    ///
+    /// - Parameters:
+    ///   - exists: there is a table, which is deleted.
+    ///   - flags: `enum nft_table_flags` for the new one.
+    ///   - counters: with what the rules begin to count.
+    mutating func replaceTable(
+        with ruleset: Ruleset, exists: Bool, flags: UInt32 = 0, counters: CarriedCounters = CarriedCounters()
+    ) {
+        var counters = counters
+        if exists { deleteTable() }
+        addTable(flags: flags)
         // What is named must be there before a rule or an element names it.
         var sets: UInt32 = 0
         for meter in ruleset.meters { add(NamedSet(meter), &sets) }
@@ -67,20 +100,20 @@ extension Batch {
         for chain in ruleset.chains { add(chain) }
         for map in ruleset.maps { addElements(of: map) }
         for chain in ruleset.chains {
-            for rule in chain.rules { add(rule, to: chain, sets: &sets) }
+            for rule in chain.rules { add(rule, to: chain, sets: &sets, counted: counters.take(for: rule, in: chain)) }
         }
     }
 
     mutating func deleteTable() {
-        add("delete table inet \(Ruleset.table)", NFT_MSG_DELTABLE) { header in
+        add(.deleteTable, NFT_MSG_DELTABLE) { header in
             mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)
         }
     }
 
-    private mutating func addTable() {
-        add("add table inet \(Ruleset.table)", NFT_MSG_NEWTABLE, flags: NLM_F_CREATE) { header in
+    private mutating func addTable(flags: UInt32) {
+        add(.addTable, NFT_MSG_NEWTABLE, flags: NLM_F_CREATE) { header in
             mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)
-            mnl_attr_put_u32(header, UInt16(NFTA_TABLE_FLAGS.rawValue), 0)
+            mnl_attr_put_u32(header, UInt16(NFTA_TABLE_FLAGS.rawValue), flags.bigEndian)
         }
     }
 
@@ -95,12 +128,14 @@ extension Batch {
             nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), base.priority)
             nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(base.policy.code))
         }
-        add("add chain \(chain.name)", NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE) { header in
+        add(.addChain(chain.name), NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE) { header in
             nftnl_chain_nlmsg_build_payload(header, object)
         }
     }
 
-    private mutating func add(_ rule: Ruleset.Rule, to chain: Ruleset.Chain, sets: inout UInt32) {
+    private mutating func add(
+        _ rule: Ruleset.Rule, to chain: Ruleset.Chain, sets: inout UInt32, counted: Counter?
+    ) {
         let object = nftnl_rule_alloc()
         defer { nftnl_rule_free(object) }
         nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), Ruleset.table)
@@ -121,9 +156,11 @@ extension Batch {
             default: break
             }
             // The rule owns the expression from here on.
-            if let expression = instruction.expression(set: sets) { nftnl_rule_add_expr(object, expression) }
+            if let expression = instruction.expression(set: sets, counted: counted) {
+                nftnl_rule_add_expr(object, expression)
+            }
         }
-        add("add to chain \(chain.name) the rule '\(rule)'", NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND) {
+        add(.addRule(rule, chain: chain.name), NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND) {
             nftnl_rule_nlmsg_build_payload($0, object)
         }
     }
@@ -146,10 +183,10 @@ extension Batch {
         nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), UInt32(elements.count))
         identify(set, id, type, keyLength: elements.first?.key.count ?? 0)
         for element in elements { add(element.key, element.verdict, to: set) }
-        add("add a set for the rule '\(rule)'", NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
+        add(.addSet("a set for the rule '\(rule)'"), NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
             nftnl_set_nlmsg_build_payload(header, set)
         }
-        addElements(of: set, "add elements to the set for the rule '\(rule)'")
+        addElements(of: set, .addElements("the set for the rule '\(rule)'"))
     }
 
     private mutating func add(_ named: NamedSet, _ sets: inout UInt32) {
@@ -162,7 +199,7 @@ extension Batch {
         if named.size > 0 { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), named.size) }
         if named.milliseconds > 0 { nftnl_set_set_u64(set, UInt16(NFTNL_SET_TIMEOUT.rawValue), named.milliseconds) }
         if let type = named.type { identify(set, sets, type, keyLength: named.keyLength) }
-        add("add set \(named.name)", NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
+        add(.addSet("set \(named.name)"), NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
             nftnl_set_nlmsg_build_payload(header, set)
         }
     }
@@ -175,7 +212,7 @@ extension Batch {
         for family in [Match.Family.ipv4, .ipv6] {
             add([family.rawValue], map.verdict, milliseconds: UInt64(map.seconds) * 1000, to: set)
         }
-        addElements(of: set, "add elements to the map \(map.name)")
+        addElements(of: set, .addElements("map \(map.name)"))
     }
 
     private func identify(_ set: OpaquePointer?, _ id: UInt32, _ type: Instruction.KeyType, keyLength: Int) {
@@ -203,12 +240,12 @@ extension Batch {
     }
 
     /// As many elements to a message as a nested attribute (64 kB) holds.
-    private mutating func addElements(of set: OpaquePointer?, _ purpose: String) {
+    private mutating func addElements(of set: OpaquePointer?, _ step: Step) {
         let elements = nftnl_set_elems_iter_create(set)
         defer { nftnl_set_elems_iter_destroy(elements) }
         var isComplete = false
         while !isComplete {
-            add(purpose, NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
+            add(step, NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
                 isComplete = nftnl_set_elems_nlmsg_build_payload_iter(header, elements) <= 0
             }
         }
@@ -237,7 +274,7 @@ extension Instruction.KeyType {
 
 extension Instruction {
     /// The instruction as libnftnl's object; the caller owns it. nil only for what was read and is not ours to write.
-    fileprivate func expression(set: UInt32) -> OpaquePointer? {
+    fileprivate func expression(set: UInt32, counted: Counter?) -> OpaquePointer? {
         let register = UInt32(NFT_REG_1.rawValue)
         switch self {
         case .meta(let key):
@@ -307,7 +344,12 @@ extension Instruction {
             nftnl_expr_set(expression, UInt16(NFTNL_EXPR_DYNSET_EXPR), UnsafeRawPointer(limit), 0)
             return expression
         case .counter:
-            return nftnl_expr_alloc("counter")
+            let expression = nftnl_expr_alloc("counter")
+            if let counted {
+                nftnl_expr_set_u64(expression, UInt16(NFTNL_EXPR_CTR_PACKETS), counted.packets)
+                nftnl_expr_set_u64(expression, UInt16(NFTNL_EXPR_CTR_BYTES), counted.bytes)
+            }
+            return expression
         case .verdict(let verdict):
             let expression = nftnl_expr_alloc("immediate")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_DREG), UInt32(NFT_REG_VERDICT.rawValue))

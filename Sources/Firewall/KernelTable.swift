@@ -4,7 +4,7 @@ internal import Ruleset
 
 /// The table as the kernel holds it, or as a ruleset asks for it: what two of them have in common can be compared.
 struct KernelTable: Equatable {
-    /// NFT_TABLE_F_DORMANT here means that the kernel looks at no chain of the table at all.
+    /// `enum nft_table_flags`. A dormant one is not looked at by the kernel at all.
     var flags: UInt32 = 0
     var chains: [Chain] = []
     /// Sets and maps with names of their own. What they hold is state and is not compared.
@@ -17,28 +17,46 @@ struct KernelTable: Equatable {
         var rules: [Rule] = []
     }
 
+    /// Two rules are equal whatever they have counted.
     struct Rule: Hashable {
         var instructions: [Instruction]
         var comment: String?
+        /// nil: it is not counted, or was not read from the kernel.
+        var counter: Counter?
+
+        init(_ rule: Ruleset.Rule) {
+            instructions = rule.instructions
+            comment = rule.comment
+        }
+
+        static func == (left: Self, right: Self) -> Bool {
+            left.instructions == right.instructions && left.comment == right.comment
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(instructions)
+            hasher.combine(comment)
+        }
     }
 
     init() {}
 
-    init(_ ruleset: Ruleset) {
+    /// - Parameter flags: with which the table is to be marked.
+    init(_ ruleset: Ruleset, flags: UInt32) {
+        self.flags = flags
         namedSets = ruleset.meters.map { NamedSet($0) } + ruleset.maps.map { NamedSet($0) }
         chains = ruleset.chains.map { chain in
             Chain(
                 name: chain.name, role: chain.base.map { "\($0)" } ?? noBase,
-                rules: chain.rules.map { Rule(instructions: $0.instructions, comment: $0.comment) })
+                rules: chain.rules.map { Rule($0) })
         }
     }
 
     /// The first thing in which `self`, read from the kernel, is not `wanted`; nil if there is none.
     func difference(from wanted: KernelTable) -> String? {
-        if flags != wanted.flags {
-            return flags & NFT_TABLE_F_DORMANT.rawValue != 0
-                ? "the table is dormant: none of its rules is in force" : "the table has flags \(flags)"
-        }
+        if flags & NFT_TABLE_F_DORMANT.rawValue != 0 { return "the table is dormant: none of its rules is in force" }
+        // A table that is owned though nobody asked for it does what is wanted all the same.
+        if wanted.flags & ~flags != 0 { return "the table has no owner" }
         if let set = namedSets.first(where: { !wanted.namedSets.contains($0) }) {
             return "the kernel has a set \(set.name) that is none of ours"
         }
@@ -115,7 +133,13 @@ extension KernelTable.Rule {
         if let iterator = nftnl_expr_iter_create(object) {
             defer { nftnl_expr_iter_destroy(iterator) }
             while let expression = nftnl_expr_iter_next(iterator) {
-                instructions.append(Instruction(expression, sets: sets))
+                let instruction = Instruction(expression, sets: sets)
+                if case .counter = instruction {
+                    counter = Counter(
+                        packets: nftnl_expr_get_u64(expression, UInt16(NFTNL_EXPR_CTR_PACKETS)),
+                        bytes: nftnl_expr_get_u64(expression, UInt16(NFTNL_EXPR_CTR_BYTES)))
+                }
+                instructions.append(instruction)
             }
         }
         var length: UInt32 = 0

@@ -18,19 +18,40 @@ package enum TableState: Hashable, Sendable {
 package struct Netlink: ~Copyable {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 0
+    /// `enum nft_table_flags` for a table that is made.
+    private var flags: UInt32
+    /// What the table's rules had seen when it was last read.
+    private var counters = CarriedCounters()
 
-    package init() throws(FirewallError) {
+    /// When the kernel last took a ruleset. nil: it never did.
+    package private(set) var lastReplacement: ContinuousClock.Instant?
+
+    /// - Parameter ownsTable: nobody else can change or flush the table as long as this socket is open, and it outlives it;
+    ///   where the kernel knows that (Linux 6.9), and else as without. An owned table that does not outlive its owner would
+    ///   open the door with its owner's death, so there is none.
+    package init(ownsTable: Bool = false) throws(FirewallError) {
         socket = try open()
+        flags = ownsTable ? UInt32(CNETFILTER_TABLE_OWNER | CNETFILTER_TABLE_PERSIST) : 0
         grow(SO_RCVBUFFORCE, to: 4 << 20)
     }
+
+    /// Whether a table that this makes is guarded against everybody else.
+    package var ownsTable: Bool { flags != 0 }
 
     deinit {
         mnl_socket_close(socket)
     }
 
-    /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back.
+    /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back. A rule that
+    /// was there goes on counting where it was.
     package mutating func apply(_ ruleset: Ruleset) throws(FirewallError) {
-        try transact { batch in batch.replaceTable(with: ruleset) }
+        do throws(FirewallError) {
+            try replace(with: ruleset)
+        } catch {
+            guard ownsTable, error.lacksTableFlags else { throw error }
+            flags = 0
+            try replace(with: ruleset)
+        }
         let flaw: String?
         do throws(FirewallError) {
             switch try state(of: ruleset) {
@@ -44,16 +65,41 @@ package struct Netlink: ~Copyable {
         if let flaw { throw FirewallError("the kernel took the ruleset, but \(flaw)", isTaken: true) }
     }
 
+    private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
+        // Leaves what the rules have seen in `counters`. Of a table that was flushed that is what was last read, and nothing
+        // more is asked: the door stands open.
+        if try tableFacts() != nil { _ = try read() }
+        let (flags, counters) = (flags, counters)
+        try transact { batch, exists in
+            batch.replaceTable(with: ruleset, exists: exists, flags: flags, counters: counters)
+        }
+        lastReplacement = .now
+    }
+
     /// Compares the kernel's table with `ruleset`; the values of counters do not matter.
     package mutating func state(of ruleset: Ruleset) throws(FirewallError) -> TableState {
         guard let table = try read() else { return .absent }
-        return table.difference(from: KernelTable(ruleset)).map { .different($0) } ?? .same
+        return table.difference(from: KernelTable(ruleset, flags: flags)).map { .different($0) } ?? .same
+    }
+
+    /// What the rules of `ruleset` that are counted had seen when the table was last read, in the ruleset's order. A rule of
+    /// both parts of a trial is told once.
+    package func counts(of ruleset: Ruleset) -> [RuleCount] {
+        var counters = counters
+        return ruleset.chains.flatMap { chain in
+            chain.rules.compactMap { rule in
+                counters.take(for: rule, in: chain).map { RuleCount(comment: rule.comment, counter: $0) }
+            }
+        }
     }
 
     /// Deletes the table, if there is one: the kernel then lets everything in.
     package mutating func remove() throws(FirewallError) {
         guard try read() != nil else { return }
-        try transact { batch in batch.deleteTable() }
+        try transact { batch, exists in
+            if exists { batch.deleteTable() }
+        }
+        counters = CarriedCounters()
     }
 
     // MARK: - Writing
@@ -61,10 +107,11 @@ package struct Netlink: ~Copyable {
     /// Somebody else who changes the kernel's ruleset makes ours be refused and tried again, this often.
     private static let attempts = 64
 
-    private mutating func transact(_ fill: (inout Batch) -> Void) throws(FirewallError) {
+    /// - Parameter fill: is told whether the table exists.
+    private mutating func transact(_ fill: (inout Batch, Bool) -> Void) throws(FirewallError) {
         for _ in 0..<Self.attempts {
             var batch = Batch(generation: try generation())
-            fill(&batch)
+            fill(&batch, try tableFacts() != nil)
             batch.end()
             if try commit(batch) { return }
         }
@@ -84,19 +131,26 @@ package struct Netlink: ~Copyable {
             try answer.each { header throws(FirewallError) in
                 guard let verdict = Acknowledgement(header) else { return }
                 let index = Int(header.pointee.nlmsg_seq)
-                guard index < batch.purposes.count else { return }
+                guard index < batch.steps.count else { return }
                 if verdict.error == 0 {
                     // Not the batch's end: its acknowledgement came with Linux 6.10.
-                    hasEnded = hasEnded || index == batch.purposes.count - 2
+                    hasEnded = hasEnded || index == batch.steps.count - 2
                 } else {
                     failures.append(
-                        FirewallError("cannot \(batch.purposes[index])", errno: verdict.error, reason: verdict.reason))
+                        FirewallError(
+                            "cannot \(batch.steps[index])", errno: verdict.error, reason: verdict.reason,
+                            step: batch.steps[index]))
                 }
             }
         }
         if let first = failures.first {
             // Not in Glibc's errno.h: the kernel means it for itself.
             if first.errno == ERESTART { return false }
+            if first.errno == EPERM, let facts = try tableFacts(), facts.owner != 0, facts.owner != portIdentifier {
+                throw FirewallError(
+                    "\(first.message); the table inet \(Ruleset.table) is owned by another program "
+                        + "(`nft list table inet \(Ruleset.table)` names it)")
+            }
             throw first
         }
         guard hasEnded else { throw FirewallError("the kernel did not acknowledge the ruleset") }
@@ -118,7 +172,9 @@ package struct Netlink: ~Copyable {
             let table = try readOnce()
             if case .interrupted = table { continue }
             guard try generation() == before else { continue }
-            if case .complete(let table) = table { return table }
+            guard case .complete(let table) = table else { continue }
+            if let table { counters = CarriedCounters(table) }
+            return table
         }
         throw FirewallError("another program keeps changing the kernel's ruleset: it could not be read")
     }
@@ -129,9 +185,9 @@ package struct Netlink: ~Copyable {
     }
 
     private mutating func readOnce() throws(FirewallError) -> Reading {
-        guard let flags = try tableFlags() else { return .complete(nil) }
+        guard let facts = try tableFacts() else { return .complete(nil) }
         var table = KernelTable()
-        table.flags = flags
+        table.flags = facts.flags
         var isWhole = true
 
         isWhole = try dump(NFT_MSG_GETCHAIN, "read the chains") { header in
@@ -187,8 +243,8 @@ package struct Netlink: ~Copyable {
     }
 
     /// nil: there is no such table.
-    private mutating func tableFlags() throws(FirewallError) -> UInt32? {
-        var flags: UInt32?
+    private mutating func tableFacts() throws(FirewallError) -> (flags: UInt32, owner: UInt32)? {
+        var facts: (UInt32, UInt32)?
         do {
             _ = try request(
                 NFT_MSG_GETTABLE, "read the table", flags: NLM_F_ACK,
@@ -197,13 +253,19 @@ package struct Netlink: ~Copyable {
                 guard let object = nftnl_table_alloc() else { return }
                 defer { nftnl_table_free(object) }
                 guard nftnl_table_nlmsg_parse(header, object) == 0 else { return }
-                flags = nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue))
+                facts = (
+                    nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_FLAGS.rawValue)),
+                    nftnl_table_get_u32(object, UInt16(NFTNL_TABLE_OWNER.rawValue))
+                )
             }
         } catch  where error.errno == ENOENT {
             return nil
         }
-        return flags
+        return facts
     }
+
+    /// By which the kernel knows this socket.
+    private var portIdentifier: UInt32 { mnl_socket_get_portid(socket) }
 
     /// Counts up with every change that anybody makes to this namespace's ruleset.
     mutating func generation() throws(FirewallError) -> UInt32 {
@@ -218,12 +280,12 @@ package struct Netlink: ~Copyable {
     }
 
     /// False when the kernel's list changed while it was being read.
-    private mutating func dump(
-        _ type: nf_tables_msg_types, _ purpose: String, attributes: [(UInt16, String)] = [],
-        _ body: (UnsafePointer<nlmsghdr>) -> Void
+    mutating func dump(
+        _ type: nf_tables_msg_types, _ purpose: String, family: CInt = CInt(CNETFILTER_FAMILY_INET),
+        attributes: [(UInt16, String)] = [], _ body: (UnsafePointer<nlmsghdr>) -> Void
     ) throws(FirewallError) -> Bool {
         do {
-            return try request(type, purpose, flags: NLM_F_DUMP, attributes: attributes, body)
+            return try request(type, purpose, flags: NLM_F_DUMP, family: family, attributes: attributes, body)
         } catch  where error.errno == ENOENT || error.errno == EINTR {
             // The table, or the set, went away since it was seen.
             return false
@@ -232,8 +294,8 @@ package struct Netlink: ~Copyable {
 
     /// Sends one request and hands each message of the answer to `body`. False if the answer is not of one piece.
     private mutating func request(
-        _ type: nf_tables_msg_types, _ purpose: String, flags: CInt, attributes: [(UInt16, String)] = [],
-        _ body: (UnsafePointer<nlmsghdr>) -> Void
+        _ type: nf_tables_msg_types, _ purpose: String, flags: CInt, family: CInt = CInt(CNETFILTER_FAMILY_INET),
+        attributes: [(UInt16, String)] = [], _ body: (UnsafePointer<nlmsghdr>) -> Void
     ) throws(FirewallError) -> Bool {
         sequence &+= 1
         let expected = sequence
@@ -241,7 +303,7 @@ package struct Netlink: ~Copyable {
         let bytes = message.withUnsafeMutableBufferPointer { buffer -> [UInt8] in
             guard
                 let header = nftnl_nlmsg_build_hdr(
-                    buffer.baseAddress, UInt16(type.rawValue), UInt16(CNETFILTER_FAMILY_INET), UInt16(flags), expected)
+                    buffer.baseAddress, UInt16(type.rawValue), UInt16(family), UInt16(flags), expected)
             else { return [] }
             for (attribute, value) in attributes { mnl_attr_put_strz(header, attribute, value) }
             return Array(UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))

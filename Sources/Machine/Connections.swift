@@ -101,6 +101,40 @@ extension Connections {
     }
 }
 
+extension Connections.Connection {
+    /// Aborts the connection for both ends, whoever holds its socket (SOCK_DESTROY; CONFIG_INET_DIAG_DESTROY). Takes
+    /// CAP_NET_ADMIN.
+    package func end() throws(MachineFailure) {
+        let (family, here, there): (UInt8, [UInt8], [UInt8]) =
+            switch (local.address, remote.address) {
+            case (.v4(let here), .v4(let there)):
+                (UInt8(AF_INET), bytes(here) + zeros(12), bytes(there) + zeros(12))
+            case (let here, let there): (UInt8(AF_INET6), bytes(here), bytes(there))
+            }
+        var payload = [family, UInt8(IPPROTO_TCP), 0, 0]
+        payload.append(UInt32.max)
+        // struct inet_diag_sockid
+        payload += bytes(local.port) + bytes(remote.port) + here + there
+        payload.append(interface)
+        payload.append(UInt32(truncatingIfNeeded: cookie))
+        payload.append(UInt32(truncatingIfNeeded: cookie >> 32))
+        _ = try NetlinkRequest(family: .socketDiagnosis, type: 21, isDump: false, payload: payload).messages()
+    }
+}
+
+private func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+
+/// In network byte order.
+private func bytes(_ number: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+
+/// As IPv6 has it.
+private func bytes(_ address: IPAddress) -> [UInt8] {
+    switch address {
+    case .v4(let bits): zeros(10) + [0xff, 0xff] + bytes(bits)
+    case .v6(let bits): bytes(bits)
+    }
+}
+
 /// With the numbers of `enum tcp_state` (net/tcp_states.h).
 private enum State: UInt8 {
     case established = 1

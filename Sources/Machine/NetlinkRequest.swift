@@ -67,8 +67,8 @@ struct NetlinkRequest {
         var bytes: [UInt8] = []
         bytes.append(UInt32(Self.headerSize + payload.count))
         bytes.append(type)
-        // NLM_F_REQUEST, NLM_F_DUMP.
-        bytes.append(UInt16(isDump ? 0x301 : 0x1))
+        // NLM_F_REQUEST with NLM_F_DUMP, or with NLM_F_ACK: what has no answer is acknowledged.
+        bytes.append(UInt16(isDump ? 0x301 : 0x5))
         bytes.append(UInt32(1))
         bytes.append(UInt32(0))
         return bytes + payload

@@ -152,6 +152,18 @@ package struct Ruleset: Hashable, Sendable {
     }
 }
 
+extension Ruleset {
+    /// For a kernel that cannot look for the socket that a packet is for (`Match.boundSocket`): no rule asks it to, so the
+    /// ports behind such rules are shut.
+    package var withoutBoundSockets: Ruleset {
+        var ruleset = self
+        for index in ruleset.chains.indices {
+            ruleset.chains[index].rules.removeAll { $0.matches.contains(.boundSocket) }
+        }
+        return ruleset
+    }
+}
+
 /// nft's notation has no escape for a quotation mark, so a comment has none; and it ends at 127 bytes, where nft refuses a
 /// longer one (NFTNL_UDATA_COMMENT_MAXLEN counts the NUL).
 private func printable(_ comment: String) -> String {

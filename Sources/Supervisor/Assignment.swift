@@ -11,6 +11,8 @@ struct Estate {
     /// nil: there is no https listener, or nothing to show for it.
     var identity: ServerIdentity?
     var hold: FirewallAssignment.Hold
+    /// The table is marked as the firewall role's own, where the kernel can do that.
+    var ownsTable: Bool
 }
 
 /// A role's share, made by the role's row of the table. It names what it takes: a field that is new to the policy reaches a
@@ -93,6 +95,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     }
 
     package var hold: Hold
+    /// The table is marked as the role's own, where the kernel can do that.
+    package var ownsTable: Bool
     /// Those that have a socket.
     package var listeners: [Listener]
     package var openings: [Opening]
@@ -101,6 +105,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
 
     init(_ estate: Estate) {
         hold = estate.hold
+        ownsTable = estate.ownsTable
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
         zones = estate.policy.zones

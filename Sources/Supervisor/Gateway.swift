@@ -106,7 +106,7 @@ actor Gateway {
         target.closeExpired(at: Int(time(nil)))
         return Estate(
             policy: target, surroundings: surroundings, live: live, identity: identity,
-            hold: door.hold(for: mode(of: target)))
+            hold: door.hold(for: mode(of: target)), ownsTable: options.ownsTable)
     }
 
     // MARK: changes

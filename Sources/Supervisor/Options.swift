@@ -19,6 +19,9 @@ package struct Options: Sendable {
     package var rescue: String?
     package var user: String?
     package var logLevel = "info"
+    /// The table is marked as the firewall role's own where the kernel can do that. For tests: without, it is as on the
+    /// kernels that cannot.
+    package var ownsTable = true
 
     package static let usage = """
         usage: gatehoused [--state DIR] [--socket PATH] [--rescue DIR] [--firewall enforce|observe|off]
@@ -68,6 +71,10 @@ package struct Options: Sendable {
                     throw Refusal("--firewall \(text): the modes are enforce, observe and off")
                 }
                 options.firewall = mode
+            case "--table-owner":
+                let text = try value()
+                guard text == "on" || text == "off" else { throw Refusal("--table-owner \(text): it is on or off") }
+                options.ownsTable = text == "on"
             case "--log-level":
                 options.logLevel = try value()
                 guard logLevels.contains(options.logLevel) else {

@@ -1,26 +1,40 @@
 import Address
 import Firewall
 import Glibc
+import Logging
+import Machine
 import Policy
 import Reactor
 import Ruleset
 import Supervisor
 
-/// The firewall role: makes the kernel hold the ruleset that an assignment asks for, or only tells what it would be.
+/// The firewall role: makes the kernel hold the ruleset that an assignment asks for, or only tells what it would be. It
+/// hears of every change to the table, and puts right at once what somebody else did.
 ///
 /// Its netlink calls block, which holds up nobody: it is all that this process does.
 actor FirewallRole: RoleService {
     private let reactor: Reactor
     private let events: EventLine
+    private let log: Logger
+    /// Made at the first need and kept: it owns the table, where the kernel knows owners. nil: not needed yet, or the last
+    /// conversation ended in the middle.
+    private var netlink: Netlink?
     private var current: Plan?
     private var staged: Plan?
-    /// Why the first ruleset could not be put in force.
+    /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
+    /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
+    private var known: Set<UInt64> = []
 
     private struct Plan {
-        let ruleset: Ruleset
+        var ruleset: Ruleset
         let isEnforced: Bool
         let isReleased: Bool
+        let ownsTable: Bool
+        /// When the kernel falls back by itself. nil: nothing is on trial.
+        var trialEnd: ContinuousClock.Instant?
+        /// Why the kernel does without a part of the ruleset. nil: it does not.
+        var lack: String?
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
@@ -28,6 +42,9 @@ actor FirewallRole: RoleService {
     init(_ equipment: RoleEquipment) {
         reactor = equipment.reactor
         events = equipment.events
+        log = equipment.log
+        reactor.spawn { _ in await self.followTable() }
+        reactor.spawn { _ in await self.followSurroundings() }
     }
 
     /// Needs no sockets.
@@ -36,21 +53,19 @@ actor FirewallRole: RoleService {
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         staged = Plan(
             ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
-            isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released)
+            isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
+            ownsTable: assignment.ownsTable)
     }
 
-    /// One transaction: the kernel takes all of it or none.
+    /// One transaction: the kernel takes all of it or none. A ruleset that it holds already is left alone.
     func commit() async throws(Refusal) {
-        guard let plan = staged else { throw Refusal("there is nothing to commit") }
+        guard var plan = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         do throws(FirewallError) {
             if plan.isEnforced {
-                var netlink = try Netlink()
-                // A reload finds most often what it left, and then the counters go on.
-                if try netlink.state(of: plan.ruleset) != .same { try netlink.apply(plan.ruleset) }
+                try putInForce(&plan)
             } else if plan.isReleased {
-                var netlink = try Netlink()
-                try netlink.remove()
+                try ask(plan) { netlink throws(FirewallError) in try netlink.remove() }
             }
         } catch {
             guard let current else {
@@ -61,17 +76,55 @@ actor FirewallRole: RoleService {
             if error.isTaken { goBack(to: current) }
             throw Refusal("the firewall is unchanged: \(error)")
         }
+        plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
         (current, failure) = (plan, nil)
+        if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
+    }
+
+    /// What the kernel does not know is left out, and the rest is in force all the same.
+    private func putInForce(_ plan: inout Plan) throws(FirewallError) {
+        let wanted = plan.ruleset
+        do throws(FirewallError) {
+            try putInForce(wanted, for: plan)
+        } catch {
+            guard error.lacksSocketMatch else { throw error }
+            plan.ruleset = wanted.withoutBoundSockets
+            plan.lack = "\(error); its openings are left out, everything else is in force"
+            log.warning("\(plan.lack ?? "")")
+            try putInForce(plan.ruleset, for: plan)
+        }
+    }
+
+    private func putInForce(_ ruleset: Ruleset, for plan: Plan) throws(FirewallError) {
+        try ask(plan) { netlink throws(FirewallError) in
+            // A trial that is over looks like one that is not.
+            if ruleset.isTrial { return try netlink.apply(ruleset) }
+            if try netlink.state(of: ruleset) != .same { try netlink.apply(ruleset) }
+        }
     }
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
     /// its successor puts in force what is to be.
     private func goBack(to plan: Plan) {
         do throws(FirewallError) {
-            var netlink = try Netlink()
-            if plan.isEnforced { try netlink.apply(plan.ruleset) } else { try netlink.remove() }
+            try ask(plan) { netlink throws(FirewallError) in
+                if plan.isEnforced { try netlink.apply(plan.ruleset) } else { try netlink.remove() }
+            }
         } catch {
             exit(1)
+        }
+    }
+
+    private func ask<Result>(
+        _ plan: Plan, _ question: (inout Netlink) throws(FirewallError) -> Result
+    ) throws(FirewallError) -> Result {
+        if netlink == nil { netlink = try Netlink(ownsTable: plan.ownsTable) }
+        do throws(FirewallError) {
+            return try question(&netlink!)
+        } catch {
+            // The table outlives its owner, and the next one takes it over.
+            if error.isInterruption { netlink = nil }
+            throw error
         }
     }
 
@@ -86,16 +139,102 @@ actor FirewallRole: RoleService {
 
     func endSessions(_ selection: SessionSelection) -> Int { 0 }
 
+    // MARK: - What others do
+
+    private func followTable() async {
+        do {
+            let bulletin = try Bulletin(.table, on: reactor)
+            while true {
+                try await bulletin.next()
+                tableMayHaveChanged()
+            }
+        } catch {
+            // As an ordinary user, who cannot enforce anything either. The supervisor looks from time to time, too.
+            log.info("the kernel does not tell of changes to its tables: \(error)")
+        }
+    }
+
+    private func followSurroundings() async {
+        do {
+            let bulletin = try Bulletin(.surroundings, on: reactor)
+            while true {
+                try await bulletin.next()
+                events.send(.surroundingsChanged)
+            }
+        } catch {
+            log.info("the kernel does not tell of changes to its interfaces: \(error)")
+        }
+    }
+
+    /// Puts the table back if it is not what it is to be, and then tells.
+    private func tableMayHaveChanged() {
+        guard let plan = current, plan.isEnforced else { return }
+        let start = ContinuousClock.now
+        var detail = failure?.description ?? ""
+        do throws(FirewallError) {
+            switch try ask(plan, { netlink throws(FirewallError) in try netlink.state(of: plan.ruleset) }) {
+            case .same: return
+            case .absent: detail = "somebody deleted it"
+            case .different(let what): detail = what
+            }
+            var ruleset = plan.ruleset
+            if let end = plan.trialEnd {
+                let left = (end - .now) / .seconds(1)
+                ruleset = ruleset.lasting(UInt32(max(1, left.rounded(.up))))
+            }
+            try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
+        } catch {
+            events.send(.tableLost(detail: "\(detail): \(error)", putBackAfterMilliseconds: nil))
+            return
+        }
+        failure = nil
+        let pause = ((netlink?.lastReplacement ?? .now) - start) / .milliseconds(1)
+        events.send(.tableLost(detail: detail, putBackAfterMilliseconds: Int(pause.rounded(.up))))
+        endIntruders(plan.ruleset)
+    }
+
+    /// Ends the connections that began while the table was away and that it would have refused.
+    private func endIntruders(_ ruleset: Ruleset) {
+        guard let connections = try? Connections.current() else { return }
+        for connection in connections.inbound where !known.contains(connection.cookie) {
+            let interface =
+                Interface.name(of: connection.interface) ?? Route.interface(towards: connection.remote.address)
+            let packet = Packet(
+                interface: interface ?? "", source: connection.remote.address, destination: connection.local.address,
+                content: .tcp(connection.local.port), hasBoundSocket: true)
+            // From this machine to itself everything passes.
+            if interface == "lo" || ruleset.verdict(of: packet).isAccepted { continue }
+            do {
+                try connection.end()
+                log.warning(
+                    "ended a connection that came in without the firewall: \(connection.remote) to \(connection.local)")
+            } catch {
+                log.warning(
+                    "cannot end a connection that came in without the firewall, \(connection.remote) to \(connection.local): \(error)"
+                )
+            }
+        }
+    }
+
+    // MARK: - Telling
+
     func report() -> Report {
         guard let current else { return Report(kernel: .starting) }
-        return Report(kernel: kernelState(current), ruleset: current.ruleset.description)
+        var report = Report(kernel: kernelState(current), ruleset: current.ruleset.description)
+        report.counts =
+            netlink?.counts(of: current.ruleset).map { count in
+                Report.Count(rule: count.comment ?? "", packets: count.counter.packets, bytes: count.counter.bytes)
+            } ?? []
+        let foreign = try? ask(current) { netlink throws(FirewallError) in try netlink.foreignChains() }
+        report.foreign = (current.lack.map { [$0] } ?? []) + ForeignChain.findings(foreign ?? [])
+        return report
     }
 
     private func kernelState(_ current: Plan) -> KernelState {
         if let failure { return .failed(reason: failure.description) }
         do throws(FirewallError) {
-            var netlink = try Netlink()
-            switch (try netlink.state(of: current.ruleset), current.isEnforced) {
+            let state = try ask(current) { netlink throws(FirewallError) in try netlink.state(of: current.ruleset) }
+            switch (state, current.isEnforced) {
             case (.same, true): return .held
             case (.same, false), (.different, false):
                 return .left(

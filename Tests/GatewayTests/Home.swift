@@ -20,6 +20,8 @@ final class Home: @unchecked Sendable {
     var killsRoles = false
     /// Capabilities that the daemon lacks, though root starts it, as setpriv(1) names them.
     var lacking: [String] = []
+    /// Whether the table is marked as the gateway's own, where the kernel knows that; false: as on Linux 6.1.
+    var ownsTable = true
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
 
@@ -105,6 +107,7 @@ final class Home: @unchecked Sendable {
         return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
             "--state", state ?? self.state, "--socket", socket ?? self.socket, "--user", "nobody",
+            "--table-owner", ownsTable ? "on" : "off",
         ] + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
     }
 
@@ -137,8 +140,9 @@ final class Home: @unchecked Sendable {
     }
 
     /// A gateway as `setup` makes it.
-    static func ready() throws -> Home {
+    static func ready(ownsTable: Bool = true) throws -> Home {
         let home = try Home()
+        home.ownsTable = ownsTable
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         return home
@@ -163,11 +167,9 @@ final class Home: @unchecked Sendable {
         return outcome.output
     }
 
-    /// What the kernel holds, by nft's word; nothing if there is no table. The values of counters are left out.
-    func ruleset() throws -> String {
-        let outcome = try gateway.attempt(["nft", "-s", "list", "table", "inet", "gatehouse"])
-        return outcome.status == 0 ? outcome.output : ""
-    }
+    /// What the kernel holds, by nft's word; nothing if there is no table. The values of counters and the table's owner are
+    /// left out.
+    func ruleset() throws -> String { try gateway.tableListing() ?? "" }
 
     /// The lines of the ruleset that open something.
     func openings() throws -> [String] {

@@ -1,0 +1,63 @@
+package import Address
+
+/// A packet, as far as a ruleset can tell packets apart.
+package struct Packet: Hashable, Sendable {
+    /// What IP carries in it.
+    package enum Content: Hashable, Sendable {
+        /// By its destination port; the source's is asked by no rule.
+        case tcp(UInt16)
+        case udp(UInt16)
+        /// By its type.
+        case icmp(UInt8)
+        case icmpv6(UInt8)
+        /// By the protocol's number.
+        case other(UInt8)
+    }
+
+    /// Where the kernel comes to it: `input` for a packet to the machine itself, `forward` for one that passes.
+    package var hook: Ruleset.Hook
+    /// The interface by which it came in.
+    package var interface: String
+    package var source: IPAddress
+    package var destination: IPAddress
+    package var content: Content
+    /// The hop limit of IPv6, the time to live of IPv4.
+    package var hopLimit: UInt8
+    /// What the kernel says of its connection.
+    package var state: Ruleset.State
+    /// Whether a socket would receive it that is bound to its very destination; false also if none would receive it.
+    package var hasBoundSocket: Bool
+
+    /// The first packet of a connection to the machine, unless told otherwise.
+    package init(
+        hook: Ruleset.Hook = .input, interface: String, source: IPAddress, destination: IPAddress, content: Content,
+        hopLimit: UInt8 = 64, state: Ruleset.State = .new, hasBoundSocket: Bool = false
+    ) {
+        self.hook = hook
+        self.interface = interface
+        self.source = source
+        self.destination = destination
+        self.content = content
+        self.hopLimit = hopLimit
+        self.state = state
+        self.hasBoundSocket = hasBoundSocket
+    }
+
+    /// The protocol's number (IANA, Assigned Internet Protocol Numbers).
+    var protocolNumber: UInt8 {
+        switch content {
+        case .icmp: 1
+        case .tcp: 6
+        case .udp: 17
+        case .icmpv6: 58
+        case .other(let number): number
+        }
+    }
+
+    var family: Match.Family {
+        switch source {
+        case .v4: .ipv4
+        case .v6: .ipv6
+        }
+    }
+}

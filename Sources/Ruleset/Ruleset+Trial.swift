@@ -1,0 +1,104 @@
+extension Ruleset {
+    /// `new` for `seconds`, then `old` again: by the kernel's own clock, whatever process is alive by then.
+    ///
+    /// Connections that exist go on, as ever. Every other packet goes to the chains of `new` as long as a timed map sends it
+    /// there, and else to those of `old`. The kernel is to be given one of the two alone as soon as it is decided; neither
+    /// may be a trial itself.
+    package static func trial(new: Ruleset, old: Ruleset, seconds: UInt32) -> Ruleset {
+        let new = new.renamed(suffix: newSuffix)
+        let old = old.renamed(suffix: oldSuffix)
+        var trial = Ruleset(meters: new.meters + old.meters, chains: [])
+        var bases: [(name: String, base: Base)] = []
+        for chain in new.chains + old.chains {
+            guard let base = chain.base, !bases.contains(where: { $0.base.isSamePlace(as: base) }) else { continue }
+            bases.append(("\(base.hook)", base))
+        }
+        for (index, (hook, base)) in bases.enumerated() {
+            // Two chains of one hook, of different priorities.
+            let isAlone = bases.count { $0.name == hook } == 1
+            let name = isAlone ? hook : "\(hook)\(index)"
+            let map = TimedMap(name: "trial_\(name)", seconds: seconds, verdict: .goto(name + newSuffix))
+            trial.maps.append(map)
+            trial.chains.append(
+                Chain(
+                    name: name, base: Base(kind: base.kind, hook: base.hook, priority: base.priority, policy: .drop),
+                    rules: [
+                        Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+                        Rule(decision: .byMap(map.name), comment: "on trial"),
+                        Rule([], .goto(name + oldSuffix), comment: "as before"),
+                    ]))
+            trial.chains.append(new.chain(at: base, named: name + newSuffix))
+            trial.chains.append(old.chain(at: base, named: name + oldSuffix))
+        }
+        trial.chains += (new.chains + old.chains).filter { $0.base == nil }
+        return trial
+    }
+
+    /// Whether this is a trial, of which a part decides for a time only.
+    package var isTrial: Bool { !maps.isEmpty }
+
+    /// The same trial for another time, as when a part of its own is over.
+    package func lasting(_ seconds: UInt32) -> Ruleset {
+        var ruleset = self
+        for index in ruleset.maps.indices { ruleset.maps[index].seconds = seconds }
+        return ruleset
+    }
+
+    package static let newSuffix = "_new"
+    package static let oldSuffix = "_old"
+
+    /// What the base chain at the place of `base` does, as a chain to which a rule goes; without one the kernel lets
+    /// everything pass.
+    private func chain(at base: Base, named name: String) -> Chain {
+        guard let own = chains.first(where: { $0.base?.isSamePlace(as: base) == true }), let ownBase = own.base else {
+            return Chain(name: name, rules: [Rule([], .accept)])
+        }
+        // The end of the chain is the end of the trial's, which drops.
+        let end = ownBase.policy == .accept ? [Rule([], .accept)] : []
+        return Chain(name: name, rules: own.rules + end)
+    }
+
+    /// With other names for all that is named, so that it finds room beside another ruleset.
+    private func renamed(suffix: String) -> Ruleset {
+        var ruleset = self
+        for index in ruleset.meters.indices { ruleset.meters[index].name += suffix }
+        for index in ruleset.chains.indices {
+            ruleset.chains[index].name += suffix
+            ruleset.chains[index].rules = ruleset.chains[index].rules.map { $0.renamed(suffix: suffix) }
+        }
+        return ruleset
+    }
+}
+
+extension Ruleset.Base {
+    fileprivate func isSamePlace(as other: Self) -> Bool {
+        kind == other.kind && hook == other.hook && priority == other.priority
+    }
+}
+
+extension Ruleset.Rule {
+    fileprivate func renamed(suffix: String) -> Self {
+        var rule = self
+        rule.matches = matches.map { match in
+            guard case .withinRate(var rate) = match else { return match }
+            rate.meter += suffix
+            return .withinRate(rate)
+        }
+        switch decision {
+        case .verdict(let verdict): rule.decision = .verdict(verdict.renamed(suffix: suffix))
+        case .byState(let verdicts): rule.decision = .byState(verdicts.mapValues { $0.renamed(suffix: suffix) })
+        case .byMap: break
+        }
+        return rule
+    }
+}
+
+extension Ruleset.Verdict {
+    fileprivate func renamed(suffix: String) -> Self {
+        switch self {
+        case .jump(let chain): .jump(chain + suffix)
+        case .goto(let chain): .goto(chain + suffix)
+        case .accept, .drop, .return: self
+        }
+    }
+}

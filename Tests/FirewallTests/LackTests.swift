@@ -1,0 +1,50 @@
+import Address
+import Glibc
+import Policy
+import TestNetwork
+import Testing
+
+@testable import Firewall
+@testable import Ruleset
+
+@Suite("What a kernel does not know costs no more than itself", .enabled(if: isRoot, "needs root: network namespaces"))
+struct LackTests {
+    /// As in an LXC container whose host has not loaded nft_socket: the whole firewall was refused, with "No such file or
+    /// directory". Here the kernel refuses the same expression because it stands in a chain in which it has no meaning.
+    @Test func `a refusal names nft_socket and what to do, and the ruleset without it is taken`() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        var ruleset = home
+        let rule = Ruleset.Rule(
+            [.destinationPorts(.udp, PortRange(1024, 65535)!), .boundSocket], .accept, comment: "x")
+        ruleset.chains[ruleset.chains.count - 1].rules.insert(rule, at: 0)
+        let error = try #require(#expect(throws: FirewallError.self) { try netlink.apply(ruleset) })
+        #expect(error.lacksSocketMatch)
+        #expect(
+            error.description.contains("this kernel has no nft_socket, which SOCKS5's UDP and BIND need"), "\(error)")
+        #expect(error.description.contains("modprobe nft_socket"), "\(error)")
+        #expect(!error.isInterruption)
+        let rest = ruleset.withoutBoundSockets
+        try netlink.apply(rest)
+        #expect(try namespace.listing() == rest.description)
+        #expect(!rest.description.contains("socket") && rest.description.contains("tcp dport 1080"))
+    }
+
+    @Test func `a kernel without the module says so of a rule that needs it, and of no other`() {
+        let needs = Batch.Step.addRule(.init([.boundSocket], .accept), chain: "input")
+        let needsNot = Batch.Step.addRule(.init([.hopLimit(1)], .accept), chain: "input")
+        for code in [ENOENT, EOPNOTSUPP, EINVAL] {
+            #expect(FirewallError("cannot do it", errno: code, step: needs).lacksSocketMatch)
+            #expect(!FirewallError("cannot do it", errno: code, step: needsNot).lacksSocketMatch)
+            #expect(!FirewallError("cannot do it", errno: code).lacksSocketMatch)
+        }
+        #expect(!FirewallError("cannot do it", errno: EPERM, step: needs).lacksSocketMatch)
+    }
+
+    @Test func `a kernel that knows no owners of tables, or none that they outlive, refuses the table alone`() {
+        #expect(FirewallError("cannot do it", errno: EOPNOTSUPP, step: .addTable).lacksTableFlags)
+        #expect(FirewallError("cannot do it", errno: EINVAL, step: .addTable).lacksTableFlags)
+        #expect(!FirewallError("cannot do it", errno: EPERM, step: .addTable).lacksTableFlags)
+        #expect(!FirewallError("cannot do it", errno: EINVAL, step: .addChain("input")).lacksTableFlags)
+    }
+}

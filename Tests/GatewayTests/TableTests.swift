@@ -1,0 +1,96 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+/// What others do to the kernel's rulesets while the gateway runs.
+@Suite(
+    "The gateway's table is there, whatever others do", .serialized,
+    .enabled(if: isRoot, "needs root: network namespaces"))
+struct TableTests {
+    /// `systemctl restart nftables` flushes, as does Debian's /etc/nftables.conf; the door then stood open for up to 5 s.
+    @Test func `where the kernel knows owners of tables, a flush passes it by`() throws {
+        let home = try Home.ready()
+        let ruleset = try home.ruleset()
+        let handle = try tableHandle(home)
+        try #require(try home.gateway.run("nft", "list", "table", "inet", "gatehouse").contains("flags owner"))
+        try home.gateway.run("nft", "flush", "ruleset")
+        #expect(try home.ruleset() == ruleset)
+        // The kernel numbers tables: it is the very same one.
+        #expect(try tableHandle(home) == handle)
+        #expect(home.daemon?.said.contains("lost") == false)
+        // A firewall role that dies leaves it to the next one.
+        home.killsRoles = true
+        let before = try #require(try home.processes()["firewall"]?.first)
+        kill(before, SIGKILL)
+        #expect(
+            try eventually {
+                try home.gateway.run("nft", "list", "table", "inet", "gatehouse").contains("flags owner")
+                    && (try home.processes()["firewall"]?.first ?? before) != before
+            })
+        try home.gateway.run("nft", "flush", "ruleset")
+        #expect(try home.ruleset() == ruleset)
+    }
+
+    @Test func `where it does not, a flushed table is back at once, and that is told`() throws {
+        let home = try Home.ready(ownsTable: false)
+        let ruleset = try home.ruleset()
+        for round in 1...3 {
+            try home.gateway.run("nft", "flush", "ruleset")
+            #expect(try eventually(within: .milliseconds(500)) { try home.ruleset() == ruleset })
+            #expect(eventually { pauses(home).count == round })
+        }
+        // 20 ms are the bar; loaded machines have their own time.
+        #expect(pauses(home).min() ?? .max <= 20, "\(pauses(home)) ms")
+        try home.gateway.run("nft", "insert", "rule", "inet", "gatehouse", "input", "accept")
+        #expect(try eventually { try home.ruleset() == ruleset })
+    }
+
+    /// The pauses that the journal tells of, in milliseconds.
+    private func pauses(_ home: Home) -> [Int] {
+        (home.daemon?.said ?? "").matches(of: /put back after (\d+) ms/).compactMap { Int($0.1) }
+    }
+
+    /// What came in while the table was away must not stay, and what was there before must not go.
+    @Test func `a connection that began while the table was away is ended, an older one goes on`() throws {
+        let home = try Home()
+        home.ownsTable = false
+        let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { peer in
+            while case let bytes = try peer.receive(), !bytes.isEmpty { try peer.send(bytes) }
+        }
+        // A connection from before the firewall is known to the kernel by what goes out.
+        let ticker = try Origin(in: home.gateway, "0.0.0.0", port: 8081) { peer in
+            while true {
+                try peer.send("a")
+                usleep(1000)
+            }
+        }
+        let older = try Peer(to: Home.gatewayOnWAN, 8081, from: home.wan)
+        #expect(try older.receive(exactly: 1) == [97])
+        try home.start()
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        let ruleset = try home.ruleset()
+        // The role cannot answer for a moment, so that the gap is one.
+        let role = try #require(try home.processes()["firewall"]?.first)
+        kill(role, SIGSTOP)
+        try home.gateway.run("nft", "flush", "ruleset")
+        let intruder = try Peer(to: Home.gatewayOnWAN, 8080, from: home.wan)
+        let guest = try Peer(to: Home.gatewayOnLAN, 1080, from: home.lan)
+        try intruder.send("b")
+        #expect(try intruder.receive() == [98])
+        kill(role, SIGCONT)
+        #expect(try eventually { try home.ruleset() == ruleset })
+        #expect(throws: SocketFailure.self) { _ = try intruder.receive() }
+        // More than what was under way.
+        #expect(try older.receive(exactly: 1000).count == 1000)
+        try guest.send([5, 1, 0])
+        #expect(try guest.receive() == [5, 0])
+        #expect(home.daemon?.said.contains("ended a connection that came in without the firewall") == true)
+        withExtendedLifetime((stray, ticker)) {}
+    }
+
+    private func tableHandle(_ home: Home) throws -> String {
+        let listing = try home.gateway.run("nft", "-a", "list", "table", "inet", "gatehouse")
+        return listing.split(separator: "\n").first.map(String.init) ?? ""
+    }
+}
