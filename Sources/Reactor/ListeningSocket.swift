@@ -50,7 +50,7 @@ package enum ListeningSocket {
         let socket = Descriptor(adopting: try checked(linux_socket(AF_UNIX, Int32(SOCK_STREAM.rawValue))))
         let result = withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                Glibc.bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
         guard result == 0 else { throw Errno(errno) }

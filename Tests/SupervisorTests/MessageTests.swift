@@ -35,7 +35,7 @@ struct MessageTests {
             surroundings: Surroundings(interfaces: [
                 .init(name: "lan0", addresses: [.init(address: .v6(UInt128.max - 1), prefix: 64)])
             ]),
-            live: [.init(listener: Self.listener, number: 255)], identity: nil, hold: .enforced)
+            live: [.init(listener: Self.listener, number: 255)], identity: nil, hold: .enforced, ownsTable: true)
         for role in Role.all {
             let sent = role.share(estate, role)
             switch sent {
@@ -58,7 +58,7 @@ struct MessageTests {
                 rules: [Rule(id: 3, action: .deny, user: "a")], openings: []),
             surroundings: Surroundings(),
             live: [.init(listener: Self.listener, number: 1), .init(listener: other, number: 2)],
-            identity: ServerIdentity(certificates: "chain", key: "secret"), hold: .shown)
+            identity: ServerIdentity(certificates: "chain", key: "secret"), hold: .shown, ownsTable: true)
         func told(_ role: Role) -> String { String(decoding: role.share(estate, role).encode(), as: UTF8.self) }
         #expect(told(.socks5).contains("secret"))
         #expect(!told(.http).contains("secret") && told(.http).contains("rules"))
