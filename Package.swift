@@ -48,7 +48,6 @@ let package = Package(
         .systemLibrary(name: "CNetfilter", pkgConfig: "libnftnl"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
-        .systemLibrary(name: "CAres", pkgConfig: "libcares"),
         .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode"),
 
         module("Address", ["CLinux"], hot),
@@ -59,7 +58,7 @@ let package = Package(
         module("Machine", ["Address", "CLinux"]),
         module("Resolver", ["Address", "Reactor", "Wire"], hot),
         module("Store", ["Address", "Policy", "CSQLite"]),
-        module("Proxy", ["Address", "Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres", logging], hot),
+        module("Proxy", ["Address", "Reactor", "Wire", "Policy", "Resolver", "CLinux", "COpenSSL", logging], hot),
         module("Firewall", ["Address", "Reactor", "Policy", "Ruleset", "CLinux", "CNetfilter"]),
         module("Admin", ["Address", "Reactor", "Policy", logging]),
         module(
@@ -69,7 +68,8 @@ let package = Package(
         program(
             "gatehoused",
             [
-                "Address", "Supervisor", "Proxy", "Firewall", "Ruleset", "Machine", "Admin", "Reactor", "Policy",
+                "Address", "Supervisor", "Proxy", "Firewall", "Ruleset", "Machine", "Admin", "Reactor", "Resolver",
+                "Policy",
                 "CLinux",
                 logging,
             ]),
@@ -100,7 +100,10 @@ let package = Package(
         tests("MachineTests", ["Machine", "Address", "TestNetwork"]),
         tests(
             "ProxyTests",
-            ["Proxy", "Reactor", "Wire", "Policy", "Address", "COpenSSL", "TestNetwork", "TestProcess", logging]),
+            [
+                "Proxy", "Reactor", "Wire", "Policy", "Address", "Resolver", "COpenSSL", "TestNetwork", "TestProcess",
+                logging,
+            ]),
         tests("gatehousectlTests", ["gatehousectl", "gatehoused", "TestProcess"]),
         tests("FirewallTests", ["Firewall", "Ruleset", "Policy", "Address", "TestNetwork"]),
         tests(

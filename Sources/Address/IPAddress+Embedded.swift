@@ -7,6 +7,9 @@ extension IPAddress {
         return self
     }
 
+    /// Whether it is in NAT64's prefix for use inside a network (RFC 8215).
+    package var isLocalNAT64: Bool { if case .v6(let bits) = self { bits >> 80 == 0x0064_ff9b_0001 } else { false } }
+
     /// The IPv4 address to which a translator or a tunnel on the way would carry this one.
     package var embedded: UInt32? {
         guard case .v6(let bits) = self else { return nil }

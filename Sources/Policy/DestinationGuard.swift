@@ -1,4 +1,4 @@
-import Address
+package import Address
 
 /// The rules' built-in end: what is denied unless the operator opens it. The internet is open; what is no place on it, the
 /// gateway itself and the local network are shut.
@@ -33,7 +33,7 @@ struct DestinationGuard: Sendable {
     /// Whether a connection to there would come back to this gateway's proxies.
     ///
     /// - Parameter isOwn: the address is this machine's, whether or not the surroundings name it yet.
-    func isOwnListener(_ address: IPAddress, port: UInt16, _ isOwn: Bool) -> Bool {
+    func isOwnListener(_ address: IPAddress, port: UInt16, _ isOwn: Bool = false) -> Bool {
         for listener in listeners where listener.port == port {
             let listening = listener.address.unmapped
             if listening == address { return true }
@@ -44,5 +44,13 @@ struct DestinationGuard: Sendable {
             }
         }
         return false
+    }
+}
+
+extension Policy {
+    /// Whether a connection to there would come back to one of this gateway's listeners.
+    package func isOwnListener(_ endpoint: Endpoint, in surroundings: Surroundings) -> Bool {
+        DestinationGuard(listeners: listeners.map(\.endpoint), lan: [], surroundings: surroundings)
+            .isOwnListener(endpoint.address, port: endpoint.port)
     }
 }

@@ -14,6 +14,14 @@ struct NameTable {
         fileprivate(set) var address: IPAddress?
         fileprivate var waiting: [[UInt8]] = []
         fileprivate var lastUse = ContinuousClock.now
+        /// Where it goes, once something was sent there, and since when.
+        fileprivate var flow: (Flow, since: ContinuousClock.Instant)?
+        /// The other family had its chance.
+        fileprivate let isAgain: Bool
+
+        fileprivate init(isAgain: Bool) {
+            self.isAgain = isAgain
+        }
     }
 
     enum Found {
@@ -23,6 +31,7 @@ struct NameTable {
     }
 
     private static let capacity = 128
+    private static let longestSilence: Duration = .seconds(1)
     private static let mostPending = 16
     private static let mostWaiting = 16
     private static let mostBytes = 128 << 10
@@ -49,11 +58,23 @@ struct NameTable {
         return true
     }
 
-    /// A name that is to be looked up, with its first datagram. False: too many are already.
-    mutating func begin(_ target: Target, with payload: UnsafeRawBufferPointer) -> Bool {
+    func didSend(_ entry: Entry, on flow: Flow) {
+        if entry.flow?.0 !== flow { entry.flow = (flow, .now) }
+    }
+
+    /// Whether the client goes on sending to a name of which nothing comes back: TCP would go on to the other family by now
+    /// (RFC 8305), since that a way leads nowhere is often told to nobody.
+    func isSilent(_ entry: Entry) -> Bool {
+        guard !entry.isAgain, let (flow, since) = entry.flow, !flow.isAnswered else { return false }
+        return ContinuousClock.now - since > Self.longestSilence
+    }
+
+    /// A name that is to be looked up, with its first datagram, or `isAgain`, because nothing comes back. False: too many are
+    /// already.
+    mutating func begin(_ target: Target, with payload: UnsafeRawBufferPointer, isAgain: Bool = false) -> Bool {
         guard pending < Self.mostPending else { return false }
         if entries.count >= Self.capacity { makeRoom() }
-        entries[target] = Entry()
+        entries[target] = Entry(isAgain: isAgain)
         pending += 1
         _ = queue(payload, to: target)
         return true

@@ -77,20 +77,14 @@ package final class Counters: Sendable {
     }
 
     package func nameServersAreSilent() {
-        _ = silence.pointee.compareExchange(expected: 0, desired: Counters.milliseconds, ordering: .relaxed)
+        _ = silence.pointee.compareExchange(expected: 0, desired: monotonicMilliseconds(), ordering: .relaxed)
     }
 
     /// For how long no name server has answered; nil: one does, or nobody has asked.
     package var nameServersSilence: Duration? {
         let since = silence.pointee.load(ordering: .relaxed)
-        return since == 0 ? nil : .milliseconds(max(0, Int64(clamping: Counters.milliseconds) - Int64(clamping: since)))
-    }
-
-    /// The same in every process of the machine.
-    private static var milliseconds: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+        return since == 0
+            ? nil : .milliseconds(max(0, Int64(clamping: monotonicMilliseconds()) - Int64(clamping: since)))
     }
 
     /// Sets an account to zero: before it is given out, and its sessions now to zero when the process that counted them ended.

@@ -10,25 +10,42 @@ package enum Dial {
         package let address: Endpoint
     }
 
+    /// Addresses that become known while others are being dialled already.
+    package final class Late {
+        fileprivate private(set) var addresses: [Endpoint] = []
+        fileprivate private(set) var hasEnded = false
+        fileprivate weak var alarm: Alarm?
+
+        package init() {}
+
+        /// These are all; may be none.
+        package func end(with addresses: [Endpoint]) {
+            self.addresses = addresses
+            hasEnded = true
+            alarm?.ring()
+        }
+    }
+
     /// Connects to the first of `addresses` that answers (happy eyeballs, RFC 8305 §5): the next attempt starts `stagger`
     /// after the one before, or as soon as one fails. The first to succeed wins; the others are closed.
     ///
     /// - Parameters:
     ///   - addresses: at least one, in the order of preference.
+    ///   - late: what comes after them, once it is known; nil: nothing.
     ///   - client: on whose behalf; nil: on nobody's.
     /// - Throws: `ETIMEDOUT` if none has answered after `timeout`; `ECANCELED` as soon as the client is lost or its session is ended;
     ///   else the last attempt's error.
     package static func connect(
-        to addresses: [Endpoint], stagger: Duration = .milliseconds(250), timeout: Duration,
-        for client: Connection? = nil, on reactor: Reactor
+        to addresses: [Endpoint], followedBy late: Late? = nil, stagger: Duration = .milliseconds(250),
+        timeout: Duration, for client: Connection? = nil, on reactor: Reactor
     ) async throws(Failure) -> Connection {
         let loop = reactor.currentLoop
         let client = client?.socket.slot
         defer { if let client { loop.slots[client].pointee.alsoWakes = Slot.none } }
-        guard addresses.count > 1 else {
+        guard addresses.count > 1 || late != nil else {
             return try await connect(to: addresses[0], timeout: timeout, for: client, on: loop)
         }
-        let race = Race(addresses: addresses, alarm: Alarm(on: reactor), client: client, loop: loop)
+        let race = Race(addresses: addresses, late: late, alarm: Alarm(on: reactor), client: client, loop: loop)
         return try await race.run(stagger: TimerWheel.ticks(stagger), timeout: TimerWheel.ticks(timeout))
     }
 
@@ -90,7 +107,9 @@ package enum Dial {
 
     /// Attempts under way, all waking one alarm.
     private final class Race {
-        let addresses: [Endpoint]
+        var addresses: [Endpoint]
+        /// nil: nothing comes any more.
+        var late: Late?
         let alarm: Alarm
         let client: Slot.Index?
         let loop: Loop
@@ -99,8 +118,10 @@ package enum Dial {
         var started = 0
         var lastFailure: Failure?
 
-        init(addresses: [Endpoint], alarm: Alarm, client: Slot.Index?, loop: Loop) {
+        init(addresses: [Endpoint], late: Late?, alarm: Alarm, client: Slot.Index?, loop: Loop) {
             self.addresses = addresses
+            self.late = late
+            late?.alarm = alarm
             self.alarm = alarm
             self.client = client
             self.loop = loop
@@ -111,14 +132,18 @@ package enum Dial {
         }
 
         func run(stagger: UInt32, timeout: UInt32) async throws(Failure) -> Connection {
-            let end = loop.freshTick &+ timeout
+            let deadline = loop.freshTick &+ timeout
             if let client { loop.slots[client].pointee.alsoWakes = alarm.slot }
             while true {
+                var end = deadline
                 if let winner = startNext() { return winner }
-                let hasMore = started < addresses.count
+                addLate()
                 if attempts.isEmpty {
                     if hasMore { continue }
-                    throw lastFailure!
+                    if late == nil { throw lastFailure! }
+                    // All that is known has failed, and the client is to hear of it: what may come is not waited for long.
+                    let limit = loop.freshTick &+ TimerWheel.ticks(.milliseconds(500))
+                    if Int32(bitPattern: end &- limit) > 0 { end = limit }
                 }
                 let next = loop.freshTick &+ stagger
                 var hasFailed = false
@@ -127,17 +152,27 @@ package enum Dial {
                     let left = Int32(bitPattern: (isPatient ? next : end) &- loop.tick)
                     if left <= 0 {
                         if isPatient { break }
-                        throw Failure(errno: .timedOut, address: attempts[0].address)
+                        throw attempts.isEmpty ? lastFailure! : Failure(errno: .timedOut, address: attempts[0].address)
                     }
                     await alarm.wait(atMost: UInt32(left))
                     guard !Dial.isGone(client, on: loop) else {
-                        throw Failure(errno: .canceled, address: attempts[0].address)
+                        throw Failure(errno: .canceled, address: attempts.first?.address ?? addresses[0])
                     }
                     let underWay = attempts.count
                     if let winner = findWinner() { return winner }
-                    hasFailed = attempts.count < underWay && (hasMore || attempts.isEmpty)
+                    addLate()
+                    hasFailed =
+                        attempts.isEmpty ? underWay > 0 || hasMore || late == nil : attempts.count < underWay && hasMore
                 }
             }
+        }
+
+        private var hasMore: Bool { started < addresses.count }
+
+        private func addLate() {
+            guard let late, late.hasEnded else { return }
+            addresses += late.addresses
+            self.late = nil
         }
 
         /// Starts the next attempt; answers it if it is connected at once. Beside another one it costs a descriptor that no

@@ -106,7 +106,11 @@ final class Lookup {
         while !isSettled {
             let now = ContinuousClock.now
             var next = start + Self.patience
-            if isGivenUp || now >= next { break }
+            if isGivenUp { break }
+            guard now < next else {
+                desk.pool.wereSilent(since: start)
+                break
+            }
             if answer == nil, mayGo {
                 let end = delay ?? now + (isBlocked ? .zero : Self.resolutionDelay)
                 delay = end

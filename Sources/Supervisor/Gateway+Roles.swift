@@ -37,7 +37,10 @@ extension Gateway {
                 .begin(Beginning(user: user, logLevel: options.logLevel)),
                 descriptors: role.party == nil ? [] : [ledger.memory.number])
             process.didAnswerBegin(generation)
-            if !role.serves.isEmpty { await waitForDoor() }
+            if !role.serves.isEmpty {
+                await giveNames(to: process)
+                await waitForDoor()
+            }
             await turnstile.enter()
             defer { turnstile.leave() }
             guard process.generation == generation else { return }

@@ -23,6 +23,7 @@ actor Gateway {
     let fleet: Fleet
     let door: Door
     let rescue: Rescue
+    let names = NameFollower()
     let turnstile: Turnstile
     private var books: Books
     var policy: Policy
@@ -295,9 +296,11 @@ actor Gateway {
             keepCopies()
         }
         if let fallback = door.fallback { log.critical("\(fallback)") }
+        await lookAtNames()
         openSockets()
         rememberHardware()
         refreshIdentity(for: policy)
+        Task(executorPreference: reactor.taskExecutor) { await self.followNames() }
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }

@@ -1,5 +1,6 @@
 import Address
 import FoundationEssentials
+import Machine
 import Policy
 
 // What the supervisor and a role tell each other: one JSON object a packet. Both ends are the same binary, so there is one
@@ -22,6 +23,8 @@ struct Order: Codable {
         case commit
         /// Forget what was offered and staged since the last commit.
         case abort
+        /// A relay: from now on ask these for names. Hosts come along in a sealed memfd if they are others than before.
+        case names(NameServerList)
         /// Accept nothing more; answer when every session has ended, or after so many milliseconds.
         case drain(milliseconds: Int)
         /// Tell how things stand (the answer brings a `Report` in a sealed memfd).

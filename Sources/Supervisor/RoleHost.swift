@@ -2,6 +2,7 @@ package import Address
 import CLinux
 import Glibc
 package import Logging
+package import Machine
 package import Policy
 package import Reactor
 
@@ -18,6 +19,10 @@ package protocol RoleService: Sendable {
     func commit() async throws(Refusal)
     /// Forgets what was offered and staged.
     func abort() async
+    /// From now on looks names up so.
+    ///
+    /// - Parameter hosts: as `HostList` has them; nil: as before.
+    func use(_ servers: NameServerList, hosts: [UInt8]?) async
     /// Accepts nothing more and waits for the sessions to end, `limit` at most.
     func drain(for limit: Duration) async
     /// How the kernel's table stands. Asked of the firewall role alone.
@@ -40,6 +45,10 @@ package struct RoleEquipment {
     /// The way to tell the supervisor something unasked.
     package let events: EventLine
     package let log: Logger
+}
+
+extension RoleService {
+    package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
 }
 
 /// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
@@ -146,6 +155,8 @@ package enum RoleHost {
                 try await service.commit()
             case .abort:
                 await service.abort()
+            case .names(let servers):
+                await service.use(servers, hosts: try text(in: packet.takeDescriptor()))
             case .drain(let milliseconds):
                 await service.drain(for: .milliseconds(milliseconds))
             case .report:
@@ -171,6 +182,15 @@ package enum RoleHost {
             return try SealedMemory.create(try await encode())
         } catch {
             throw Refusal("no memory for the answer: \(error)")
+        }
+    }
+
+    private static func text(in memory: consuming Descriptor?) throws(Refusal) -> [UInt8]? {
+        guard let memory else { return nil }
+        do throws(Errno) {
+            return try SealedMemory.read(memory, atMost: Message.limit)
+        } catch {
+            throw Refusal("what came along with the order cannot be read: \(error)")
         }
     }
 

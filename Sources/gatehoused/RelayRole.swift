@@ -1,9 +1,11 @@
 import Address
 import Glibc
 import Logging
+import Machine
 import Policy
 import Proxy
 import Reactor
+import Resolver
 import Supervisor
 
 /// A relay role, SOCKS5 or HTTP: accepts on the sockets that it was given and runs their sessions on one reactor per core.
@@ -17,6 +19,9 @@ actor RelayRole: RoleService {
     private var offered: [Endpoint: ListeningSocketBox] = [:]
     private var acceptors: [Listener: Acceptor] = [:]
     private var staged: RelayAssignment?
+    private var hosts = HostTable.empty
+    /// Where the hosts' lines are told apart: a hundred thousand of them are not to hold sessions up.
+    private let reader = Workers(count: 1, capacity: 4)
     /// What the https listeners show, and what they are to show once the assignment is in force.
     private var shown: Certificate?
     private var nextShown: Certificate?
@@ -46,7 +51,7 @@ actor RelayRole: RoleService {
             reactors.append(try Reactor(index: index, counters: equipment.counters))
         }
         self.reactors = reactors
-        relay = try Relay(reactors: reactors, ledger: ledger, logger: log)
+        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log)
         for reactor in reactors.dropFirst() { reactor.start() }
     }
 
@@ -125,6 +130,17 @@ actor RelayRole: RoleService {
         }
     }
 
+    func use(_ servers: NameServerList, hosts text: [UInt8]?) async {
+        if let text {
+            do throws(Errno) {
+                hosts = try await reader.run { HostTable(text) }
+            } catch {
+                log.error("the names of hosts stay as they were: \(error)")
+            }
+        }
+        await relay.use(NameServers(servers), hosts: hosts)
+    }
+
     func drain(for limit: Duration) async {
         for acceptor in acceptors.values { acceptor.close() }
         acceptors = [:]
@@ -147,5 +163,13 @@ actor RelayRole: RoleService {
         var count = 0
         for sessions in relay.sessions { count += await sessions.end(selection) }
         return count
+    }
+}
+
+extension NameServers {
+    fileprivate init(_ list: NameServerList) {
+        self.init(
+            list.servers.map { Server($0.address, zone: $0.index) }, search: list.search, dots: list.dots,
+            timeout: list.timeout.map { .seconds($0) }, attempts: list.attempts, rotates: list.rotates)
     }
 }

@@ -12,14 +12,14 @@ private let allowed: [String: Set<String>] = [
     "Machine": ["Address", "CLinux"],
     "Resolver": ["Address", "Reactor", "Wire"],
     "Store": ["Address", "Policy", "CSQLite"],
-    "Proxy": ["Address", "Reactor", "Wire", "Policy", "CLinux", "COpenSSL", "CAres"],
+    "Proxy": ["Address", "Reactor", "Wire", "Policy", "Resolver", "CLinux", "COpenSSL"],
     "Firewall": ["Address", "Reactor", "Policy", "Ruleset", "CLinux", "CNetfilter"],
     "Admin": ["Address", "Reactor", "Policy"],
     "Supervisor": ["Address", "Reactor", "Policy", "Ruleset", "Machine", "Admin", "Store", "CLinux"],
     "gatehoused": [
         "Address", "Wire", "Policy", "Ruleset", "Reactor", "Machine", "Store", "Proxy", "Firewall", "Admin",
         "Supervisor",
-        "CLinux", "COpenSSL", "CAres", "CNetfilter", "CSQLite",
+        "CLinux", "COpenSSL", "Resolver", "CNetfilter", "CSQLite",
     ],
     "gatehousectl": ["Address", "Admin", "Policy", "Ruleset", "Machine", "CQREncode"],
 ]

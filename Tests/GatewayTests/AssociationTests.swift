@@ -10,15 +10,15 @@ struct Associate {
     /// BND.ADDR:BND.PORT.
     let bound: String
 
-    init(_ home: Home, port: UInt16 = 1080) throws {
-        control = try Peer(to: Home.gatewayOnLAN, port, from: home.lan)
+    init(_ home: Home, port: UInt16 = 1080, source: String = "192.168.77.10") throws {
+        control = try Peer(to: Home.gatewayOnLAN, port, from: home.lan, source: source)
         try control.send([5, 1, 0])
         guard try control.receive(exactly: 2) == [5, 0] else { throw Failure("the greeting was refused") }
         try control.send(SOCKS5.connect("0.0.0.0", 0, command: 3))
         let reply = try SOCKS5.reply(from: control)
         guard reply.code == 0 else { throw Failure("SOCKS5 reply \(reply.code)") }
         bound = reply.bound
-        socket = try DatagramPeer(in: home.lan, "192.168.77.10")
+        socket = try DatagramPeer(in: home.lan, source)
     }
 
     var port: UInt16 { bound.split(separator: ":").last.flatMap { UInt16($0) } ?? 0 }

@@ -22,6 +22,8 @@ final class Home: @unchecked Sendable {
     var lacking: [String] = []
     /// Whether the table is marked as the gateway's own, where the kernel knows that; false: as on Linux 6.1.
     var ownsTable = true
+    /// Whether the gateway has an /etc of its own instead of two files of it.
+    private var hasOwnEtc = false
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
 
@@ -101,8 +103,8 @@ final class Home: @unchecked Sendable {
     func command(firewall: String? = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
         // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
         let limit = descriptorLimit.map { "ulimit -n \($0); " } ?? ""
-        let setup =
-            limit + "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
+        let files = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
+        let setup = limit + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
         let bounds = lacking.map { "-" + $0 }.joined(separator: ",")
         return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
@@ -117,10 +119,12 @@ final class Home: @unchecked Sendable {
     func start(firewall: String? = "enforce", isHindered: Bool = false) throws {
         try FileManager.default.createDirectory(
             atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try "127.0.0.1 localhost\n\(Self.wanHost) origin.example\n".write(
-            toFile: directory + "/hosts", atomically: true, encoding: .utf8)
-        try "nameserver \(Self.wanHost)\noptions timeout:1 attempts:1\n".write(
-            toFile: directory + "/resolv.conf", atomically: true, encoding: .utf8)
+        if !hasOwnEtc {
+            try "127.0.0.1 localhost\n\(Self.wanHost) origin.example\n".write(
+                toFile: directory + "/hosts", atomically: true, encoding: .utf8)
+            try "nameserver \(Self.wanHost)\noptions timeout:1 attempts:1\n".write(
+                toFile: directory + "/resolv.conf", atomically: true, encoding: .utf8)
+        }
         let program = try RunningProgram(
             command(firewall: firewall), in: gateway, log: directory + "/log-\(UUID().uuidString)")
         daemon = program
@@ -129,6 +133,28 @@ final class Home: @unchecked Sendable {
             return try isHindered ? attempt("status").status == 0 : areRolesRunning()
         }
         guard isUp else { throw Failure("gatehoused does not answer:\n\(program.said)") }
+    }
+
+    /// The gateway's /etc, if it has one of its own.
+    var etc: String { directory + "/etc" }
+
+    /// Gives the gateway an /etc of its own, which a test may change while the daemon runs; hosts and resolv.conf are for the
+    /// test to write.
+    func makeOwnEtc() throws {
+        hasOwnEtc = true
+        try FileManager.default.createDirectory(atPath: etc, withIntermediateDirectories: true)
+        for name in ["passwd", "group", "nsswitch.conf", "services", "ld.so.cache"] {
+            try? FileManager.default.copyItem(atPath: "/etc/" + name, toPath: etc + "/" + name)
+        }
+    }
+
+    /// Replaces a file of that /etc, or removes it: nil.
+    func write(_ text: String?, _ name: String) throws {
+        if let text {
+            try text.write(toFile: etc + "/" + name, atomically: true, encoding: .utf8)
+        } else {
+            try? FileManager.default.removeItem(atPath: etc + "/" + name)
+        }
     }
 
     private func areRolesRunning() throws -> Bool {

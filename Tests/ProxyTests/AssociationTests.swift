@@ -217,7 +217,7 @@ private let loopback4: [UInt8] = [127, 0, 0, 1]
         try client.send("four", toName: "origin.example", origin.port)
         let (four, from) = try await origin.receive()
         #expect(four == Array("four".utf8))
-        #expect(names.lookups.filter { $0 == "A origin.example" }.count == 1)
+        #expect(names.questions.filter { $0 == "A origin.example" }.count == 1)
         #expect(!names.questions.contains("A denied.example"))
         try origin.send(Array("pong".utf8), to: from)
         let answer = try await client.receive()

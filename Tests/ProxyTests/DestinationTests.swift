@@ -42,13 +42,13 @@ import class TestNetwork.Namespace
         let client = try await gateway.greeted()
         try await client.send(connect("flips.example", origin.port))
         #expect(try await client.receive(10).prefix(2) == [5, 0])
-        #expect(names.lookups.sorted() == ["A flips.example", "AAAA flips.example"])
+        #expect(names.questions.sorted() == ["A flips.example", "AAAA flips.example"])
         // A time to live of zero is not kept: the next session asks again, and is judged by what it hears.
         names.set("flips.example", .init(v4: [0xc0a8_0001], secondsToLive: 0))
         let next = try await gateway.greeted()
         try await next.send(connect("flips.example", origin.port))
         #expect(try await next.receiveAll().bytes == failure(2))
-        #expect(names.lookups.count == 4)
+        #expect(names.questions.count == 4)
     }
 
     @Test func `Of several addresses those that are shut are left out`() async throws {
@@ -73,7 +73,7 @@ import class TestNetwork.Namespace
         let (head, body) = try await browser.receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 502 "))
         #expect(body.hasPrefix("nowhere.example:443: the name does not exist or has no address\n"))
-        #expect(names.lookups.count == 2, "the second answer comes from the cache")
+        #expect(names.questions.count == 2, "the second answer comes from the cache")
     }
 
     @Test(

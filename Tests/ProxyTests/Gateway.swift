@@ -4,6 +4,7 @@ import Logging
 import Policy
 import Proxy
 import Reactor
+import Resolver
 
 import class TestNetwork.Namespace
 
@@ -36,7 +37,7 @@ final class Gateway: Sendable {
         self.reactor = reactor
         relay = try Relay(
             reactors: [reactor], ledger: ledger ?? Ledger(), limits: limits,
-            nameServers: nameServer?.address ?? "127.0.0.1:9",
+            nameServers: nameServer?.asked ?? NameServers([.init(.v4(loopback), port: 9)]),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread {
             guard let network else { return reactor.run() }

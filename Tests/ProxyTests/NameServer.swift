@@ -1,5 +1,7 @@
+import Address
 import Foundation
 import Glibc
+import Resolver
 import Synchronization
 
 /// A name server on 127.0.0.1 over UDP that answers A and AAAA from a table (RFC 1035).
@@ -10,15 +12,10 @@ final class NameServer: Sendable {
         var secondsToLive: UInt32 = 60
     }
 
-    private struct Question: Hashable {
-        let id: ArraySlice<UInt8>
-        let text: String
-    }
-
     private struct State {
         var zones: [String: Zone] = [:]
         var isSilent = false
-        var questions: [Question] = []
+        var questions: [String] = []
     }
 
     let port: UInt16
@@ -41,13 +38,11 @@ final class NameServer: Sendable {
         close(descriptor)
     }
 
-    var address: String { "127.0.0.1:\(port)" }
+    /// As a resolver knows it.
+    var asked: NameServers { NameServers([.init(.v4(0x7f00_0001), port: port)]) }
 
     /// Every question so far, as `A example.org`.
-    var questions: [String] { state.withLock { $0.questions.map(\.text) } }
-
-    /// As `questions`, without those that were asked again because the answer was late: they bear the same identifier.
-    var lookups: [String] { state.withLock { Set($0.questions).map(\.text) } }
+    var questions: [String] { state.withLock { $0.questions } }
 
     func set(_ name: String, _ zone: Zone) { state.withLock { $0.zones[name] = zone } }
 
@@ -89,7 +84,7 @@ final class NameServer: Sendable {
         let isV4 = query[index + 2] == 1
         let name = labels.joined(separator: ".").lowercased()
         let (zone, isSilent) = state.withLock { state in
-            state.questions.append(Question(id: query[..<2], text: "\(isV4 ? "A" : "AAAA") \(name)"))
+            state.questions.append("\(isV4 ? "A" : "AAAA") \(name)")
             return (state.zones[name], state.isSilent)
         }
         if isSilent { return nil }

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Policy
 import Reactor
+import Resolver
 
 @testable import Proxy
 
@@ -23,7 +24,8 @@ final class SecureGateway: Sendable {
         let reactor = try Reactor(counters: Counters(), limits: tunnels)
         self.reactor = reactor
         relay = try Relay(
-            reactors: [reactor], ledger: Ledger(), limits: limits, nameServers: "127.0.0.1:9",
+            reactors: [reactor], ledger: Ledger(), limits: limits,
+            nameServers: NameServers([.init(.v4(loopback), port: 9)]),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         Thread.detachNewThread { reactor.run() }
         let socket = try ListeningSocket.tcp(.v4(loopback, port: 0), clientsSpeakFirst: true)

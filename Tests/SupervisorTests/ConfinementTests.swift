@@ -8,15 +8,14 @@ import Testing
 
 @Suite("What a role can no longer do")
 struct ConfinementTests {
-    @Test("In the sandbox there are the resolver's files and internet sockets; no other file, no program, no process")
+    @Test("In the sandbox there are internet sockets; no file, no program, no process")
     func relay() async {
         let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {
             var wrong = Wrong()
             _ = linux_no_new_privileges()
             let page = mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
             Sandbox.enter(.relay, log: Log.start(label: "test", level: "error"))
-            wrong.unless(open("/etc/hosts", O_RDONLY) >= 0, "/etc/hosts cannot be read")
-            wrong.unless(open("/etc/hosts", O_WRONLY) < 0, "/etc/hosts can be written to")
+            wrong.unless(open("/etc/hosts", O_RDONLY) < 0, "/etc/hosts can be read")
             wrong.unless(open("/usr/bin/env", O_RDONLY) < 0, "/usr/bin can be read")
             wrong.unless(open("/proc/self/status", O_RDONLY) < 0, "/proc can be read")
             wrong.unless(open("/tmp/gatehouse-\(getpid())", O_WRONLY | O_CREAT, 0o600) < 0, "/tmp can be written to")

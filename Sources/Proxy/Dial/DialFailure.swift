@@ -1,6 +1,8 @@
+import Address
 import Glibc
 import Policy
 import Reactor
+import Resolver
 import Wire
 
 /// Why a client gets no connection, as both protocols tell it.
@@ -17,7 +19,7 @@ extension DialFailure {
         switch self {
         case .notAllowed, .overLimit: .notAllowed
         case .unresolved(.noSuchName): .hostUnreachable
-        case .unresolved(.timedOut), .unresolved(.failed): .hostUnreachable
+        case .unresolved(.timedOut), .unresolved(.failed), .unresolved(.noServers): .hostUnreachable
         case .unresolved(.overloaded): .generalFailure
         case .unreachable(let errno):
             switch errno.code {
@@ -38,7 +40,7 @@ extension DialFailure {
         case .overLimit: .tooManyRequests
         case .unresolved(.noSuchName), .unresolved(.failed): .badGateway
         case .unresolved(.timedOut): .gatewayTimeout
-        case .unresolved(.overloaded): .serviceUnavailable
+        case .unresolved(.overloaded), .unresolved(.noServers): .serviceUnavailable
         case .unreachable(let errno):
             switch errno.code {
             case ETIMEDOUT: .gatewayTimeout
@@ -61,6 +63,7 @@ extension DialFailure: CustomStringConvertible {
         case .unresolved(.noSuchName): "the name does not exist or has no address"
         case .unresolved(.timedOut): "the name servers do not answer"
         case .unresolved(.failed): "the name servers cannot tell its address"
+        case .unresolved(.noServers): "the gateway has no name server to ask for its address"
         case .unresolved(.overloaded): "too many names are being looked up"
         case .unreachable(let errno): "\(errno)"
         }
@@ -74,11 +77,14 @@ extension DialFailure {
         case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
         case .notAllowed(_, .blocked): "Whoever runs the name server that this gateway asks can allow the name there."
         case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
+        case .notAllowed(.address(let address), .privateRange) where address.isLocalNAT64:
+            "It is one of NAT64, for which your network has a prefix of its own. Whoever runs this gateway can allow it: "
+                + "gatehousectl rule add allow --to 64:ff9b:1::/48"
         case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
         case .overLimit: "Whoever runs this gateway can raise the limit: gatehousectl limit --help"
         case .unresolved(.noSuchName): "Check how the name is spelled."
-        case .unresolved(.timedOut), .unresolved(.failed):
-            "Try again later; the gateway asks the servers of its resolv.conf."
+        case .unresolved(.timedOut), .unresolved(.failed), .unresolved(.noServers):
+            "Try again later. Whoever runs this gateway sees what is wrong: gatehousectl status"
         case .unresolved(.overloaded): "Try again in a moment."
         case .unreachable(let errno):
             switch errno.code {

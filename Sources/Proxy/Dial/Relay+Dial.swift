@@ -1,6 +1,7 @@
 import Address
 import Policy
 import Reactor
+import Resolver
 
 extension Relay {
     /// Connects to `host`: looked up once, each address judged, and those very addresses dialled (a name that answers
@@ -13,8 +14,10 @@ extension Relay {
     }
 
     /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
+    ///
+    /// - Parameter isWhole: both families are waited for, though a connection could begin.
     func route(
-        to host: Host, port: UInt16, for session: Session, on reactor: Reactor
+        to host: Host, port: UInt16, for session: Session, isWhole: Bool = false, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
@@ -31,14 +34,22 @@ extension Relay {
         case .name(let name):
             if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
             let start = ContinuousClock.now
-            let addresses = try await addresses(of: name, on: reactor)
+            let answer = try await answer(on: name, for: client, on: reactor)
             access = self.access
-            let candidates = try allowed(addresses, of: host, port: port) { address in
-                access.verdict(on: address, of: host, port: port, for: client)
+            var outcome = allowed(answer.addresses, of: host, port: port, for: client, by: access)
+            if !answer.isWhole, isWhole || outcome.mayImprove {
+                let addresses = await resolver(on: reactor).rest(of: name)
+                access = self.access
+                if !addresses.isEmpty {
+                    outcome = allowed(addresses, of: host, port: port, for: client, by: access)
+                }
             }
+            let candidates = try outcome.get()
             let timeout = limits.dial - (ContinuousClock.now - start)
             guard timeout > .zero else { throw .unresolved(.timedOut) }
-            return Route(host: host, port: port, candidates: candidates, access: access, timeout: timeout)
+            return Route(
+                host: host, port: port, candidates: candidates, isWhole: answer.isWhole || isWhole, access: access,
+                timeout: timeout)
         }
     }
 
@@ -49,7 +60,8 @@ extension Relay {
         let origin: Connection
         do {
             origin = try await Dial.connect(
-                to: route.candidates, timeout: route.timeout, for: client, on: reactor)
+                to: route.candidates, followedBy: late(route, for: session.identity, on: reactor),
+                timeout: route.timeout, for: client, on: reactor)
         } catch {
             throw .unreachable(error.errno)
         }
@@ -75,29 +87,52 @@ extension Relay {
         if case .deny(let reason) = verdict { throw .notAllowed(route.host, reason) }
     }
 
-    private func addresses(of name: String, on reactor: Reactor) async throws(DialFailure) -> [IPAddress] {
+    /// The candidates of the family that has not been answered yet; nil: both have been.
+    private func late(_ route: Route, for client: Access.Client, on reactor: Reactor) -> Dial.Late? {
+        guard !route.isWhole, case .name(let name) = route.host else { return nil }
+        let late = Dial.Late()
+        reactor.begin { [self] in
+            let addresses = await resolver(on: reactor).rest(of: name)
+            let outcome = allowed(addresses, of: route.host, port: route.port, for: client, by: access)
+            late.end(with: ((try? outcome.get()) ?? []).filter { !route.candidates.contains($0) })
+        }
+        return late
+    }
+
+    private func answer(
+        on name: String, for client: Access.Client, on reactor: Reactor
+    ) async throws(DialFailure) -> Resolver.Answer {
         do {
-            return try await resolver(on: reactor).addresses(of: name)
+            return try await resolver(on: reactor).addresses(of: name, for: client.address)
         } catch {
             throw .unresolved(error)
         }
     }
 
-    /// The addresses that may be dialled, at least one.
+    /// The addresses that may be dialled, at least one; or why none may.
     private func allowed(
-        _ addresses: [IPAddress], of host: Host, port: UInt16, judge: (IPAddress) -> Access.Verdict
-    ) throws(DialFailure) -> [Endpoint] {
+        _ addresses: [IPAddress], of host: Host, port: UInt16, for client: Access.Client, by access: Access
+    ) -> Result<[Endpoint], DialFailure> {
         var candidates: [Endpoint] = []
         var refusal: DialFailure?
         for address in addresses {
             let address = address.unmapped
-            switch judge(address) {
+            switch access.verdict(on: address, of: host, port: port, for: client) {
             case .allow: candidates.append(Endpoint(address: address, port: port))
             case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
             case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
             }
         }
-        if candidates.isEmpty { throw refusal ?? .unresolved(.noSuchName) }
-        return candidates
+        return candidates.isEmpty ? .failure(refusal ?? .unresolved(.noSuchName)) : .success(candidates)
+    }
+}
+
+extension Result<[Endpoint], DialFailure> {
+    /// Whether the addresses of the other family may be better. A name that is blocked is so in both.
+    fileprivate var mayImprove: Bool {
+        switch self {
+        case .success, .failure(.notAllowed(_, .blocked)): false
+        case .failure: true
+        }
     }
 }

@@ -8,6 +8,8 @@ struct Route {
     let port: UInt16
     /// In the order of preference, at least one.
     let candidates: [Endpoint]
+    /// Whether both families of a name have been answered; false: more candidates may still come.
+    var isWhole = true
     /// The policy that judged the candidates.
     let access: Access
     /// Time left for connecting.

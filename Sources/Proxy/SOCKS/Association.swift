@@ -95,7 +95,9 @@ final class Association {
 
     private func pumpUp() {
         judgeAnew()
-        if let entry = recent?.name, !names.isFresh(entry, within: relay.limits.nameLife) { recent = nil }
+        if let entry = recent?.name, !names.isFresh(entry, within: relay.limits.nameLife) || names.isSilent(entry) {
+            recent = nil
+        }
         let count = client.receive(into: batch)
         guard session.mayMove(isUp: true) else { return dropForLimits(count) }
         for index in 0..<count {
@@ -150,7 +152,11 @@ final class Association {
             let target = NameTable.Target(host: host, port: port)
             switch names.look(for: target, within: relay.limits.nameLife) {
             case .address(let address, let entry):
-                forward(payload, to: address, of: host, port: port, behind: header, entry: entry)
+                if names.isSilent(entry), names.begin(target, with: payload, isAgain: true) {
+                    resolve(target, avoiding: address)
+                } else {
+                    forward(payload, to: address, of: host, port: port, behind: header, entry: entry)
+                }
             case .pending:
                 if !names.queue(payload, to: target) { losses.unresolved += 1 }
             case .unknown:
@@ -162,7 +168,7 @@ final class Association {
                     losses.unresolved += 1
                     return
                 }
-                resolve(target)
+                resolve(target, avoiding: nil)
             }
         }
     }
@@ -180,6 +186,7 @@ final class Association {
             flows.insert(Flow(host: host, address: address, port: port), to: destination)
             lastAnswer = nil
         }
+        if let entry, let flow = flows.use(destination) { names.didSend(entry, on: flow) }
         let isIPv6 = if case .v6 = address { true } else { false }
         if let header { recent = Recent(header: header, destination: destination, isIPv6: isIPv6, name: entry) }
         send(payload, to: destination, isIPv6: isIPv6)
@@ -234,6 +241,7 @@ final class Association {
                 losses.unasked += run.count
                 continue
             }
+            flow.isAnswered = true
             received += run.bytes.count
             run.forEach { losses.unsent += client.add(header: flow.header, $0, in: batch) }
         }
@@ -266,12 +274,16 @@ final class Association {
     // MARK: names
 
     /// Other datagrams go on meanwhile.
-    private func resolve(_ target: NameTable.Target) {
+    ///
+    /// - Parameter silent: an address that does not answer: one of the other family is better, if there is any.
+    private func resolve(_ target: NameTable.Target, avoiding silent: IPAddress?) {
         let (relay, session, reactor) = (relay, session, reactor)
         reactor.begin { [weak self] in
             let route = try? await relay.route(to: target.host, port: target.port, for: session, on: reactor)
             // UDP tells nobody that an address leads nowhere, but the routing table does.
-            let reachable = route?.candidates.first { (try? DatagramSocket.egress(to: $0)) != nil }
+            let candidates = route?.candidates ?? []
+            let others = candidates.filter { $0.address.isIPv6 != silent?.isIPv6 }
+            let reachable = (others + candidates).first { (try? DatagramSocket.egress(to: $0)) != nil }
             self?.settle(target, reachable?.address)
         }
     }
@@ -327,6 +339,10 @@ final class Association {
         isTimingReassembly = false
         return nil
     }
+}
+
+extension IPAddress {
+    fileprivate var isIPv6: Bool { if case .v6 = self { true } else { false } }
 }
 
 extension DatagramBatch.Run {

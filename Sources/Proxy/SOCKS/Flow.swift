@@ -11,6 +11,8 @@ final class Flow {
     let port: UInt16
     /// The header of each answer (RFC 1928 §7).
     let header: UnsafeRawBufferPointer
+    /// Whether anything has come back from the destination.
+    var isAnswered = false
 
     init(host: Host, address: IPAddress, port: UInt16) {
         self.host = host

@@ -75,7 +75,7 @@ extension SOCKSConversation {
     ) async throws(Farewell) -> [Endpoint]? {
         if case .address(let address) = host, address.isUnspecified { return nil }
         do throws(DialFailure) {
-            return try await relay.route(to: host, port: port, for: session, on: reactor).candidates
+            return try await relay.route(to: host, port: port, for: session, isWhole: true, on: reactor).candidates
         } catch {
             throw refusal(to: host, error, in: dialect)
         }

@@ -2,6 +2,7 @@ import Address
 package import Logging
 package import Policy
 package import Reactor
+package import Resolver
 import Synchronization
 import Wire
 
@@ -54,18 +55,16 @@ package final class Relay: Sendable {
     /// By reactor.
     let outboxes: [Outbox]
 
-    /// Opens the resolvers, so it reads resolv.conf(5): it is to be made before a sandbox shuts.
-    ///
     /// - Parameters:
     ///   - reactors: all that will run sessions, each at the place of its `index`.
     ///   - ledger: where limits are held, over all processes that have it.
-    ///   - nameServers: `HOST:PORT,…` in place of those of resolv.conf.
+    ///   - nameServers: who is asked for names until `use` names others.
+    ///   - counters: where it is told that no name server answers; nil: nowhere.
     package init(
-        reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: String? = nil, logger: Logger
-    ) throws(Resolver.Unavailable) {
-        var resolvers: [Resolver] = []
-        for reactor in reactors { resolvers.append(try Resolver(on: reactor, nameServers: nameServers)) }
-        self.resolvers = resolvers
+        reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: NameServers = NameServers([]),
+        counters: Counters? = nil, logger: Logger
+    ) {
+        resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         pools = reactors.map { OriginPool(on: $0, life: limits.upstream) }
         outboxes = reactors.map { _ in Outbox() }
         sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits) }
@@ -84,6 +83,11 @@ package final class Relay: Sendable {
         hasLimits.store(!next.limits.isEmpty, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
         credentials.replaceUsers(policy.users)
+    }
+
+    /// From now on names are looked up so.
+    package func use(_ servers: NameServers, hosts: HostTable) async {
+        for resolver in resolvers { await resolver.use(servers, hosts: hosts) }
     }
 
     /// Ends the sessions that the policy in force does not allow any more, and no other.

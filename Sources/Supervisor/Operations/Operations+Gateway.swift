@@ -95,7 +95,7 @@ extension Gateway {
                     + "one ask"
             }
         }
-        return warnings + warningsWithNames + certificateWarnings
+        return warnings + warningsWithNames + nameWarnings + certificateWarnings
     }
 
     /// Warnings that name users.

@@ -37,7 +37,7 @@ private func parse(_ message: [UInt8], _ query: DNSQuery = asked) throws(DNSErro
     try DNSResponse.parse(message.span, to: query)
 }
 
-@Suite struct DNSMessageTests {
+@Suite struct DNSResponseTests {
     @Test func `A query asks one question, desires recursion, and says how much fits`() {
         let expected: [UInt8] =
             [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1] + label("www") + label("example") + label("org")

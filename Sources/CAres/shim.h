@@ -1,3 +1,0 @@
-// c-ares as Swift sees it: names to addresses, without a thread.
-#pragma once
-#include <ares.h>

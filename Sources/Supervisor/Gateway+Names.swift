@@ -1,0 +1,79 @@
+import Address
+import Logging
+import Machine
+import Policy
+import Reactor
+
+/// What the relays know of name servers and hosts: as much as this box does, within two seconds.
+extension Gateway {
+    func followNames() async {
+        while !isStopping {
+            await reactor.sleep(for: .seconds(1))
+            await lookAtNames()
+            for process in fleet.relays where process.hasBegun {
+                await giveNames(to: process)
+            }
+            tellOfNames()
+        }
+    }
+
+    func lookAtNames() async {
+        do throws(Errno) {
+            try await names.look()
+        } catch {
+            log.error("the names of hosts cannot be handed on: \(error)")
+        }
+    }
+
+    /// A process that does not take them is ended.
+    func giveNames(to process: RoleProcess) async {
+        let generation = process.generation
+        let given = names.given[process.role].flatMap { $0.generation == generation ? $0 : nil }
+        var servers = names.servers
+        servers.servers.removeAll { reason(against: $0) != nil }
+        let version = names.hostsVersion
+        guard given?.servers != servers || given?.hostsVersion != version else { return }
+        let isKnown = given?.hostsVersion == version || names.hosts < 0
+        do throws(Refusal) {
+            try await process.order(.names(servers), descriptors: isKnown ? [] : [names.hosts])
+            names.given[process.role] = .init(generation: generation, servers: servers, hostsVersion: version)
+        } catch {
+            guard !isStopping else { return }
+            log.error("\(error)")
+            process.kill(generation)
+        }
+    }
+
+    /// Why a server is not asked; nil: it is.
+    private func reason(against server: NameServerList.Server) -> String? {
+        if server.zone != nil, server.index == 0 { return "is behind an interface that is not there" }
+        let endpoint = Endpoint(address: server.address, port: 53)
+        guard policy.isOwnListener(endpoint, in: surroundings) else { return nil }
+        return "is a listener of this gateway, which would ask itself"
+    }
+
+    /// What is to be known of the name servers; empty: all is well.
+    var nameWarnings: [String] {
+        let servers = names.servers.servers
+        var warnings = servers.compactMap { server in
+            reason(against: server).map { "the name server \(server) of /etc/resolv.conf is not asked: it \($0)" }
+        }
+        guard servers.count > warnings.count else {
+            return warnings + ["there is no name server, so that no name is found: see /etc/resolv.conf"]
+        }
+        let silences = fleet.relays.compactMap(\.counters.nameServersSilence)
+        if !silences.isEmpty {
+            let list = servers.filter { reason(against: $0) == nil }.map(\.description).joined(separator: ", ")
+            warnings.append("no name server answers, so that names are not found: \(list)")
+        }
+        return warnings
+    }
+
+    /// Says in the journal what has changed.
+    private func tellOfNames() {
+        let warnings = nameWarnings
+        for warning in warnings where !names.told.contains(warning) { log.warning("\(warning)") }
+        if warnings.isEmpty, !names.told.isEmpty { log.notice("the name servers are well again") }
+        names.told = warnings
+    }
+}
