@@ -22,6 +22,9 @@ package enum Permission: Sendable {
 extension Call {
     package static var name: String { "\(Self.self)" }
     package static var permission: Permission { .operator }
+
+    /// Whether it makes a change, and takes the parameters of `Manner` beside its own.
+    package static var isChange: Bool { Reply.self is any Outcome.Type }
 }
 
 extension Call {

@@ -7,6 +7,8 @@ package struct Caller: Hashable, Sendable {
     package var isOperator: Bool
     /// The process that connected; it may have ended since.
     package var process: Int32
+    /// How the change that is asked for is to be made.
+    package var manner = Manner()
 
     package init(author: Author, isOperator: Bool, process: Int32 = 0) {
         self.author = author

@@ -43,8 +43,10 @@ package final class Client {
     deinit { close(descriptor) }
 
     /// Calls the method and waits for its reply.
-    package func call<C: Call>(_ call: C) throws(ClientError) -> C.Reply {
-        let parameters = try callForJSON(call)
+    ///
+    /// - Parameter manner: for a method that makes a change.
+    package func call<C: Call>(_ call: C, _ manner: Manner? = nil) throws(ClientError) -> C.Reply {
+        let parameters = try callForJSON(call, manner)
         do {
             return try JSON.decode(C.Reply.self, from: JSON.encode(parameters))
         } catch {
@@ -53,9 +55,10 @@ package final class Client {
     }
 
     /// As `call`, with the reply's parameters as they came: a newer daemon may say more than this client knows.
-    package func callForJSON<C: Call>(_ call: C) throws(ClientError) -> JSONValue {
+    package func callForJSON<C: Call>(_ call: C, _ manner: Manner? = nil) throws(ClientError) -> JSONValue {
         let method = "\(Interface.admin).\(C.name)"
-        try send(JSON.encode(Outgoing(method: method, parameters: call)) + [0])
+        let parameters = Parameters(call: call, manner: manner)
+        try send(JSON.encode(Outgoing(method: method, parameters: parameters)) + [0])
         let frame = try receive()
         let reply: Incoming
         do {
@@ -70,6 +73,17 @@ package final class Client {
     private struct Outgoing<Parameters: Encodable>: Encodable {
         var method: String
         var parameters: Parameters
+    }
+
+    /// Both as members of one object.
+    private struct Parameters<C: Call>: Encodable {
+        var call: C
+        var manner: Manner?
+
+        func encode(to encoder: any Encoder) throws {
+            try call.encode(to: encoder)
+            try manner?.encode(to: encoder)
+        }
     }
 
     private struct Incoming: Decodable {

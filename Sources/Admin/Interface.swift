@@ -6,7 +6,7 @@ package enum Interface {
     /// The methods of org.gatehouse.Admin. A method that is not in this table does not exist (as in OpenSSH's monitor.c).
     package static let calls: [any Call.Type] =
         GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + FirewallCalls.all
-        + RevisionCalls.all + CertificateCalls.all + SessionCalls.all
+        + RevisionCalls.all + TrialCalls.all + MachineCalls.all + CertificateCalls.all + SessionCalls.all
 
     /// The text that introspection shows, printed from `calls`.
     static func adminText() throws -> String {
@@ -27,13 +27,15 @@ package enum Interface {
             All else needs an operator: root, the daemon's own user, and the members of the socket's group.
 
             Every change is one revision of the policy: it takes effect as a whole, in the proxies and in the kernel,
-            or not at all.
+            or not at all. A method that makes one can be told how: with dryRun it only tells what it would do; trial is
+            how many seconds the change holds unless Confirm keeps it. Without trial, a change is on trial for a minute if
+            it would cut off a connection that now comes in; 0 makes it for good all the same.
             """
         return comment(text) + "interface \(admin)"
     }
 
     private static func method<C: Call>(_ call: C.Type, _ reader: inout FormReader) throws -> String {
-        let parameters = try reader.fields(of: C.self)
+        let parameters = try reader.fields(of: C.self) + (C.isChange ? reader.fields(of: Manner.self) : [])
         let reply = try reader.fields(of: C.Reply.self)
         return comment(call.documentation) + "method \(call.name)\(list(parameters)) -> \(list(reply))"
     }

@@ -195,6 +195,52 @@ extension SessionQuery.Order: InterfaceEnumeration {
         """
 }
 
+extension Consequences: InterfaceType {
+    static let documentation = """
+        Whom a change of the firewall's rules cuts off.
+        cuts: services that could be reached before and not after it.
+        endangered: connections that come in now and could not be made anew.
+        duties: what the machine does for others and would not do any more, a sentence each.
+        """
+}
+
+extension Cut: InterfaceType {
+    static let documentation = """
+        A service of the machine that nobody on the interfaces could reach any more.
+        unit: the systemd unit that it belongs to, if that is known.
+        """
+}
+
+extension Endangered: InterfaceType {
+    static let documentation = """
+        A connection that comes in now and could not be made anew.
+        port: the machine's own.
+        interface: by which it comes in; null: it cannot be told.
+        """
+}
+
+extension Trial: InterfaceType {
+    static let documentation = """
+        A change that is taken back unless it is confirmed.
+        seconds: until then.
+        """
+}
+
+extension Sides: InterfaceType {
+    static let documentation = """
+        Which interface leads to the home, and which to the internet.
+        internet: null: the machine has one interface, which is both.
+        """
+}
+
+extension NetworkInterface: InterfaceType {
+    static let documentation = """
+        A network interface of the machine.
+        addresses: ADDRESS/PREFIX each.
+        hasCarrier: something is plugged in; null: not known.
+        """
+}
+
 extension IPAddress: InterfaceText {
     static let sample = IPAddress("192.0.2.1")!
 }

@@ -11,7 +11,13 @@ package struct Method<Handler: Actor>: Sendable {
     ) {
         self.call = call
         answer = { (request, caller, handler) async throws(CallFailure) in
-            let parameters = try request.parameters(call)
+            var caller = caller
+            let parameters: C
+            if call.isChange {
+                (parameters, caller.manner) = try request.parameters(call, and: Manner.self)
+            } else {
+                parameters = try request.parameters(call)
+            }
             do {
                 return ReplyFrame(try await body(handler, parameters, caller)).bytes
             } catch {

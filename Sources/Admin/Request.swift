@@ -36,20 +36,36 @@ struct Request {
         method.lastIndex(of: ".").map { String(method[method.index(after: $0)...]) } ?? method
     }
 
-    /// An unknown parameter is an error: a misspelt `interface` would open a listener on every interface.
     func parameters<Parameters: Codable>(_ type: Parameters.Type) throws(CallFailure) -> Parameters {
+        try parameters(type, and: Nothing.self).0
+    }
+
+    private struct Nothing: Codable {}
+
+    /// The parameters of a call, which two types share.
+    ///
+    /// An unknown parameter is an error: a misspelt `interface` would open a listener on every interface.
+    func parameters<Parameters: Codable, Others: Codable>(
+        _ type: Parameters.Type, and others: Others.Type
+    ) throws(CallFailure) -> (Parameters, Others) {
         let given: JSONValue
-        let parameters: Parameters
+        let parameters: (Parameters, Others)
         do throws(DecodingError) {
             given = try JSON.decode(Given.self, from: frame).parameters ?? .null
             // Missing or null parameters mean {}.
             let frame = given == .null ? Array(#"{"parameters":{}}"#.utf8) : frame
-            parameters = try JSON.decode(Carrier<Parameters>.self, from: frame).parameters
+            parameters = (
+                try JSON.decode(Carrier<Parameters>.self, from: frame).parameters,
+                try JSON.decode(Carrier<Others>.self, from: frame).parameters
+            )
         } catch {
             throw .invalidParameter(error.member)
         }
-        guard case .object = given, let known = try? JSON.decode(JSONValue.self, from: JSON.encode(parameters))
+        guard case .object = given,
+            case .object(let own)? = try? JSON.decode(JSONValue.self, from: JSON.encode(parameters.0)),
+            case .object(let more)? = try? JSON.decode(JSONValue.self, from: JSON.encode(parameters.1))
         else { return parameters }
+        let known = JSONValue.object(own.merging(more) { first, _ in first })
         if let unknown = given.member(missingIn: known) { throw .invalidParameter(unknown) }
         return parameters
     }

@@ -1,5 +1,6 @@
 import Address
 package import Policy
+package import Ruleset
 
 /// What the supervisor knows, and shares are made of. No role ever sees all of it.
 struct Estate {
@@ -13,6 +14,8 @@ struct Estate {
     var hold: FirewallAssignment.Hold
     /// The table is marked as the firewall role's own, where the kernel can do that.
     var ownsTable: Bool
+    /// nil: what is in force is no change on trial, or none of the firewall's rules.
+    var former: FirewallAssignment.Former?
 }
 
 /// A role's share, made by the role's row of the table. It names what it takes: a field that is new to the policy reaches a
@@ -102,10 +105,25 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var openings: [Opening]
     package var zones: [Zone]
     package var surroundings: Surroundings
+    /// What the kernel goes back to by itself, with every process dead. nil: nothing is on trial.
+    package var former: Former?
+    /// On trial: that nothing is filtered.
+    package var isOpen: Bool
+
+    /// What the kernel held before a change that is on trial.
+    package struct Former: Codable, Hashable, Sendable {
+        /// As much of the policy before the change as its ruleset follows from. nil: nothing was filtered.
+        package var policy: Policy?
+        /// When the trial's time is up, in nanoseconds since the machine was started (CLOCK_BOOTTIME, clock_gettime(2)).
+        package var end: Int64
+    }
 
     init(_ estate: Estate) {
-        hold = estate.hold
         ownsTable = estate.ownsTable
+        // A trial is always one of the kernel's table, be it one that filters nothing.
+        hold = estate.former == nil ? estate.hold : .enforced
+        former = estate.former
+        isOpen = estate.former != nil && estate.hold != .enforced
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
         zones = estate.policy.zones
@@ -114,4 +132,13 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
 
     /// As much of the policy as the ruleset follows from.
     package var policy: Policy { Policy(listeners: listeners, openings: openings, zones: zones) }
+
+    /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.
+    package var ruleset: Ruleset {
+        let ruleset = isOpen ? Ruleset(chains: []) : Ruleset(policy: policy, surroundings: surroundings)
+        guard let former else { return ruleset }
+        let before = former.policy.map { Ruleset(policy: $0, surroundings: surroundings) } ?? Ruleset(chains: [])
+        let left = Duration.nanoseconds(former.end) - TrialClock.system.sinceBoot()
+        return .trial(new: ruleset, old: before, seconds: UInt32(max(1, (left / .seconds(1)).rounded(.up))))
+    }
 }

@@ -213,14 +213,14 @@ final class Door {
 extension FirewallAssignment {
     /// Whether the kernel is asked for the same.
     func asksTheSame(as other: FirewallAssignment) -> Bool {
-        hold == other.hold && ruleset == other.ruleset
+        hold == other.hold && isOpen == other.isOpen && former == other.former
+            && Ruleset(policy: policy, surroundings: surroundings)
+                == Ruleset(policy: other.policy, surroundings: other.surroundings)
     }
-
-    private var ruleset: Ruleset { Ruleset(policy: policy, surroundings: surroundings) }
 
     /// Whether it takes something away that `other` has, and nothing else is different.
     func onlyCloses(comparedTo other: FirewallAssignment) -> Bool {
-        hold == other.hold && zones == other.zones && surroundings == other.surroundings
+        hold == other.hold && former == other.former && zones == other.zones && surroundings == other.surroundings
             && listeners.allSatisfy(other.listeners.contains) && openings.allSatisfy(other.openings.contains)
     }
 }

@@ -41,6 +41,9 @@ actor Gateway {
     /// Why there is none, or no new one.
     var identityFailure: Refusal?
     let user: UnixUser?
+    /// The change that is on trial; nil: none is.
+    var trial: Trial?
+    let clock = TrialClock.system
     /// Somebody waits for a look around already.
     private var isLookDue = false
     private(set) var isStopping = false
@@ -66,6 +69,7 @@ actor Gateway {
         door = Door(process: fleet[.firewall], reactor: reactor, log: log)
         switch books {
         case .open(let store):
+            try Self.endTrial(in: store, log)
             policy = try store.policy()
             revision = try store.current()
             hardware = try store.hardware()
@@ -102,27 +106,28 @@ actor Gateway {
         let live = target.listeners.compactMap { listener in
             sockets[listener].map { RelayAssignment.Account(listener: listener, number: $0.account) }
         }
+        let former = target == policy ? trial?.former : nil
         // Whether or not there is a revision yet that closes it.
         var target = target
         target.closeExpired(at: Int(time(nil)))
         return Estate(
             policy: target, surroundings: surroundings, live: live, identity: identity,
-            hold: door.hold(for: mode(of: target)), ownsTable: options.ownsTable)
+            hold: door.hold(for: mode(of: target)), ownsTable: options.ownsTable, former: former)
     }
 
     // MARK: changes
 
     /// Makes what `edit` does to the policy a revision, or throws and leaves everything as it was.
-    ///
-    /// - Returns: the revision in force; not a new one if nothing is different.
     func change(
-        by author: Author, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
-    ) async throws(Refusal) -> (revision: Revision, isNew: Bool) {
+        by author: Author, _ summary: String, _ manner: Manner = Manner(),
+        _ edit: (inout Policy) throws(Refusal) -> Void
+    ) async throws(Refusal) -> Transaction.Result {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard !isStopping else { throw Refusal("gatehoused is stopping; nothing was changed") }
         if case .shut = books, let fallback = door.fallback { throw Refusal("nothing was changed: \(fallback)") }
-        return try await Transaction(author: author, summary: summary).carryOut(on: self, edit)
+        if let trialObstacle { throw trialObstacle }
+        return try await Transaction(author: author, summary: summary, manner: manner).carryOut(on: self, edit)
     }
 
     /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
@@ -145,6 +150,12 @@ actor Gateway {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard !isStopping else { return Refusal("gatehoused is stopping") }
+        return await carryOutAgain()
+    }
+
+    /// Carries the policy in force out, on the machine as it is now. For callers whose turn it is.
+    @discardableResult
+    func carryOutAgain() async -> Refusal? {
         lookAround()
         openSockets()
         refreshIdentity(for: policy)
@@ -250,7 +261,8 @@ actor Gateway {
 
     /// Copies of what is in force, for a start without a store.
     func keepCopies() {
-        guard case .open = books else { return }
+        // A change on trial is not what a start without a store should find.
+        guard case .open = books, trial == nil else { return }
         do throws(Refusal) {
             // A mode that the command line imposes is not the policy's.
             try rescue.keep(policy, revision, marks: options.firewall == nil)
@@ -273,6 +285,7 @@ actor Gateway {
     private func adopt() async {
         await turnstile.enter()
         do {
+            try Self.endTrial(in: store, log)
             policy = try store.policy()
             revision = try store.current()
             door.fallback = nil
@@ -315,6 +328,7 @@ actor Gateway {
     func stop(within limit: Duration) async {
         isStopping = true
         await turnstile.enter()
+        await endTrialToStop()
         var estate = estate(of: policy)
         estate.live = []
         do throws(Refusal) {

@@ -9,11 +9,19 @@ import Store
 struct Transaction {
     let author: Author
     let summary: String
+    var manner = Manner()
 
-    /// - Returns: the revision in force; not a new one if nothing is different.
+    /// What a transaction came to, or would come to.
+    struct Result {
+        /// The revision in force; not a new one if nothing is different, or the change was only to be shown.
+        var revision: Revision
+        var consequences: Consequences
+    }
+
     func carryOut(
         on gateway: isolated Gateway, _ edit: (inout Policy) throws(Refusal) -> Void
-    ) async throws(Refusal) -> (revision: Revision, isNew: Bool) {
+    ) async throws(Refusal) -> Result {
+        try checkManner()
         let former = (sockets: gateway.sockets, surroundings: gateway.surroundings)
         var isDone = false
         defer {
@@ -28,6 +36,10 @@ struct Transaction {
         var target = old
         try edit(&target)
         try target.check(in: gateway.surroundings, since: old)
+        guard manner.dryRun != true else {
+            let verdict = gateway.judge(target)
+            return Result(revision: gateway.revision, consequences: verdict.consequences)
+        }
         if let failed = gateway.sockets.open(target.listeners.filter { !old.listeners.contains($0) }).first {
             throw failed.reason
         }
@@ -37,9 +49,14 @@ struct Transaction {
         {
             throw failure
         }
-        let pending = try prepare(target, on: gateway)
-        guard pending.isChange else { return (pending.revision, false) }
-        let alters = try await stage(target, on: gateway)
+        let verdict = gateway.judge(target)
+        let seconds = trialSeconds(verdict)
+        let pending = try prepare(target, deadline: seconds.map { gateway.clock.onTheWall() + $0 }, on: gateway)
+        guard pending.isChange else {
+            return Result(revision: pending.revision, consequences: Consequences())
+        }
+        let trial = seconds.map { gateway.trial(of: pending.revision, seconds: $0, verdict) }
+        let alters = try await stage(target, trial, on: gateway)
         do {
             gateway.revision = try pending.commit()
         } catch {
@@ -47,19 +64,35 @@ struct Transaction {
             throw Refusal("nothing was changed: \(error)")
         }
         gateway.policy = target
+        if let trial { gateway.begin(trial) }
         isDone = true
         await gateway.fleet.commit()
         gateway.sockets.keep(only: target.listeners)
         gateway.bindSockets()
         gateway.rememberHardware()
         gateway.keepCopies()
-        gateway.log.notice("revision \(gateway.revision.id): \(summary)", metadata: ["author": "\(author.name)"])
-        return (gateway.revision, true)
+        let addition = seconds.map { ", on trial for \($0) s" } ?? ""
+        gateway.log.notice(
+            "revision \(gateway.revision.id): \(summary)\(addition)", metadata: ["author": "\(author.name)"])
+        return Result(revision: gateway.revision, consequences: verdict.consequences)
     }
 
-    private func prepare(_ target: Policy, on gateway: isolated Gateway) throws(Refusal) -> Pending {
+    private func checkManner() throws(Refusal) {
+        guard let trial = manner.trial, !(0...Manner.longestTrial).contains(trial) else { return }
+        throw Refusal("a trial of \(trial) s: give seconds from 1 to \(Manner.longestTrial), or 0 for none")
+    }
+
+    /// How long the change is on trial; nil: it is made for good.
+    private func trialSeconds(_ verdict: Gateway.Verdict) -> Int? {
+        guard let wish = manner.trial else { return verdict.endangered.isEmpty ? nil : Manner.usualTrial }
+        return wish == 0 ? nil : wish
+    }
+
+    private func prepare(
+        _ target: Policy, deadline: Int?, on gateway: isolated Gateway
+    ) throws(Refusal) -> Pending {
         do {
-            return try gateway.store.prepare(target, author: author, summary: summary)
+            return try gateway.store.prepare(target, author: author, summary: summary, deadline: deadline)
         } catch {
             throw Refusal("nothing was changed: \(error)")
         }
@@ -69,8 +102,11 @@ struct Transaction {
     /// one refuses.
     ///
     /// - Returns: whether the kernel was asked: a ruleset that stays the same is left alone.
-    private func stage(_ target: Policy, on gateway: isolated Gateway) async throws(Refusal) -> Bool {
-        let estate = gateway.estate(of: target)
+    private func stage(
+        _ target: Policy, _ trial: Trial?, on gateway: isolated Gateway
+    ) async throws(Refusal) -> Bool {
+        var estate = gateway.estate(of: target)
+        estate.former = trial?.former
         let share = FirewallAssignment(estate)
         let present = FirewallAssignment(gateway.estate(of: gateway.policy))
         do throws(Refusal) {

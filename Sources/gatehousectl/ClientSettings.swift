@@ -50,7 +50,7 @@ struct ClientSettings {
                 "Apps that do not go by the setting reach nothing beyond the home: the gateway forwards no packets.")
         }
         if offers.allSatisfy(\.endpoint.address.isLoopback) {
-            hints.append("127.0.0.1 is this machine alone: `gatehousectl setup --lan IF` opens it to the home.")
+            hints.append("127.0.0.1 is this machine alone: `gatehousectl setup` opens it to the home.")
         }
         return hints
     }

@@ -31,13 +31,13 @@ struct ClientSetupVerb: ParsableCommand {
         let check = { (reply: GetClientSetup.Reply) in
             guard !ClientSettings(reply).isEmpty else {
                 throw Failure(
-                    "no listener is open that a device of the home could use; `gatehousectl setup --lan IF` makes two")
+                    "no listener is open that a device of the home could use; `gatehousectl setup` makes two")
             }
         }
         try daemon.show(GetClientSetup(), check: check) { reply in
             let settings = ClientSettings(reply)
-            if let device { try present(device, settings) } else { present(settings) }
-            if device?.hasCamera ?? true { presentCode(of: settings) }
+            if let device { try present(device, settings) } else { Self.present(settings) }
+            if !hasNoQR, device?.hasCamera ?? true { Self.presentCode(of: settings) }
             for hint in settings.hints(for: device) {
                 print()
                 print(hint)
@@ -61,7 +61,8 @@ struct ClientSetupVerb: ParsableCommand {
         }
     }
 
-    private func present(_ settings: ClientSettings) {
+    /// Without a device.
+    static func present(_ settings: ClientSettings) {
         var table = Table(.text("PROXY"), .text("ADDRESS"), .number("PORT"), .text("PASSWORD"))
         for offer in settings.offers {
             table.add(
@@ -79,9 +80,9 @@ struct ClientSetupVerb: ParsableCommand {
         print("Where to enter it: `gatehousectl client-setup \(devices)`")
     }
 
-    private func presentCode(of settings: ClientSettings) {
+    static func presentCode(of settings: ClientSettings) {
         let output = Output.standard
-        guard !hasNoQR, output.isTerminal, let text = settings.script ?? settings.socks?.url,
+        guard output.isTerminal, let text = settings.script ?? settings.socks?.url,
             let code = QRCode(text)
         else { return }
         print()

@@ -21,8 +21,14 @@ struct Daemon {
         }
     }
 
-    func ask<C: Call>(_ call: C) throws -> C.Reply {
-        try explained { () throws(ClientError) in try client.call(call) }
+    /// - Parameter manner: for a call that makes a change.
+    func ask<C: Call>(_ call: C, _ manner: Manner? = nil) throws -> C.Reply {
+        try explained { () throws(ClientError) in try client.call(call, manner) }
+    }
+
+    /// What a change would do.
+    func preview<C: Call>(_ call: C) throws -> C.Reply where C.Reply: Outcome {
+        try ask(call, Manner(dryRun: true))
     }
 
     /// Replaces the daemon's denial, which names a method, by one that names the command and the remedy.
@@ -36,42 +42,47 @@ struct Daemon {
 
     /// Prints the reply: as it came with --json, else as `present` does.
     ///
-    /// - Parameter check: throws where the reply is a failure, in either form.
+    /// - Parameters:
+    ///   - manner: for a call that makes a change.
+    ///   - check: throws where the reply is a failure, in either form.
     func show<C: Call>(
-        _ call: C, check: (C.Reply) throws -> Void = { _ in }, _ present: (C.Reply) throws -> Void
+        _ call: C, manner: Manner? = nil, check: (C.Reply) throws -> Void = { _ in },
+        _ present: (C.Reply) throws -> Void
     ) throws {
         guard printsJSON else {
-            let reply = try ask(call)
+            let reply = try ask(call, manner)
             try check(reply)
             return try present(reply)
         }
         // As the daemon sent it: a newer one may have members that this version does not know.
-        let reply = try explained { () throws(ClientError) in try client.callForJSON(call) }
+        let reply = try explained { () throws(ClientError) in try client.callForJSON(call, manner) }
         print(String(decoding: JSON.encode(reply, pretty: true), as: UTF8.self))
         try check(JSON.decode(C.Reply.self, from: JSON.encode(reply)))
     }
 
     /// Makes a change and prints its outcome, then calls `present`.
-    func change<C: Call>(_ call: C, _ present: (C.Reply) throws -> Void = { _ in }) throws where C.Reply: Outcome {
-        try show(call) { outcome in
+    func change<C: Call>(
+        _ call: C, _ options: ChangeOptions, _ present: (C.Reply) throws -> Void = { _ in }
+    ) throws where C.Reply: Outcome {
+        try show(call, manner: options.manner) { outcome in
             for change in outcome.changes { Output.standard.print(change: change) }
             let revision = Output.standard.styled("revision \(outcome.revision)", .bold)
-            print(outcome.changes.isEmpty ? "nothing to change; \(revision) stays" : "\(revision) is in force")
+            if outcome.changes.isEmpty {
+                print("nothing to change; \(revision) stays")
+            } else if options.dryRun {
+                outcome.consequences?.present()
+                print("nothing was changed; without --dry-run that would be done")
+            } else if let trial = outcome.trial {
+                print("\(revision) is on trial for \(trial.seconds) s")
+                trial.present()
+            } else {
+                print("\(revision) is in force")
+            }
             for warning in outcome.warnings { warn(warning) }
             try present(outcome)
         }
     }
 }
-
-/// What the replies to all changes have in common.
-protocol Outcome {
-    var revision: Int { get }
-    var changes: [String] { get }
-    var warnings: [String] { get }
-}
-
-extension Applied: Outcome {}
-extension AppliedRule: Outcome {}
 
 /// A variable of the environment; nil: it is not set, or empty.
 func environment(_ name: String) -> String? {

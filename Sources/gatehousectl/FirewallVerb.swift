@@ -68,26 +68,16 @@ struct FirewallVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put the ruleset into the kernel.",
             discussion: """
-                Over SSH it refuses to shut out the session that it runs in; `gatehousectl firewall open ssh --tcp 22` \
-                first.
+                If that would cut off a connection that now comes in, as yours over SSH, it is on trial: unless \
+                `gatehousectl confirm` keeps it in time, nothing is filtered again.
                 """)
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
             let daemon = try Daemon(global)
-            if let session = SSHSession.current() {
-                let report = try daemon.ask(GetFirewall())
-                let openings = report.openings
-                guard session.isAdmitted(by: openings, of: Policy(zones: report.zones)) else {
-                    throw Failure(
-                        """
-                        \(session) would be shut out for good: no opening admits it; first run \
-                        `\(session.remedy(besides: openings))`
-                        """)
-                }
-            }
-            try daemon.change(SetFirewallMode(mode: .enforce))
+            try daemon.change(SetFirewallMode(mode: .enforce), manner)
         }
     }
 
@@ -96,10 +86,11 @@ struct FirewallVerb: ParsableCommand {
             abstract: "Take the ruleset out of the kernel and only show it.",
             discussion: "Nothing is filtered then.")
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(SetFirewallMode(mode: .observe))
+            try Daemon(global).change(SetFirewallMode(mode: .observe), manner)
         }
     }
 
@@ -135,6 +126,7 @@ struct FirewallVerb: ParsableCommand {
             transform: Network.parse)
         var source: Network?
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
@@ -149,7 +141,7 @@ struct FirewallVerb: ParsableCommand {
                 Admin.Open(
                     opening: Opening(
                         name: name, .ports(tcp == nil ? .udp : .tcp, ports),
-                        from: interface.map { .interface($0) } ?? .anywhere, source: source)))
+                        from: interface.map { .interface($0) } ?? .anywhere, source: source)), manner)
         }
     }
 
@@ -160,12 +152,12 @@ struct FirewallVerb: ParsableCommand {
         @Argument(help: "As `firewall show` shows it.")
         var name: String
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
             let daemon = try Daemon(global)
-            try daemon.change(Admin.Close(name: name))
-            try SSHSession.warnIfShutOut(by: daemon)
+            try daemon.change(Admin.Close(name: name), manner)
         }
     }
 }

@@ -12,7 +12,7 @@ struct Gatehousectl: ParsableCommand {
 
             EXAMPLES:
               A gateway between eth1, the home, and eth0, the internet:
-                gatehousectl setup --lan eth1 --wan eth0 --allow-ssh
+                gatehousectl setup
                 gatehousectl client-setup
                 gatehousectl status
 
@@ -38,7 +38,8 @@ struct Gatehousectl: ParsableCommand {
         version: gatehouseVersion,
         subcommands: [
             StatusVerb.self, SetupVerb.self, ClientSetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self,
-            RuleVerb.self, LimitVerb.self, FirewallVerb.self, SessionVerb.self, TopVerb.self, RevisionVerb.self,
+            RuleVerb.self, LimitVerb.self, FirewallVerb.self, SessionVerb.self, TopVerb.self, RevisionVerb.self, ConfirmVerb.self,
+            RevertVerb.self,
             VersionVerb.self,
         ])
 

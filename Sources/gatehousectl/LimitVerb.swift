@@ -50,6 +50,7 @@ struct LimitVerb: ParsableCommand {
             transform: Bound.parse { try Bandwidth.parse(argument: $0).bytes })
         var bandwidth: Bound?
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
@@ -62,7 +63,7 @@ struct LimitVerb: ParsableCommand {
             try Daemon(global).change(
                 SetLimit(
                     subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
-                    bandwidth: bandwidth?.value))
+                    bandwidth: bandwidth?.value), manner)
         }
 
         @Sendable private static func sessions(_ text: String) throws -> Int {
@@ -99,10 +100,11 @@ struct LimitVerb: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Remove a limit.", aliases: ["rm"])
 
         @OptionGroup var who: LimitSubject
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(RemoveLimit(subject: try who.subject()))
+            try Daemon(global).change(RemoveLimit(subject: try who.subject()), manner)
         }
     }
 }

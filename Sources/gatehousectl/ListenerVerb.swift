@@ -51,12 +51,13 @@ struct ListenerVerb: ParsableCommand {
         var interface: String?
 
         @OptionGroup var options: ListenerOptions
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
             var listener = Listener(kind: kind, endpoint: endpoint, interface: interface)
             options.change(of: endpoint).change(&listener)
-            try Daemon(global).change(AddListener(listener: listener))
+            try Daemon(global).change(AddListener(listener: listener), manner)
         }
     }
 
@@ -82,6 +83,7 @@ struct ListenerVerb: ParsableCommand {
         @Flag(help: "Let every user in.")
         var allUsers = false
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
@@ -100,7 +102,7 @@ struct ListenerVerb: ParsableCommand {
         }
 
         func run() throws {
-            try Daemon(global).change(change)
+            try Daemon(global).change(change, manner)
         }
     }
 
@@ -139,10 +141,11 @@ struct ListenerVerb: ParsableCommand {
             completion: .column(2, ofVerb: "listener"), transform: Endpoint.parse)
         var endpoint: Endpoint
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(RemoveListener(endpoint: endpoint))
+            try Daemon(global).change(RemoveListener(endpoint: endpoint), manner)
         }
     }
 }

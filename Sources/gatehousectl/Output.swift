@@ -44,12 +44,14 @@ struct Output {
         return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR | POLLHUP) != 0
     }
 
-    /// One line, after everything that was printed before to either of the two.
-    func print(_ text: String) {
+    /// One line. What was printed before to the other one comes before it.
+    func print(_ text: String) { write(text + "\n") }
+
+    func write(_ text: String) {
         fflush(nil)
-        var rest = Array((text + "\n").utf8)[...]
+        var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 || errno == EINTR else { return }
             rest = rest.dropFirst(max(count, 0))
         }

@@ -12,9 +12,10 @@ struct RevisionVerb: ParsableCommand {
             EXAMPLES:
               gatehousectl revision list
               gatehousectl revision show 7
-              gatehousectl revision rollback 6
+              gatehousectl revision undo 7
+              gatehousectl revision rollback 6 --dry-run
             """,
-        subcommands: [List.self, Show.self, Rollback.self])
+        subcommands: [List.self, Show.self, Diff.self, Undo.self, Rollback.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -32,10 +33,16 @@ struct RevisionVerb: ParsableCommand {
         func run() throws {
             try Daemon(global).show(ListRevisions(limit: limit)) { reply in
                 guard !reply.revisions.isEmpty else { return print("No revision yet: nothing was ever changed.") }
-                var table = Table(.number("REVISION"), .text("TIME"), .text("BY"), .text("WHAT"))
+                var table = Table(.number("REVISION"), .text("TIME"), .text("BY"), .text("STATE"), .text("WHAT"))
                 for revision in reply.revisions {
+                    let state: Table.Cell =
+                        switch revision.state {
+                        case .kept: "kept"
+                        case .trial: .init("trial", .doubtful)
+                        case .reverted: .init("reverted", .dim)
+                        }
                     table.add(
-                        "\(revision.id)", .init(localTime(revision.time)), .init(revision.author.name),
+                        "\(revision.id)", .init(localTime(revision.time)), .init(revision.author.name), state,
                         .init(revision.summary))
                 }
                 table.show()
@@ -56,23 +63,76 @@ struct RevisionVerb: ParsableCommand {
                 let author = "\(printable(revision.author.name)) (uid \(revision.author.uid))"
                 print("\(title), \(localTime(revision.time)), by \(author)")
                 print(printable(revision.summary))
+                switch revision.state {
+                case .kept: break
+                case .trial:
+                    let end = revision.deadline.map { " until \(localTime($0))" } ?? ""
+                    print("on trial\(end); `gatehousectl confirm` keeps it, `gatehousectl revert` takes it back")
+                case .reverted: print("taken back: it was on trial and was not confirmed")
+                }
                 print()
                 for change in reply.changes { Output.standard.print(change: change) }
             }
         }
     }
 
-    struct Rollback: ParsableCommand {
+    struct Diff: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make everything as it was at a revision.", discussion: "Passwords, too.")
+            abstract: "What is different in one revision from another.")
 
-        @OptionGroup var which: Number
+        @Argument(
+            help: ArgumentHelp("The one to begin with.", valueName: "number"),
+            completion: .column(1, ofVerb: "revision"))
+        var from: Int
+
+        @Argument(
+            help: ArgumentHelp("The other one (default: the newest).", valueName: "number"),
+            completion: .column(1, ofVerb: "revision"))
+        var to: Int?
+
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            let daemon = try Daemon(global)
-            try daemon.change(Admin.Rollback(id: which.id))
-            try SSHSession.warnIfShutOut(by: daemon)
+            try Daemon(global).show(CompareRevisions(from: from, to: to)) { reply in
+                guard !reply.changes.isEmpty else { return print("No difference.") }
+                for change in reply.changes { Output.standard.print(change: change) }
+            }
+        }
+    }
+
+    struct Undo: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take back what one revision did.",
+            discussion: """
+                What came after it stays. It is refused where something that it touched has been changed again since.
+                """)
+
+        @OptionGroup var which: Number
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(Admin.Undo(id: which.id), manner)
+        }
+    }
+
+    struct Rollback: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make everything as it was at a revision.",
+            discussion: """
+                Passwords stay as they are now, users who were removed since stay removed, and the firewall's mode stays:                 unless --all says otherwise. --dry-run shows what it would do.
+                """)
+
+        @OptionGroup var which: Number
+
+        @Flag(help: "Passwords, removed users and the firewall's mode, too.")
+        var all = false
+
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(Admin.Rollback(id: which.id, all: all), manner)
         }
     }
 

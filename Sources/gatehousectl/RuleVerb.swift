@@ -65,6 +65,7 @@ struct RuleVerb: ParsableCommand {
             transform: PortRange.parse)
         var ports: PortRange?
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
@@ -81,7 +82,7 @@ struct RuleVerb: ParsableCommand {
             try Daemon(global).change(
                 AddRule(
                     action: action, user: user, client: client, destination: destination, domain: domain?.name,
-                    ports: ports))
+                    ports: ports), manner)
         }
     }
 
@@ -93,10 +94,11 @@ struct RuleVerb: ParsableCommand {
         @Argument(help: "Allow or deny it.")
         var action: Rule.Action
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(SetDefault(action: action))
+            try Daemon(global).change(SetDefault(action: action), manner)
         }
     }
 
@@ -140,10 +142,11 @@ struct RuleVerb: ParsableCommand {
             completion: .column(1, ofVerb: "rule", where: "$1 > 0"))
         var id: Int
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(RemoveRule(id: id))
+            try Daemon(global).change(RemoveRule(id: id), manner)
         }
     }
 }

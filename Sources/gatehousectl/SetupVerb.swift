@@ -6,76 +6,91 @@ import Policy
 struct SetupVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup",
-        abstract: "Make this machine a gateway in one step.",
+        abstract: "Make this machine a gateway.",
         discussion: """
-            Puts a SOCKS5 proxy (port 1080) and an HTTP proxy (port 3128) on the LAN interface's address and enforces the \
-            firewall: from then on nothing else of this machine can be reached, on any interface. Running it again is \
-            harmless; after the LAN's address has changed it moves the proxies along.
+            Puts a SOCKS5 proxy (port 1080) and an HTTP proxy (port 3128) on the address of the home's interface and \
+            enforces the firewall: of everything else that listens on this machine only what you open can be reached from \
+            then on, on any interface. Running it again is harmless; after the home's address has changed it moves the \
+            proxies along.
 
-            Over SSH it refuses to shut out the session that it runs in: --allow-ssh keeps port 22 open on the LAN \
-            interface, `gatehousectl firewall open` any other one.
+            On a terminal it shows the interfaces and proposes which is which, lists what would be cut off, asks, and puts \
+            the change on trial: unless it is confirmed in time, everything is as before. With --yes, or without a \
+            terminal, it asks nothing, and the change is on trial only if it would cut off a connection that now comes in.
+
+            A machine with one interface, which is both the home's and the way out, is set up without --internet.
 
             EXAMPLES:
-              gatehousectl setup --lan eth1 --wan eth0
-              gatehousectl setup --lan eth1 --allow-ssh
+              gatehousectl setup
+              gatehousectl setup --home eth1 --internet eth0 --allow-ssh
+              gatehousectl setup --home eth1 --internet eth0 --dry-run
             """)
 
     @Option(
+        name: [.customLong("home"), .customLong("lan")],
         help: ArgumentHelp("The interface behind which the home is.", valueName: "interface"), completion: .interface)
-    var lan: String
+    var home: String?
 
     @Option(
-        help: ArgumentHelp("The interface that leads to the internet (default: as before).", valueName: "interface"),
+        name: [.customLong("internet"), .customLong("wan")],
+        help: ArgumentHelp(
+            "The interface that leads to the internet (default: as before, or the one with the default route).",
+            valueName: "interface"),
         completion: .interface)
-    var wan: String?
+    var internet: String?
 
-    @Flag(name: .customLong("allow-ssh"), help: "Keep SSH (TCP port 22) open on the LAN interface.")
+    @Flag(name: .customLong("allow-ssh"), help: "Keep SSH (TCP port 22) open from the home.")
     var allowsSSH = false
 
+    @Option(
+        name: .customLong("ssh-from"),
+        help: ArgumentHelp(
+            "Keep SSH open for these addresses, wherever they come from (may be repeated).", valueName: "network"),
+        transform: Network.parse)
+    var sshSources: [Network] = []
+
+    @Flag(help: "Take interfaces that look swapped, or are none for a home.")
+    var force = false
+
+    @Flag(name: .shortAndLong, help: "Ask nothing.")
+    var yes = false
+
+    @OptionGroup(title: "Change options") var manner: ChangeOptions
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func run() throws {
         let daemon = try Daemon(global)
-        if let session = SSHSession.current() { try checkAdmission(of: session, daemon) }
-        try daemon.change(Setup(lan: lan, wan: wan, allowSSH: allowsSSH)) { _ in
-            let own = try daemon.ask(ListListeners()).listeners.filter { $0.interface == lan }
-            let offers = own.map { "\($0.kind.title) at \($0.endpoint)" }
-            print()
-            print("Behind \(lan) there is now \(offers.joined(separator: " and ")).")
-            if let script = try daemon.ask(GetClientSetup()).autoConfiguration {
-                print("Devices set themselves up from \(printable(script));")
-                print("`gatehousectl client-setup` tells where to enter that, or what else.")
+        guard !yes, !manner.dryRun, !global.json, Question.isPossible else {
+            return try daemon.change(try request(daemon), manner) { outcome in
+                if !manner.dryRun { try presentOffers(daemon) }
             }
-            print("`gatehousectl status` shows how they are doing.")
         }
-        try SSHSession.warnIfShutOut(by: daemon)
+        try SetupDialogue(daemon: daemon, verb: self).run()
     }
 
-    private func checkAdmission(of session: SSHSession, _ daemon: Daemon) throws {
-        let report = try daemon.ask(GetFirewall())
-        var after = Policy(zones: report.zones)
-        let openings = report.openings.map { $0.moved(insteadOf: after.lan) }
-        after.lan = [lan]
-        if session.isAdmitted(by: openings, of: after) { return }
-        // What --allow-ssh does beyond that: nothing if there is an opening of that name.
-        let isNameTaken = openings.contains { $0.name == "ssh" }
-        let ssh = Opening(name: "ssh", .ssh)
-        let doesFlagHelp = !isNameTaken && session.isAdmitted(by: [ssh], of: after)
-        if allowsSSH && doesFlagHelp { return }
-        if doesFlagHelp {
-            throw Failure("\(session) would be shut out for good; add --allow-ssh")
+    /// As the command line has it; what it leaves out is as the machine proposes.
+    private func request(_ daemon: Daemon) throws -> Setup {
+        var home = home
+        var internet = internet
+        if home == nil {
+            guard let proposal = try daemon.ask(GetMachine()).proposal else { throw SetupDialogue.noHome }
+            home = proposal.home
+            internet = internet ?? proposal.internet
         }
-        let excuse =
-            allowsSSH
-            ? isNameTaken
-                ? "--allow-ssh adds nothing to the opening ssh that there is"
-                : "--allow-ssh opens port 22 on \(lan) only"
-            : "nothing admits it"
-        throw Failure(
-            """
-            \(session) would be shut out for good: \(excuse); first run \
-            `\(session.remedy(besides: openings))`, then this again
-            """)
+        return Setup(
+            home: home ?? "", internet: internet, allowSSH: allowsSSH, sshSources: sshSources.isEmpty ? nil : sshSources,
+            force: force ? true : nil)
+    }
+
+    private func presentOffers(_ daemon: Daemon) throws {
+        print()
+        for offer in try daemon.ask(GetClientSetup()).offers {
+            print("There is now \(offer.kind.title) at \(offer.endpoint).")
+        }
+        if let script = try daemon.ask(GetClientSetup()).autoConfiguration {
+            print("Devices set themselves up from \(printable(script));")
+            print("`gatehousectl client-setup` tells where to enter that, or what else.")
+        }
+        print("`gatehousectl status` shows how they are doing.")
     }
 }
 

@@ -61,7 +61,7 @@ struct StatusVerb: ParsableCommand {
 
     private func present(_ listeners: [ListenerStatus]) {
         guard !listeners.isEmpty else {
-            print("No listener yet: `gatehousectl setup --lan IF` makes this machine a gateway.")
+            print("No listener yet: `gatehousectl setup` makes this machine a gateway.")
             return
         }
         var table = Table(

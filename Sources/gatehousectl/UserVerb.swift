@@ -19,6 +19,7 @@ struct UserVerb: ParsableCommand {
             discussion: "Asks for the password twice, without showing it. Only a salted hash of it is kept.")
 
         @OptionGroup var account: Account
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
@@ -31,7 +32,7 @@ struct UserVerb: ParsableCommand {
                     password
                     """)
             }
-            try daemon.change(AddUser(name: account.name, password: account.password()))
+            try daemon.change(AddUser(name: account.name, password: account.password()), manner)
         }
     }
 
@@ -41,6 +42,7 @@ struct UserVerb: ParsableCommand {
             discussion: "Sessions that were opened with the old password end; new ones need the new one at once.")
 
         @OptionGroup var account: Account
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
@@ -48,7 +50,7 @@ struct UserVerb: ParsableCommand {
             guard try daemon.users().contains(account.name) else {
                 throw Failure("no user \(account.name); `gatehousectl user list` shows who there is")
             }
-            try daemon.change(SetPassword(name: account.name, password: account.password()))
+            try daemon.change(SetPassword(name: account.name, password: account.password()), manner)
         }
     }
 
@@ -74,10 +76,11 @@ struct UserVerb: ParsableCommand {
         @Argument(help: "As `user list` shows it.", completion: .column(1, ofVerb: "user"))
         var name: String
 
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(RemoveUser(name: name))
+            try Daemon(global).change(RemoveUser(name: name), manner)
         }
     }
 

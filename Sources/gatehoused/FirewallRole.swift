@@ -52,7 +52,7 @@ actor FirewallRole: RoleService {
 
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         staged = Plan(
-            ruleset: Ruleset(policy: assignment.policy, surroundings: assignment.surroundings),
+            ruleset: assignment.ruleset,
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
     }

@@ -24,7 +24,10 @@ import Testing
     }
 
     private func roundTrip<C: Call>(_ call: C.Type, _ method: InterfaceText.Method) throws {
-        try roundTrip(C.self, method.parameters, "the parameters of \(call.name)")
+        // A change takes the parameters of `Manner` beside its own.
+        let (own, shared) = (method.parameters.dropLast(C.isChange ? 2 : 0), method.parameters.suffix(2))
+        try roundTrip(C.self, Array(own), "the parameters of \(call.name)")
+        if C.isChange { try roundTrip(Manner.self, Array(shared), "the manner of \(call.name)") }
         try roundTrip(C.Reply.self, method.reply, "the reply of \(call.name)")
     }
 

@@ -176,6 +176,10 @@ final class Home: @unchecked Sendable {
 
     /// gatehousectl, of which it is to be seen how it ends.
     func attempt(_ arguments: String..., input: String? = nil) throws -> Outcome {
+        try attempt(arguments, input: input)
+    }
+
+    func attempt(_ arguments: [String], input: String? = nil) throws -> Outcome {
         try gateway.attempt([programs + "gatehousectl", "--socket", socket] + arguments, input: input)
     }
 

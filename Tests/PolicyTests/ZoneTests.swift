@@ -321,7 +321,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
     }
 }
 
-@Suite struct `Sides` {
+@Suite struct `The sides of a setup` {
     /// As a machine looks that was set up by DHCP on eth0.
     static let machine = home { $0.interfaces[1].hasDefaultRoute = true }
 

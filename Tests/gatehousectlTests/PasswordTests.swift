@@ -1,3 +1,4 @@
+import TestProcess
 import Testing
 
 @Suite("A password on its way in")

@@ -1,3 +1,4 @@
+package import Address
 package import Policy
 
 /// The calls about the gateway as a whole.
@@ -59,19 +60,28 @@ package struct GetClientSetup: Call {
 package struct Setup: Call {
     package typealias Reply = Applied
     package static let documentation = """
-        Makes the machine a gateway: both proxies on the address of the interface lan, everything else shut.
-        lan: the interface behind which the home is.
-        wan: the interface that leads to the internet; null: as before.
-        allowSSH: also opens TCP port 22 on lan.
+        Makes the machine a gateway: both proxies on the address of the home's interface, everything else shut.
+        home: the interface behind which the home is.
+        internet: the interface that leads to the internet; null: as before, or the one with the default route.
+        allowSSH: also opens TCP port 22 to the home.
+        sshSources: networks, ADDRESS or ADDRESS/PREFIX, to which it is opened as well, wherever they are.
+        force: takes interfaces that look swapped; null: false.
         """
 
-    package var lan: String
-    package var wan: String?
+    package var home: String
+    package var internet: String?
     package var allowSSH: Bool
+    package var sshSources: [Network]?
+    package var force: Bool?
 
-    package init(lan: String, wan: String? = nil, allowSSH: Bool = false) {
-        self.lan = lan
-        self.wan = wan
+    package init(
+        home: String, internet: String? = nil, allowSSH: Bool = false, sshSources: [Network]? = nil,
+        force: Bool? = nil
+    ) {
+        self.home = home
+        self.internet = internet
         self.allowSSH = allowSSH
+        self.sshSources = sshSources
+        self.force = force
     }
 }

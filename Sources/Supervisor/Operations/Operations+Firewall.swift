@@ -36,11 +36,11 @@ extension Gateway {
             )
         }
         // `observe` also removes a table that an earlier daemon left.
-        if mode == .observe { door.claim() }
+        if mode == .observe, caller.manner.dryRun != true { door.claim() }
         let applied = try await apply(by: caller, "firewall \(mode)") { policy throws(Refusal) in
             policy.firewall = mode
         }
-        guard applied.changes.isEmpty else { return applied }
+        guard applied.changes.isEmpty, caller.manner.dryRun != true else { return applied }
         // In force already, but somebody may have taken it from the kernel, or left one there.
         if let failure = await reload() { throw .refused(failure.description) }
         return Applied(revision: applied.revision, changes: [], warnings: warnings)

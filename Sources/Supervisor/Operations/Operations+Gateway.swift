@@ -1,4 +1,6 @@
+import Address
 import Admin
+import Machine
 import Policy
 import Reactor
 
@@ -15,7 +17,9 @@ extension Operations {
         Method(Setup.self) { gateway, call, caller in
             var applied = try await gateway.apply(by: caller, call.summary) { policy throws(Refusal) in
                 try policy.setup(
-                    lan: call.lan, wan: call.wan, allowSSH: call.allowSSH, surroundings: gateway.surroundings)
+                    lan: call.home, wan: call.internet ?? gateway.wayOut(besides: call.home, policy),
+                    allowSSH: call.allowSSH, isForced: call.force ?? false, surroundings: gateway.surroundings)
+                for source in call.sshSources ?? [] { try gateway.admitSSH(from: source, &policy) }
             }
             if let imposed = gateway.options.firewall, imposed.mode != gateway.policy.firewall {
                 applied.warnings.append(
@@ -30,7 +34,33 @@ extension Operations {
 extension Setup {
     /// As it stands in the history: the command with all its options.
     fileprivate var summary: String {
-        "setup --lan \(lan)" + (wan.map { " --wan \($0)" } ?? "") + (allowSSH ? " --allow-ssh" : "")
+        let options = [
+            "--home \(home)", internet.map { "--internet \($0)" }, allowSSH ? "--allow-ssh" : nil,
+            force == true ? "--force" : nil,
+        ]
+        let sources = sshSources?.map { " --ssh-from \($0)" } ?? []
+        return "setup " + options.compactMap(\.self).joined(separator: " ") + sources.joined()
+    }
+}
+
+extension Gateway {
+    /// The interface with the default route, where nothing is known of the internet's yet; nil: it is known, or there is no
+    /// other interface than `home`.
+    fileprivate func wayOut(besides home: String, _ policy: Policy) -> String? {
+        guard policy.wan.isEmpty else { return nil }
+        return surroundings.candidates.first { $0.hasDefaultRoute && $0.name != home }?.name
+    }
+
+    /// Lets SSH in from these addresses, on the side where they are. Where it is let in already, nothing is added.
+    fileprivate func admitSSH(from source: Network, _ policy: inout Policy) throws(Refusal) {
+        guard !policy.openings.contains(where: { $0.services == [.ssh] && $0.source == source }) else { return }
+        let zone = Route.interface(towards: source.base).flatMap(policy.zone(of:))
+        let names = policy.openings.map(\.name)
+        let name = ["ssh"] + (2...99).map { "ssh-\($0)" }
+        guard let free = name.first(where: { !names.contains($0) }) else { return }
+        try policy.open(
+            Opening(name: free, .ssh, from: zone.map { .zone($0.name) } ?? .anywhere, source: source),
+            in: surroundings)
     }
 }
 

@@ -7,7 +7,8 @@ import Store
 /// What can be asked for over the admin socket: how the gateway carries out each call.
 enum Operations {
     static let all: [Method<Gateway>] =
-        gateway + listeners + users + rules + limits + firewall + revisions + certificates + sessions
+        gateway + listeners + users + rules + limits + firewall + revisions + trial + machine + certificates
+        + sessions
 }
 
 extension Gateway: AdminHandler {
@@ -20,18 +21,23 @@ extension Gateway: AdminHandler {
         by caller: Caller, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
     ) async throws(AdminError) -> Applied {
         var changes = Changes()
-        let revision: Revision
+        let result: Transaction.Result
         do throws(Refusal) {
-            revision = try await change(by: caller.author, summary) { policy throws(Refusal) in
+            result = try await change(by: caller.author, summary, caller.manner) { policy throws(Refusal) in
                 let former = policy
                 try edit(&policy)
                 changes = policy.changes(from: former)
-            }.revision
+            }
         } catch {
             throw .refused(error.description)
         }
-        for line in changes.lines.prefix(100) { log.notice("revision \(revision.id): \(line)") }
-        return Applied(revision: revision.id, changes: changes.lines, warnings: warnings)
+        var applied = Applied(
+            revision: result.revision.id, changes: changes.lines, warnings: warnings,
+            consequences: result.consequences.isEmpty ? nil : result.consequences)
+        guard caller.manner.dryRun != true else { return applied }
+        for line in changes.lines.prefix(100) { log.notice("revision \(result.revision.id): \(line)") }
+        if let trial, trial.revision.id == result.revision.id { applied.trial = trial.report(at: clock.sinceBoot()) }
+        return applied
     }
 
     /// - Throws: `notFound` for a revision that does not exist, `refused` for a store that cannot be read.

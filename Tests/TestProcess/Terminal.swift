@@ -1,18 +1,17 @@
 import Foundation
 import Glibc
-import TestProcess
 
 /// A program on a terminal of its own, as a person would have it: what it asks is read, what it waits for is typed.
-final class Terminal {
+package final class Terminal {
     private let master: Int32
     private let process = ChildProcess()
-    private(set) var screen = ""
+    package private(set) var screen = ""
 
     /// - Parameter columns: its width; nil: it does not tell.
-    init(_ arguments: [String], environment: [String: String], columns: UInt16? = nil) throws {
+    package init(_ arguments: [String], environment: [String: String], columns: UInt16? = nil) throws {
         var (master, slave) = (Int32(-1), Int32(-1))
         guard openpty(&master, &slave, nil, nil, nil) == 0, fcntl(master, F_SETFD, FD_CLOEXEC) == 0 else {
-            throw Trouble("no terminal: \(String(cString: strerror(errno)))")
+            throw TerminalFailure("no terminal: \(String(cString: strerror(errno)))")
         }
         self.master = master
         if let columns { resize(columns: columns, rows: 24) }
@@ -31,41 +30,41 @@ final class Terminal {
     deinit { close(master) }
 
     /// Reads until the screen ends with `text`.
-    func wait(for text: String) throws {
+    package func wait(for text: String) throws {
         while !screen.hasSuffix(text) {
-            guard let more = next() else { throw Trouble("no `\(text)` on the screen: \(screen)") }
+            guard let more = next() else { throw TerminalFailure("no `\(text)` on the screen: \(screen)") }
             screen += more
         }
     }
 
     /// Reads until `text` is on the screen, behind its first `start` characters.
-    func wait(until text: String, after start: Int = 0) throws {
+    package func wait(until text: String, after start: Int = 0) throws {
         while !screen.dropFirst(start).contains(text) {
-            guard let more = next() else { throw Trouble("no `\(text)` on the screen: \(screen)") }
+            guard let more = next() else { throw TerminalFailure("no `\(text)` on the screen: \(screen)") }
             screen += more
         }
     }
 
     /// As if its window got another size.
-    func resize(columns: UInt16, rows: UInt16) {
+    package func resize(columns: UInt16, rows: UInt16) {
         var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(master, UInt(TIOCSWINSZ), &size)
     }
 
-    func type(_ keys: String) {
+    package func type(_ keys: String) {
         let bytes = Array(keys.utf8)
         write(master, bytes, bytes.count)
     }
 
     /// Its exit status, after everything that it had to say.
-    func end() -> Int32 {
+    package func end() -> Int32 {
         while let more = next() { screen += more }
         process.waitUntilExit()
         return process.terminationStatus
     }
 
     /// Whether what is typed is shown.
-    var echoes: Bool {
+    package var echoes: Bool {
         var settings = termios()
         return tcgetattr(master, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
     }
@@ -77,5 +76,13 @@ final class Terminal {
         var block = [UInt8](repeating: 0, count: 4096)
         let count = read(master, &block, block.count)
         return count > 0 ? String(decoding: block[..<count], as: UTF8.self) : nil
+    }
+}
+
+package struct TerminalFailure: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
     }
 }

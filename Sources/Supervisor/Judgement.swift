@@ -1,0 +1,135 @@
+import Address
+import Admin
+import Machine
+import Policy
+import Ruleset
+
+/// What a change of the rules means for whoever is connected to this machine now, and for what listens on it.
+struct Judgement {
+    /// nil: nothing is filtered.
+    let before: Ruleset?
+    let after: Ruleset?
+    let surroundings: Surroundings
+    /// Where the proxies listen before the change or after it. A change of listeners is about nobody's way in to the machine.
+    let proxies: [Endpoint]
+    /// The interface by which packets leave for an address.
+    let way: (IPAddress) -> String?
+
+    /// Connections that the rules before would let in anew, and those after would not.
+    func endangered(among connections: [Connections.Connection]) -> [Connections.Connection] {
+        guard after != before else { return [] }
+        return connections.filter { connection in
+            guard !isOfThisMachine(connection.remote.address), !isProxy(connection.local) else { return false }
+            return interfaces(of: connection).contains { interface in
+                isCut(
+                    Arrival(
+                        interface: interface, source: connection.remote.address, destination: connection.local,
+                        transport: .tcp))
+            }
+        }
+    }
+
+    /// Services that neighbours could reach under the rules before, and not under those after.
+    func cuts(among sockets: [Connections.ListeningSocket], ephemeralPorts: ClosedRange<UInt16>) -> [Cut] {
+        guard after != before else { return [] }
+        var cuts: [Cut] = []
+        for socket in sockets where !isProxy(socket.local) && !isClient(socket, ephemeralPorts) {
+            for interface in surroundings.interfaces where interface.name != "lo" {
+                guard let lost = arrivals(for: socket, on: interface).first(where: isCut) else { continue }
+                let cut = Cut(
+                    transport: lost.transport == .tcp ? .tcp : .udp, port: socket.local.port,
+                    interfaces: [interface.name], unit: socket.group.flatMap(ControlGroup.unit))
+                if let index = cuts.firstIndex(where: { $0.transport == cut.transport && $0.port == cut.port }) {
+                    if !cuts[index].interfaces.contains(interface.name) { cuts[index].interfaces.append(interface.name) }
+                    cuts[index].unit = cuts[index].unit ?? cut.unit
+                } else {
+                    cuts.append(cut)
+                }
+            }
+        }
+        return cuts.sorted { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
+    }
+
+    /// As callers are told.
+    func description(of connection: Connections.Connection) -> Endangered {
+        let interfaces = interfaces(of: connection)
+        return Endangered(
+            client: connection.remote.address, port: connection.local.port,
+            interface: interfaces.count == 1 ? interfaces.first : nil)
+    }
+
+    // MARK: arrivals
+
+    /// The first packet of somebody who comes in.
+    private struct Arrival {
+        var interface: String
+        var source: IPAddress
+        var destination: Endpoint
+        var transport: Connections.ListeningSocket.Transport
+    }
+
+    private func isCut(_ arrival: Arrival) -> Bool { admits(before, arrival) && !admits(after, arrival) }
+
+    private func admits(_ ruleset: Ruleset?, _ arrival: Arrival) -> Bool {
+        guard let ruleset else { return true }
+        let port = arrival.destination.port
+        let packet = Packet(
+            interface: arrival.interface, source: arrival.source, destination: arrival.destination.address,
+            content: arrival.transport == .tcp ? .tcp(port) : .udp(port))
+        return ruleset.verdict(of: packet).isAccepted
+    }
+
+    /// By which interface a connection comes in is nowhere written down: it is the one by which its answers leave, or the one
+    /// that holds the address (Linux takes a packet for an address of any interface by whichever one it comes). Both have to
+    /// let it in.
+    private func interfaces(of connection: Connections.Connection) -> Set<String> {
+        if let name = Interface.name(of: connection.interface) { return [name] }
+        let holder = surroundings.interface(holding: connection.local.address)?.name
+        return Set([holder, way(connection.remote.address)].compactMap(\.self))
+    }
+
+    /// What a neighbour on `interface` would send to the socket, one for each family that it hears.
+    private func arrivals(for socket: Connections.ListeningSocket, on interface: Surroundings.Interface) -> [Arrival] {
+        if let bound = Interface.name(of: socket.interface), bound != interface.name { return [] }
+        let local = socket.local.address
+        return interface.addresses.compactMap { own in
+            let isHeard =
+                switch (local.isUnspecified, local, own.address) {
+                case (false, _, _): local == own.address
+                case (true, .v4, .v4), (true, .v6, .v6): true
+                case (true, .v6, .v4): socket.hearsBothFamilies
+                case (true, .v4, .v6): false
+                }
+            guard isHeard else { return nil }
+            return Arrival(
+                interface: interface.name, source: own.neighbour,
+                destination: Endpoint(address: own.address, port: socket.local.port), transport: socket.transport)
+        }
+    }
+
+    // MARK: what counts
+
+    private func isOfThisMachine(_ address: IPAddress) -> Bool {
+        address.isLoopback || surroundings.interface(holding: address) != nil
+    }
+
+    private func isProxy(_ endpoint: Endpoint) -> Bool { proxies.contains { $0.collides(with: endpoint) } }
+
+    /// A datagram socket that asks others and serves nobody: it has the port that the kernel gave it, or is that of a DHCP
+    /// client. One of the kernel's own, as WireGuard's, is none.
+    private func isClient(_ socket: Connections.ListeningSocket, _ ephemeralPorts: ClosedRange<UInt16>) -> Bool {
+        guard socket.transport == .udp else { return false }
+        let port = socket.local.port
+        return port == 68 || port == 546 || socket.inode != 0 && ephemeralPorts.contains(port)
+    }
+}
+
+extension Surroundings.Address {
+    /// Another address of the same network.
+    fileprivate var neighbour: IPAddress {
+        switch address {
+        case .v4(let bits): .v4(prefix < 31 && bits & 0xff == 1 ? bits + 1 : bits ^ 1)
+        case .v6(let bits): .v6(bits ^ 1)
+        }
+    }
+}
