@@ -2,9 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/sockios.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -155,19 +153,4 @@ long linux_receive_packet(int fd, void *bytes, size_t capacity, int *descriptors
         return -EMSGSIZE;
     }
     return received;
-}
-
-int linux_interface_driver(const char *interface, char *driver, size_t size) {
-    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-    struct ifreq request = {.ifr_data = (void *)&info};
-    if (size == 0 || strlen(interface) >= sizeof request.ifr_name) return -EINVAL;
-    strcpy(request.ifr_name, interface);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    int error = ioctl(fd, SIOCETHTOOL, &request) < 0 ? errno : 0;
-    close(fd);
-    if (error) return -error;
-    strncpy(driver, info.driver, size - 1);
-    driver[size - 1] = 0;
-    return 0;
 }

@@ -1,5 +1,4 @@
 package import Address
-import CLinux
 import Glibc
 
 /// A network interface and its addresses.
@@ -16,8 +15,8 @@ package struct Interface: Hashable, Sendable {
     package var hasCarrier: Bool
     /// Whether packets for everywhere leave by it, in either IP version.
     package var hasDefaultRoute: Bool
-    /// What the kernel calls its driver, like `e1000e`, `bridge` or `wireguard`; nil: it does not say.
-    package var driver: String?
+    /// `bridge`, `wireguard`, `veth`; nil: a card of its own.
+    package var kind: String?
 
     /// An address with the prefix of its network. The address's host bits are kept.
     package struct Address: Hashable, Sendable {
@@ -34,7 +33,10 @@ extension Interface {
         defer { freeifaddrs(list) }
         var names: [String] = []
         var found: [String: Interface] = [:]
-        let defaults = interfacesWithDefaultRoute()
+        // Where the kernel does not tell, every interface counts as a card of its own without a route.
+        let links = (try? Link.all()) ?? []
+        let kinds = Dictionary(links.compactMap { link in link.kind.map { (link.name, $0) } }) { first, _ in first }
+        let defaults = Set((try? Route.defaults())?.flatMap(\.interfaces) ?? [])
         var entry = list
         while let current = entry {
             // An IPv4 address may have a label of its own, `eth0:1`; the interface is eth0 (ip-address(8)).
@@ -46,7 +48,7 @@ extension Interface {
                 found[name] = Interface(
                     name: name, addresses: [], isLoopback: flags & UInt32(IFF_LOOPBACK) != 0,
                     isUp: flags & UInt32(IFF_UP) != 0, hasCarrier: flags & UInt32(IFF_RUNNING) != 0,
-                    hasDefaultRoute: defaults.contains(name), driver: driver(of: name))
+                    hasDefaultRoute: defaults.contains(name), kind: kinds[name])
             }
             if let hardware = hardware(current.pointee.ifa_addr) { found[name]?.hardware = hardware }
             if let address = Self.address(at: current.pointee.ifa_addr) {
@@ -69,34 +71,6 @@ extension Interface {
         let raw = UnsafeRawPointer(address)
         guard raw.load(fromByteOffset: 11, as: UInt8.self) == 6 else { return nil }
         return HardwareAddress(bytes: (0..<6).map { raw.load(fromByteOffset: 12 + $0, as: UInt8.self) })
-    }
-
-    private static func driver(of interface: String) -> String? {
-        var name = [CChar](repeating: 0, count: 32)
-        guard linux_interface_driver(interface, &name, name.count) == 0, name[0] != 0 else { return nil }
-        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    /// From the two tables of /proc/net. A route that refuses (RTF_REJECT, 0x200) leads nowhere.
-    private static func interfacesWithDefaultRoute() -> Set<String> {
-        var names: Set<String> = []
-        for line in lines(of: "/proc/net/route") {
-            let fields = line.split { $0 == "\t" || $0 == " " }
-            guard fields.count > 7, fields[1] == "00000000", fields[7] == "00000000", isWay(fields[3]) else { continue }
-            names.insert(String(fields[0]))
-        }
-        for line in lines(of: "/proc/net/ipv6_route") {
-            let fields = line.split(separator: " ")
-            guard fields.count > 9, fields[1] == "00", fields[0].allSatisfy({ $0 == "0" }), isWay(fields[8]) else {
-                continue
-            }
-            names.insert(String(fields[9]))
-        }
-        return names
-    }
-
-    private static func isWay(_ flags: Substring) -> Bool {
-        UInt32(flags, radix: 16).map { $0 & 0x201 == 1 } == true
     }
 
     private static func leadingOnes(_ mask: IPAddress) -> Int {

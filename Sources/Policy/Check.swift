@@ -276,7 +276,8 @@ extension Listener {
     /// Whether the kernel would refuse to bind both (EADDRINUSE): the same port, one address that covers the other, and no two
     /// interfaces that keep them apart (SO_BINDTODEVICE, socket(7)).
     package func collides(with other: Listener) -> Bool {
-        if let interface, let its = other.interface, interface != its { return false }
+        // The endpoint is what a listener is known by.
+        if endpoint != other.endpoint, let interface, let its = other.interface, interface != its { return false }
         return endpoint.collides(with: other.endpoint)
     }
 }

@@ -60,7 +60,7 @@ extension Policy {
     // MARK: interfaces that changed their name
 
     /// The interfaces that the policy names and that have another name now, with that name: told by the hardware address.
-    func renamed(in surroundings: Surroundings, known: [String: HardwareAddress]) -> [String: String] {
+    package func renamed(in surroundings: Surroundings, known: [String: HardwareAddress]) -> [String: String] {
         var renamed: [String: String] = [:]
         for name in namedInterfaces {
             guard let address = known[name], surroundings.interface(named: name)?.hardware != address else { continue }
@@ -69,6 +69,20 @@ extension Policy {
             renamed[name] = (heirs.first(where: \.isOwnDoor) ?? heirs.first)?.name
         }
         return renamed
+    }
+
+    /// The hardware addresses of the interfaces that the policy names, as far as `known` has others. One that has another name
+    /// now keeps the address by which that is told.
+    package func hardwareToRemember(
+        in surroundings: Surroundings, known: [String: HardwareAddress]
+    ) -> [String: HardwareAddress] {
+        let renamed = renamed(in: surroundings, known: known)
+        var seen: [String: HardwareAddress] = [:]
+        for name in namedInterfaces where renamed[name] == nil {
+            guard let address = surroundings.interface(named: name)?.hardware, known[name] != address else { continue }
+            seen[name] = address
+        }
+        return seen
     }
 
     /// Every interface that something of the policy names.

@@ -15,7 +15,7 @@ package struct Surroundings: Codable, Hashable, Sendable {
         package var hasCarrier: Bool
         /// Whether packets for everywhere leave by it, in either IP version.
         package var hasDefaultRoute: Bool
-        /// What the kernel calls its driver, like `e1000e`, `bridge` or `wireguard`; nil: it does not say.
+        /// `bridge`, `wireguard`, `veth`; nil: a card of its own.
         package var driver: String?
 
         package init(

@@ -117,6 +117,18 @@ extension Policy {
         return interfaces(at: listener.place)
     }
 
+    /// The interface that the listener's socket is bound to (SO_BINDTODEVICE, socket(7)); nil: to none.
+    ///
+    /// Without a password a listener is bound wherever one interface is all that it is for, so that nobody reaches it by
+    /// another while the firewall only observes.
+    package func device(of listener: Listener, in surroundings: Surroundings) -> String? {
+        if let interface = listener.interface { return interface }
+        guard listener.authentication == .none, !listener.endpoint.address.unmapped.isLoopback,
+            let interfaces = interfaces(of: listener, in: surroundings), interfaces.count == 1
+        else { return nil }
+        return interfaces[0]
+    }
+
     /// Whether somebody on the internet could reach the opening.
     package func isOpenToInternet(_ opening: Opening) -> Bool {
         switch opening.place {

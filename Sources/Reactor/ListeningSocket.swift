@@ -31,6 +31,13 @@ package enum ListeningSocket {
         return socket
     }
 
+    /// From now on only clients of `interface` reach the socket; nil: clients of every interface do.
+    ///
+    /// - Throws: `ENODEV`, `EPERM`.
+    package static func bind(_ socket: borrowing Descriptor, toInterface interface: String?) throws(Errno) {
+        try checked(linux_bind_to_device(socket.number, interface ?? ""))
+    }
+
     /// A Unix stream socket at `path`, which must not exist. The longest path has 107 bytes (unix(7)).
     package static func unix(path: String) throws(Errno) -> Descriptor {
         var storage = sockaddr_storage()

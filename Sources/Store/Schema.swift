@@ -152,6 +152,13 @@ enum Schema {
         ALTER TABLE revision ADD COLUMN state TEXT NOT NULL DEFAULT 'kept';
         ALTER TABLE revision ADD COLUMN deadline INTEGER;
         """,
+        // What was seen of the interfaces that the policy names: by their hardware address they are known under another name.
+        """
+        CREATE TABLE hardware (
+            interface TEXT PRIMARY KEY NOT NULL,
+            address TEXT NOT NULL
+        ) STRICT;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -3,6 +3,7 @@
 // It knows the schema, its migrations and revisions. It must never decide what a policy may say (Policy does), and no
 // process but the supervisor opens it.
 
+package import Address
 import Glibc
 package import Policy
 
@@ -116,6 +117,36 @@ package final class Store {
         return try reader.query(
             "SELECT \(columns) FROM \(relation.name) WHERE \(condition) ORDER BY \(relation.columns[0])",
             [.integer(revision)])
+    }
+
+    /// When each opening that is there was made as it is, in seconds since 1970, by its name.
+    package func openingTimes() throws(StoreError) -> [String: Int] {
+        let rows = try reader.query(
+            "SELECT name, time FROM opening JOIN revision ON revision.id = since WHERE until IS NULL")
+        return Dictionary(rows.compactMap { row in row[0].text.flatMap { name in row[1].number.map { (name, $0) } } }) {
+            $1
+        }
+    }
+
+    /// The hardware addresses that interfaces had when they were last there, by the interfaces' names.
+    package func hardware() throws(StoreError) -> [String: HardwareAddress] {
+        let rows = try reader.query("SELECT interface, address FROM hardware")
+        return Dictionary(
+            rows.compactMap { row in
+                row[0].text.flatMap { name in row[1].text.flatMap { HardwareAddress($0) }.map { (name, $0) } }
+            }
+        ) { $1 }
+    }
+
+    /// Keeps the hardware addresses of interfaces in mind, by the interfaces' names. They are what was seen, no part of the
+    /// policy and of no revision.
+    package func remember(_ hardware: [String: HardwareAddress]) throws(StoreError) {
+        guard !writer.hasTransaction else { throw .changePending }
+        for (name, address) in hardware {
+            try writer.query(
+                "INSERT INTO hardware (interface, address) VALUES (?, ?) ON CONFLICT (interface) DO UPDATE SET address = excluded.address",
+                [.text(name), .text(address.description)])
+        }
     }
 
     /// The number for the next rule: one that no rule had, not even a removed one.

@@ -109,6 +109,7 @@ package enum Daemon {
             var said = ""
             while true {
                 await gateway.reactor.sleep(for: .seconds(5))
+                await gateway.closeExpired()
                 await gateway.reloadIfNeeded()
                 guard readiness.isHeard else { continue }
                 let summary = await summary()

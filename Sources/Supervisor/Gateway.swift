@@ -1,4 +1,6 @@
+import Address
 import Admin
+import Glibc
 import Logging
 import Machine
 import Policy
@@ -27,6 +29,8 @@ actor Gateway {
     var revision: Revision
     var surroundings: Surroundings
     var sockets = ListenerSockets()
+    /// The hardware addresses that interfaces had when they were last there, by the interfaces' names.
+    private(set) var hardware: [String: HardwareAddress] = [:]
     /// What the last reload failed with.
     private(set) var complaint: Refusal?
     /// Why the copies of the policy, which are for the day on which the store cannot be read, are not as they should be.
@@ -63,6 +67,7 @@ actor Gateway {
         case .open(let store):
             policy = try store.policy()
             revision = try store.current()
+            hardware = try store.hardware()
         case .shut(let reason):
             let found = rescue.load()
             (policy, revision) = (found.policy, found.revision)
@@ -96,6 +101,9 @@ actor Gateway {
         let live = target.listeners.compactMap { listener in
             sockets[listener].map { RelayAssignment.Account(listener: listener, number: $0.account) }
         }
+        // Whether or not there is a revision yet that closes it.
+        var target = target
+        target.closeExpired(at: Int(time(nil)))
         return Estate(
             policy: target, surroundings: surroundings, live: live, identity: identity,
             hold: door.hold(for: mode(of: target)))
@@ -150,6 +158,7 @@ actor Gateway {
             }
             await fleet.commit()
             sockets.keep(only: policy.listeners)
+            rememberHardware()
             complaint = nil
         } catch {
             // Tried every few seconds, said once.
@@ -189,6 +198,39 @@ actor Gateway {
         let known = Set(missing.map(\.listener))
         for entry in sockets.openAll(policy.listeners) where !known.contains(entry.listener) {
             log.error("\(entry.reason); trying again")
+        }
+        bindSockets()
+    }
+
+    func bindSockets() {
+        sockets.bind(policy.listeners) { policy.device(of: $0, in: surroundings) }
+    }
+
+    /// Makes the revision that closes the openings whose time is up.
+    func closeExpired() async {
+        let now = Int(time(nil))
+        var target = policy
+        let names = target.closeExpired(at: now)
+        guard !names.isEmpty else { return }
+        do throws(Refusal) {
+            let author = Author(uid: getuid(), name: "gatehoused")
+            let summary = "firewall close \(names.joined(separator: ", ")): the time is up"
+            _ = try await change(by: author, summary) { policy throws(Refusal) in policy.closeExpired(at: now) }
+        } catch {
+            // The kernel lets nobody in by them all the same; it is tried again.
+            log.debug("\(error)")
+        }
+    }
+
+    /// Keeps in mind which hardware the interfaces have that the policy names.
+    func rememberHardware() {
+        let seen = policy.hardwareToRemember(in: surroundings, known: hardware)
+        guard !seen.isEmpty else { return }
+        hardware.merge(seen) { $1 }
+        do throws(StoreError) {
+            try store.remember(seen)
+        } catch {
+            log.debug("the interfaces' hardware addresses could not be kept: \(error)")
         }
     }
 
@@ -254,6 +296,7 @@ actor Gateway {
         }
         if let fallback = door.fallback { log.critical("\(fallback)") }
         openSockets()
+        rememberHardware()
         refreshIdentity(for: policy)
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }

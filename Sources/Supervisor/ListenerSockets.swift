@@ -7,18 +7,26 @@ import Reactor
 /// The listening sockets, which the supervisor opens and keeps: a role that dies leaves its port open, and the kernel queues
 /// those who connect until the next one accepts.
 struct ListenerSockets {
-    /// What makes a socket what it is. A listener whose authentication or kind changes keeps its socket.
+    /// What makes a socket what it is. A listener of which anything else changes keeps its socket.
     struct Key: Hashable {
         let endpoint: Endpoint
-        let interface: String?
-        /// A socket is bound to an interface's number (SO_BINDTODEVICE, socket(7)). An interface that is deleted and made
-        /// again has another one, and its old sockets hear nothing any more.
-        let index: UInt32
 
         init(_ listener: Listener) {
             endpoint = listener.endpoint
-            interface = listener.interface
-            index = listener.interface.map { if_nametoindex($0) } ?? 0
+        }
+    }
+
+    /// An interface that a socket is bound to (SO_BINDTODEVICE, socket(7)): the kernel goes by its number. One that is deleted
+    /// and made again has another number, and a socket that is bound to the old one hears nothing any more.
+    private struct Device: Hashable {
+        let name: String
+        let index: UInt32
+
+        /// nil: there is no such interface at the moment.
+        init?(_ name: String) {
+            let index = if_nametoindex(name)
+            guard index != 0 else { return nil }
+            (self.name, self.index) = (name, index)
         }
     }
 
@@ -26,10 +34,24 @@ struct ListenerSockets {
         let socket: Descriptor
         /// Where its sessions are counted.
         let account: UInt16
+        /// nil: clients of every interface reach it.
+        fileprivate var device: Device?
 
-        init(socket: consuming Descriptor, account: UInt16) {
+        fileprivate init(socket: consuming Descriptor, account: UInt16, device: Device?) {
             self.socket = socket
             self.account = account
+            self.device = device
+        }
+
+        fileprivate var isDeaf: Bool { device.map { Device($0.name) != $0 } ?? false }
+
+        /// A socket that listens already can be bound to another interface, and its clients wait on.
+        fileprivate func bind(to interface: String?) throws(Errno) {
+            let device = interface.flatMap { Device($0) }
+            if interface != nil, device == nil { throw Errno(ENODEV) }
+            guard device != self.device else { return }
+            try ListeningSocket.bind(socket, toInterface: interface)
+            self.device = device
         }
     }
 
@@ -38,7 +60,11 @@ struct ListenerSockets {
     private(set) var missing: [(listener: Listener, reason: Refusal)] = []
     private var nextAccount: UInt16 = 0
 
-    subscript(listener: Listener) -> Entry? { entries[Key(listener)] }
+    /// nil: there is none, or it hears nothing.
+    subscript(listener: Listener) -> Entry? {
+        guard let entry = entries[Key(listener)], !entry.isDeaf else { return nil }
+        return entry
+    }
 
     /// Opens a socket for each listener that has none yet.
     ///
@@ -47,9 +73,14 @@ struct ListenerSockets {
         var failed: [(listener: Listener, reason: Refusal)] = []
         for listener in listeners where self[listener] == nil {
             do throws(Errno) {
+                if let deaf = entries[Key(listener)] {
+                    try deaf.bind(to: listener.interface)
+                    continue
+                }
                 let socket = try ListeningSocket.tcp(
                     listener.endpoint, interface: listener.interface, clientsSpeakFirst: true)
-                entries[Key(listener)] = Entry(socket: socket, account: freeAccount())
+                entries[Key(listener)] = Entry(
+                    socket: socket, account: freeAccount(), device: listener.interface.flatMap { Device($0) })
             } catch {
                 failed.append((listener, explain(error, listener)))
             }
@@ -61,6 +92,12 @@ struct ListenerSockets {
     mutating func openAll(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
         missing = open(listeners)
         return missing
+    }
+
+    /// Binds each socket to the interface that `device` tells, or to none. One that cannot be bound, because its interface is
+    /// missing, stays as it was: the firewall has no opening for it.
+    func bind(_ listeners: [Listener], to device: (Listener) -> String?) {
+        for listener in listeners { try? entries[Key(listener)]?.bind(to: device(listener)) }
     }
 
     /// Closes every socket that no listener of `listeners` has.

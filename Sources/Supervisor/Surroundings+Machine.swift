@@ -12,7 +12,7 @@ extension Surroundings {
                     addresses: interface.addresses.map { Address(address: $0.address, prefix: $0.prefix) },
                     hardware: interface.hardware, isLoopback: interface.isLoopback, isUp: interface.isUp,
                     hasCarrier: interface.hasCarrier, hasDefaultRoute: interface.hasDefaultRoute,
-                    driver: interface.driver)
+                    driver: interface.kind)
             })
     }
 }

@@ -50,6 +50,8 @@ struct Transaction {
         isDone = true
         await gateway.fleet.commit()
         gateway.sockets.keep(only: target.listeners)
+        gateway.bindSockets()
+        gateway.rememberHardware()
         gateway.keepCopies()
         gateway.log.notice("revision \(gateway.revision.id): \(summary)", metadata: ["author": "\(author.name)"])
         return (gateway.revision, true)

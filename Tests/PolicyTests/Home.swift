@@ -7,7 +7,7 @@ let home = Surroundings(interfaces: [
         name: "lo",
         addresses: [
             .init(address: IPAddress("127.0.0.1")!, prefix: 8), .init(address: IPAddress("::1")!, prefix: 128),
-        ]),
+        ], isLoopback: true),
     .init(
         name: "eth0",
         addresses: [

@@ -79,6 +79,18 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
             told { try policy.add(stray, in: home) }?.contains("without a password") == true)
     }
 
+    /// Linux answers for an address on every interface: a LAN host's proxy was used from the internet's segment while the
+    /// firewall only observed.
+    @Test func `A listener without a password is bound to the one interface that it is for`() {
+        #expect(grown.listeners.map { grown.device(of: $0, in: home) } == ["eth1", "eth1", "eth1", nil])
+        var policy = Policy(lan: ["eth1"], wan: ["eth0"])
+        let listener = Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), zone: "home")
+        #expect(policy.device(of: listener, in: home) == "eth1")
+        policy.lan = ["eth1", "eth2"]
+        #expect(policy.device(of: listener, in: home) == nil)
+        #expect(policy.device(of: Listener(kind: .http, endpoint: endpoint("127.0.0.1:3128")), in: home) == nil)
+    }
+
     /// The home's address turned up on the internet's side as well, and a listener without a password was open there.
     @Test func `A listener without a password is never for the internet, wherever its address turns up`() {
         let twice = home { $0.interfaces[1].addresses.append(.init(address: IPAddress("192.168.1.1")!, prefix: 32)) }
@@ -89,14 +101,15 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         #expect(grown.interfaces(of: asking, in: twice) == ["eth0", "eth1"])
     }
 
-    @Test func `Two listeners share an endpoint on two interfaces`() throws {
+    @Test func `Two listeners share a port where their interfaces keep them apart`() throws {
         var policy = Policy(lan: ["eth1", "eth2"], wan: ["eth0"])
-        let listener = { Listener(kind: .socks5, endpoint: endpoint("0.0.0.0:1080"), interface: $0) }
-        try policy.add(listener("eth1"), in: home)
-        try policy.add(listener("eth2"), in: home)
+        let listener = { Listener(kind: .socks5, endpoint: endpoint($0), interface: $1) }
+        try policy.add(listener("192.168.1.1:1080", "eth1"), in: home)
+        try policy.add(listener("0.0.0.0:1080", "eth2"), in: home)
         try policy.check(in: home)
+        let surroundings = home { $0.interfaces[3].addresses = $0.interfaces[2].addresses }
         #expect(
-            told { try policy.add(listener("eth2"), in: home) }?.contains("is taken by")
+            told { try policy.add(listener("192.168.1.1:1080", "eth2"), in: surroundings) }?.contains("is taken by")
                 == true)
         let everywhere = Listener(kind: .socks5, endpoint: endpoint("0.0.0.0:1080"), authentication: .required)
         #expect(told { try policy.add(everywhere, in: home) }?.contains("is taken by") == true)
@@ -212,7 +225,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
     @Test func `what a change makes wrong is refused all the same`() throws {
         let surroundings = Self.troubles[1].1
         var policy = grown
-        policy.listeners.append(Listener(kind: .http, endpoint: endpoint("0.0.0.0:3128")))
+        policy.listeners.append(Listener(kind: .http, endpoint: endpoint("0.0.0.0:9999")))
         #expect(
             told { try policy.check(in: surroundings, since: grown) }?.contains(
                 "without a password") == true)

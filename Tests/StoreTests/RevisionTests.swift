@@ -124,6 +124,28 @@ import Testing
         try store.commit(Policy(rules: [Policy.example.rules[2]]), author: alice, summary: "the very same rule")
     }
 
+    @Test func `the hardware of interfaces is kept apart from the policy, and openings tell since when they are there`()
+        throws
+    {
+        do {
+            let store = try Store(directory: directory.path)
+            let before = Int(time(nil))
+            try store.commit(.example, author: alice, summary: "everything")
+            #expect(try store.openingTimes().keys.sorted() == ["dns", "ssh"])
+            #expect(try store.openingTimes().values.allSatisfy { (before...Int(time(nil))).contains($0) })
+            try store.remember([
+                "eth1": HardwareAddress("52:54:00:00:00:01")!, "eth0": HardwareAddress("52:54:00:00:00:02")!,
+            ])
+            try store.remember(["eth1": HardwareAddress("52:54:00:00:00:03")!])
+            #expect(try store.current().id == 2)
+        }
+        let store = try Store(directory: directory.path)
+        #expect(
+            try store.hardware() == [
+                "eth1": HardwareAddress("52:54:00:00:00:03")!, "eth0": HardwareAddress("52:54:00:00:00:02")!,
+            ])
+    }
+
     @Test func `a revision that does not exist is named`() throws {
         let store = try Store(directory: directory.path)
         #expect(throws: StoreError.noSuchRevision(7, newest: 1)) { try store.policy(at: 7) }

@@ -62,8 +62,6 @@ int linux_set_option(int fd, int level, int name, int value);
 int linux_socket_error(int fd);
 /// SO_BINDTODEVICE (socket(7)).
 int linux_bind_to_device(int fd, const char *interface);
-/// What the kernel calls the interface's driver (SIOCETHTOOL, netdevice(7)): `bridge`, `veth`, `e1000e`. 0, or -errno.
-int linux_interface_driver(const char *interface, char *driver, size_t size);
 /// SO_LINGER with a linger of 0: close(2) then sends a RST.
 int linux_set_reset_on_close(int fd);
 /// SIOCOUTQ (tcp(7)): bytes that the peer has not acknowledged yet.
