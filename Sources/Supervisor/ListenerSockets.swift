@@ -18,7 +18,7 @@ struct ListenerSockets {
 
     /// An interface that a socket is bound to (SO_BINDTODEVICE, socket(7)): the kernel goes by its number. One that is deleted
     /// and made again has another number, and a socket that is bound to the old one hears nothing any more.
-    private struct Device: Hashable {
+    fileprivate struct Device: Hashable {
         let name: String
         let index: UInt32
 
@@ -50,7 +50,7 @@ struct ListenerSockets {
             let device = interface.flatMap { Device($0) }
             if interface != nil, device == nil { throw Errno(ENODEV) }
             guard device != self.device else { return }
-            try ListeningSocket.bind(socket, toInterface: interface)
+            try ListeningSocket.confine(socket, toInterface: interface)
             self.device = device
         }
     }

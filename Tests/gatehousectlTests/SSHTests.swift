@@ -23,7 +23,8 @@ struct SSHTests {
     @Test(
         "An opening counts if it admits this very session",
         arguments: [
-            (["--tcp", "22"], true), (["--tcp", "22", "--from", "198.51.100.0/24"], true), (["--tcp", "2222"], false),
+            (["--tcp", "22", "--from", "anywhere"], true), (["--tcp", "22"], false),
+            (["--tcp", "22", "--from", "198.51.100.0/24"], true), (["--tcp", "2222"], false),
             (["--udp", "22"], false), (["--tcp", "22", "--from", "192.0.2.0/24"], false),
             (["--tcp", "22", "--interface", "lo"], false),
         ])
