@@ -38,7 +38,7 @@ struct SetupVerb: ParsableCommand {
         let daemon = try Daemon(global)
         if let session = SSHSession.current() { try checkAdmission(of: session, daemon) }
         try daemon.change(Setup(lan: lan, wan: wan, allowSSH: allowsSSH)) { _ in
-            let own = try daemon.ask(ListListeners()).listeners.filter { $0.interface == lan }
+            let own = try daemon.ask(ListListeners()).listeners.filter { $0.zone == Zone.home || $0.interface == lan }
             let offers = own.map { "\($0.kind.title) at \($0.endpoint)" }
             print()
             print("Behind \(lan) there is now \(offers.joined(separator: " and ")).")
