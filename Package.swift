@@ -86,7 +86,7 @@ let package = Package(
         tests("LoadTests", ["gatehouse-load"]),
         tests("ReactorTests", ["Reactor", "Address", "CLinux", "TestProcess"]),
         tests("ResolverTests", ["Resolver", "Reactor", "Wire", "Address", "TestNetwork", "TestProcess"]),
-        tests("StoreTests", ["Store", "Policy", "Address", "CSQLite"]),
+        tests("StoreTests", ["Store", "Policy", "Address", "CSQLite", "Ruleset"]),
         tests(
             "SupervisorTests",
             [

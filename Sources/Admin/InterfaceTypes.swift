@@ -77,6 +77,30 @@ extension Zone: InterfaceType {
         """
 }
 
+extension ListZones.Interface: InterfaceType {
+    static let interfaceName = "NetworkInterface"
+    static let documentation = """
+        A network interface that the machine has, or that a zone names.
+        zone: the zone that it is in; null: in none.
+        isPresent: the machine has it at the moment.
+        hasCarrier: there is somebody at its other end.
+        hardware: its Ethernet address; null: it has none, or is missing.
+        """
+}
+
+extension HardwareAddress: InterfaceText {
+    static let sample = HardwareAddress(bytes: [2, 0, 0, 0, 0, 1])!
+}
+
+extension OpeningStatus: InterfaceType {
+    static let documentation = """
+        An opening and what came of it.
+        since: when it was made, in seconds since 1970, UTC; null: nobody knows.
+        isOpenToInternet: somebody on the internet could reach it.
+        packets, bytes: what the firewall let in by it; null: it is not enforced, or does not tell.
+        """
+}
+
 extension Opening: InterfaceType {
     static let documentation = """
         A service of the gateway itself that is reachable though no listener is behind it.

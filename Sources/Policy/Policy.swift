@@ -127,7 +127,15 @@ package struct Listener: Codable, Hashable, Sendable {
 
     /// Where its clients come in.
     package var place: Place {
-        if let interface { .interface(interface) } else if let zone { .zone(zone) } else { .anywhere }
+        get { if let interface { .interface(interface) } else if let zone { .zone(zone) } else { .anywhere } }
+        set {
+            (interface, zone) = (nil, nil)
+            switch newValue {
+            case .anywhere: break
+            case .zone(let name): zone = name
+            case .interface(let name): interface = name
+            }
+        }
     }
 
     /// What is left out is as `init` has it.

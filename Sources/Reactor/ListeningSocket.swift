@@ -34,7 +34,7 @@ package enum ListeningSocket {
     /// From now on only clients of `interface` reach the socket; nil: clients of every interface do.
     ///
     /// - Throws: `ENODEV`, `EPERM`.
-    package static func bind(_ socket: borrowing Descriptor, toInterface interface: String?) throws(Errno) {
+    package static func confine(_ socket: borrowing Descriptor, toInterface interface: String?) throws(Errno) {
         try checked(linux_bind_to_device(socket.number, interface ?? ""))
     }
 

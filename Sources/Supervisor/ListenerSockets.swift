@@ -50,7 +50,7 @@ struct ListenerSockets {
             let device = interface.flatMap { Device($0) }
             if interface != nil, device == nil { throw Errno(ENODEV) }
             guard device != self.device else { return }
-            try ListeningSocket.bind(socket, toInterface: interface)
+            try ListeningSocket.confine(socket, toInterface: interface)
             self.device = device
         }
     }

@@ -13,11 +13,11 @@ struct FirewallVerb: ParsableCommand {
 
             EXAMPLES:
               gatehousectl firewall show
-              gatehousectl firewall open ssh --tcp 22 --interface eth1
+              gatehousectl firewall open ssh
               gatehousectl firewall enforce
               gatehousectl firewall close ssh
             """,
-        subcommands: [Show.self, Enforce.self, Observe.self, Open.self, Close.self])
+        subcommands: [Show.self, Enforce.self, Observe.self, List.self, Open.self, Close.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -39,7 +39,7 @@ struct FirewallVerb: ParsableCommand {
                 var table = Table(.text("OPENING"), .text("WHAT"), .text("FROM"), .text("NETWORK"))
                 for opening in report.openings {
                     table.add(
-                        .init(opening.name), .init(opening.what), .init(opening.place.description),
+                        .init(opening.name), .init(opening.what), .init(opening.place.shown),
                         .init(opening.source?.description ?? "any"))
                 }
                 table.show(prefix: "# ")
@@ -94,54 +94,117 @@ struct FirewallVerb: ParsableCommand {
         }
     }
 
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The openings, and what came in by each.",
+            discussion: "Packets and bytes are counted while the firewall is enforced.", aliases: ["ls"])
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(ListOpenings()) { reply in
+                guard !reply.openings.isEmpty else {
+                    return print("No opening yet: `gatehousectl firewall open NAME --tcp PORT` makes one.")
+                }
+                var table = Table(
+                    .text("NAME"), .text("WHAT"), .text("FROM"), .text("SINCE/UNTIL"), .number("PACKETS"),
+                    .number("BYTES"))
+                for status in reply.openings {
+                    let opening = status.opening
+                    let source = opening.source.map { " \($0)" } ?? ""
+                    table.add(
+                        .init(opening.name), .init(opening.what),
+                        .init(opening.place.shown + source, status.isOpenToInternet ? .doubtful : .plain),
+                        .init(time(of: status)), .init(status.packets.map { "\($0)" } ?? "-"),
+                        .init(status.bytes.map(humanBytes) ?? "-"))
+                }
+                table.show()
+            }
+        }
+
+        private func time(of status: OpeningStatus) -> String {
+            if let until = status.opening.until { return "until \(localTime(until))" }
+            return status.since.map { "since \(localTime($0))" } ?? "-"
+        }
+    }
+
     struct Open: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a port of this machine reachable.",
+            abstract: "Make a service of this machine reachable.",
             discussion: """
-                For what is not a listener of Gatehouse, which needs none of this.
+                For what is not a listener of Gatehouse, which needs none of this. From the home, unless --from says \
+                otherwise. A port is a number, a range, or a name of /etc/services; without any, the opening's own name is \
+                looked up there.
 
                 EXAMPLES:
-                  gatehousectl firewall open ssh --tcp 22 --interface eth1
+                  gatehousectl firewall open ssh
+                  gatehousectl firewall open dns --tcp domain --udp domain
+                  gatehousectl firewall open games --udp 27000-27100 --for 2h
                   gatehousectl firewall open backup --tcp 22 --from 203.0.113.7
-                  gatehousectl firewall open wireguard --udp 51820
+                  gatehousectl firewall open wireguard --udp 51820 --from internet
+                  gatehousectl firewall open tunnel --proto ipv6 --from internet
                 """)
 
         @Argument(help: "What to call it; `firewall close` takes the same.")
         var name: String
 
-        @Option(help: ArgumentHelp("The TCP port.", valueName: "port"), transform: Port.parse)
-        var tcp: Port?
-
-        @Option(help: ArgumentHelp("The UDP port.", valueName: "port"), transform: Port.parse)
-        var udp: Port?
+        @Option(
+            help: ArgumentHelp("TCP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
+            transform: Ports.parse(.tcp))
+        var tcp: [Ports] = []
 
         @Option(
-            help: ArgumentHelp("On this interface only (default: on every one).", valueName: "interface"),
+            help: ArgumentHelp("UDP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
+            transform: Ports.parse(.udp))
+        var udp: [Ports] = []
+
+        @Option(
+            name: .customLong("proto"),
+            help: ArgumentHelp(
+                "Everything of another IP protocol, by name (gre, esp, ipv6) or number. May be given several times.",
+                valueName: "protocol"), transform: IPProtocol.parse)
+        var protocols: [IPProtocol] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "Where it is reachable from: home (unless told otherwise), internet, another zone, an interface, anywhere, or "
+                    + "a network (ADDRESS or ADDRESS/PREFIX). A network may stand beside one of the others.",
+                valueName: "whence"), transform: Whence.parse)
+        var from: [Whence] = []
+
+        @Option(
+            help: ArgumentHelp("The same as `--from` with an interface.", valueName: "interface"),
             completion: .interface)
         var interface: String?
 
         @Option(
-            name: .customLong("from"),
-            help: ArgumentHelp("For these addresses only: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
-            transform: Network.parse)
-        var source: Network?
+            name: .customLong("for"),
+            help: ArgumentHelp("Close it again after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
+            transform: Span.parse)
+        var span: Span?
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
+        private var networks: [Network] { from.compactMap(\.network) }
+        private var places: [Place] { from.compactMap(\.place) + (interface.map { [.interface($0)] } ?? []) }
+
         func validate() throws {
-            guard (tcp == nil) != (udp == nil) else {
-                throw ValidationError("An opening has one port: give either --tcp PORT or --udp PORT.")
+            guard networks.count < 2, places.count < 2 else {
+                throw ValidationError("An opening is for one place and one network: make another one for the other.")
             }
         }
 
         func run() throws {
-            guard let port = tcp ?? udp, let ports = PortRange(port.number, port.number) else { return }
+            var services = tcp.map(\.service) + udp.map(\.service) + protocols.map { .other($0) }
+            if services.isEmpty { services = try Services.named(name) }
+            let isAnyPlace = networks.isEmpty && !from.contains(.any)
             try Daemon(global).change(
                 Admin.Open(
                     opening: Opening(
-                        name: name, .ports(tcp == nil ? .udp : .tcp, ports),
-                        from: interface.map { .interface($0) } ?? .anywhere, source: source)), manner)
+                        name: name, services: services,
+                        place: places.first ?? (isAnyPlace ? .zone(Zone.home) : .anywhere), source: networks.first,
+                        until: span.map { now() + $0.seconds })), manner)
         }
     }
 
@@ -149,7 +212,7 @@ struct FirewallVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take an opening back.", discussion: "Connections that are established go on.")
 
-        @Argument(help: "As `firewall show` shows it.")
+        @Argument(help: "As `firewall list` shows it.", completion: .column(1, ofVerb: "firewall"))
         var name: String
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

@@ -13,9 +13,10 @@ struct ListenerOptions: ParsableArguments {
     @Option(
         name: .customLong("from"),
         help: ArgumentHelp(
-            "Serve these addresses only: ADDRESS, ADDRESS/PREFIX, or any. May be given several times.",
-            valueName: "network"), transform: Choice.parse(Network.parse))
-    var clients: [Choice<Network>] = []
+            "Serve only clients of this zone, of this interface, or with these addresses (ADDRESS or ADDRESS/PREFIX); "
+                + "any: with any address; anywhere: wherever they are. May be given several times.",
+            valueName: "whence"), transform: Whence.parse)
+    var whence: [Whence] = []
 
     @Option(
         name: .customLong("user"),
@@ -45,16 +46,23 @@ struct ListenerOptions: ParsableArguments {
     var bindPorts: Choice<PortRange>?
 
     func validate() throws {
-        guard clients.count < 2 || clients.allSatisfy({ $0.value != nil }) else {
+        guard !whence.contains(.any) || networks.isEmpty else {
             throw ValidationError("`--from any` is everybody; no other network can stand beside it.")
         }
+        guard places.count < 2 else {
+            throw ValidationError("A listener is for one zone or one interface: `--from` names \(places.count).")
+        }
     }
+
+    private var networks: [Network] { whence.compactMap(\.network) }
+    private var places: [Place] { whence.compactMap(\.place) }
 
     /// What is given, for the listener on `endpoint`.
     func change(of endpoint: Endpoint) -> ChangeListener {
         var change = ChangeListener(endpoint: endpoint)
         change.authentication = authentication
-        if !clients.isEmpty { change.clients = clients.compactMap(\.value) }
+        if let place = places.first { change.place = place }
+        if !networks.isEmpty || whence.contains(.any) { change.clients = networks }
         if !users.isEmpty { change.users = users }
         change.allowsVersion4 = socks4
         change.advertisedAddress = advertise

@@ -27,7 +27,7 @@ struct ListenerVerb: ParsableCommand {
 
                 EXAMPLES:
                   gatehousectl listener add socks5 127.0.0.1:1080
-                  gatehousectl listener add mixed 192.168.1.1:8080 --interface eth1
+                  gatehousectl listener add mixed 192.168.1.1:8080 --from home
                   gatehousectl listener add https 192.168.1.1:3129
                   gatehousectl listener add http 203.0.113.7:3128 --auth required --user alice --user bob
                   gatehousectl listener add http 192.168.1.1:3129 --from 192.168.1.128/25
@@ -117,13 +117,13 @@ struct ListenerVerb: ParsableCommand {
                     return print("No listener yet: `gatehousectl listener add socks5|http|https|mixed ADDRESS:PORT`.")
                 }
                 var table = Table(
-                    .text("KIND"), .text("ENDPOINT"), .text("INTERFACE"), .text("PASSWORD"), .text("FROM"),
+                    .text("KIND"), .text("ENDPOINT"), .text("FOR"), .text("PASSWORD"), .text("FROM"),
                     .text("USERS"), .text("SOCKS"))
                 for listener in reply.listeners {
                     let networks = listener.clients.map(\.description).joined(separator: " ")
                     let users = listener.users.joined(separator: " ")
                     table.add(
-                        "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),
+                        "\(listener.kind)", "\(listener.endpoint)", .init(listener.place.shown),
                         "\(listener.authentication)", .init(networks.isEmpty ? "any" : networks),
                         .init(users.isEmpty ? "any" : users), .init(listener.socks.summary))
                 }

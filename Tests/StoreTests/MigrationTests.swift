@@ -1,5 +1,6 @@
 import Address
 import Policy
+import Ruleset
 import Testing
 
 @testable import Store
@@ -44,6 +45,28 @@ import Testing
         #expect(policy.firewall == .enforce)
         #expect(
             policy.listeners.map(\.place) == [.anywhere, .interface("eth1"), .interface("eth1"), .anywhere])
+    }
+
+    /// The lines are those that 0.1.0 made of this store.
+    @Test func `keeps every verdict`() throws {
+        let surroundings = Surroundings(interfaces: [
+            .init(name: "eth0", addresses: [.init(address: IPAddress("203.0.113.5")!, prefix: 24)]),
+            .init(name: "eth1", addresses: [.init(address: IPAddress("192.168.1.1")!, prefix: 24)]),
+        ])
+        let ruleset = Ruleset(
+            policy: try Store(directory: directory.path).policy(), surroundings: surroundings)
+        let lines = ruleset.description.split(separator: "\n").map { $0.trimmingPrefix { $0 == "\t" } }
+        #expect(
+            lines.filter { $0.contains(" counter accept comment ") }.map(String.init) == [
+                #"meta nfproto ipv4 tcp dport 8443 counter accept comment "http 0.0.0.0:8443""#,
+                #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 1080 counter accept comment "socks5 192.168.1.1:1080""#,
+                #"iifname "eth1" ip daddr 192.168.1.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "socks5 192.168.1.1:1080, datagrams""#,
+                #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 3128 counter accept comment "http 192.168.1.1:3128""#,
+                #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 8080 counter accept comment "mixed 192.168.1.1:8080""#,
+                #"iifname "eth1" ip daddr 192.168.1.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "mixed 192.168.1.1:8080, datagrams""#,
+                #"iifname "eth1" udp dport 53 counter accept comment "dns""#,
+                #"tcp dport 22 counter accept comment "ssh""#,
+            ])
     }
 
     @Test func `keeps its history`() throws {

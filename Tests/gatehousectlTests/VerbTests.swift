@@ -224,10 +224,15 @@ struct VerbTests {
             (["firewall", "off"], "'off'", "it has show, enforce, observe"),
             (["limit", "set", "client", "kid", "--sessions", "1"], "'kid'", "ADDRESS/PREFIX"),
             (["limit", "remove", "kid"], "'kid'", "client NETWORK"),
-            (["listener", "add", "http", "127.0.0.1:1", "--from", "all"], "'all'", "ADDRESS/PREFIX"),
+            (["listener", "add", "http", "127.0.0.1:1", "--from", "10.0.0"], "'10.0.0'", "ADDRESS/PREFIX"),
             (["listener", "set", "127.0.0.1:1"], "Nothing to change", "option"),
             (["firewall", "open", "ssh", "--tcp", "65536"], "'65536'", "1 to 65535"),
-            (["firewall", "open", "ssh"], "--tcp", "--udp"),
+            (["firewall", "open", "ssh", "--tcp", "no-such-thing"], "'no-such-thing'", "/etc/services"),
+            (["firewall", "open", "ssh", "--proto", "256"], "'256'", "gre, esp or ipv6"),
+            (["firewall", "open", "ssh", "--for", "2w"], "'2w'", "90s, 30m, 2h or 7d"),
+            (["firewall", "open", "ssh", "--from", "home", "--from", "guest"], "one place", "make another one"),
+            (["firewall", "open", "ssh", "--from", "10.0.0.1/8"], "'10.0.0.1/8'", "10.0.0.0/8"),
+            (["zone", "set", "home"], "--interface eth1,wlan0", "none"),
             (["user", "add", "a:b"], "'a:b'", "no colon"),
         ])
     func badArgument(arguments: [String], value: String, form: String) throws {
@@ -331,10 +336,52 @@ struct VerbTests {
         #expect(!outcome.output.contains("arning"))
     }
 
+    @Test("An opening is for the home, of services by their names, several in one, and for a time; the list shows it")
+    func openings() throws {
+        let home = try Home()
+        let ssh = try home.ctl("firewall", "open", "ssh")
+        #expect(ssh.status == 0 && ssh.output.contains("+ opening ssh tcp 22 from home\n"), "\(ssh)")
+        let dns = try home.ctl(
+            "firewall", "open", "dns", "--tcp", "53", "--udp", "53", "--udp", "5353-5354", "--for", "2h")
+        #expect(dns.output.contains("+ opening dns tcp 53, udp 53, udp 5353-5354 from home"), "\(dns)")
+        let tunnel = try home.ctl("firewall", "open", "tunnel", "--proto", "41", "--from", "internet")
+        #expect(tunnel.output.contains("+ opening tunnel protocol ipv6 from internet\n"), "\(tunnel)")
+        #expect(tunnel.errors.contains("tunnel is reachable from the internet, by everybody"), "\(tunnel)")
+        let unknown = try home.ctl("firewall", "open", "nothing-that-is-known")
+        #expect(unknown.status == 1 && unknown.errors.contains("no service of /etc/services"), "\(unknown)")
+        let nowhere = try home.ctl("firewall", "open", "web", "--tcp", "80", "--from", "guest")
+        #expect(nowhere.status == 1 && nowhere.errors.contains("no zone and no interface guest"), "\(nowhere)")
+        let list = try home.ctl("firewall", "list").output.split(separator: "\n").map(String.init)
+        #expect(list.first?.contains("SINCE/UNTIL") == true && list.count == 4, "\(list)")
+        #expect(list.contains { $0.hasPrefix("dns ") && $0.contains("until 20") && $0.contains(" home ") }, "\(list)")
+        #expect(list.contains { $0.hasPrefix("ssh ") && $0.contains("since 20") && $0.hasSuffix("-") }, "\(list)")
+    }
+
+    @Test("Zones make their round: added, set, listed, removed, and told by the history")
+    func zones() throws {
+        let home = try Home()
+        let added = try home.ctl("zone", "add", "guest", "--interface", "guest0,guest1")
+        #expect(added.output.contains("+ zone guest guest0 guest1\n"), "\(added)")
+        #expect(added.errors.contains("there is no interface guest0 at the moment"), "\(added)")
+        let set = try home.ctl("zone", "set", "guest", "--interface", "guest1", "--interface", "guest2")
+        #expect(set.output.contains("+ zone guest guest1 guest2\n"), "\(set)")
+        let list = try home.ctl("zone", "list").output
+        #expect(list.contains("guest") && list.contains("guest2") && list.contains("missing"), "\(list)")
+        let listener = try home.ctl("listener", "add", "http", "127.0.0.1:\(try freePort())", "--from", "guest")
+        #expect(listener.status == 0, "\(listener)")
+        #expect(try home.ctl("zone", "remove", "guest").errors.contains("is for the zone guest"))
+        #expect(
+            try home.ctl("zone", "set", "guest", "--interface", "none").output.contains(
+                "+ zone guest without interfaces"))
+        #expect(try home.ctl("zone", "remove", "home").errors.contains("is always there"))
+        #expect(try home.ctl("zone", "add", "Guest").errors.contains("is no name for a zone"))
+        #expect(try home.ctl("zone", "set", "things", "--interface", "a").errors.contains("the zones are guest, home"))
+    }
+
     @Test("What is shown of the firewall is comments and a table, as nft reads them")
     func firewall() throws {
         let home = try Home()
-        #expect(try home.ctl("firewall", "open", "wireguard", "--udp", "51820").status == 0)
+        #expect(try home.ctl("firewall", "open", "wireguard", "--udp", "51820", "--from", "anywhere").status == 0)
         let lines = try home.ctl("firewall", "show").output.split(separator: "\n")
         #expect(lines.contains("# wireguard  udp 51820  anywhere  any"))
         #expect(lines.first(where: { !$0.hasPrefix("#") }) == "table inet gatehouse {")

@@ -2,7 +2,9 @@ package import Policy
 
 /// The calls about the firewall.
 enum FirewallCalls {
-    static let all: [any Call.Type] = [GetFirewall.self, SetFirewallMode.self, Open.self, Close.self]
+    static let all: [any Call.Type] = [
+        GetFirewall.self, SetFirewallMode.self, ListOpenings.self, Open.self, Close.self,
+    ]
 }
 
 package struct GetFirewall: Call {
@@ -44,9 +46,41 @@ package struct SetFirewallMode: Call {
     package init(mode: FirewallMode) { self.mode = mode }
 }
 
+package struct ListOpenings: Call {
+    package static let documentation = "The openings that operators asked for, with what came in by each."
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var openings: [OpeningStatus]
+
+        package init(openings: [OpeningStatus]) { self.openings = openings }
+    }
+
+    package init() {}
+}
+
+package struct OpeningStatus: Codable, Hashable, Sendable {
+    package var opening: Opening
+    package var since: Int?
+    package var isOpenToInternet: Bool
+    package var packets: Int?
+    package var bytes: Int?
+
+    package init(
+        _ opening: Opening, since: Int? = nil, isOpenToInternet: Bool, packets: Int? = nil, bytes: Int? = nil
+    ) {
+        self.opening = opening
+        self.since = since
+        self.isOpenToInternet = isOpenToInternet
+        self.packets = packets
+        self.bytes = bytes
+    }
+}
+
 package struct Open: Call {
     package typealias Reply = Applied
-    package static let documentation = "Makes a port of the gateway itself reachable."
+    package static let documentation = """
+        Makes a service of the gateway itself reachable. A place that no zone is called may be the name of an interface.
+        """
 
     package var opening: Opening
 

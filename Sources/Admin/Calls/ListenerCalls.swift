@@ -33,6 +33,7 @@ package struct ChangeListener: Call, Hashable {
     package typealias Reply = Applied
     package static let documentation = """
         What is null stays as it is. The listener's socket stays, and so does every session that is still allowed.
+        place: where its clients come in: anywhere, the name of a zone, or interface:NAME.
         clients: empty: every network.
         users: empty: every user there is.
         advertisedAddress, udpPorts, bindPorts: as in SOCKSOptions; any: none in particular.
@@ -40,6 +41,7 @@ package struct ChangeListener: Call, Hashable {
 
     package var endpoint: Endpoint
     package var authentication: Listener.Authentication?
+    package var place: Place?
     package var clients: [Network]?
     package var users: [String]?
     package var allowsVersion4: Bool?
@@ -53,6 +55,7 @@ package struct ChangeListener: Call, Hashable {
     /// Gives `listener` what is not nil here.
     package func change(_ listener: inout Listener) {
         if let authentication { listener.authentication = authentication }
+        if let place { listener.place = place }
         if let clients { listener.clients = clients }
         if let users { listener.users = users }
         if let allowsVersion4 { listener.socks.allowsVersion4 = allowsVersion4 }

@@ -1,5 +1,6 @@
 import Admin
 import Policy
+import Store
 
 extension Operations {
     static let firewall: [Method<Gateway>] = [
@@ -15,10 +16,31 @@ extension Operations {
         Method(SetFirewallMode.self) { gateway, call, caller in
             try await gateway.setFirewall(call.mode, by: caller)
         },
+        Method(ListOpenings.self) { gateway, _, _ in
+            let times = try gateway.read { () throws(StoreError) in try gateway.store.openingTimes() }
+            let counts = (try? await gateway.door.report())?.counts ?? []
+            return ListOpenings.Reply(
+                openings: gateway.policy.openings.map { opening in
+                    let own = counts.filter { $0.rule == opening.name }
+                    return OpeningStatus(
+                        opening, since: times[opening.name],
+                        isOpenToInternet: gateway.policy.isOpenToInternet(opening),
+                        packets: own.isEmpty ? nil : own.reduce(0) { $0 &+ Int(clamping: $1.packets) },
+                        bytes: own.isEmpty ? nil : own.reduce(0) { $0 &+ Int(clamping: $1.bytes) })
+                })
+        },
         Method(Open.self) { gateway, call, caller in
-            try await gateway.apply(by: caller, "firewall open \(call.opening)") { policy throws(Refusal) in
+            var applied = try await gateway.apply(by: caller, "firewall open \(call.opening)") {
+                policy throws(Refusal) in
                 try policy.open(call.opening, in: gateway.surroundings)
             }
+            if let opening = gateway.policy.openings.first(where: { $0.name == call.opening.name }),
+                opening.place != .anywhere || opening.source != nil, gateway.policy.isOpenToInternet(opening)
+            {
+                let who = opening.source.map { "\($0)" } ?? "everybody"
+                applied.warnings.append("the opening \(opening.name) is reachable from the internet, by \(who)")
+            }
+            return applied
         },
         Method(Close.self) { gateway, call, caller in
             try await gateway.apply(by: caller, "firewall close \(call.name)") { policy throws(Refusal) in

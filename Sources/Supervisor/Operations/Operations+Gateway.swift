@@ -87,6 +87,15 @@ extension Gateway {
     }
 
     private func status(of listener: Listener) -> ListenerStatus {
+        var status = counted(listener)
+        // As the ruleset has it.
+        if let interfaces = policy.interfaces(of: listener, in: surroundings) {
+            status.interface = interfaces.isEmpty ? "none" : interfaces.joined(separator: ",")
+        }
+        return status
+    }
+
+    private func counted(_ listener: Listener) -> ListenerStatus {
         guard let entry = sockets[listener],
             let process = processes.first(where: { $0.role == listener.role })
         else { return ListenerStatus(listener) }
@@ -101,7 +110,7 @@ extension Gateway {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
         var open = policy
         open.listeners.removeAll { listener in missing.contains { $0.listener == listener } }
-        warnings += open.warnings(in: surroundings)
+        warnings += open.warnings(in: surroundings, known: hardware)
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
         warnings += door.foreign

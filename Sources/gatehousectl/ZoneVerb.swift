@@ -1,0 +1,123 @@
+import Address
+import Admin
+import ArgumentParser
+import Policy
+
+struct ZoneVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "zone", abstract: "Which network interface leads where.",
+        discussion: """
+            Openings and listeners are for a zone: the home, the internet, or one that you make. An interface is in one \
+            zone at most; one that is in none gets nothing. One that is missing, or not there yet, keeps its place.
+
+            EXAMPLES:
+              gatehousectl zone list
+              gatehousectl zone set home --interface eth1,wlan0
+              gatehousectl zone add guest --interface wlan1
+              gatehousectl firewall open print --tcp 631 --from guest
+            """,
+        subcommands: [List.self, Add.self, Set.self, Remove.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The zones with their interfaces, and the interfaces that are in none.", aliases: ["ls"])
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(ListZones(), present)
+        }
+
+        private func present(_ reply: ListZones.Reply) {
+            var table = Table(
+                .text("ZONE"), .text("INTERFACE"), .text("STATE"), .text("HARDWARE"), .text("ADDRESSES"))
+            for zone in reply.zones where zone.interfaces.isEmpty { table.add(.init(zone.name), "-", "-", "-", "-") }
+            for interface in reply.interfaces {
+                let state: Table.Cell =
+                    if !interface.isPresent {
+                        .init("missing", .bad)
+                    } else if interface.hasCarrier {
+                        .init("up", .good)
+                    } else {
+                        .init("no cable", .doubtful)
+                    }
+                let addresses = interface.addresses.map(\.description).joined(separator: " ")
+                table.add(
+                    .init(interface.zone ?? "none", interface.zone == nil ? .dim : .plain), .init(interface.name),
+                    state,
+                    .init(interface.hardware?.description ?? "-"), .init(addresses.isEmpty ? "-" : addresses))
+            }
+            table.show()
+        }
+    }
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a zone.",
+            discussion: "Nothing of this machine can be reached from it until something is for it.")
+
+        @OptionGroup var which: Name
+        @OptionGroup var interfaces: Interfaces
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(AddZone(zone: Zone(name: which.name, interfaces: interfaces.names ?? [])), manner)
+        }
+    }
+
+    struct Set: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give a zone other interfaces.", discussion: "They take the place of those that it has.")
+
+        @OptionGroup var which: Name
+        @OptionGroup var interfaces: Interfaces
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            guard interfaces.names != nil else {
+                throw ValidationError("Name the interfaces: --interface eth1,wlan0, or --interface none.")
+            }
+        }
+
+        func run() throws {
+            try Daemon(global).change(SetZone(zone: Zone(name: which.name, interfaces: interfaces.names ?? [])), manner)
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a zone away.", discussion: "Its interfaces are in none then.", aliases: ["rm"])
+
+        @OptionGroup var which: Name
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(RemoveZone(name: which.name), manner)
+        }
+    }
+
+    struct Name: ParsableArguments {
+        @Argument(
+            help: ArgumentHelp("home, internet, or what you call it.", valueName: "zone"),
+            completion: .column(1, ofVerb: "zone"))
+        var name: String
+    }
+
+    struct Interfaces: ParsableArguments {
+        @Option(
+            name: .customLong("interface"),
+            help: ArgumentHelp(
+                "Its interfaces, with commas between them; none: no interface. May be given several times.",
+                valueName: "interfaces"), completion: .interface)
+        var options: [String] = []
+
+        /// nil: the option was not given.
+        var names: [String]? {
+            if options.isEmpty { return nil }
+            return options.flatMap { $0.split(separator: ",") }.map(String.init).filter { $0 != "none" }
+        }
+    }
+}
