@@ -44,7 +44,7 @@ private let loopback4: [UInt8] = [127, 0, 0, 1]
     func `9 A client that comes by a link-local address gets an association there`() async throws {
         let network = try Namespace()
         try network.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far")
-        for link in ["near", "far"] { try network.run("ip", "link", "set", link, "up") }
+        for link in ["lo", "near", "far"] { try network.run("ip", "link", "set", link, "up") }
         try network.run("ip", "-6", "addr", "add", "fe80::7/64", "dev", "near", "nodad")
         let gateway = try Gateway(network: network)
         let socket = try network.enter { try ListeningSocket.tcp(.v6(0, port: 0)) }
