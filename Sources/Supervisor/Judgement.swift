@@ -40,7 +40,9 @@ struct Judgement {
                     transport: lost.transport == .tcp ? .tcp : .udp, port: socket.local.port,
                     interfaces: [interface.name], unit: socket.group.flatMap(ControlGroup.unit))
                 if let index = cuts.firstIndex(where: { $0.transport == cut.transport && $0.port == cut.port }) {
-                    if !cuts[index].interfaces.contains(interface.name) { cuts[index].interfaces.append(interface.name) }
+                    if !cuts[index].interfaces.contains(interface.name) {
+                        cuts[index].interfaces.append(interface.name)
+                    }
                     cuts[index].unit = cuts[index].unit ?? cut.unit
                 } else {
                     cuts.append(cut)

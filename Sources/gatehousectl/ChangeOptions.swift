@@ -10,7 +10,8 @@ struct ChangeOptions: ParsableArguments {
             valueName: "seconds"))
     var trial: Int?
 
-    @Flag(name: [.customLong("no-trial"), .customLong("blind")], help: "Make the change for good, whoever it cuts off.")
+    @Flag(
+        name: [.customLong("no-trial"), .customLong("blind")], help: "Make the change for good, whoever it cuts off.")
     var noTrial = false
 
     @Flag(name: .customLong("dry-run"), help: "Show what the change would do, and do nothing.")

@@ -11,7 +11,9 @@ struct RevertVerb: ParsableCommand {
     func run() throws {
         try Daemon(global).show(Revert()) { reply in
             for change in reply.changes { Output.standard.print(change: change) }
-            print("everything is as it was before; \(Output.standard.styled("revision \(reply.revision)", .bold)) says so")
+            print(
+                "everything is as it was before; \(Output.standard.styled("revision \(reply.revision)", .bold)) says so"
+            )
             for warning in reply.warnings { warn(warning) }
         }
     }

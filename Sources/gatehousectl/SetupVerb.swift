@@ -77,7 +77,8 @@ struct SetupVerb: ParsableCommand {
             internet = internet ?? proposal.internet
         }
         return Setup(
-            home: home ?? "", internet: internet, allowSSH: allowsSSH, sshSources: sshSources.isEmpty ? nil : sshSources,
+            home: home ?? "", internet: internet, allowSSH: allowsSSH,
+            sshSources: sshSources.isEmpty ? nil : sshSources,
             force: force ? true : nil)
     }
 

@@ -4,10 +4,14 @@ import Policy
 import Ruleset
 import Testing
 
+import struct Admin.Consequences
+
 @testable import Supervisor
 
 @Suite struct `A trial` {
-    private func connection(_ client: String, port: UInt16 = 22, to address: String = "192.168.1.1", _ cookie: UInt64 = 1)
+    private func connection(
+        _ client: String, port: UInt16 = 22, to address: String = "192.168.1.1", _ cookie: UInt64 = 1
+    )
         -> Connections.Connection
     {
         .init(
@@ -15,7 +19,9 @@ import Testing
             remote: Endpoint(address: IPAddress(client)!, port: 50_000), cookie: cookie)
     }
 
-    private func trial(_ endangered: [Connections.Connection], earlier: Set<UInt64>, end: Duration = .seconds(60)) -> Trial {
+    private func trial(_ endangered: [Connections.Connection], earlier: Set<UInt64>, end: Duration = .seconds(60))
+        -> Trial
+    {
         Trial(
             revision: Revision(id: 2, time: 0, author: .daemon, summary: "", state: .trial, deadline: 60), end: end,
             former: nil, endangered: endangered, told: [], earlier: earlier)
@@ -104,13 +110,16 @@ import Testing
                 hearsBothFamilies: address == "::", inode: inode)
         }
         let sockets = [
-            socket(.tcp, "0.0.0.0", 22), socket(.tcp, "::", 445), socket(.udp, "0.0.0.0", 53), socket(.tcp, "127.0.0.1", 631),
-            socket(.tcp, "192.168.1.1", 1080), socket(.udp, "0.0.0.0", 40_000), socket(.udp, "0.0.0.0", 51_820, inode: 0),
+            socket(.tcp, "0.0.0.0", 22), socket(.tcp, "::", 445), socket(.udp, "0.0.0.0", 53),
+            socket(.tcp, "127.0.0.1", 631),
+            socket(.tcp, "192.168.1.1", 1080), socket(.udp, "0.0.0.0", 40_000),
+            socket(.udp, "0.0.0.0", 51_820, inode: 0),
             socket(.udp, "0.0.0.0", 68),
         ]
         let cuts = judgement.cuts(among: sockets, ephemeralPorts: 32_768...60_999)
-        #expect(cuts.map { "\($0.transport) \($0.port) \($0.interfaces)" } == [
-            #"udp 53 ["eth1"]"#, #"tcp 445 ["eth1"]"#, #"udp 51820 ["eth1"]"#,
-        ])
+        #expect(
+            cuts.map { "\($0.transport) \($0.port) \($0.interfaces)" } == [
+                #"udp 53 ["eth1"]"#, #"tcp 445 ["eth1"]"#, #"udp 51820 ["eth1"]"#,
+            ])
     }
 }

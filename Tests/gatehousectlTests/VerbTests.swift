@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestProcess
 import Testing
 
 /// The real program against the real daemon.
