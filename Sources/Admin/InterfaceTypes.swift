@@ -111,6 +111,10 @@ extension Opening: InterfaceType {
         """
 }
 
+extension Opening.Transport: InterfaceEnumeration {
+    static let documentation = "A transport protocol with ports."
+}
+
 extension FirewallMode: InterfaceEnumeration {
     static let documentation = """
         enforce: the kernel holds the ruleset.
