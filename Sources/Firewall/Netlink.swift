@@ -65,6 +65,12 @@ package struct Netlink: ~Copyable {
         if let flaw { throw FirewallError("the kernel took the ruleset, but \(flaw)", isTaken: true) }
     }
 
+    /// Where there is no table at all, one that lets in what the box's own network needs and nothing else: for a ruleset that
+    /// the kernel refused. A table that is there stays as it is.
+    package mutating func shut() throws(FirewallError) {
+        if try tableFacts() == nil { try apply(.foundation) }
+    }
+
     private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
         // Leaves what the rules have seen in `counters`. Of a table that was flushed that is what was last read, and nothing
         // more is asked: the door stands open.

@@ -37,10 +37,15 @@ extension Ruleset {
     /// Whether this is a trial, of which a part decides for a time only.
     package var isTrial: Bool { !maps.isEmpty }
 
-    /// The same trial for another time, as when a part of its own is over.
+    /// The same trial for the time that is left of it. None left: the old ruleset alone decides.
     package func lasting(_ seconds: UInt32) -> Ruleset {
         var ruleset = self
-        for index in ruleset.maps.indices { ruleset.maps[index].seconds = seconds }
+        for index in ruleset.maps.indices {
+            ruleset.maps[index].seconds = max(1, seconds)
+            if seconds == 0, case .goto(let chain) = ruleset.maps[index].verdict, chain.hasSuffix(Self.newSuffix) {
+                ruleset.maps[index].verdict = .goto(chain.dropLast(Self.newSuffix.count) + Self.oldSuffix)
+            }
+        }
         return ruleset
     }
 

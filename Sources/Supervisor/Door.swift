@@ -51,6 +51,11 @@ final class Door {
         }
     }
 
+    /// Whether a table from before is to be taken out, though nothing else about the ruleset changes.
+    var isClaimed: Bool {
+        if case .claimed = standing { true } else { false }
+    }
+
     /// Whether a ruleset has been carried out that nothing has put in doubt since. Relays accept nobody before.
     var isSettled: Bool {
         if case .applied = standing { true } else { process == nil }

@@ -70,6 +70,7 @@ actor FirewallRole: RoleService {
         } catch {
             guard let current else {
                 // What the kernel took, if it took it, stays: a door that is shut in doubt.
+                if plan.isEnforced { shut(plan) }
                 (current, failure) = (plan, error)
                 throw Refusal("\(error)")
             }
@@ -79,6 +80,15 @@ actor FirewallRole: RoleService {
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
         (current, failure) = (plan, nil)
         if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
+    }
+
+    /// The first ruleset was refused: without a table everything would be let in.
+    private func shut(_ plan: Plan) {
+        do throws(FirewallError) {
+            try ask(plan) { netlink throws(FirewallError) in try netlink.shut() }
+        } catch {
+            log.critical("the kernel takes no ruleset at all: \(error)")
+        }
     }
 
     /// What the kernel does not know is left out, and the rest is in force all the same.
@@ -180,7 +190,7 @@ actor FirewallRole: RoleService {
             var ruleset = plan.ruleset
             if let end = plan.trialEnd {
                 let left = (end - .now) / .seconds(1)
-                ruleset = ruleset.lasting(UInt32(max(1, left.rounded(.up))))
+                ruleset = ruleset.lasting(UInt32(max(0, left.rounded(.up))))
             }
             try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
         } catch {

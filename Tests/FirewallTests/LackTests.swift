@@ -30,6 +30,21 @@ struct LackTests {
         #expect(!rest.description.contains("socket") && rest.description.contains("tcp dport 1080"))
     }
 
+    /// All is one batch: a refused rule took the default drop with it, and a box came up with nothing loaded.
+    @Test func `where a ruleset is refused and there is no table, everything is shut`() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        var bad = home
+        bad.chains.append(.init(name: String(repeating: "x", count: 300), hook: .input, policy: .drop))
+        #expect(throws: FirewallError.self) { try netlink.apply(bad) }
+        try netlink.shut()
+        #expect(try namespace.listing() == Ruleset.foundation.description)
+        // A table that is there is better.
+        try netlink.apply(home)
+        try netlink.shut()
+        #expect(try namespace.listing() == home.description)
+    }
+
     @Test func `a kernel without the module says so of a rule that needs it, and of no other`() {
         let needs = Batch.Step.addRule(.init([.boundSocket], .accept), chain: "input")
         let needsNot = Batch.Step.addRule(.init([.hopLimit(1)], .accept), chain: "input")

@@ -86,6 +86,9 @@ struct TrialTests {
                 content: .tcp(number))
             #expect(trial.verdict(of: packet).verdict == new.verdict(of: packet).verdict)
             #expect(trial.verdict(of: packet, isTimeUp: true).verdict == old.verdict(of: packet).verdict)
+            // Put back after somebody deleted it.
+            #expect(trial.lasting(5).verdict(of: packet).verdict == new.verdict(of: packet).verdict)
+            #expect(trial.lasting(0).verdict(of: packet).verdict == old.verdict(of: packet).verdict)
         }
         let forwarded = Packet(hook: .forward, interface: "lan0", source: .v4(1), destination: .v4(2), content: .tcp(1))
         #expect(!trial.verdict(of: forwarded).isAccepted)

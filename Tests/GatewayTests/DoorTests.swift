@@ -179,7 +179,7 @@ struct DoorTests {
         "While the kernel's table cannot be written, what alters no rule is done, what only closes as well, and no more"
     )
     func kernelRefuses() throws {
-        let home = try Home.ready()
+        let home = try Home.ready(ownsTable: false)
         try home.ctl("user", "add", "mallory", "--password-stdin", input: "secret-of-mallory")
         let owner = try TableOwner(in: home)
         try home.ctl("user", "remove", "mallory")

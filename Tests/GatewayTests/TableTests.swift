@@ -89,6 +89,33 @@ struct TableTests {
         withExtendedLifetime((stray, ticker)) {}
     }
 
+    /// Every change made the table anew, with its counters at nothing, and was refused where the table could not be written.
+    @Test func `a change that alters no rule leaves the kernel alone`() throws {
+        let home = try Home.ready()
+        // With the handles: a rule that is made again has another one.
+        func rules() throws -> String { try home.gateway.run("nft", "-a", "-s", "list", "table", "inet", "gatehouse") }
+        let before = try rules()
+        try home.ctl("rule", "add", "deny", "--to", "198.51.100.0/24")
+        #expect(try rules() == before)
+    }
+
+    /// Another table's drop is final, whatever ours says; status called the door well.
+    @Test func `a table that drops our clients is named in status, as is one that forwards`() throws {
+        let home = try Home.ready()
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input: """
+                table inet strict { chain inp { type filter hook input priority 10; policy drop; ct state established accept; }; }
+                table ip filter { chain DOCKER { }; chain FORWARD { type filter hook forward priority 0; policy drop; }; }
+                """)
+        #expect(
+            try eventually {
+                let status = try home.ctl("status")
+                return status.contains("table inet strict, chain inp, drops input by policy")
+                    && status.contains("table ip filter (Docker) decides what is forwarded")
+            })
+    }
+
     private func tableHandle(_ home: Home) throws -> String {
         let listing = try home.gateway.run("nft", "-a", "list", "table", "inet", "gatehouse")
         return listing.split(separator: "\n").first.map(String.init) ?? ""
