@@ -205,7 +205,8 @@ extension Policy {
     ) throws(Refusal) {
         var changed = self
         edit(&changed)
-        try changed.check(in: surroundings, since: self)
+        try changed.check(in: surroundings, since: self, isNew: true)
+        try changed.checkMoves(since: self)
         self = changed
     }
 

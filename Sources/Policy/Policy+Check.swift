@@ -8,15 +8,18 @@ extension Policy {
     ///
     /// What the machine lacks at the moment (an interface, an address) is no fault of a policy: `warnings(in:)` tells it.
     ///
-    /// - Parameter former: the policy in force; nil: everything is new.
-    package func check(in surroundings: Surroundings, since former: Policy? = nil) throws(Refusal) {
-        let known = Set(former?.faults(in: surroundings) ?? [])
-        if let fault = faults(in: surroundings).first(where: { !known.contains($0) }) { throw fault }
-        if let former { try checkMoves(since: former) }
+    /// - Parameters:
+    ///   - former: the policy in force; nil: everything is new.
+    ///   - isNew: somebody asks for this now, so that it has to be sure who can reach what. False: it may be the way back to a
+    ///     policy that was in force, which what the machine lacks or has since must not shut.
+    package func check(in surroundings: Surroundings, since former: Policy? = nil, isNew: Bool? = nil) throws(Refusal) {
+        let isNew = isNew ?? (former == nil)
+        let known = Set(former?.faults(in: surroundings, isNew: isNew) ?? [])
+        if let fault = faults(in: surroundings, isNew: isNew).first(where: { !known.contains($0) }) { throw fault }
     }
 
     /// Everything that is wrong with the policy. The same fault reads the same in every policy that has it.
-    private func faults(in surroundings: Surroundings) -> [Refusal] {
+    private func faults(in surroundings: Surroundings, isNew: Bool) -> [Refusal] {
         var faults: [Refusal] = []
         func note(_ check: () throws(Refusal) -> Void) {
             do throws(Refusal) { try check() } catch { faults.append(error) }
@@ -28,7 +31,7 @@ extension Policy {
             for other in listeners[..<index] where other.collides(with: listener) {
                 faults.append(Self.taken(listener, by: other))
             }
-            note { () throws(Refusal) in try check(listener, in: surroundings) }
+            note { () throws(Refusal) in try check(listener, in: surroundings, isNew: isNew) }
         }
         var names: Set<String> = []
         for user in users {
@@ -66,7 +69,7 @@ extension Policy {
     }
 
     /// Throws what is wrong with the listener, wherever its address is at the moment.
-    func check(_ listener: Listener, in surroundings: Surroundings) throws(Refusal) {
+    func check(_ listener: Listener, in surroundings: Surroundings, isNew: Bool = true) throws(Refusal) {
         let endpoint = listener.endpoint
         guard endpoint.port != 0 else {
             throw Refusal("\(endpoint) has the port 0; give a port from 1 to 65535")
@@ -87,7 +90,7 @@ extension Policy {
         try checkSOCKS(listener)
         try checkClients(of: listener)
         // Networks that it serves are no confinement: a source address is easily forged.
-        if listener.authentication == .none, !isConfined(listener, in: surroundings) {
+        if listener.authentication == .none, !isConfined(listener, in: surroundings, isNew: isNew) {
             throw Refusal(
                 "\(listener.kind.rawValue) on \(endpoint) without a password could be used by anybody on the internet; "
                     + "add `--auth required`, or say where its clients are, with `--from home`")
@@ -96,20 +99,25 @@ extension Policy {
 
     /// Whether nobody but the gateway itself and zones other than the internet can reach the listener. An interface that is in
     /// no zone is not trusted to lead anywhere else.
-    package func isConfined(_ listener: Listener, in surroundings: Surroundings) -> Bool {
+    ///
+    /// - Parameter isNew: false: an address that is nowhere, or on an interface in no zone, confines as well, for there nothing
+    ///   is opened without a password (`interfaces(of:in:)`).
+    package func isConfined(_ listener: Listener, in surroundings: Surroundings, isNew: Bool = true) -> Bool {
         if listener.endpoint.address.unmapped.isLoopback { return true }
         if let zone = listener.zone { return zone != Zone.internet && self.zone(named: zone) != nil }
-        guard let interfaces = holders(of: listener, in: surroundings), !interfaces.isEmpty else { return false }
+        guard let interfaces = holders(of: listener, in: surroundings) else { return false }
+        let isSpared = !isNew && listener.place == .anywhere && !lan.isEmpty
+        if interfaces.isEmpty { return isSpared }
         return interfaces.allSatisfy { name in
             if name == "lo" { return true }
-            guard let zone = zone(of: name) else { return false }
+            guard let zone = zone(of: name) else { return isSpared }
             return zone.name != Zone.internet
         }
     }
 
     /// An opening or a listener that names an interface stays with it. Where that comes into another zone, it would be open to
-    /// others than it was made for.
-    private func checkMoves(since former: Policy) throws(Refusal) {
+    /// others than it was made for. Asked of a change of zones, not of the way back to a policy that was in force.
+    func checkMoves(since former: Policy) throws(Refusal) {
         for (name, was, now) in moves(since: former) where was != Zone.internet && now != Zone.home {
             if let opening = openings.first(where: { $0.place == .interface(name) && former.openings.contains($0) }) {
                 throw Refusal(

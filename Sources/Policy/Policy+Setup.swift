@@ -32,7 +32,8 @@ extension Policy {
             }
         }
         try changed.placeSSH(on: interface, insteadOf: lan, isWanted: allowSSH, in: surroundings)
-        try changed.check(in: surroundings, since: self)
+        try changed.check(in: surroundings, since: self, isNew: true)
+        try changed.checkMoves(since: self)
         self = changed
     }
 

@@ -36,10 +36,13 @@ extension Policy {
             return
                 "nobody reaches \(name): the zone \(zone) has no interface; `gatehousectl zone set \(zone)` gives it one"
         }
-        guard !address.isUnspecified, !address.isLoopback, surroundings.interface(holding: address) == nil else {
-            return nil
+        guard !address.isUnspecified, !address.isLoopback else { return nil }
+        guard let holder = surroundings.interface(holding: address) else {
+            return "nobody reaches \(name): no interface has the address \(address) at the moment"
         }
-        return "nobody reaches \(name): no interface has the address \(address) at the moment"
+        guard interfaces(of: listener, in: surroundings) == [] else { return nil }
+        return "nobody reaches \(name), which asks for no password: its address is on \(holder.name), which is "
+            + (zone(of: holder.name) == nil ? "in no zone" : "the internet's")
     }
 
     private func warning(for opening: Opening, _ isMissing: (String) -> Bool) -> String? {

@@ -99,18 +99,22 @@ extension Policy {
 
     /// The interfaces by which clients reach `listener`; nil: every one there is.
     ///
-    /// An address of the home that comes to be on the internet's side as well opens nothing there: without a password a
-    /// listener is never for the internet.
+    /// Without a password a listener is never for the internet, and not for an interface that is in no zone, wherever its
+    /// address turns up. Before anybody has told where the home is, no interface is in a zone yet.
     package func interfaces(of listener: Listener, in surroundings: Surroundings) -> [String]? {
         let interfaces = holders(of: listener, in: surroundings)
-        if listener.authentication == .required { return interfaces }
-        return interfaces?.filter { zone(of: $0)?.name != Zone.internet }
+        if listener.authentication == .required || listener.place != .anywhere { return interfaces }
+        return interfaces?.filter { name in
+            guard let zone = zone(of: name) else { return name == "lo" || lan.isEmpty }
+            return zone.name != Zone.internet
+        }
     }
 
     /// Linux answers for an address on every interface (ip-sysctl, arp_filter: the weak host model), so an address alone is
     /// no place: a listener on one is for the interfaces that hold it.
     func holders(of listener: Listener, in surroundings: Surroundings) -> [String]? {
         let address = listener.endpoint.address.unmapped
+        if listener.place == .anywhere, address.isLoopback { return ["lo"] }
         if listener.place == .anywhere, !address.isUnspecified {
             return surroundings.interfaces.filter { $0.holds(address) }.map(\.name)
         }
@@ -124,9 +128,10 @@ extension Policy {
     package func device(of listener: Listener, in surroundings: Surroundings) -> String? {
         if let interface = listener.interface { return interface }
         guard listener.authentication == .none, !listener.endpoint.address.unmapped.isLoopback,
-            let interfaces = interfaces(of: listener, in: surroundings), interfaces.count == 1
+            let interfaces = interfaces(of: listener, in: surroundings), interfaces.count < 2
         else { return nil }
-        return interfaces[0]
+        // For nobody, because its address is on the internet's side alone: for the machine itself.
+        return interfaces.first ?? "lo"
     }
 
     /// Whether somebody on the internet could reach the opening.

@@ -10,6 +10,10 @@ func fuzzPolicyNotation(_ input: [UInt8]) {
     keepsItsMeaning(Endpoint.self, text)
     keepsItsMeaning(PortRange.self, text)
     keepsItsMeaning(Limit.Subject.self, text)
+    keepsItsMeaning(HardwareAddress.self, text)
+    keepsItsMeaning(IPProtocol.self, text)
+    keepsItsMeaning(Opening.Service.self, text)
+    keepsItsMeaning(Place.self, text)
     if !text.utf8.contains(0) { agreesWithLibrary(text) }
     guard let host = try? Host(text) else { return }
     switch host {
