@@ -111,7 +111,7 @@ struct Transaction {
         let present = FirewallAssignment(gateway.estate(of: gateway.policy))
         do throws(Refusal) {
             try await gateway.fleet.stage(estate, gateway.sockets)
-            if share.asksTheSame(as: present) { return false }
+            if share.asksTheSame(as: present), !gateway.door.holdsAnother(than: share) { return false }
             try await apply(share, insteadOf: present, on: gateway)
             return true
         } catch {
