@@ -69,6 +69,13 @@ final class Door {
         mode == .enforce ? .enforced : mayHold ? .released : .shown
     }
 
+    /// Whether the kernel was last given something else than `share`, as it was where an opening's time is up since: the
+    /// policy in force asks for it no longer, and nobody has told the kernel.
+    func holdsAnother(than share: FirewallAssignment) -> Bool {
+        guard case .applied(let held) = standing else { return false }
+        return !share.asksTheSame(as: held)
+    }
+
     // MARK: requests
 
     /// A table that was in the kernel before this daemon is its own from now on, to be taken out where nothing is enforced.

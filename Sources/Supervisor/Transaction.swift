@@ -111,7 +111,9 @@ struct Transaction {
         let present = FirewallAssignment(gateway.estate(of: gateway.policy))
         do throws(Refusal) {
             try await gateway.fleet.stage(estate, gateway.sockets)
-            if share.asksTheSame(as: present), !gateway.door.isClaimed { return false }
+            if share.asksTheSame(as: present), !gateway.door.isClaimed, !gateway.door.holdsAnother(than: share) {
+                return false
+            }
             try await apply(share, insteadOf: present, on: gateway)
             return true
         } catch {
