@@ -78,7 +78,7 @@ extension Zone: InterfaceType {
 }
 
 extension ListZones.Interface: InterfaceType {
-    static let interfaceName = "NetworkInterface"
+    static let interfaceName = "ZoneInterface"
     static let documentation = """
         A network interface that the machine has, or that a zone names.
         zone: the zone that it is in; null: in none.

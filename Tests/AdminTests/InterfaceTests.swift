@@ -189,6 +189,7 @@ struct InterfaceText {
             "destination": "192.0.2.0/24", "source": "192.0.2.0/24", "sshSources": "192.0.2.0/24", "ports": "80-443",
             "udpPorts": "5000-5009",
             "bindPorts": "6000-6009", "advertisedAddress": "192.0.2.1", "addresses": "192.0.2.1", "subject": "user kid",
+            "hardware": "52:54:00:12:34:56", "Endangered.client": "192.0.2.7",
             "services": "udp 5000-5100", "place": "interface:eth1",
             "Session.listener": "192.0.2.1:3128", "Session.client": "192.0.2.7:4711", "Session.origin": "192.0.2.9:443",
         ]

@@ -46,6 +46,18 @@ private var things: [Thing] {
             add: ["limit", "set", "client", "--sessions", "5000"], remove: ["limit", "remove", "client"], list: "limit",
             member: "limits", json: ["subject": "client", "sessions": 5000], type: "Limit",
             line: "limit client: 5000 sessions", isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
+        Thing(
+            add: ["zone", "add", "things", "--interface", "wifi9"], remove: ["zone", "remove", "things"], list: "zone",
+            member: "zones", json: ["name": "things", "interfaces": ["wifi9"]], type: "Zone", line: "zone things wifi9",
+            isInEffect: { try $0.ctl("zone", "list").contains("wifi9") }),
+        Thing(
+            add: ["firewall", "open", "print", "--tcp", "631", "--from", "things", "--from", "10.0.0.0/8"],
+            remove: ["firewall", "close", "print"], list: "firewall", member: "openings",
+            json: ["name": "print", "services": ["tcp 631"], "place": "things", "source": "10.0.0.0/8"],
+            type: "Opening", line: "opening print tcp 631 from things, 10.0.0.0/8",
+            isInEffect: {
+                try $0.ruleset().contains("iifname \"wifi9\" ip saddr 10.0.0.0/8 tcp dport 631 ")
+            }),
     ]
 }
 
@@ -60,7 +72,9 @@ extension Home {
 
     fileprivate func listed(_ thing: Thing) throws -> [NSDictionary] {
         let reply = try JSONSerialization.jsonObject(with: Data(ctl("--json", thing.list, "list").utf8))
-        return try #require((reply as? [String: Any])?[thing.member] as? [NSDictionary])
+        let listed = try #require((reply as? [String: Any])?[thing.member] as? [NSDictionary])
+        // An opening comes with what came in by it.
+        return listed.map { $0["opening"] as? NSDictionary ?? $0 }
     }
 
     /// The interface as the daemon describes it to everybody who can connect.

@@ -65,9 +65,12 @@ struct ChangesTests {
         let changes = latter.changes(from: former)
         #expect(try former.making(changes).changes(from: latter).isEmpty)
         #expect(try latter.making(changes.reversed).changes(from: former).isEmpty)
+        #expect(throws: Refusal("user bob is no more")) { try latter.making(changes) }
+        var other = former
+        other.openings.append(latter.openings[latter.openings.count - 1])
         #expect(throws: Refusal("opening dns udp 53 from home cannot come back, there is opening dns udp 53 from home"))
         {
-            try latter.making(changes)
+            try other.making(changes)
         }
         latter.limits[0].sessions = 8
         let refusal = Refusal(
