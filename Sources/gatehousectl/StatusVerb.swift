@@ -107,5 +107,5 @@ extension Status {
 
 /// What a line of the terminal can carry of a reason; --json has all of it.
 private func short(_ reason: String) -> String {
-    reason.count > 240 ? reason.prefix(240) + "…" : reason
+    reason.count > 600 ? reason.prefix(600) + "…" : reason
 }

@@ -92,14 +92,16 @@ package final class NameServer: Sendable {
     }
 
     /// - Parameter answers: for each name the addresses that successive queries of one type get, of both families; the last
-    ///   stays. All other names are denied.
+    ///   stays. A query that comes again, because its answer was late, gets what it got. All other names are denied.
     package convenience init(in namespace: Namespace, _ host: String, _ answers: [String: [[String]]]) throws {
-        let asked = Mutex<[String: Int]>([:])
+        let asked = Mutex<[String: [UInt16]]>([:])
         try self.init(in: namespace, host) { query in
             guard let answers = answers[query.name], !answers.isEmpty else { return .code(3) }
             let turn = asked.withLock { asked in
-                defer { asked["\(query.name) \(query.type)", default: 0] += 1 }
-                return asked["\(query.name) \(query.type)", default: 0]
+                let former = asked["\(query.name) \(query.type)", default: []]
+                if let turn = former.firstIndex(of: query.identifier) { return turn }
+                asked["\(query.name) \(query.type)"] = former + [query.identifier]
+                return former.count
             }
             return .addresses(answers[min(turn, answers.count - 1)])
         }
@@ -113,9 +115,9 @@ package final class NameServer: Sendable {
         }
     }
 
-    /// How many queries for `name` came in, of type A (1) or AAAA (28).
+    /// How many queries for `name` came in, of type A (1) or AAAA (28). One that came again is the same.
     package func queries(for name: String, type: UInt16 = 1) -> Int {
-        queries.count { $0.name == name && $0.type == type }
+        Set(queries.filter { $0.name == name && $0.type == type }.map(\.identifier)).count
     }
 
     /// All queries so far.
