@@ -67,8 +67,9 @@ struct ChangesTests {
         #expect(try latter.making(changes.reversed).changes(from: former).isEmpty)
         #expect(throws: Refusal("opening dns udp 53 from home cannot come back, there is opening dns udp 53 from home"))
         {
-            try latter.making(changes)
+            try latter.making(Changes([.added(.opening(latter.openings[1]))]))
         }
+        #expect(throws: Refusal("user bob is no more")) { try latter.making(changes) }
         latter.limits[0].sessions = 8
         let refusal = Refusal(
             "limit client: 5 sessions, 7 new sessions per second is no more, there is "
