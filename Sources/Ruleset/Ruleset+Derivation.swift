@@ -14,9 +14,17 @@ extension Ruleset {
         self.init(home: policy.lan, internet: policy.wan, doors: doors)
     }
 
-    /// What holds when nothing is known of what the operator wants: the box keeps its own network, and nothing else
-    /// passes.
-    package static let foundation = Ruleset(home: [], internet: [], doors: [])
+    /// What holds when nothing is known of what the operator wants, or the kernel refuses it: the box keeps its own network,
+    /// and nothing else passes. It asks for no module of the kernel that could be missing, and so answers no pings.
+    package static let foundation: Ruleset = {
+        var ruleset = Ruleset(home: [], internet: [], doors: [])
+        ruleset.meters = []
+        ruleset.chains.removeAll { $0.name == echo }
+        for index in ruleset.chains.indices {
+            ruleset.chains[index].rules.removeAll { $0.decision == .verdict(.goto(echo)) }
+        }
+        return ruleset
+    }()
 
     private init(home: [String], internet: [String], doors: [Rule]) {
         // The chain's policy would drop the rest as well, but counts nothing.

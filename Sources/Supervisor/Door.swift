@@ -213,7 +213,7 @@ final class Door {
         switch kernel {
         case .held: failure?.description
         case .starting: failure?.description
-        case .absent: "somebody deleted the table; it is put back within seconds"
+        case .absent: "somebody deleted the table; it is being put back"
         case .different(let detail), .left(let detail): detail
         case .observing: "it has not been asked for yet"
         case .failed(let reason): reason

@@ -10,11 +10,19 @@ import Testing
 /// nft(8), which shares no line of code with the ruleset's compiler, as the judge of it.
 @Suite("nft reads the ruleset as it was meant", .enabled(if: isRoot, "needs root: network namespaces"))
 struct JudgeTests {
-    static let rulesets = [Ruleset.closed, home, chosen, everything]
+    static let rulesets = [Ruleset.foundation, .closed, home, chosen, everything]
 
     @Test("nft accepts the text", arguments: rulesets)
     func accepted(ruleset: Ruleset) throws {
         #expect(try Namespace().run("nft", "-c", "-f", "-", input: ruleset.description) == "")
+    }
+
+    /// A box was shut at boot by other rules than those that hold when its store is gone.
+    @Test func `the file that shuts the door at boot is the foundation`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let text = try String(contentsOf: root.appending(path: "etc/shut.nft"), encoding: .utf8)
+        #expect(text.replacing(/^(#.*\n)+/, with: "") == Ruleset.foundation.description)
     }
 
     @Test("nft lists what was applied with the very text that we show", arguments: rulesets)
