@@ -137,6 +137,8 @@ final class Lookup {
         let question = Question(name, type, to: desk.pool)
         questions.append(question)
         desk.reactor.begin { [self] in
+            // Where nothing can be sent a question ends at once, and not within this very call.
+            await desk.reactor.rest()
             let outcome = await question.run()
             // A question of the search domain before has nothing to say here.
             guard questions.contains(where: { $0 === question }) else { return }

@@ -57,6 +57,10 @@ final class NameDesk {
         case .nothing: break
         }
         if let known = known(name) { return known.map { Resolver.Answer(addresses: $0, isWhole: true) } }
+        guard !pool.rules.servers.isEmpty else {
+            guard let stale else { return .failure(.noServers) }
+            return .success(Resolver.Answer(addresses: stale, isWhole: true))
+        }
         return await withUnsafeContinuation { waiter in
             let request = Request(name: name, deadline: .now + Lookup.patience, waiter: waiter)
             if join(request) { return }

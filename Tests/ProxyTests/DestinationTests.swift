@@ -89,6 +89,13 @@ import class TestNetwork.Namespace
         #expect(!failure.description.isEmpty)
     }
 
+    @Test func `33 What is refused for NAT64's own prefix says so, and how to allow it`() {
+        let local = DialFailure.notAllowed(.address(IPAddress("64:ff9b:1::c633:6407")!), .privateRange)
+        #expect(local.advice.contains("NAT64") && local.advice.contains("rule add allow --to 64:ff9b:1::/48"))
+        let other = DialFailure.notAllowed(.address(IPAddress("fd00::1")!), .privateRange)
+        #expect(!other.advice.contains("NAT64"))
+    }
+
     @Test(.enabled(if: getuid() == 0, "needs root: a network namespace with routes of its own"))
     func `8 The reply is the kernel's real reason`() async throws {
         let network = try Namespace()

@@ -17,15 +17,26 @@ struct DialTests {
         var milliseconds: UInt64
     }
 
-    private func dial(_ addresses: [Endpoint], timeout: Duration = .seconds(5)) throws -> Result {
+    /// - Parameter late: addresses that become known after that while.
+    private func dial(
+        _ addresses: [Endpoint], late: (Duration, [Endpoint])? = nil, timeout: Duration = .seconds(5)
+    ) throws -> Result {
         let reactor = try Reactor(counters: Counters())
         reactor.start()
         defer { reactor.stop() }
         return try on(reactor) { reactor in
             let start = monotonicMilliseconds()
             var result = Result(milliseconds: 0)
+            let followers = late.map { _ in Dial.Late() }
+            if let late, let followers {
+                reactor.begin {
+                    await reactor.sleep(for: late.0)
+                    followers.end(with: late.1)
+                }
+            }
             do throws(Dial.Failure) {
-                let connection = try await Dial.connect(to: addresses, timeout: timeout, on: reactor)
+                let connection = try await Dial.connect(
+                    to: addresses, followedBy: followers, timeout: timeout, on: reactor)
                 result.address = connection.peer
             } catch {
                 result.errno = error.errno
@@ -43,6 +54,23 @@ struct DialTests {
         let origin = try Origin(address)
         #expect(try dial([origin.address]).address == origin.address)
         #expect(try origin.accept().read() == [])
+    }
+
+    @Test("35: addresses that become known late are dialled, whether the first is silent or refuses")
+    func late() throws {
+        let hole = try BlackHole()
+        let origin = try Origin()
+        for first in [hole.address, try unusedAddress()] {
+            let result = try dial([first], late: (.milliseconds(100), [origin.address]))
+            #expect(result.address == origin.address && result.milliseconds >= 90)
+        }
+        // One that is there at once is not kept waiting, and neither is the news that there is none.
+        #expect(try dial([origin.address], late: (.seconds(30), [])).address == origin.address)
+        let nobody = try unusedAddress()
+        for wait in [Duration.milliseconds(50), .seconds(30)] {
+            let result = try dial([nobody], late: (wait, []))
+            #expect(result.errno == Errno(ECONNREFUSED) && result.milliseconds < 3000)
+        }
     }
 
     @Test("A refusal is told with its address")

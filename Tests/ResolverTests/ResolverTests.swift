@@ -57,8 +57,13 @@ private let both = ["192.0.2.1", "2001:db8::1"]
 
     @Test func `Where there is no name server, names fail at once and say so`() async throws {
         let asker = try await Asker(NameServers([]))
+        let start = ContinuousClock.now
         await #expect(throws: Resolver.Failure.noServers) { try await asker.addresses("some.example") }
         #expect(asker.counters.nameServersSilence == nil, "nobody was silent")
+        // To a broadcast address nothing can be sent, as to any before there is a network.
+        let unreachable = try await Asker(NameServers([.init(IPAddress("255.255.255.255")!)]))
+        await #expect(throws: Resolver.Failure.timedOut) { try await unreachable.addresses("some.example") }
+        #expect(ContinuousClock.now - start < .seconds(4))
     }
 
     @Test func `Name servers that are silent are given up on, and that is told until one speaks`() async throws {

@@ -75,7 +75,10 @@ package final class NameServer: Sendable {
                         recvfrom(own, &buffer, buffer.count, 0, $0, &length)
                     }
                 }
-                guard count > 0, let self else { break }
+                guard let self else { break }
+                // The longest wait of a Peer, which once had this socket, is this one's, too.
+                if count < 0, errno == EAGAIN || errno == EINTR { continue }
+                guard count > 0 else { break }
                 guard let query = Query(Array(buffer[..<count]), from: client, isOverTCP: false) else { continue }
                 send(reply(to: query), to: query, client, length)
             }
@@ -84,7 +87,9 @@ package final class NameServer: Sendable {
             defer { close(listener) }
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0, let self else { break }
+                guard let self else { break }
+                if connection < 0, errno == EAGAIN || errno == EINTR { continue }
+                guard connection >= 0 else { break }
                 let peer = Peer(adopting: connection)
                 try? serve(peer)
             }

@@ -173,7 +173,7 @@ package final class Origin: Sendable {
             while true {
                 let connection = accept(listener, nil, nil)
                 if connection < 0 {
-                    if errno == EINTR || errno == ECONNABORTED { continue }
+                    if errno == EINTR || errno == ECONNABORTED || errno == EAGAIN { continue }
                     break
                 }
                 Thread.detachNewThread {
