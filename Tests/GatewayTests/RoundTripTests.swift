@@ -125,7 +125,7 @@ struct RoundTripTests {
     private func expect(_ thing: Thing, in home: Home, describedBy text: String) throws {
         let listed = try home.listed(thing)
         #expect(listed.contains(thing.json), "\(listed)")
-        #expect(try home.isInEffect(thing), "\(thing.line)")
+        #expect(try eventually { try home.isInEffect(thing) }, "\(thing.line)")
         let start = try #require(text.range(of: "\ntype \(thing.type) ("), "\(thing.type)")
         let declaration = text[start.upperBound...].prefix { $0 != ")" }
         for case let name as String in thing.json.allKeys {

@@ -159,7 +159,7 @@ struct VerbTests {
     @Test("Status fits a terminal of 80 columns; where there is room, it tells more")
     func width() throws {
         let home = try Home()
-        let endpoint = "127.0.0.100:\(try freePort())"
+        let endpoint = "127.0.0.1:\(try freePort())"
         #expect(try home.ctl("listener", "add", "socks5", endpoint, "--interface", "lo").status == 0)
         func lines(columns: UInt16) throws -> [Substring] {
             let terminal = try Terminal(
@@ -221,7 +221,7 @@ struct VerbTests {
             (["rule", "add", "deny", "--domain", "http://games.test/"], "'http://games.test/'", "write games.test"),
             (["stauts"], "'stauts'", "`gatehousectl status`"),
             (["listner", "list"], "'listner'", "`gatehousectl listener`"),
-            (["--socket", "/x", "rule", "delete", "1"], "'delete'", "`gatehousectl rule default`"),
+            (["--socket", "/x", "rule", "delete", "1"], "'delete'", "it has add, default"),
             (["firewall", "off"], "'off'", "it has show, enforce, observe"),
             (["limit", "set", "client", "kid", "--sessions", "1"], "'kid'", "ADDRESS/PREFIX"),
             (["limit", "remove", "kid"], "'kid'", "client NETWORK"),
