@@ -86,10 +86,13 @@ struct ManualTests {
         #expect(told == Set(verbs.map(\.path)))
     }
 
-    @Test("Each option of a verb is told where the verb is, or at another verb of the same noun")
+    @Test(
+        "Each option of a verb is told where the verb is, at another verb of the same noun, or under the options of all"
+    )
     func options() {
+        let common = page.components(separatedBy: "\n.SH ").filter { $0.hasPrefix("OPTIONS") }
         for verb in verbs {
-            let texts = entries.filter { paths(in: $0.heading).contains { $0[0] == verb.path[0] } }.map(\.text)
+            let texts = common + entries.filter { paths(in: $0.heading).contains { $0[0] == verb.path[0] } }.map(\.text)
             for option in verb.options {
                 let isTold = texts.contains { $0.contains(try! Regex("--\(option)\\b(?!-)")) }
                 #expect(isTold, "--\(option) of \(verb.path.joined(separator: " "))")
