@@ -82,7 +82,12 @@ struct StatusVerb: ParsableCommand {
         let door = firewall.door
         let state = output.styled(door.name.rawValue, style(of: door))
         // To observe is to be observing; any other state is news.
-        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(short(door.description)))"
+        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(short(door.description)))" + end(of: door)
+    }
+
+    /// When a trial falls back.
+    private static func end(of door: DoorState) -> String {
+        if case .trial(let until) = door { "; it falls back at \(localTime(until))" } else { "" }
     }
 
     private static func style(of door: DoorState) -> Output.Style {
