@@ -151,7 +151,7 @@ extension Policy {
         let address = listener.endpoint.address
         if let name = listener.interface { try Self.checkExists(name, in: surroundings) }
         // The whole of 127.0.0.0/8 is the machine's own; the kernel lists one address of it.
-        if address.isUnspecified || address.isLoopback && listener.interface == nil { return }
+        if address.isUnspecified || address.isLoopback && (listener.interface ?? "lo") == "lo" { return }
         guard let name = listener.interface else {
             if surroundings.interface(holding: address) != nil { return }
             let all = surroundings.interfaces.flatMap(\.addresses).map { "\($0.address)" }
