@@ -54,7 +54,7 @@ extension Policy {
         guard !isForced, let other = surroundings.internetInstead(of: lan, wan: wan) else { return }
         throw Refusal(
             "\(lan) carries the default route, so the internet is behind it and not the home, it seems: "
-                + "`gatehousectl setup --lan \(other) --wan \(lan)`; if the sides are right all the same, add `--force`"
+                + "`gatehousectl setup --home \(other) --internet \(lan)`; if the sides are right all the same, add `--force`"
         )
     }
 

@@ -10,7 +10,7 @@ struct ClientSetupTests {
     @Test("Without a listener it says how to get one")
     func nothing() throws {
         let outcome = try Home().ctl("client-setup")
-        #expect(outcome.status == 1 && outcome.errors.contains("gatehousectl setup --lan IF"), "\(outcome)")
+        #expect(outcome.status == 1 && outcome.errors.contains("`gatehousectl setup` makes two"), "\(outcome)")
     }
 
     @Test("Every device is told the PAC file, and the addresses as they are")
