@@ -82,7 +82,8 @@ struct StatusVerb: ParsableCommand {
         let door = firewall.door
         let state = output.styled(door.name.rawValue, style(of: door))
         // To observe is to be observing; any other state is news.
-        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(short(door.description)))" + end(of: door)
+        return (door == .observing ? mode : "\(mode), \(state)") + ": \(printable(short(door.description)))"
+            + end(of: door)
     }
 
     /// When a trial falls back.

@@ -344,7 +344,8 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
                 told {
                     try policy.setup(lan: "eth0", wan: wan, allowSSH: true, surroundings: Self.machine)
                 } == "eth0 carries the default route, so the internet is behind it and not the home, it seems: "
-                    + "`gatehousectl setup --home eth1 --internet eth0`; if the sides are right all the same, add `--force`")
+                    + "`gatehousectl setup --home eth1 --internet eth0`; if the sides are right all the same, add `--force`"
+            )
             #expect(policy == Policy())
             try policy.setup(lan: "eth0", wan: wan, allowSSH: true, isForced: true, surroundings: Self.machine)
             #expect(policy.lan == ["eth0"])
