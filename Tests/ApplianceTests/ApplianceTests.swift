@@ -105,7 +105,37 @@ struct ApplianceTests {
             }
             try await expectBothProxies(of: appliance)
             #expect(try await appliance.check("nft --stateless list ruleset") == rules)
+
+            try await expectTrialToEnd(of: appliance)
+            try await appliance.check("ip route add default via \(Appliance.wanHost) dev wan0")
+            let swapped = try await appliance.run("gatehousectl setup --home wan0 --internet lan0 --yes")
+            #expect(
+                swapped.status == 1 && swapped.output.contains("wan0 carries the default route"), "\(swapped.output)")
         }
+    }
+
+    /// Every process is killed while a change is on trial that cuts off who is connected.
+    private func expectTrialToEnd(of appliance: Appliance) async throws {
+        try await appliance.check(
+            "systemd-run --quiet systemd-socket-activate --accept --inetd --listen=0.0.0.0:2222 /bin/cat")
+        try await appliance.check("gatehousectl firewall open echo --tcp 2222")
+        let rules = try await appliance.check("nft --stateless list ruleset")
+        let connection = "exec 3<>/dev/tcp/\(Appliance.lanAddress)/2222; sleep 60"
+        _ = try await appliance.onLAN("bash -c '\(connection)' >/dev/null 2>&1 </dev/null & echo started")
+        try await eventually("the LAN host is connected") {
+            try await appliance.check("ss -Htn state established sport = 2222") != ""
+        }
+        let told = try await appliance.check("gatehousectl firewall close echo")
+        #expect(told.contains("is on trial") && told.contains("\(Appliance.lanHost) to port 2222"), "\(told)")
+        try await appliance.check("kill -KILL $(pgrep gatehoused)")
+        try await eventually("the change is taken back") {
+            try await appliance.run("gatehousectl revision list").output.contains("reverted")
+        }
+        try await eventually("the rules are as before") {
+            try await appliance.check("nft --stateless list ruleset") == rules
+        }
+        let again = "bash -c 'exec 3<>/dev/tcp/\(Appliance.lanAddress)/2222'"
+        #expect(try await appliance.onLAN("timeout 5 \(again)").status == 0)
     }
 
     @Test("Without the address that its listeners had, the daemon starts and guards; when the address comes, it serves")
@@ -118,6 +148,7 @@ struct ApplianceTests {
 
             try await appliance.check("systemctl stop gatehouse.service && nft delete table inet gatehouse")
             try await appliance.check("ip address del \(Appliance.lanAddress)/24 dev lan0")
+            try await appliance.check("ln -sf /run/net/resolv.conf /etc/resolv.conf")
             // What a boot does before the network is up.
             try await appliance.check("systemctl start gatehouse.service")
             #expect(try await appliance.openPorts(of: Appliance.wanAddress, fromLAN: false) == [])
@@ -127,6 +158,15 @@ struct ApplianceTests {
                 try await appliance.openPorts(of: Appliance.lanAddress, fromLAN: true) == [1080, 3128]
             }
             try await expectBothProxies(of: appliance)
+
+            // A name server that was not there at the boot, behind a link that led nowhere.
+            #expect(try await appliance.check("gatehousectl status").contains("there is no name server"))
+            try await appliance.answerNamesOnWAN()
+            try await appliance.check(
+                "mkdir /run/net && echo nameserver \(Appliance.wanHost) >/run/net/resolv.conf")
+            let byName =
+                "curl --silent --max-time 4 --proxy http://\(Appliance.lanAddress):3128 http://late.example/page"
+            try await eventually("a name is found") { try await appliance.onLAN(byName).output == Appliance.page }
         }
     }
 
@@ -235,6 +275,25 @@ extension Appliance {
     }
 
     static let page = "a page from behind the WAN\n"
+
+    /// A name server on the WAN host, by which every name is that host; it ends with the namespace.
+    func answerNamesOnWAN() async throws {
+        let script = """
+            import socket
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            server.bind(("\(Self.wanHost)", 53))
+            while True:
+                query, client = server.recvfrom(1500)
+                end = query.index(0, 12) + 5
+                isIPv4 = query[end - 3] == 1
+                answer = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\5\\0\\4" + socket.inet_aton("\(Self.wanHost)")
+                header = query[:2] + b"\\x81\\x80\\0\\1\\0" + bytes([isIPv4]) + b"\\0\\0\\0\\0"
+                server.sendto(header + query[12:end] + (answer if isIPv4 else b""), client)
+            """
+        let file = tree.appending(path: "srv/names.py").path
+        try script.write(toFile: file, atomically: true, encoding: .utf8)
+        _ = try await onWAN("python3 \(file) >/dev/null 2>&1 </dev/null & echo started")
+    }
 
     /// A web server on the WAN host, which ends with the namespace.
     func serveOnWAN() async throws {
