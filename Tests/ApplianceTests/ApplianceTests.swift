@@ -127,7 +127,8 @@ struct ApplianceTests {
         }
         let told = try await appliance.check("gatehousectl firewall close echo")
         #expect(told.contains("is on trial") && told.contains("\(Appliance.lanHost) to port 2222"), "\(told)")
-        try await appliance.check("kill -KILL $(pgrep gatehoused)")
+        // A role may be gone with the supervisor before it is its turn.
+        try await appliance.check("kill -KILL $(pgrep gatehoused) || true")
         try await eventually("the change is taken back") {
             try await appliance.run("gatehousectl revision list").output.contains("reverted")
         }
