@@ -5,6 +5,9 @@ package import CLinux
 package struct PackedEndpoint: Hashable, Sendable {
     package let words: (UInt64, UInt64, UInt64, UInt64)
 
+    // Inlinable: called for each datagram, and a package function is not inlined across modules by itself.
+
+    @inlinable
     package init(_ address: linux_address) {
         words = address.words
     }
@@ -25,11 +28,13 @@ package struct PackedEndpoint: Hashable, Sendable {
         withUnsafeBytes(of: words) { Endpoint(socketAddress: $0.baseAddress!) }
     }
 
+    @inlinable
     package static func == (left: PackedEndpoint, right: PackedEndpoint) -> Bool {
         left.words.0 == right.words.0 && left.words.1 == right.words.1 && left.words.2 == right.words.2
             && left.words.3 == right.words.3
     }
 
+    @inlinable
     package func hash(into hasher: inout Hasher) {
         hasher.combine(words.0)
         hasher.combine(words.1)
