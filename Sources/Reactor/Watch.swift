@@ -1,6 +1,6 @@
 import CLinux
 
-/// Watches a descriptor that a library owns (c-ares, say) and calls back on the reactor's thread.
+/// Watches a descriptor that a library owns and calls back on the reactor's thread.
 package final class Watch {
     package struct Events: OptionSet, Sendable {
         package let rawValue: UInt8
