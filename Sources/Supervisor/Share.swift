@@ -11,6 +11,8 @@ struct Estate {
     var live: [RelayAssignment.Account]
     /// nil: there is no https listener, or nothing to show for it.
     var identity: ServerIdentity?
+    /// The certificate of the gateway's own authority, as PEM; nil: `identity` is not by it.
+    var authority: String?
     var hold: FirewallAssignment.Hold
     /// The table is marked as the firewall role's own, where the kernel can do that.
     var ownsTable: Bool
@@ -63,6 +65,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     package var surroundings: Surroundings
     /// What its https listeners show. nil: it has no such listener, or there is nothing to show.
     package var identity: ServerIdentity?
+    /// The certificate, as PEM, that devices have to trust for that, and can fetch; nil: `identity` is by another authority.
+    package var authority: String?
 
     init(_ estate: Estate, for role: Role) {
         let policy = estate.policy
@@ -75,6 +79,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         zones = policy.zones
         surroundings = estate.surroundings
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
+        authority = identity == nil ? nil : estate.authority
     }
 
     /// As much of the policy as the relay decides by.

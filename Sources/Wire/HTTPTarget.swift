@@ -36,3 +36,11 @@ extension HTTPRequestHead {
             authority: authority, hostRange: written.startIndex..<written.endIndex, pathRange: end..<rest.endIndex)
     }
 }
+
+extension HTTPRequestHead {
+    /// The path of a target in absolute-form, with the query; `/` where it is empty (RFC 9110 §4.2.3).
+    package func path(of target: HTTPTarget) -> String {
+        let path = fields.text(target.pathRange)
+        return path.hasPrefix("/") ? path : "/" + path
+    }
+}

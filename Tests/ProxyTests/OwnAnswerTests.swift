@@ -6,7 +6,8 @@ import Testing
 
 private let alice = User(name: "alice", passwordHash: Password.hash(Array("se:cret x".utf8)).description)
 
-/// Point 23 of what correct means for the proxies: origin-form on the proxy port serves PAC and nothing else.
+/// Point 23 of what correct means for the proxies: origin-form on the proxy port serves PAC, and beside that what a device needs
+/// to be set up (`PageTests`), and nothing else.
 @Suite(.timeLimit(.minutes(1))) struct OwnAnswerTests {
     private func ask(_ port: UInt16, _ request: String) async throws -> (head: String, body: String) {
         let client = try await Peer.connect(to: port)
@@ -58,7 +59,8 @@ private let alice = User(name: "alice", passwordHash: Password.hash(Array("se:cr
     }
 
     @Test(arguments: [
-        "GET /", "GET /proxy.pac/", "GET /PROXY.PAC", "GET //proxy.pac", "POST /proxy.pac", "GET /%70roxy.pac",
+        "GET /index.html", "GET /proxy.pac/", "POST /", "GET /PROXY.PAC", "GET //proxy.pac", "POST /proxy.pac",
+        "GET /%70roxy.pac",
     ])
     func `23 Every other origin-form request finds nothing`(_ request: String) async throws {
         for gateway in [try Gateway(), try Gateway(authentication: .required)] {

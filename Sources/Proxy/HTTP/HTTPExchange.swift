@@ -1,3 +1,4 @@
+import Address
 import Glibc
 import Logging
 import Policy
@@ -119,18 +120,26 @@ final class HTTPExchange {
     }
 
     private func refusal(_ failure: DialFailure) -> Setback {
+        if case .notAllowed(.address(let address), .ownListener) = failure,
+            let answer = relay.ownAnswer(
+                to: head, for: target, at: Endpoint(address: address, port: target.authority.port), from: client,
+                session)
+        {
+            return .answer(answer)
+        }
         relay.logger.debug("no connection", metadata: ["to": "\(target.authority.host)", "why": "\(failure)"])
         return .answer(
             OwnResponse(
-                failure.status,
-                reason: "\(target.authority.host):\(target.authority.port): \(failure)\n\(failure.advice)"))
+                failure.status, reason: "\(target.authority.host):\(target.authority.port): \(failure)",
+                advice: failure.advice))
     }
 
     private func problem(_ status: HTTPStatus, _ reason: String) -> Setback {
         relay.logger.debug("no response", metadata: ["from": "\(target.authority.host)", "why": "\(reason)"])
         return .answer(
             OwnResponse(
-                status, reason: "\(target.authority.host):\(target.authority.port) \(reason)\nTry again in a moment."))
+                status, reason: "\(target.authority.host):\(target.authority.port) \(reason)",
+                advice: "Try again in a moment."))
     }
 
     // MARK: the request
