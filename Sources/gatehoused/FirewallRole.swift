@@ -255,7 +255,7 @@ actor FirewallRole: RoleService {
             case (.absent, false): return .observing
             }
         } catch {
-            return current.isEnforced ? .unknown(reason: error.description) : .observing
+            return .unknown(reason: error.description)
         }
     }
 }

@@ -209,7 +209,8 @@ struct DoorTests {
     }
 
     /// `firewall observe` claimed a table that it may not take out, and every later change failed for it.
-    @Test("observe without the right to it fails alone: the next change works")
+    @Test(
+        "observe without the right to it fails alone: the next change works, and nobody says that nothing is filtered")
     func withoutRight() throws {
         let home = try Home()
         home.lacking = ["net_admin"]
@@ -218,8 +219,12 @@ struct DoorTests {
         let outcome = try home.attempt("firewall", "observe")
         #expect(outcome.status == 1 && outcome.errors.contains("CAP_NET_ADMIN"), "\(outcome)")
         try home.ctl("rule", "add", "deny", "--to", "192.0.2.0/24")
-        // Reading a table takes the right, too.
-        #expect(try home.ctl("status").contains("FIREWALL  observe: "))
+        // Reading a table takes the right, too. There is one, and status said that nothing was filtered.
+        for shown in [try home.ctl("status"), try home.ctl("firewall", "show")] {
+            #expect(shown.contains("nobody knows what the kernel holds") && shown.contains("CAP_NET_ADMIN"), "\(shown)")
+            #expect(!shown.contains("nothing is filtered"), "\(shown)")
+        }
+        #expect(try home.ctl("status").contains("FIREWALL  observe, unknown: "))
     }
 
     private func expectShut(_ prober: Prober, _ location: SourceLocation = #_sourceLocation) {
