@@ -31,6 +31,7 @@ final class Home: @unchecked Sendable {
 
     static let gatewayOnLAN = "192.168.77.1"
     static let gatewayOnWAN = "203.0.113.1"
+    static let gatewayOnWAN6 = "2001:db8:113::1"
     static let wanHost = "203.0.113.10"
     static let wanHost6 = "2001:db8:113::10"
 
