@@ -312,6 +312,7 @@ actor Gateway {
             keepCopies()
         }
         if let fallback = door.fallback { log.critical("\(fallback)") }
+        if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         await lookAtNames()
         legacy.handDown(to: &sockets, for: policy.listeners) { policy.device(of: $0, in: surroundings) }
         openSockets()

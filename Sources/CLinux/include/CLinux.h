@@ -138,6 +138,8 @@ void linux_name_thread(const char *name);
 int linux_set_undumpable(void);
 
 // --- the sandbox: for the calling thread and those it will start; both want no_new_privs --------------------------------
+/// Which Landlock the kernel has, from 1 on; -ENOSYS, -EOPNOTSUPP where it has none, -EPERM where a container refuses it.
+int linux_landlock_version(void);
 /// Landlock: no file is reachable any more but, for reading, those beneath `readable`. -ENOSYS or -EOPNOTSUPP where the
 /// kernel has none.
 int linux_restrict_files(const char *const *readable, int count);
