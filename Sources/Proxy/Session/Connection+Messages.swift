@@ -10,15 +10,10 @@ extension Connection {
         try await message(parse) { connection throws(Errno) in try await connection.fill() }
     }
 
-    /// As `message`, on behalf of `client`, as `fill` does.
+    /// As `message`.
+    ///
+    /// - Parameter fill: reads more, as `Connection.fill` does.
     func message<Value: Sendable, Malformation: Error>(
-        for client: Connection, within limit: Duration,
-        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
-    ) async throws(Interruption<Malformation>) -> Value {
-        try await message(parse) { connection throws(Errno) in try await connection.fill(for: client, within: limit) }
-    }
-
-    private func message<Value: Sendable, Malformation: Error>(
         _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>,
         filledBy fill: (Connection) async throws(Errno) -> Int
     ) async throws(Interruption<Malformation>) -> Value {
