@@ -110,7 +110,7 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "gatehoused", "gatehousectl",
+                "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "CLinux", "gatehoused", "gatehousectl",
                 "gatehouse-load",
             ],
             exclude: ["Clients"]),

@@ -6,10 +6,10 @@ extension Connection {
     /// The next message, waiting for as much of it as has not come yet.
     ///
     /// - Parameters:
-    ///   - client: on whose behalf it is read, as `fill(for:within:)` does; nil: nobody else's.
-    ///   - limit: how long the wait may last once the client has sent its FIN.
+    ///   - client: on whose behalf it is read, as `fill(for:)` does; nil: nobody else's.
+    ///   - admit: asked before each read whether there is to be one.
     func message<Value: Sendable, Malformation: Error>(
-        for client: Connection? = nil, within limit: Duration = .zero,
+        for client: Connection? = nil, admittedBy admit: (Connection) throws(Errno) -> Void = { _ throws(Errno) in },
         _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
     ) async throws(Interruption<Malformation>) -> Value {
         while true {
@@ -18,7 +18,8 @@ extension Connection {
             if let value { return value }
             let count: Int
             do throws(Errno) {
-                count = if let client { try await fill(for: client, within: limit) } else { try await fill() }
+                try admit(self)
+                count = if let client { try await fill(for: client) } else { try await fill() }
             } catch { throw .lost(error, hasBegun: !inbox.isEmpty) }
             guard count > 0 else { throw .lost(nil, hasBegun: !inbox.isEmpty) }
         }
