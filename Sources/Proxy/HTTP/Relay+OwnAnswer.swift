@@ -58,7 +58,7 @@ extension Relay {
         return answer
             ?? OwnResponse(
                 .notFound, reason: "this is the port of a proxy, and there is nothing at this address",
-                advice: "What to enter on which device is said at / on this port.", closes: false)
+                advice: "What to enter on which device is said at / on this port.")
     }
 
     /// What a device is told; nil: the client has hung up.
