@@ -197,7 +197,7 @@ final class RoleProcess {
             if let entry = sockets?[account.listener] { try await offer(account.listener, entry) }
         }
         let memory: Descriptor
-        do throws(Errno) { memory = try SealedMemory.create(share.encode()) } catch {
+        do throws(Errno) { memory = try SealedMemory.create(share.encode(since: self.share)) } catch {
             throw Refusal("no memory for the configuration: \(error)")
         }
         // Before the answer: if there is none, it may be ready all the same.

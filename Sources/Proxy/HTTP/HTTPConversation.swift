@@ -70,11 +70,10 @@ struct HTTPConversation {
     ) async throws(Farewell) -> (HTTPRequestHead, HeadBudget.Share?) {
         var share: HeadBudget.Share?
         do throws(Interruption<HTTPError>) {
-            let head = try await client.message { bytes throws(HTTPError) in
-                try parser.parse(bytes)
-            } filledBy: { client throws(Errno) in
-                try relay.heads.admit(client, &share)
-                return try await client.fill()
+            let head = try await client.message {
+                client throws(Errno) in try relay.heads.admit(client, &share)
+            } _: {
+                bytes throws(HTTPError) in try parser.parse(bytes)
             }
             if share != nil { client.inbox.shrink() }
             return (head, share)

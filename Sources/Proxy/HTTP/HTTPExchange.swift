@@ -184,14 +184,13 @@ final class HTTPExchange {
         }
         var parser = HTTPResponseHeadParser()
         var interims = 0
-        let patience = ContinuousClock.now + relay.limits.interimTime
+        var patience: ContinuousClock.Instant?
         while true {
             do throws(Interruption<HTTPError>) {
-                let response = try await origin.message { bytes throws(HTTPError) in
-                    try parser.parse(bytes)
-                } filledBy: { origin throws(Errno) in
-                    try relay.heads.admit(origin, &share)
-                    return try await origin.fill(for: client)
+                let response = try await origin.message(for: client) {
+                    origin throws(Errno) in try relay.heads.admit(origin, &share)
+                } _: {
+                    bytes throws(HTTPError) in try parser.parse(bytes)
                 }
                 guard response.isInterim else { return response }
                 interims += 1
@@ -199,7 +198,9 @@ final class HTTPExchange {
                     throw .malformed(.malformed("more than \(relay.limits.interims) interim responses"))
                 }
                 try await passBack(interim: response)
-                if ContinuousClock.now < patience { session.enter(.exchange) }
+                let now = ContinuousClock.now
+                patience = patience ?? now + relay.limits.interimTime
+                if let patience, now < patience { session.enter(.exchange) }
                 // Others get their turn.
                 await reactor.rest()
             } catch {
