@@ -225,10 +225,6 @@ final class Loop {
         return index
     }
 
-    func rewatch(_ index: Slot.Index, for events: UInt32) {
-        _ = linux_epoll_modify(epoll.number, slots[index].pointee.descriptor, events, data(of: index))
-    }
-
     /// A slot without a descriptor, to wait on.
     func openAlarm() -> Slot.Index {
         slots.open()

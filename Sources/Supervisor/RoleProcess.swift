@@ -66,6 +66,8 @@ final class RoleProcess {
 
     var isRunning: Bool { state == .running }
     var isAlive: Bool { channel != nil }
+    /// nil: it has ended.
+    var channelDescriptor: Int32? { channel?.descriptor }
 
     // MARK: life
 

@@ -70,13 +70,9 @@ struct HTTPConversation {
     ) async throws(Farewell) -> (HTTPRequestHead, HeadBudget.Share?) {
         var share: HeadBudget.Share?
         do throws(Interruption<HTTPError>) {
-            let head = try await client.message {
-                client throws(Errno) in
-                try relay.heads.admit(client, &share)
-            } _: {
-                bytes throws(HTTPError) in
-                try parser.parse(bytes)
-            }
+            let head = try await client.message(
+                admittedBy: { client throws(Errno) in try relay.heads.admit(client, &share) },
+                { bytes throws(HTTPError) in try parser.parse(bytes) })
             if share != nil { client.inbox.shrink() }
             return (head, share)
         } catch {

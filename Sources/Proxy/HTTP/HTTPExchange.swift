@@ -187,13 +187,9 @@ final class HTTPExchange {
         var patience: ContinuousClock.Instant?
         while true {
             do throws(Interruption<HTTPError>) {
-                let response = try await origin.message(for: client) {
-                    origin throws(Errno) in
-                    try relay.heads.admit(origin, &share)
-                } _: {
-                    bytes throws(HTTPError) in
-                    try parser.parse(bytes)
-                }
+                let response = try await origin.message(
+                    for: client, admittedBy: { origin throws(Errno) in try relay.heads.admit(origin, &share) },
+                    { bytes throws(HTTPError) in try parser.parse(bytes) })
                 guard response.isInterim else { return response }
                 interims += 1
                 guard interims <= relay.limits.interims else {

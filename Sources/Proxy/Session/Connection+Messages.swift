@@ -7,9 +7,9 @@ extension Connection {
     ///
     /// - Parameters:
     ///   - client: on whose behalf it is read, as `fill(for:)` does; nil: nobody else's.
-    ///   - admit: called before more is read, which it refuses by throwing.
+    ///   - admit: asked before each read whether there is to be one.
     func message<Value: Sendable, Malformation: Error>(
-        for client: Connection? = nil, admit: (Connection) throws(Errno) -> Void = { _ in },
+        for client: Connection? = nil, admittedBy admit: (Connection) throws(Errno) -> Void = { _ throws(Errno) in },
         _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
     ) async throws(Interruption<Malformation>) -> Value {
         while true {
