@@ -1,6 +1,6 @@
 import Address
 
-/// A kind of device, or a program, that is to use the proxies; and how, in the words of its own menus: `client-setup` prints
+/// A kind of device, or a program, and how it is set up to use the proxies, in the words of its own menus: `client-setup` prints
 /// them, and the gateway's own page shows them.
 package enum ClientDevice: String, CaseIterable, Sendable {
     case windows, macos, ios, android, linux, firefox, curl, apt, git
@@ -25,7 +25,7 @@ package enum ClientDevice: String, CaseIterable, Sendable {
     package static let appsCaveat =
         "Apps that do not go by the setting reach nothing beyond the home: the gateway forwards no packets."
 
-    /// The ways to set it up, the best one first; none: it cannot use what there is.
+    /// The ways to set it up, the best one first; empty: it can use none of the listeners.
     package func ways(with settings: ClientSettings) -> [Way] {
         switch self {
         case .windows: onWindows(settings)
@@ -40,15 +40,15 @@ package enum ClientDevice: String, CaseIterable, Sendable {
         }
     }
 
-    /// One way to do it.
+    /// One way to set a device up.
     package struct Way: Sendable {
         package typealias Field = (name: String, value: String)
 
-        /// Where, or when.
+        /// The menu, or the occasion.
         package let title: String
-        /// What stands in the form, and what to put there.
+        /// The fields of the form, and their values.
         package var fields: [Field] = []
-        /// To be copied as they are.
+        /// Commands to be copied as they are.
         package var commands: [String] = []
         package var ending: String?
     }

@@ -26,6 +26,8 @@ final class Home: @unchecked Sendable {
     private var hasOwnEtc = false
     /// What starts the daemon, and keeps what it hands over. nil: nobody.
     var manager: ServiceManager?
+    /// What the daemon is started with beside this process's own environment.
+    var environment: [String: String] = [:]
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
 
@@ -131,7 +133,8 @@ final class Home: @unchecked Sendable {
         }
         let program = try RunningProgram(
             command(firewall: firewall), in: gateway, log: directory + "/log-\(UUID().uuidString)",
-            environment: manager?.environment ?? [:], descriptors: manager?.items.map(\.descriptor) ?? [])
+            environment: environment.merging(manager?.environment ?? [:]) { $1 },
+            descriptors: manager?.items.map(\.descriptor) ?? [])
         daemon = program
         let isUp = try eventually(within: .seconds(30)) {
             if !program.isRunning { throw Failure("gatehoused ended at once:\n\(program.said)") }

@@ -29,6 +29,15 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
 }
 
 @Suite struct ZoneTests {
+    @Test(arguments: [
+        (0, "1970-01-01 00:00:00"), (951_782_400, "2000-02-29 00:00:00"), (4_107_542_399, "2100-02-28 23:59:59"),
+        (4_107_542_400, "2100-03-01 00:00:00"), (1_798_761_599, "2026-12-31 23:59:59"),
+    ])
+    func `An opening tells when it closes, in a time that is the same everywhere`(until: Int, text: String) {
+        let opening = Opening(name: "web", services: [.init("tcp 80")!], place: .zone("home"), until: until)
+        #expect("\(opening)" == "web tcp 80 from home until \(text) UTC")
+    }
+
     @Test func `A zone is made, changed and removed, and the two that are always there stay`() throws {
         var policy = Policy(lan: ["eth1"], wan: ["eth0"])
         try policy.add(guests, in: home)

@@ -103,7 +103,7 @@ struct HTTPConversation {
             target = try head.absoluteTarget()
         } catch {
             // Whatever comes behind a request that was not understood is not to be understood either.
-            throw .words(HTTPAnswers.mistake(error, in: head).presented(to: head, by: gateway).encode())
+            throw .answer(HTTPAnswers.mistake(error, in: head).presented(to: head, by: gateway).encode())
         }
         // RFC 9110 §7.6.2: the recipient of a request with 0 left answers in place of the origin.
         if left == 0 {
@@ -121,7 +121,7 @@ struct HTTPConversation {
         case .closes: throw .finished
         // The session is not counted, so it is not to stay.
         case .failed(.answer(let response)) where response.status == .tooManyRequests:
-            throw .words(response.presented(to: head, by: gateway).encode())
+            throw .answer(response.presented(to: head, by: gateway).encode())
         case .failed(.answer(let response)): try await answer(response, to: head, rest: rest)
         case .failed(.isCutShort): throw .reset
         case .failed(.clientIsGone): throw .gone
@@ -249,6 +249,6 @@ struct HTTPConversation {
 
 extension Farewell {
     fileprivate static func answer(_ status: HTTPStatus, _ reason: String) -> Farewell {
-        .words(OwnResponse(status, reason: reason).encode())
+        .answer(OwnResponse(status, reason: reason).encode())
     }
 }
