@@ -188,7 +188,10 @@ private let browser = "Accept: text/html,application/xhtml+xml,application/xml;q
 
     /// Every program that goes by http_proxy asks so, also for the PAC file and for the page.
     @Test func `29, 43 What is asked of a listener through a proxy is answered by the gateway itself`() async throws {
-        let names = try NameServer(["gateway.lan": .init(v4: [loopback]), "elsewhere.lan": .init(v4: [0x0a09_0807])])
+        // Of a gateway with both kinds of addresses a listener may be at one alone.
+        let names = try NameServer([
+            "gateway.lan": .init(v4: [loopback], v6: [1]), "elsewhere.lan": .init(v4: [0x0a09_0807]),
+        ])
         defer { names.stop() }
         let open = try Gateway(nameServer: names)
         let guarded = try Gateway(authentication: .required, users: [alice], nameServer: names)
