@@ -63,11 +63,13 @@ extension Rule.Action: InterfaceEnumeration {
 extension Limit: InterfaceType {
     static let documentation = """
         What somebody may use up, over both proxies together; what is null is not limited.
-        subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME.
+        subject: client (each address on its own; of IPv6 each /64 that is not local), client NETWORK (each address of it), user (each one), user NAME.
         A limit that names somebody goes before the one for each.
         sessions: at once.
         rate: new sessions per second.
         bandwidth: bytes per second, each way.
+        handshakes: of a client, sessions at once in which it has not said yet what it wants.
+        lookups: of a client, names being looked up at once, by each thread of a proxy; what is beyond it waits.
         """
 }
 

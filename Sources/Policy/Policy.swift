@@ -223,11 +223,43 @@ package struct Limit: Codable, Hashable, Sendable {
     package var rate: Int?
     /// Bytes per second, each way, from 1024.
     package var bandwidth: Int?
+    /// Of a client: sessions at once whose client has not said yet what it wants (TLS, login and request), from 1.
+    package var handshakes: Int?
+    /// Of a client: names being looked up at once, by each thread of a proxy, from 1. What is beyond it waits.
+    package var lookups: Int?
 
-    package init(subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil) {
+    package init(
+        subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil, handshakes: Int? = nil,
+        lookups: Int? = nil
+    ) {
         self.subject = subject
         self.sessions = sessions
         self.rate = rate
         self.bandwidth = bandwidth
+        self.handshakes = handshakes
+        self.lookups = lookups
+    }
+
+    /// What holds for each client until the operator says otherwise: more than a household's busiest device comes to (a browser opens
+    /// some hundred connections at once, a file sharing program some thousand), and little enough that a single one cannot use up
+    /// the machine.
+    package static let standard = Limit(
+        subject: .eachClient, sessions: 4096, rate: 500, handshakes: 512, lookups: 64)
+
+    /// What a limit for `subject` begins with, before the operator has said anything.
+    package static func initial(for subject: Subject) -> Limit {
+        var limit = Limit(subject: subject)
+        switch subject {
+        case .eachUser, .user: break
+        case .eachClient, .client:
+            limit = .standard
+            limit.subject = subject
+        }
+        return limit
+    }
+
+    /// Whether it bounds nothing.
+    package var isEmpty: Bool {
+        sessions == nil && rate == nil && bandwidth == nil && handshakes == nil && lookups == nil
     }
 }

@@ -47,7 +47,7 @@ struct Relation: Sendable {
         "usage_limit", of: \.limits, as: Limit(subject: .eachClient),
         [
             .notation("subject", \.subject), .number("sessions", \.sessions), .number("rate", \.rate),
-            .number("bandwidth", \.bandwidth),
+            .number("bandwidth", \.bandwidth), .number("handshakes", \.handshakes), .number("lookups", \.lookups),
         ])
 
     private static let opening = Relation(

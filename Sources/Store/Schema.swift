@@ -159,6 +159,11 @@ enum Schema {
             address TEXT NOT NULL
         ) STRICT;
         """,
+        // Limits on what a client has not finished. A limit from before bounds neither.
+        """
+        ALTER TABLE usage_limit ADD COLUMN handshakes INTEGER;
+        ALTER TABLE usage_limit ADD COLUMN lookups INTEGER;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

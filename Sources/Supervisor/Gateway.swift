@@ -44,6 +44,7 @@ actor Gateway {
     /// The change that is on trial; nil: none is.
     var trial: Trial?
     let clock = TrialClock.system
+    var suspicions = Suspicions()
     /// Somebody waits for a look around already.
     private var isLookDue = false
     private(set) var isStopping = false
@@ -254,6 +255,8 @@ actor Gateway {
             if pause == nil { lookAroundSoon() }
         case .surroundingsChanged:
             lookAroundSoon()
+        case .wrongLogins(let client, let user, let count):
+            suspicions.note(client, user: user, count: count, at: .now)
         }
     }
 

@@ -1,4 +1,4 @@
-import Address
+package import Address
 import FoundationEssentials
 import Machine
 import Policy
@@ -41,6 +41,8 @@ struct Beginning: Codable {
     /// nil: the user that the supervisor runs as.
     var user: UnixUser?
     var logLevel: String
+    /// Bytes that the role may have in memory.
+    var memory: Int
 }
 
 struct UnixUser: Codable {
@@ -63,6 +65,8 @@ package enum Event: Codable, Hashable, Sendable {
     case tableLost(detail: String, putBackAfterMilliseconds: Int?)
     /// An interface or an address came, went or changed.
     case surroundingsChanged
+    /// Several wrong passwords came from one place lately, the last from this client and for this user.
+    case wrongLogins(client: IPAddress, user: String, count: Int)
 }
 
 /// One packet from a role.

@@ -42,9 +42,18 @@ package struct RoleEquipment {
     package let counters: Counters
     /// nil: the role counts no clients.
     package let ledger: Ledger?
+    /// What the role may have in memory.
+    package let memory: MemoryAllotment
     /// The way to tell the supervisor something unasked.
     package let events: EventLine
     package let log: Logger
+}
+
+/// How much memory a role may have.
+package struct MemoryAllotment {
+    package let bytes: Int
+    /// /proc/self/statm, for whoever takes it. Negative: it could not be opened.
+    package let statm: Int32
 }
 
 extension RoleService {
@@ -65,6 +74,7 @@ package enum RoleHost {
             // A write to a connection that was reset is an error to handle and not a reason to die.
             signal(SIGPIPE, SIG_IGN)
             Privileges.becomeExpendable()
+            let statm = role.party == nil ? -1 : open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
             let (first, memory) = try firstOrder()
             guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
             let log = Log.start(label: role.name, level: beginning.logLevel)
@@ -79,7 +89,9 @@ package enum RoleHost {
             }
             let events = EventLine(channel: channelNumber)
             let service = try compose(
-                RoleEquipment(reactor: reactor, counters: counters, ledger: ledger, events: events, log: log))
+                RoleEquipment(
+                    reactor: reactor, counters: counters, ledger: ledger,
+                    memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
                 await serve(service, on: channel, begun: first.serial, events: events, log: log)

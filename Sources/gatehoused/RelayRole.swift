@@ -51,8 +51,28 @@ actor RelayRole: RoleService {
             reactors.append(try Reactor(index: index, counters: equipment.counters))
         }
         self.reactors = reactors
-        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log)
+        let events = equipment.events
+        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log) {
+            events.send(.wrongLogins(client: $0.client, user: $0.user, count: $0.count))
+        }
         for reactor in reactors.dropFirst() { reactor.start() }
+        try boundMemory(equipment.memory)
+    }
+
+    /// A role that cannot tell how much memory it has goes without a bound.
+    private nonisolated func boundMemory(_ memory: MemoryAllotment) throws(Errno) {
+        guard memory.statm >= 0 else {
+            return log.warning("no look at this process's memory; the number of sessions alone is bounded")
+        }
+        let (reactors, log) = (reactors, log)
+        try MemoryBudget.shared.begin(atMost: memory.bytes, statm: Descriptor(adopting: memory.statm)) { isNews in
+            if isNews {
+                log.warning(
+                    "memory is short: \(memory.bytes >> 20) MiB are in use. Clients that ask for nothing are ended, and accepting pauses until there is more"
+                )
+            }
+            for reactor in reactors { reactor.relieve() }
+        }
     }
 
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {

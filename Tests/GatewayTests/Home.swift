@@ -26,6 +26,8 @@ final class Home: @unchecked Sendable {
     private var hasOwnEtc = false
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
+    /// What the daemon is told of the machine's memory, if it is not to look by itself.
+    var memory: String?
 
     static let gatewayOnLAN = "192.168.77.1"
     static let gatewayOnWAN = "203.0.113.1"
@@ -110,7 +112,7 @@ final class Home: @unchecked Sendable {
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
             "--state", state ?? self.state, "--socket", socket ?? self.socket, "--user", "nobody",
             "--table-owner", ownsTable ? "on" : "off",
-        ] + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
+        ] + (memory.map { ["--memory", $0] } ?? []) + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
     }
 
     /// Starts the daemon and waits until it answers and its roles do their work.

@@ -41,7 +41,7 @@ struct MixedTests {
     @Test("with a password both ask for it, each in its own way")
     func password() throws {
         let (origin, url) = try web()
-        try home.ctl("user", "add", "alice", "--password-stdin", input: "secret\n")
+        try home.ctl("user", "add", "alice", "--password-stdin", "--weak", input: "secret\n")
         try home.ctl("listener", "add", "mixed", "192.168.77.1:8080", "--interface", "lan0", "--auth", "required")
         for scheme in ["http", "socks5h"] {
             func fetch(_ login: String) throws -> Outcome {

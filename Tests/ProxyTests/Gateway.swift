@@ -31,14 +31,15 @@ final class Gateway: Sendable {
         authentication: Listener.Authentication = .none, users: [User] = [], permitted: [String] = [],
         clients: [Network] = [], rules: [Rule] = [openLoopback], defaultAction: Rule.Action = .allow,
         socks: Listener.SOCKSOptions = .init(), limits: Relay.Limits = .init(), nameServer: NameServer? = nil,
-        network: Namespace? = nil, quotas: [Limit] = [], ledger: Ledger? = nil
+        network: Namespace? = nil, quotas: [Limit] = [], ledger: Ledger? = nil,
+        onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) throws {
         let reactor = try Reactor(counters: Counters())
         self.reactor = reactor
         relay = try Relay(
             reactors: [reactor], ledger: ledger ?? Ledger(), limits: limits,
             nameServers: nameServer?.asked ?? NameServers([.init(.v4(loopback), port: 9)]),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onWrongLogins: onWrongLogins)
         Thread.detachNewThread {
             guard let network else { return reactor.run() }
             do { try network.enter { reactor.run() } } catch { fatalError("\(error)") }

@@ -103,7 +103,10 @@ extension Relay {
         on name: String, for client: Access.Client, on reactor: Reactor
     ) async throws(DialFailure) -> Resolver.Answer {
         do {
-            return try await resolver(on: reactor).addresses(of: name, for: client.address)
+            let limits = limitTable
+            return try await resolver(on: reactor).addresses(
+                of: name, for: limits.client(at: client.address).key,
+                atMost: limits.limit(forClient: client.address).lookups)
         } catch {
             throw .unresolved(error)
         }

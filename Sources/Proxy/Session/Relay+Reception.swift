@@ -9,7 +9,8 @@ extension Relay {
         let entrance = Session.Entrance(listener)
         return { [self] reactor, client in
             let session = Session(client, by: entrance, in: sessions[reactor.index])
-            if let table = limitTable { session.count(under: table) }
+            session.count(under: limitTable)
+            guard session.mayBegin else { return client.socket.resetOnClose() }
             guard listener.admits(session.address) else { return await turnAway(client, of: session, on: reactor) }
             session.enter(.request)
             switch session.kind {
