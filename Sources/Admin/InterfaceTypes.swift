@@ -217,6 +217,34 @@ extension SessionRecord.Activity: InterfaceEnumeration {
         """
 }
 
+extension SessionLogEntry: InterfaceType {
+    static let documentation = """
+        What came of something that a client wanted: a connection, a login, or to be let in at all.
+        time: milliseconds since 1970, UTC.
+        session: the session's number.
+        user: of a login that was not right, whom the client said it was.
+        target: HOST:PORT as the client asked for it; null: it did not come to that.
+        reason: a phrase; null: it was allowed.
+        rule: the rule that denied it; null: none did.
+        """
+}
+
+extension SessionLogEntry.Verdict: InterfaceEnumeration {
+    static let interfaceName = "SessionVerdict"
+    static let documentation = """
+        denied: by a rule, the guard, a limit or a password.
+        failed: it was let, and came to nothing.
+        """
+}
+
+extension SessionLogging: InterfaceEnumeration {
+    static let documentation = """
+        Where it is told what comes of sessions, beside the memory of the proxies.
+        quiet: nowhere.
+        journal: in the daemon's log.
+        """
+}
+
 extension SessionQuery.Order: InterfaceEnumeration {
     static let interfaceName = "SessionOrder"
     static let documentation = """

@@ -23,6 +23,8 @@ package struct Policy: Codable, Hashable, Sendable {
     package var firewall: FirewallMode
     /// The zones, `home` and `internet` among them.
     package var zones: [Zone]
+    /// Where it is told what comes of sessions.
+    package var sessionLogging: SessionLogging
 
     /// - Parameters:
     ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
@@ -30,7 +32,8 @@ package struct Policy: Codable, Hashable, Sendable {
     package init(
         listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], defaultAction: Rule.Action = .allow,
         limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
-        zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = []
+        zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
+        sessionLogging: SessionLogging = .quiet
     ) {
         self.listeners = listeners
         self.users = users
@@ -40,6 +43,7 @@ package struct Policy: Codable, Hashable, Sendable {
         self.openings = openings
         self.firewall = firewall
         self.zones = zones
+        self.sessionLogging = sessionLogging
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
     }

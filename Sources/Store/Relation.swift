@@ -63,6 +63,7 @@ struct Relation: Sendable {
             [
                 [.text("firewall"), .text(policy.firewall.rawValue)],
                 [.text("rule default"), .text(policy.defaultAction.rawValue)],
+                [.text("session log"), .text(policy.sessionLogging.rawValue)],
             ]
         },
         add: { row, policy in
@@ -74,6 +75,9 @@ struct Relation: Sendable {
             case "rule default":
                 guard let action = Rule.Action(rawValue: value) else { return false }
                 policy.defaultAction = action
+            case "session log":
+                guard let logging = SessionLogging(rawValue: value) else { return false }
+                policy.sessionLogging = logging
             default: return false
             }
             return true

@@ -31,6 +31,8 @@ struct Order: Codable {
         case report
         /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).
         case sessions(SessionQuery)
+        /// Tell what came of sessions lately (the answer brings a `SessionLogList` in a sealed memfd).
+        case sessionLog(SessionLogQuery)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }

@@ -28,6 +28,7 @@ package protocol RoleService: Sendable {
     /// How the kernel's table stands. Asked of the firewall role alone.
     func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
+    func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -58,6 +59,7 @@ package struct MemoryAllotment {
 
 extension RoleService {
     package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
+    package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
 }
 
 /// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
@@ -176,6 +178,9 @@ package enum RoleHost {
                 memory = try await sealed { () throws(Errno) in Message.encode(report) }
             case .sessions(let query):
                 let list = await service.sessions(query)
+                memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .sessionLog(let query):
+                let list = await service.sessionLog(query)
                 memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))

@@ -273,6 +273,9 @@ final class RoleProcess {
         return list
     }
 
+    /// What came of its sessions lately.
+    func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList { try await fetch(.sessionLog(query)) }
+
     /// Ends sessions.
     ///
     /// - Returns: how many they were.

@@ -60,6 +60,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     package var defaultAction: Rule.Action
     package var limits: [Limit]
     package var zones: [Zone]
+    package var sessionLogging: SessionLogging
     package var surroundings: Surroundings
     /// What its https listeners show. nil: it has no such listener, or there is nothing to show.
     package var identity: ServerIdentity?
@@ -73,6 +74,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         defaultAction = policy.defaultAction
         limits = policy.limits
         zones = policy.zones
+        sessionLogging = policy.sessionLogging
         surroundings = estate.surroundings
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
     }
@@ -80,8 +82,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     /// As much of the policy as the relay decides by.
     package var policy: Policy {
         Policy(
-            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits, zones: zones
-        )
+            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits,
+            zones: zones, sessionLogging: sessionLogging)
     }
 }
 

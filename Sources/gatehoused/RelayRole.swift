@@ -179,6 +179,12 @@ actor RelayRole: RoleService {
         return SessionList(merging: parts, for: query)
     }
 
+    func sessionLog(_ query: SessionLogQuery) async -> SessionLogList {
+        var parts: [SessionLogList] = []
+        for sessions in relay.sessions { parts.append(await sessions.log(query)) }
+        return SessionLogList(merging: parts, for: query)
+    }
+
     func endSessions(_ selection: SessionSelection) async -> Int {
         var count = 0
         for sessions in relay.sessions { count += await sessions.end(selection) }

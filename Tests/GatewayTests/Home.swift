@@ -26,6 +26,8 @@ final class Home: @unchecked Sendable {
     private var hasOwnEtc = false
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
+    /// A directory with a socket that is to be journald's: the daemon's log is the journal then.
+    var journal: String?
     /// What the daemon is told of the machine's memory, if it is not to look by itself.
     var memory: String?
 
@@ -106,7 +108,11 @@ final class Home: @unchecked Sendable {
         // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
         let limit = descriptorLimit.map { "ulimit -n \($0); " } ?? ""
         let files = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
-        let setup = limit + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
+        let journald = journal.map {
+            "mkdir -p /run/systemd/journal; mount --bind \($0) /run/systemd/journal; "
+                + "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); "
+        }
+        let setup = limit + (journald ?? "") + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
         let bounds = lacking.map { "-" + $0 }.joined(separator: ",")
         return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",

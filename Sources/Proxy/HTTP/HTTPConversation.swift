@@ -159,6 +159,7 @@ struct HTTPConversation {
         guard session.needsPassword else { return true }
         if let refusal = session.clientRefusal {
             let failure = DialFailure.overLimit(refusal)
+            session.note(.refused(failure))
             throw .answer(failure.status, "\(head.target): \(failure)\n\(failure.advice)")
         }
         let given = head.fields.values(of: "proxy-authorization")

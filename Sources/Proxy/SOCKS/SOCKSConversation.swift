@@ -44,7 +44,10 @@ struct SOCKSConversation {
         try await send(SOCKS5Method.password.reply)
         let login = try await next(SOCKS5Login.parse)
         // RFC 1929 knows one refusal, and programs take it for a wrong password: where the password was not looked at, nothing is said.
-        guard session.clientRefusal == nil else { throw .silent }
+        if let refusal = session.clientRefusal {
+            session.note(.refused(.overLimit(refusal)), claim: login.printableName)
+            throw .silent
+        }
         switch await relay.logIn(login, session) {
         case .right: try await send(SOCKS5Login.accepted)
         case .wrong: throw .words(SOCKS5Login.refused)

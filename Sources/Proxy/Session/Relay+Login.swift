@@ -7,7 +7,11 @@ extension Relay {
         // However long the queue is, the client is not late.
         session.enter(.serving)
         let verdict = await credentials.check(login, from: session.address, on: session.listener)
-        if case .right(let account) = verdict { session.logIn(account, limitTable) }
+        switch verdict {
+        case .right(let account): session.logIn(account, limitTable)
+        case .wrong: session.note(.wrongLogin, claim: login.printableName)
+        case .busy(let cause): session.note(.busyLogin(cause), claim: login.printableName)
+        }
         // A SOCKS client has yet to send its request; over HTTP the phase is the next answer's to change.
         if session.kind == .socks5 { session.enter(.request) }
         return verdict

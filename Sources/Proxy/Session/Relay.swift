@@ -46,6 +46,7 @@ package final class Relay: Sendable {
     let mistakes = LogBound()
     /// By reactor.
     package let sessions: [Sessions]
+    private let journal: SessionJournal
     private let resolvers: [Resolver]
     private let pools: [OriginPool]
     private let currentAccess: Mutex<Access>
@@ -68,7 +69,9 @@ package final class Relay: Sendable {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         pools = reactors.map { OriginPool(on: $0, life: limits.upstream) }
         outboxes = reactors.map { _ in Outbox() }
-        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits) }
+        let journal = SessionJournal(logger: logger)
+        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal) }
+        self.journal = journal
         self.limits = limits
         self.logger = logger
         let guesses = Guesses(logger: logger, tell: onWrongLogins)
@@ -82,6 +85,7 @@ package final class Relay: Sendable {
     package func apply(_ policy: Policy, in surroundings: Surroundings) {
         let next = Access(policy, surroundings: surroundings)
         currentAccess.withLock { $0 = next }
+        journal.isOn.store(policy.sessionLogging == .journal, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
         credentials.replaceUsers(policy.users)
     }

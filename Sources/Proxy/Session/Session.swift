@@ -191,6 +191,16 @@ final class Session: SessionOwner {
 
     var traffic: Traffic { handle?.traffic ?? Traffic() }
 
+    /// Notes what came of what the client wanted.
+    ///
+    /// - Parameters:
+    ///   - host: where it wanted to go; nil: it did not come to that.
+    ///   - claim: who the client said it was, if that was not right.
+    func note(_ outcome: SessionLog.Outcome, _ host: Host? = nil, port: UInt16 = 0, claim: String? = nil) {
+        let target = host.map { SessionLog.Target(host: $0, port: port) }
+        sessions.note(outcome, target, of: self, as: claim ?? user)
+    }
+
     func sessionEnded(_ traffic: Traffic) {
         handle = nil
         allowance.leave(in: sessions.ledger)

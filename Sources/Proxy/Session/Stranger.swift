@@ -36,6 +36,7 @@ extension Relay {
     /// The last words to a client that speaks another protocol than its listener: an error in the client's own.
     func farewell(to stranger: Stranger, _ client: Connection, of session: Session) -> Farewell {
         let (listener, offer) = (session.listener, right(for: stranger, client, of: session))
+        session.note(.otherProtocol(stranger.name))
         if mistakes.admits(session.address) {
             logger.notice(
                 "a client speaks \(stranger.name) to the \(listener.kind) listener \(listener.endpoint)",
