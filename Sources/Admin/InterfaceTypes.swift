@@ -63,7 +63,8 @@ extension Rule.Action: InterfaceEnumeration {
 extension Limit: InterfaceType {
     static let documentation = """
         What somebody may use up, over both proxies together; what is null is not limited.
-        subject: client (each address on its own; of IPv6 each /64 that is not local), client NETWORK (each address of it), user (each one), user NAME.
+        subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME.
+        An IPv6 client is counted by its /64, but where the gateway itself is in it.
         A limit that names somebody goes before the one for each.
         sessions: at once.
         rate: new sessions per second.

@@ -155,3 +155,5 @@ int linux_next_signal(int fd) {
 }
 
 void linux_trim_memory(void) { malloc_trim(0); }
+
+size_t linux_free_memory(void) { return mallinfo2().fordblks; }

@@ -252,7 +252,8 @@ package final class Ledger: Sendable {
     /// Whether its subject would be counted from the beginning in a new place as well.
     private func isIdle(_ entry: UnsafeMutablePointer<Entry>, at now: UInt64) -> Bool {
         entry.pointee.sessions.load(ordering: .relaxed) == 0
-            && entry.pointee.handshakes.load(ordering: .relaxed) == 0 && entry.pointee.begun.load(ordering: .relaxed) <= now
+            && entry.pointee.handshakes.load(ordering: .relaxed) == 0
+            && entry.pointee.begun.load(ordering: .relaxed) <= now
             && entry.pointee.sent.load(ordering: .relaxed) <= now
             && entry.pointee.received.load(ordering: .relaxed) <= now
     }

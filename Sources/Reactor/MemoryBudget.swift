@@ -17,7 +17,7 @@ package final class MemoryBudget: Sendable {
     static let fewest = 32
     /// How often the process looks at its memory unasked, in nanoseconds.
     private static let interval: UInt64 = 5_000_000_000
-    /// Growth that is worth giving back, beside an eighth of all.
+    /// Bytes that are worth giving back.
     private static let worthwhile = 4 << 20
 
     /// Bytes; 0: there is no bound.
@@ -65,8 +65,8 @@ package final class MemoryBudget: Sendable {
     }
 
     private func watch(_ doorbell: Doorbell, _ onShortage: @Sendable (Bool) -> Void) {
-        // What is in use when nothing can be given back.
-        var floor = measure()
+        // What was free when it was last given back.
+        var given = linux_free_memory()
         var lastShortage: UInt64 = 0
         while true {
             doorbell.wait(atMost: isShort ? 20_000_000 : Self.interval)
@@ -78,23 +78,23 @@ package final class MemoryBudget: Sendable {
                 lastShortage = now
                 // The tasks of the ended sessions give back what they hold in their reactors' next turns.
                 usleep(20_000)
-                giveBack()
-                floor = measure()
-                isPastLimit.store(floor > limit, ordering: .relaxed)
+                given = giveBack()
+                isPastLimit.store(measure() > limit, ordering: .relaxed)
             } else {
                 isPastLimit.store(false, ordering: .relaxed)
-                if measure() > floor + max(floor / 8, Self.worthwhile) {
-                    giveBack()
-                    floor = measure()
-                } else {
-                    floor = min(floor, measure())
-                }
+                let free = linux_free_memory()
+                if free > given + Self.worthwhile { given = giveBack() } else { given = min(given, free) }
             }
         }
     }
 
-    /// malloc_trim(3): free pages of every arena, which the allocator would keep for ever.
-    private func giveBack() { linux_trim_memory() }
+    /// malloc_trim(3): gives the free pages of every arena back, which the allocator would keep for ever.
+    ///
+    /// - Returns: what is free in the arenas still, given back or not.
+    private func giveBack() -> Int {
+        linux_trim_memory()
+        return linux_free_memory()
+    }
 
     /// Bytes that the process has in memory; 0: that cannot be known.
     private func measure() -> Int {

@@ -274,7 +274,9 @@ final class RoleProcess {
     }
 
     /// What came of its sessions lately.
-    func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList { try await fetch(.sessionLog(query)) }
+    func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList {
+        try await fetch(.sessionLog(query))
+    }
 
     /// Ends sessions.
     ///

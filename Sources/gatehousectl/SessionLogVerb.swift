@@ -51,7 +51,9 @@ struct SessionLogVerb: ParsableCommand {
 
     func run() throws {
         let daemon = try Daemon(global)
-        if let journal { return try daemon.change(SetSessionLogging(logging: journal == .on ? .journal : .quiet), manner) }
+        if let journal {
+            return try daemon.change(SetSessionLogging(logging: journal == .on ? .journal : .quiet), manner)
+        }
         try daemon.show(ListSessionLog(denied: denied, client: client, limit: limit)) { reply in
             guard !reply.entries.isEmpty else {
                 return print(denied ? "Nothing has come to nothing." : "Nobody has wanted anything yet.")

@@ -15,7 +15,9 @@ struct ServiceUnit {
     }
 
     /// A word that systemd does not know it warns of and passes over.
-    @Test("is what systemd-analyze is content with", .enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/systemd-analyze")))
+    @Test(
+        "is what systemd-analyze is content with",
+        .enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/systemd-analyze")))
     func verify() throws {
         let directory = NSTemporaryDirectory() + "gatehouse-unit-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

@@ -55,7 +55,9 @@ struct Attack: Sendable {
     private func act(on fd: Int32, among crowd: [Int32]) -> Bool {
         switch kind {
         case .guessing:
-            say(isSOCKS ? [5, 1, 2, 1, 5] + Array("alice".utf8) + [5] + Array("wrong".utf8) : request(login: true), on: fd)
+            say(
+                isSOCKS ? [5, 1, 2, 1, 5] + Array("alice".utf8) + [5] + Array("wrong".utf8) : request(login: true),
+                on: fd)
             var answer = [UInt8](repeating: 0, count: 512)
             while recv(fd, &answer, answer.count, 0) > 0 {}
             return false
@@ -84,7 +86,9 @@ struct Attack: Sendable {
 
     private func request(login: Bool) -> [UInt8] {
         // alice:wrong
-        Array("GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nProxy-Authorization: Basic YWxpY2U6d3Jvbmc=\r\n\r\n".utf8)
+        Array(
+            "GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nProxy-Authorization: Basic YWxpY2U6d3Jvbmc=\r\n\r\n"
+                .utf8)
     }
 
     private func say(_ bytes: [UInt8], on fd: Int32) { _ = send(fd, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }

@@ -206,7 +206,8 @@ enum Command {
             kind: kind, proxy: proxy, origin: origin, isSOCKS: options.text("way") == "socks5",
             attackers: try options.number("count", default: 64, atLeast: 1))
         Record.print(
-            "attack", ["tries": Double(attack.run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5)))])
+            "attack", ["tries": Double(attack.run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5)))]
+        )
     }
 
     private static func keepSilent(_ arguments: ArraySlice<String>) throws(Failure) -> Never {

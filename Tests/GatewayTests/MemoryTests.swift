@@ -18,7 +18,8 @@ struct MemoryTests {
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         // All of the many come from one address.
         try home.ctl(
-            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups", "none")
+            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
+            "none")
     }
 
     /// What of the process is in memory, in kB.
@@ -63,7 +64,9 @@ struct MemoryTests {
 
     @Test(
         "Beyond the bound the clients that ask for nothing go, the others are served, and the log says so once",
-        arguments: [[0x16, 3, 1, 2, 0], Array("GET http://a/ HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 15_000)])
+        arguments: [
+            [0x16, 3, 1, 2, 0], Array("GET http://a/ HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 15_000),
+        ])
     func bound(saying bytes: [UInt8]) throws {
         home.memory = "400M"
         try ready()

@@ -47,9 +47,10 @@ private var things: [Thing] {
             isInEffect: { try $0.status(through: "192.168.77.1:3128") == "403" }),
         Thing(
             add: ["limit", "set", "client", "--sessions", "5000"], remove: ["limit", "remove", "client"], list: "limit",
-            member: "limits", 
+            member: "limits",
             json: ["subject": "client", "sessions": 5000, "rate": 500, "handshakes": 512, "lookups": 64], type: "Limit",
-            line: "limit client: 5000 sessions, 500 new sessions per second, 512 handshakes, 64 lookups", isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
+            line: "limit client: 5000 sessions, 500 new sessions per second, 512 handshakes, 64 lookups",
+            isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
         Thing(
             add: ["zone", "add", "things", "--interface", "wifi9"], remove: ["zone", "remove", "things"], list: "zone",
             member: "zones", json: ["name": "things", "interfaces": ["wifi9"]], type: "Zone", line: "zone things wifi9",

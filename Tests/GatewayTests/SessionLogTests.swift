@@ -22,18 +22,23 @@ struct SessionLogTests {
         let all = try home.ctl("session", "log")
         #expect(all.contains("\(Home.wanHost):\(origin.port)"))
         #expect(all.firstMatch(of: /192\.168\.77\.10:\d+ +- +203\.0\.113\.10:\d+ +allowed/) != nil, "\(all)")
-        #expect(all.firstMatch(of: /203\.0\.113\.99:80 +denied +203\.0\.113\.99 is not allowed: rule 1 denies it/) != nil, "\(all)")
+        #expect(
+            all.firstMatch(of: /203\.0\.113\.99:80 +denied +203\.0\.113\.99 is not allowed: rule 1 denies it/) != nil,
+            "\(all)")
         #expect(all.firstMatch(of: /203\.0\.113\.10:9 +failed +.*refused/) != nil, "\(all)")
         let some = try home.ctl("session", "log", "--denied")
         #expect(!some.contains("allowed ") && some.contains("rule 1 denies it"), "\(some)")
         #expect(try home.ctl("session", "log", "--client", "10.0.0.0/8").contains("Nobody"))
-        let json = try JSONSerialization.jsonObject(with: Data(try home.ctl("--json", "session", "log", "--denied").utf8))
+        let json = try JSONSerialization.jsonObject(
+            with: Data(try home.ctl("--json", "session", "log", "--denied").utf8))
         let entries = (json as? [String: Any])?["entries"] as? [[String: Any]] ?? []
         #expect(entries.contains { $0["rule"] as? Int == 1 && $0["verdict"] as? String == "denied" }, "\(entries)")
         withExtendedLifetime(tunnel) {}
     }
 
-    @Test("The daemon's log says nothing of sessions until it is switched on, and then has a line with the fields of each")
+    @Test(
+        "The daemon's log says nothing of sessions until it is switched on, and then has a line with the fields of each"
+    )
     func journal() throws {
         let home = try Home.ready()
         func ask() throws {
@@ -48,7 +53,9 @@ struct SessionLogTests {
         try ask()
         #expect(eventually { said().contains("TARGET=10.9.9.9:80") })
         let line = try #require(said().split(separator: "\n").first { $0.contains("TARGET=10.9.9.9:80") })
-        #expect(line.contains("CLIENT=192.168.77.10:") && line.contains("VERDICT=denied") && line.contains("REASON=10.9.9.9"))
+        #expect(
+            line.contains("CLIENT=192.168.77.10:") && line.contains("VERDICT=denied")
+                && line.contains("REASON=10.9.9.9"))
         // It is a part of the policy: another daemon on the same state goes on with it.
         try home.stop()
         try home.start()
@@ -79,7 +86,9 @@ struct SessionLogTests {
         for line in ["TARGET=203.0.113.99:80", "VERDICT=denied", "RULE=1", "PRIORITY=5", "SYSLOG_IDENTIFIER=http"] {
             #expect(lines.contains(line), "\(entry)")
         }
-        #expect(lines.contains { $0.hasPrefix("CLIENT=192.168.77.10:") } && lines.contains { $0.hasPrefix("MESSAGE=session denied") })
+        #expect(
+            lines.contains { $0.hasPrefix("CLIENT=192.168.77.10:") }
+                && lines.contains { $0.hasPrefix("MESSAGE=session denied") })
         #expect(lines.contains { $0.hasPrefix("REASON=203.0.113.99 is not allowed") })
     }
 

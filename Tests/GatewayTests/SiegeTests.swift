@@ -33,13 +33,15 @@ struct SiegeTests {
         try home.ctl("rule", "add", "allow", "--to", "127.0.0.0/8")
         try home.ctl("user", "add", "alice", "--password-stdin", input: "right password\n")
         let server = try RunningProgram(
-            [programs + "gatehouse-load", "origin", "--port", "1234"], in: home.gateway, log: home.directory + "/origin")
+            [programs + "gatehouse-load", "origin", "--port", "1234"], in: home.gateway, log: home.directory + "/origin"
+        )
         try home.gateway.run(programs + "gatehouse-load", "wait", "--proxy", "127.0.0.1:1234", "--seconds", "10")
         let quiet = try household(kind, 1090, seconds: 2)
         // Nobody's name server answers in these namespaces: 203.0.113.10 has none.
         let attackers = try RunningProgram(
             [
-                "nice", "-n", "19", programs + "gatehouse-load", "attack", attack, "--origin", "127.0.0.1:1234", "--way",
+                "nice", "-n", "19", programs + "gatehouse-load", "attack", attack, "--origin", "127.0.0.1:1234",
+                "--way",
                 kind.rawValue, "--proxy", "127.0.0.1:1090", "--seconds", "30",
             ], in: home.gateway, log: home.directory + "/attack")
         var busy = (p99: Double.infinity, errors: 0.0)

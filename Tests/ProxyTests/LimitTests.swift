@@ -62,7 +62,9 @@ import Testing
         _ = try await tunnel(gateway, origin)
     }
 
-    @Test func `Clients that say nothing are bounded, over both proxies, and those that ask for something are not`() async throws {
+    @Test func `Clients that say nothing are bounded, over both proxies, and those that ask for something are not`()
+        async throws
+    {
         let ledger = try Ledger()
         let quotas = [Limit(subject: .eachClient, handshakes: 4)]
         let (first, second) = (try Gateway(quotas: quotas, ledger: ledger), try Gateway(quotas: quotas, ledger: ledger))
@@ -90,7 +92,9 @@ import Testing
         withExtendedLifetime((standing, silent)) {}
     }
 
-    @Test func `A client over its limit costs no derivation of a password, and is not told that it is wrong`() async throws {
+    @Test func `A client over its limit costs no derivation of a password, and is not told that it is wrong`()
+        async throws
+    {
         let gateway = try Gateway(
             authentication: .required, users: alice, quotas: [Limit(subject: .eachClient, sessions: 1)])
         let first = try await Peer.connect(to: gateway.http)

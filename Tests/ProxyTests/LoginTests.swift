@@ -21,7 +21,8 @@ import Testing
 
     private func basic(_ name: String, _ password: String) -> String {
         let credentials = Data("\(name):\(password)".utf8).base64EncodedString()
-        return "GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\nProxy-Authorization: Basic \(credentials)\r\n\r\n"
+        return
+            "GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\nProxy-Authorization: Basic \(credentials)\r\n\r\n"
     }
 
     /// Guesses from one address until it is told to stop, as fast as it is answered.
@@ -120,7 +121,8 @@ import Testing
 
     @Test func `A login that is wrong reaches the log and the supervisor's ear from both protocols`() async throws {
         let told = Mutex<[WrongLogins]>([])
-        let gateway = try Gateway(authentication: .required, users: users) { wrong in told.withLock { $0.append(wrong) } }
+        let gateway = try Gateway(authentication: .required, users: users) { wrong in told.withLock { $0.append(wrong) }
+        }
         for index in 0..<10 {
             let client = try await Peer.connect(to: index.isMultiple(of: 2) ? gateway.socks5 : gateway.http)
             if index.isMultiple(of: 2) {

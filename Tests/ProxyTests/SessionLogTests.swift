@@ -52,7 +52,9 @@ import Testing
         #expect(await log(gateway, leavesOutAllowed: true).isEmpty)
     }
 
-    @Test(arguments: [true, false]) func `What a rule or the guard denied is told with the rule`(isSOCKS: Bool) async throws {
+    @Test(arguments: [true, false]) func `What a rule or the guard denied is told with the rule`(isSOCKS: Bool)
+        async throws
+    {
         let rule = Rule(id: 7, action: .deny, domain: "games.example")
         let gateway = try Gateway(rules: [rule])
         for (host, isRule) in [("games.example", true), ("10.0.0.1", false)] {
@@ -138,11 +140,15 @@ import Testing
         #expect(try await entry(elsewhere).reason?.contains("does not serve this network") == true)
     }
 
-    @Test func `What is remembered is bounded, the latest stays, and what is allowed pushes out nothing else`() async throws {
+    @Test func `What is remembered is bounded, the latest stays, and what is allowed pushes out nothing else`()
+        async throws
+    {
         let gateway = try Gateway(
             quotas: [Limit(subject: .eachClient)])
         let origin = try Origin()
-        Thread.detachNewThread { while case let client = accept(origin.descriptor, nil, nil), client >= 0 { close(client) } }
+        Thread.detachNewThread {
+            while case let client = accept(origin.descriptor, nil, nil), client >= 0 { close(client) }
+        }
         let denied = try await gateway.greeted()
         try await denied.send(connect("denied.invalid", 80))
         _ = try await denied.receive(2)

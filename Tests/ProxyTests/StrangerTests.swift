@@ -5,8 +5,11 @@ import Testing
 /// Clients that come to the wrong port, or say the right thing in a way of their own (RFC 1928 §3, RFC 8446 §6).
 @Suite(.timeLimit(.minutes(1))) struct StrangerTests {
     /// What Tor answers: a person who set the wrong port sees a sentence, and which port is right.
-    @Test(arguments: ["GET http://example.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", "CONNECT a:443 HTTP/1.1\r\n\r\n"])
-    func `HTTP on a SOCKS port is told so, with the right port, and no reset overtakes it`(request: String) async throws {
+    @Test(arguments: [
+        "GET http://example.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", "CONNECT a:443 HTTP/1.1\r\n\r\n",
+    ])
+    func `HTTP on a SOCKS port is told so, with the right port, and no reset overtakes it`(request: String) async throws
+    {
         let gateway = try Gateway()
         let client = try await Peer.connect(to: gateway.socks5)
         try await client.send(Array(request.utf8) + [UInt8](repeating: 7, count: 100_000))
@@ -49,7 +52,8 @@ import Testing
         #expect(try await client.receive(6) == [5, 2, 1, 0, 5, 0])
     }
 
-    @Test(arguments: [([5, 2, 2, 0], [5, 0]), ([5, 3, 0, 1, 2], [5, 0]), ([5, 1, 1], [5, 0xff])] as [([UInt8], [UInt8])])
+    @Test(
+        arguments: [([5, 2, 2, 0], [5, 0]), ([5, 3, 0, 1, 2], [5, 0]), ([5, 1, 1], [5, 0xff])] as [([UInt8], [UInt8])])
     func `Where no password is asked for, none is what is chosen`(greeting: [UInt8], answer: [UInt8]) async throws {
         let gateway = try Gateway()
         let client = try await Peer.connect(to: gateway.socks5)
@@ -57,10 +61,12 @@ import Testing
         #expect(try await client.receive(2) == answer)
     }
 
-    @Test(arguments: [
-        ("[::1]", 2), ("::1", 2), ("[::ffff:127.0.0.1]", 0), ("[fe80::1%25eth0]", 1), ("[fe80::1%eth0]", 1), ("[]", 1),
-        ("[127.0.0.1]", 1), ("[::1", 1), ("::1]", 1), ("[[::1]]", 1), ("[example.test]", 1),
-    ] as [(String, UInt8)])
+    @Test(
+        arguments: [
+            ("[::1]", 2), ("::1", 2), ("[::ffff:127.0.0.1]", 0), ("[fe80::1%25eth0]", 1), ("[fe80::1%eth0]", 1),
+            ("[]", 1),
+            ("[127.0.0.1]", 1), ("[::1", 1), ("::1]", 1), ("[[::1]]", 1), ("[example.test]", 1),
+        ] as [(String, UInt8)])
     func `An IPv6 address in the place of a name may have brackets, and is judged as that address`(
         text: String, code: UInt8
     ) async throws {

@@ -47,7 +47,8 @@ struct PasswordTests {
     @Test(
         "From standard input it has one line of 1 to 255 bytes",
         arguments: [
-            ("", "empty"), ("\n", "empty"), ("sécret7\n", "7 characters, and 8 are the least"), ("x\n", "`--weak`"), ("a\nb\n", "second line"), (String(repeating: "x", count: 256), "255"),
+            ("", "empty"), ("\n", "empty"), ("sécret7\n", "7 characters, and 8 are the least"), ("x\n", "`--weak`"),
+            ("a\nb\n", "second line"), (String(repeating: "x", count: 256), "255"),
         ])
     func standardInput(input: String, reason: String) throws {
         let home = try Home()

@@ -278,7 +278,8 @@ struct VerbTests {
         let none = try home.ctl("limit", "remove", "client")
         #expect(none.errors.contains("--handshakes none --lookups none` switches it off"), "\(none)")
         let off = try home.ctl(
-            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups", "none")
+            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
+            "none")
         #expect(off.output.hasPrefix("+ limit client: no bound\n"), "\(off)")
         #expect(try !home.ctl("limit", "list").output.contains("default"))
         #expect(try home.ctl("limit", "remove", "client").output.hasPrefix("- limit client: no bound\n"))

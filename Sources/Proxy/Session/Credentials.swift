@@ -141,7 +141,9 @@ final class Credentials: Sendable {
 
     private func known(_ login: Login, _ digest: Digest) -> Account? {
         state.withLock { state in
-            guard let hash = state.known[digest], let account = state.accounts[login.normalized.name] else { return nil }
+            guard let hash = state.known[digest], let account = state.accounts[login.normalized.name] else {
+                return nil
+            }
             return account.hash == hash ? account : nil
         }
     }

@@ -94,7 +94,8 @@ final class Session: SessionOwner {
     /// Other limits are in force.
     func change(to limits: LimitTable) {
         allowance.change(
-            client: (limits.client(at: address), limits.limit(forClient: address)), user: user.map { ($0, limits.limit(forUser: $0)) },
+            client: (limits.client(at: address), limits.limit(forClient: address)),
+            user: user.map { ($0, limits.limit(forUser: $0)) },
             in: sessions.ledger)
         throttle(limits)
     }

@@ -102,7 +102,9 @@ extension SessionLog.Entry {
             client: Endpoint(address: client.address.unmapped, port: client.port), user: user, verdict: outcome.verdict,
             reason: outcome.reason, rule: outcome.rule)
         entry.target = target.map { target in
-            if case .address(.v6(let bits)) = target.host { return "\(Endpoint(address: .v6(bits), port: target.port))" }
+            if case .address(.v6(let bits)) = target.host {
+                return "\(Endpoint(address: .v6(bits), port: target.port))"
+            }
             return "\(target.host):\(target.port)"
         }
         return entry
