@@ -109,7 +109,7 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "gatehoused", "gatehousectl",
+                "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "CLinux", "gatehoused", "gatehousectl",
                 "gatehouse-load",
             ]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),

@@ -3,16 +3,17 @@
 
 extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     package init?(_ text: some StringProtocol) {
-        self.init(utf8: text.utf8)
+        self.init(utf8: Array(text.utf8))
     }
 
     package init?(_ description: String) {
-        self.init(utf8: description.utf8)
+        self.init(utf8: Array(description.utf8))
     }
 
-    package init?(utf8 bytes: some Collection<UInt8>) {
+    /// Not generic: each request asks, and a generic function is not specialised for another module.
+    package init?(utf8 bytes: [UInt8]) {
         if bytes.contains(UInt8(ascii: ":")) {
-            guard let bits = parseIPv6(Array(bytes)) else { return nil }
+            guard let bits = parseIPv6(bytes) else { return nil }
             self = .v6(bits)
         } else {
             guard let bits = parseIPv4(bytes) else { return nil }

@@ -135,12 +135,12 @@ extension DoorState: InterfaceUnion {
     static let interfaceName = "Door"
     static let documentation = """
         How the door stands: what the kernel is to hold, and whether it does.
-        why: the reason of left, fallback and refused.
+        why: the reason of left, unknown, fallback and refused.
         until: when a trial ends, in seconds since 1970, UTC.
         """
     static let samples: [DoorState] = [
-        .off, .starting, .enforced, .observing, .left(why: "why"), .fallback(why: "why"), .refused(why: "why"),
-        .trial(until: 7),
+        .off, .starting, .enforced, .observing, .left(why: "why"), .unknown(why: "why"),
+        .fallback(why: "why"), .refused(why: "why"), .trial(until: 7),
     ]
 }
 
@@ -150,6 +150,7 @@ extension DoorState.Name: InterfaceEnumeration {
         enforced: the kernel holds the ruleset.
         observing: the ruleset is shown only.
         left: nothing is asked of the kernel, which holds a table from before.
+        unknown: nothing is asked of the kernel, and what it holds cannot be read.
         fallback: the store cannot be read.
         refused: the kernel does not hold the ruleset.
         trial: the kernel holds the ruleset until somebody confirms it or the time is up.

@@ -27,6 +27,19 @@ package struct Status: Codable, Hashable, Sendable {
     }
 }
 
+extension Status {
+    /// For callers who are no operators: that something is wrong, and nothing of what the operator has given names to.
+    package var withoutNames: Status {
+        var status = self
+        let who = "root and members of the group gatehouse are told"
+        status.firewall.door = firewall.door.explained(by: "\(who) why")
+        if !warnings.isEmpty {
+            status.warnings = ["\(warnings.count) warning\(warnings.count == 1 ? "" : "s"), which \(who)"]
+        }
+        return status
+    }
+}
+
 package struct RoleStatus: InterfaceType, Hashable, Sendable {
     package static let documentation = """
         A process of the daemon.

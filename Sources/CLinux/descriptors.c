@@ -127,10 +127,6 @@ int linux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) {
     return control(epoll, EPOLL_CTL_ADD, fd, events, data);
 }
 
-int linux_epoll_modify(int epoll, int fd, uint32_t events, uint64_t data) {
-    return control(epoll, EPOLL_CTL_MOD, fd, events, data);
-}
-
 int linux_epoll_delete(int epoll, int fd) { return control(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
 
 int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_ms) {

@@ -23,9 +23,14 @@ static uint64_t every_right(int version) {
     return rights;
 }
 
-int linux_restrict_files(const char *const *readable, int count) {
+int linux_landlock_version(void) {
     int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 0) return -errno;
+    return version < 0 ? -errno : version;
+}
+
+int linux_restrict_files(const char *const *readable, int count) {
+    int version = linux_landlock_version();
+    if (version < 0) return version;
     struct landlock_ruleset_attr attributes = {.handled_access_fs = every_right(version)};
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (ruleset < 0) return -errno;

@@ -81,6 +81,14 @@ int linux_has_kernel_tls(void) {
     return is_there;
 }
 
+int linux_is_tcp_listener(int fd) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &length) < 0 || value != IPPROTO_TCP) return 0;
+    length = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+}
+
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;
@@ -104,12 +112,19 @@ int linux_packet_pair(int ends[2]) {
 enum { most_descriptors = 16 };
 
 long linux_send_packet(int fd, const void *bytes, size_t length, const int *descriptors, int count) {
+    return linux_send_packet_to(fd, NULL, 0, bytes, length, descriptors, count);
+}
+
+long linux_send_packet_to(
+    int fd, const struct sockaddr *address, socklen_t address_length, const void *bytes, size_t length,
+    const int *descriptors, int count) {
     union {
         char space[CMSG_SPACE(most_descriptors * sizeof(int))];
         struct cmsghdr align;
     } control = {0};
     struct iovec vector = {.iov_base = (void *)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    struct msghdr message = {
+        .msg_name = (void *)address, .msg_namelen = address_length, .msg_iov = &vector, .msg_iovlen = 1};
     if (count > most_descriptors) return -EINVAL;
     if (count > 0) {
         message.msg_control = control.space;

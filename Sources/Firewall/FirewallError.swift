@@ -25,7 +25,8 @@ package struct FirewallError: Error, Hashable, Sendable, CustomStringConvertible
             case _ where step?.asksForSocket == true && Self.says(errno, unknown: true):
                 ": this kernel has no nft_socket, which SOCKS5's UDP and BIND need "
                     + "(modprobe nft_socket; inside a container on its host)"
-            case EPERM: ": it needs CAP_NET_ADMIN (run as root, or use --firewall observe)"
+            case EPERM:
+                ": it needs CAP_NET_ADMIN (run gatehoused as root; without it --firewall observe shows the ruleset)"
             case EPROTONOSUPPORT, EAFNOSUPPORT, EOPNOTSUPP:
                 ": the kernel has no nf_tables (modprobe nf_tables, or use --firewall observe)"
             default: ""

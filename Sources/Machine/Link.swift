@@ -10,12 +10,22 @@ struct Link: Hashable, Sendable {
     var bridge: UInt32?
 
     static func all() throws(MachineFailure) -> [Link] {
-        let getLink: UInt16 = 18
         let request = NetlinkRequest(
             family: .route, type: getLink, isDump: true, payload: [UInt8](repeating: 0, count: headSize))
         return try request.messages().compactMap(Link.init)
     }
 
+    /// nil: there is none with this number, as there is none with 0.
+    static func with(index: UInt32) -> Link? {
+        guard index != 0 else { return nil }
+        var payload = [UInt8](repeating: 0, count: 4)
+        payload.append(index)
+        payload += [UInt8](repeating: 0, count: headSize - payload.count)
+        let request = NetlinkRequest(family: .route, type: getLink, isDump: false, payload: payload)
+        return (try? request.messages())?.first.flatMap(Link.init)
+    }
+
+    private static let getLink: UInt16 = 18
     /// Of a `struct ifinfomsg` (linux/rtnetlink.h).
     private static let headSize = 16
 

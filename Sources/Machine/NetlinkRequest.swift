@@ -6,6 +6,7 @@ struct NetlinkRequest {
     enum Family: Int32 {
         case route = 0
         case socketDiagnosis = 4
+        case netfilter = 12
     }
 
     /// What a message carries behind its header.

@@ -70,9 +70,7 @@ extension Route {
 }
 
 extension Interface {
-    /// The name of the interface with this number; nil: there is none, as there is none with 0.
-    package static func name(of index: UInt32) -> String? {
-        var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-        return if_indextoname(index, &buffer).map { String(cString: $0) }
-    }
+    /// The name of the interface with this number; nil: there is none, as there is none with 0. Asked over netlink, since
+    /// if_indextoname(3) needs a socket of a kind that the firewall role may not make.
+    package static func name(of index: UInt32) -> String? { Link.with(index: index)?.name }
 }

@@ -23,8 +23,8 @@ extension Policy {
         // Names that are none, or an address's, are nothing to put into a certificate.
         if let own = try? Host(host), case .name(let name) = own, !name.utf8.contains(UInt8(ascii: "_")) {
             names.insert(name, at: 0)
-            // What multicast DNS answers to (RFC 6762 §3).
-            if !name.utf8.contains(UInt8(ascii: ".")) { names.insert("\(name).local", at: 1) }
+            // What multicast DNS answers to (RFC 6762 §3), where anybody can ask.
+            if hearsMulticastDNS, !name.utf8.contains(UInt8(ascii: ".")) { names.insert("\(name).local", at: 1) }
         }
         var addresses: [IPAddress] = []
         for listener in listeners {
@@ -34,6 +34,16 @@ extension Policy {
         }
         var seen: Set<String> = []
         return CertificateNames(names: names.filter { seen.insert($0).inserted }, addresses: addresses)
+    }
+}
+
+extension Policy {
+    /// Whether a question to this machine's multicast DNS gets in.
+    private var hearsMulticastDNS: Bool {
+        firewall == .observe
+            || openings.flatMap(\.services).contains { service in
+                if case .ports(.udp, let ports) = service { ports.contains(5353) } else { false }
+            }
     }
 }
 

@@ -49,7 +49,7 @@ package struct Changes: Hashable, Sendable {
 extension Policy {
     /// What leads from `former` to this policy. Nothing, if they differ in the order of things alone: that decides nothing.
     package func changes(from former: Policy) -> Changes {
-        let (before, after) = (former.things, things)
+        let (before, after) = differing(from: former)
         let removed = before.filter { after[$0.key] == nil }.map { ($0.key, Changes.Change.removed($0.value)) }
         let others: [(Changes.Key, Changes.Change)] = after.compactMap { key, thing in
             guard let earlier = before[key] else { return (key, .added(thing)) }
@@ -106,6 +106,24 @@ extension Policy {
             + rules.map { .rule($0) } + limits.map { .limit($0) } + openings.map { .opening($0) }
             + [.firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging)]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
+    }
+
+    /// The things of `former` and of this policy, without those that nothing happened to.
+    private func differing(
+        from former: Policy
+    ) -> (before: [Changes.Key: Changes.Thing], after: [Changes.Key: Changes.Thing]) {
+        var (before, after) = (former, self)
+        func trim<Thing: Equatable>(_ list: WritableKeyPath<Policy, [Thing]>) {
+            let (mine, others) = self[keyPath: list].trimmed(against: former[keyPath: list])
+            (after[keyPath: list], before[keyPath: list]) = (Array(mine), Array(others))
+        }
+        trim(\.zones)
+        trim(\.listeners)
+        trim(\.users)
+        trim(\.rules)
+        trim(\.limits)
+        trim(\.openings)
+        return (before.things, after.things)
     }
 }
 

@@ -11,6 +11,8 @@ package enum DoorState: Hashable, Sendable {
     case observing
     /// Nothing is asked of the kernel, which holds a table of ours from before.
     case left(why: String)
+    /// Nothing is asked of the kernel, and what it holds cannot be read.
+    case unknown(why: String)
     /// The store cannot be read; the kernel holds the last ruleset that is known, or, where none was ever enforced, nothing.
     case fallback(why: String)
     /// The kernel does not hold the ruleset in force.
@@ -20,7 +22,7 @@ package enum DoorState: Hashable, Sendable {
 
     /// The state in one word.
     package enum Name: String, Codable, Hashable, Sendable, CaseIterable {
-        case off, starting, enforced, observing, left, fallback, refused, trial
+        case off, starting, enforced, observing, left, unknown, fallback, refused, trial
     }
 
     package var name: Name {
@@ -30,6 +32,7 @@ package enum DoorState: Hashable, Sendable {
         case .enforced: .enforced
         case .observing: .observing
         case .left: .left
+        case .unknown: .unknown
         case .fallback: .fallback
         case .refused: .refused
         case .trial: .trial
@@ -39,8 +42,19 @@ package enum DoorState: Hashable, Sendable {
     /// The reason, of a state that has one.
     package var why: String? {
         switch self {
-        case .left(let why), .fallback(let why), .refused(let why): why
+        case .left(let why), .unknown(let why), .fallback(let why), .refused(let why): why
         case .off, .starting, .enforced, .observing, .trial: nil
+        }
+    }
+
+    /// The same state with another reason, if it has one.
+    package func explained(by why: String) -> DoorState {
+        switch self {
+        case .left: .left(why: why)
+        case .unknown: .unknown(why: why)
+        case .fallback: .fallback(why: why)
+        case .refused: .refused(why: why)
+        case .off, .starting, .enforced, .observing, .trial: self
         }
     }
 
@@ -48,7 +62,7 @@ package enum DoorState: Hashable, Sendable {
     package var isFault: Bool {
         switch self {
         case .fallback, .refused: true
-        case .off, .starting, .enforced, .observing, .left, .trial: false
+        case .off, .starting, .enforced, .observing, .left, .unknown, .trial: false
         }
     }
 
@@ -56,7 +70,7 @@ package enum DoorState: Hashable, Sendable {
     package var isHeld: Bool {
         switch self {
         case .enforced, .trial: true
-        case .off, .starting, .observing, .left, .fallback, .refused: false
+        case .off, .starting, .observing, .left, .unknown, .fallback, .refused: false
         }
     }
 }
@@ -70,6 +84,7 @@ extension DoorState: CustomStringConvertible {
         case .enforced: "the kernel holds the ruleset"
         case .observing: "the ruleset is shown only; nothing is filtered"
         case .left(let why): why
+        case .unknown(let why): "nobody knows what the kernel holds: \(why)"
         case .fallback(let why): why
         case .refused(let why): "the kernel does NOT hold this ruleset: \(why)"
         case .trial: "the kernel holds the ruleset on trial; `gatehousectl confirm` keeps it"
@@ -93,6 +108,7 @@ extension DoorState: Codable {
             case .enforced: .enforced
             case .observing: .observing
             case .left: .left(why: try why())
+            case .unknown: .unknown(why: try why())
             case .fallback: .fallback(why: try why())
             case .refused: .refused(why: try why())
             case .trial: .trial(until: try fields.decode(Int.self, forKey: .until))

@@ -1,6 +1,7 @@
 // How limits and rules are written and read.
 
 import Address
+import Glibc
 
 extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
     /// `client`, `client NETWORK`, `user`, `user NAME`.
@@ -66,10 +67,21 @@ extension Listener: CustomStringConvertible {
 }
 
 extension Opening: CustomStringConvertible {
-    /// `ssh tcp 22 from home`, `dns tcp 53, udp 53 from interface:eth1, 10.0.0.0/8`.
+    /// `ssh tcp 22 from home`, `dns tcp 53, udp 53 from interface:eth1, 10.0.0.0/8`, `web tcp 80 from home until 2026-11-29
+    /// 14:05:00 UTC`.
     package var description: String {
         let source = source.map { ", \($0)" } ?? ""
-        return "\(name) \(what) from \(place)" + source
+        return "\(name) \(what) from \(place)" + source + (until.map { " until \(Self.time($0))" } ?? "")
+    }
+
+    /// Seconds since 1970 as a date and a time of day that are the same wherever they are read.
+    private static func time(_ seconds: Int) -> String {
+        var time = time_t(seconds)
+        var parts = tm()
+        guard gmtime_r(&time, &parts) != nil else { return "\(seconds)" }
+        var text = [CChar](repeating: 0, count: 64)
+        let length = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S UTC", &parts)
+        return String(decoding: text[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

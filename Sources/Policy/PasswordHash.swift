@@ -18,7 +18,8 @@ package struct PasswordHash: Hashable, Sendable, LosslessStringConvertible {
 
     /// nil also for a cost beyond what a small gateway can bear: N up to 2^17, r up to 16, p up to 4 (256 MiB at most).
     package init?(_ description: String) {
-        let parts = description.split(separator: "$", omittingEmptySubsequences: false)
+        let parts = description.utf8.split(separator: UInt8(ascii: "$"), omittingEmptySubsequences: false)
+            .map { Substring($0) }
         guard parts.count == 6, parts[0] == "scrypt",
             let log2N = Int(parts[1]), (10...17).contains(log2N),
             let r = Int(parts[2]), (1...16).contains(r),
@@ -39,13 +40,24 @@ private func hexadecimal(_ bytes: [UInt8]) -> String {
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }
 
+/// Quick, for every user's hash is read at each change of the policy.
 private func hexadecimal(_ text: Substring) -> [UInt8]? {
-    let digits = text.utf8.map { UInt8(String(UnicodeScalar($0)), radix: 16) }
-    guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-        guard let high = digits[index], let low = digits[index + 1] else { return nil }
-        bytes.append(high << 4 | low)
+    var high: UInt8?
+    for character in text.utf8 {
+        let digit: UInt8
+        switch character {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = character - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = character - UInt8(ascii: "A") + 10
+        default: return nil
+        }
+        if let first = high {
+            bytes.append(first << 4 | digit)
+            high = nil
+        } else {
+            high = digit
+        }
     }
-    return bytes
+    return high == nil ? bytes : nil
 }

@@ -14,12 +14,17 @@ extension Policy {
     ///     policy that was in force, which what the machine lacks or has since must not shut.
     package func check(in surroundings: Surroundings, since former: Policy? = nil, isNew: Bool? = nil) throws(Refusal) {
         let isNew = isNew ?? (former == nil)
+        let faults = faults(in: surroundings, isNew: isNew, beyond: former)
+        // Most policies have none, and the former one need not be looked through then.
+        if faults.isEmpty { return }
         let known = Set(former?.faults(in: surroundings, isNew: isNew) ?? [])
-        if let fault = faults(in: surroundings, isNew: isNew).first(where: { !known.contains($0) }) { throw fault }
+        if let fault = faults.first(where: { !known.contains($0) }) { throw fault }
     }
 
     /// Everything that is wrong with the policy. The same fault reads the same in every policy that has it.
-    private func faults(in surroundings: Surroundings, isNew: Bool) -> [Refusal] {
+    ///
+    /// - Parameter former: a policy whose faults do not matter; nil: all do.
+    private func faults(in surroundings: Surroundings, isNew: Bool, beyond former: Policy? = nil) -> [Refusal] {
         var faults: [Refusal] = []
         func note(_ check: () throws(Refusal) -> Void) {
             do throws(Refusal) { try check() } catch { faults.append(error) }
@@ -34,8 +39,11 @@ extension Policy {
             note { () throws(Refusal) in try check(listener, in: surroundings, isNew: isNew) }
         }
         var names: Set<String> = []
-        for user in users {
+        // A user's hash takes a while to read, and nothing else decides whether it is a good one.
+        for user in users.trimmed(against: former?.users ?? []).mine {
             note { () throws(Refusal) in try Self.check(user) }
+        }
+        for user in users {
             if !names.insert(user.name).inserted {
                 faults.append(
                     Refusal("user \(user.name) exists twice; `gatehousectl user remove \(user.name)` and add it again"))

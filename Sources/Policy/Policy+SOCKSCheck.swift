@@ -19,8 +19,8 @@ extension Policy {
         }
         try Self.checkRange(socks.udpPorts, option: "--udp-ports")
         try Self.checkRange(socks.bindPorts, option: "--bind-ports")
-        let others = listeners.filter { $0.endpoint != listener.endpoint } + [listener]
-        for other in others {
+        try Self.checkRoom(for: listener, beside: listener)
+        for other in listeners where other.endpoint != listener.endpoint {
             try Self.checkRoom(for: other, beside: listener)
             try Self.checkRoom(for: listener, beside: other)
         }

@@ -1,8 +1,8 @@
 package import Address
 
 extension Policy {
-    /// Makes this machine a gateway in one step: both proxies on the home interface's IPv4 address, for the home, and
-    /// everything else shut. Doing it again changes nothing; doing it after the home's address or interface changed moves all
+    /// Makes this machine a gateway in one step: both proxies on the home interface's address, for the home, and everything
+    /// else shut. Doing it again changes nothing; doing it after the home's address or interface changed moves all
     /// listeners of the old address along.
     ///
     /// - Parameters:
@@ -13,8 +13,8 @@ extension Policy {
         lan interface: String, wan: String?, allowSSH: Bool, isForced: Bool = false, surroundings: Surroundings
     ) throws(Refusal) {
         try Self.checkSides(lan: interface, wan: wan, isForced: isForced, in: surroundings)
-        guard let address = surroundings.interface(named: interface)?.firstIPv4 else {
-            throw Refusal("\(interface) has no IPv4 address yet; give it one, then run `gatehousectl setup` again")
+        guard let address = surroundings.interface(named: interface)?.ownAddress else {
+            throw Refusal("\(interface) has no address yet; give it one, then run `gatehousectl setup` again")
         }
         var changed = self
         changed.bind(interface, to: Zone.home)
@@ -144,10 +144,11 @@ extension Surroundings {
 }
 
 extension Surroundings.Interface {
-    /// The interface's first IPv4 address that is not link-local.
-    package var firstIPv4: IPAddress? {
-        addresses.lazy.map(\.address).first {
-            if case .v4 = $0 { $0.special != .linkLocal } else { false }
-        }
+    /// The address on which the proxies listen: the first IPv4 one, which every device can use; without it an IPv6 one, first
+    /// of the home's own kind (RFC 4193), since the provider's may change. nil: all there are mean nothing beyond one link.
+    package var ownAddress: IPAddress? {
+        let usable = addresses.map(\.address).filter { $0.special != .linkLocal }
+        return usable.first { if case .v4 = $0 { true } else { false } } ?? usable.first { $0.special == .privateRange }
+            ?? usable.first
     }
 }

@@ -47,6 +47,20 @@ package struct Policy: Codable, Hashable, Sendable {
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
     }
+
+    /// A copy that a version before kept has no word on how sessions are logged.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        listeners = try container.decode([Listener].self, forKey: .listeners)
+        users = try container.decode([User].self, forKey: .users)
+        rules = try container.decode([Rule].self, forKey: .rules)
+        defaultAction = try container.decode(Rule.Action.self, forKey: .defaultAction)
+        limits = try container.decode([Limit].self, forKey: .limits)
+        openings = try container.decode([Opening].self, forKey: .openings)
+        firewall = try container.decode(FirewallMode.self, forKey: .firewall)
+        zones = try container.decode([Zone].self, forKey: .zones)
+        sessionLogging = try container.decodeIfPresent(SessionLogging.self, forKey: .sessionLogging) ?? .quiet
+    }
 }
 
 package enum FirewallMode: String, Codable, Hashable, Sendable, CaseIterable {

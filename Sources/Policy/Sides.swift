@@ -19,17 +19,17 @@ extension Sides {
     /// The likeliest ones: the internet is where the default route leads, the home an interface with a private address
     /// behind which something is plugged in.
     ///
-    /// - Returns: nil: no interface has an IPv4 address for the proxies to listen on.
+    /// - Returns: nil: no interface has an address for the proxies to listen on.
     package static func proposed(in surroundings: Surroundings) -> Sides? {
         let candidates = surroundings.candidates
         let internet = candidates.first(where: \.hasDefaultRoute)
-        let homes = candidates.filter { $0.firstIPv4 != nil && $0.name != internet?.name }
+        let homes = candidates.filter { $0.ownAddress != nil && $0.name != internet?.name }
         let likeliest = homes.first { $0.isPrivate && $0.hasCarrier } ?? homes.first(where: \.isPrivate) ?? homes.first
         if let likeliest {
             let other = internet ?? candidates.first { $0.name != likeliest.name && $0.couldLeadOut }
             return Sides(home: likeliest.name, internet: other?.name)
         }
-        guard let internet, internet.firstIPv4 != nil,
+        guard let internet, internet.ownAddress != nil,
             !candidates.contains(where: { $0.name != internet.name && $0.couldLeadOut })
         else { return nil }
         return Sides(home: internet.name)
@@ -57,7 +57,7 @@ extension Surroundings.Interface {
             || makers.contains(where: name.hasPrefix)
     }
 
-    fileprivate var isPrivate: Bool { firstIPv4?.special == .privateRange }
+    fileprivate var isPrivate: Bool { ownAddress?.special == .privateRange }
 
     /// Somebody is at the other end, or the interface has an address all the same.
     fileprivate var couldLeadOut: Bool { hasCarrier || !addresses.isEmpty }

@@ -38,6 +38,9 @@ package final class Channel {
         buffer = .allocate(byteCount: Channel.packetLimit, alignment: 8)
     }
 
+    /// This end's descriptor, which remains the channel's.
+    package var descriptor: Int32 { source.descriptor }
+
     deinit {
         buffer.deallocate()
     }

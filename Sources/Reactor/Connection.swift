@@ -11,21 +11,23 @@ package final class Connection {
     /// The address of the other end.
     package let peer: Endpoint
 
-    /// The longest head, a trailer section, or a good amount of content.
-    private static let mostUnread = 64 << 10
+    /// The longest head, and a little more, which shows that it is too long.
+    private static let mostUnread = 132 << 10
+    /// A good amount of content.
+    private static let bulk = 64 << 10
 
     /// A client's end. Most requests fit into 1 kB, which malloc has at hand (tcache, malloc(3)).
     package init(client socket: consuming Socket, from peer: Endpoint) {
         self.socket = socket
         self.peer = peer
-        inbox = Inbox(limit: Self.mostUnread, size: 1 << 10)
+        inbox = Inbox(limit: Self.mostUnread, bulk: Self.bulk, size: 1 << 10)
     }
 
     /// An origin's end. Most responses fit into 16 kB.
     package init(origin socket: consuming Socket, at peer: Endpoint) {
         self.socket = socket
         self.peer = peer
-        inbox = Inbox(limit: Self.mostUnread, size: 16 << 10)
+        inbox = Inbox(limit: Self.mostUnread, bulk: Self.bulk, size: 16 << 10)
     }
 
     /// Reads what there is into the inbox; waits if there is nothing.
@@ -39,10 +41,10 @@ package final class Connection {
         return count
     }
 
-    /// As `fill`, on behalf of `client`: see `Socket.read(into:for:within:)`.
-    package func fill(for client: Connection, within limit: Duration) async throws(Errno) -> Int {
+    /// As `fill`, on behalf of `client`: see `Socket.read(into:for:)`.
+    package func fill(for client: Connection) async throws(Errno) -> Int {
         guard let room = inbox.room() else { throw Errno(EMSGSIZE) }
-        let count = try await socket.read(into: room, for: client.socket, within: limit)
+        let count = try await socket.read(into: room, for: client.socket)
         inbox.received(count)
         return count
     }

@@ -3,18 +3,21 @@ package struct Inbox: ~Copyable {
     private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
-    /// Bytes of memory from the first read on, and at most.
+    /// Bytes of memory from the first read on; for what is taken as it comes; and at most.
     private let size: Int
+    private let bulk: Int
     private let limit: Int
     /// The last read left no room: there is more where that came from.
     private var wasFilled = false
 
     /// - Parameters:
     ///   - limit: bytes that may be unread at once; memory grows up to it as it is needed.
+    ///   - bulk: bytes of memory for a peer that sends faster than its bytes are read.
     ///   - size: bytes of memory from the first read on.
-    init(limit: Int, size: Int) {
+    init(limit: Int, bulk: Int, size: Int) {
         self.limit = limit
-        self.size = min(limit, size)
+        self.bulk = bulk
+        self.size = size
     }
 
     deinit {
@@ -36,10 +39,10 @@ package struct Inbox: ~Copyable {
         if isEmpty { (start, end) = (0, 0) }
     }
 
-    /// Gives the memory back that it has grown by, unless something is unread.
+    /// Gives the memory back until the next read, unless something is unread.
     package mutating func shrink() {
         wasFilled = false
-        guard isEmpty, storage.count > size else { return }
+        guard isEmpty else { return }
         storage.deallocate()
         storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
@@ -49,7 +52,7 @@ package struct Inbox: ~Copyable {
     /// Where the next bytes go, to be followed by `received`; nil if there are as many unread as there may be.
     mutating func room() -> UnsafeMutableRawBufferPointer? {
         // A peer that sends faster than its bytes are read gets larger reads.
-        if end == storage.count || wasFilled && isEmpty && storage.count < limit { makeRoom() }
+        if end == storage.count || wasFilled && isEmpty && storage.count < bulk { makeRoom() }
         guard end < storage.count else { return nil }
         return UnsafeMutableRawBufferPointer(rebasing: storage[end...])
     }

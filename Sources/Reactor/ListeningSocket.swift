@@ -69,6 +69,12 @@ package enum ListeningSocket {
         try Endpoint.local(of: socket.number)
     }
 
+    /// Where a socket that another process has made listens; nil: it is no TCP socket that listens.
+    package static func endpoint(of socket: borrowing Descriptor) -> Endpoint? {
+        guard linux_is_tcp_listener(socket.number) == 1 else { return nil }
+        return try? address(of: socket)
+    }
+
     private static func listen(on socket: Int32) throws(Errno) {
         // The kernel cuts the backlog to net.core.somaxconn (4096).
         guard Glibc.listen(socket, 4096) == 0 else { throw Errno(errno) }

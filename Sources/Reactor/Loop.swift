@@ -124,9 +124,15 @@ final class Loop {
         } else if let watcher = slot.pointee.watcher {
             watcher(slot.pointee.flags)
         } else {
-            if slot.pointee.alsoWakes != Slot.none { wake(slot.pointee.alsoWakes) }
+            if slot.pointee.alsoWakes != Slot.none, concernsOthers(slot) { wake(slot.pointee.alsoWakes) }
             resume(slot, slot.pointee.flags)
         }
+    }
+
+    /// Whether an event of the slot is to wake the other one as well. An attempt to connect wakes its race whatever happens; a client that
+    /// is waited beside only matters to the origin's slot once it hangs up, and each needless wake costs a read that finds nothing.
+    private func concernsOthers(_ slot: UnsafeMutablePointer<Slot>) -> Bool {
+        !slot.pointee.flags.contains(.counted) || !slot.pointee.flags.isDisjoint(with: [.hangup, .failed])
     }
 
     private func flags(of events: UInt32) -> Slot.Flags {
@@ -217,10 +223,6 @@ final class Loop {
             throw error
         }
         return index
-    }
-
-    func rewatch(_ index: Slot.Index, for events: UInt32) {
-        _ = linux_epoll_modify(epoll.number, slots[index].pointee.descriptor, events, data(of: index))
     }
 
     /// A slot without a descriptor, to wait on.

@@ -10,6 +10,12 @@ package struct Signals: ~Copyable {
         Descriptor(adopting: try checked(linux_signal_descriptor(signals, Int32(signals.count))))
     }
 
+    /// Whether a signal that is blocked has come and was not read yet (sigpending(2)).
+    package static func isPending(_ signal: Int32) -> Bool {
+        var set = sigset_t()
+        return sigpending(&set) == 0 && sigismember(&set, signal) == 1
+    }
+
     package init(adopting descriptor: consuming Descriptor, on reactor: Reactor) {
         source = Source(adopting: descriptor, on: reactor)
     }

@@ -55,8 +55,8 @@ struct Slot {
     var account: UInt16 = 0
     /// The tunnel that owns the descriptor, once one does.
     var tunnel: Tunnel.Index = Tunnel.none
-    /// Another slot to wake with each event of this one: the alarm of a task that looks after several slots (`Dial.Race`,
-    /// `Rendezvous`), or the origin that a task reads from on behalf of this client (`Socket.read(into:for:)`). `none`: no other.
+    /// Another slot to wake with this one: the alarm of a task that looks after several slots (`Dial.Race`, `Rendezvous`), at each event;
+    /// or, for a client's slot that hangs up, the origin's that a task dials or reads from on its behalf. `none`: no other.
     var alsoWakes: Index = Slot.none
     var deadline: UInt32 = 0
     /// Of an expendable slot: the tick from which on it may be ended.

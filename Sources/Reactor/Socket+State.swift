@@ -3,8 +3,10 @@ extension Socket {
     /// The peer was lost: a RST, or silence for too long.
     package var hasFailed: Bool { loop.slots[slot].pointee.flags.contains(.failed) }
 
-    /// The peer sends nothing more: it has sent its FIN, or was lost.
-    package var hasHungUp: Bool { !loop.slots[slot].pointee.flags.isDisjoint(with: [.hangup, .failed]) }
+    /// Makes the kernel find out if the peer is gone without a word, which `hasFailed` then says.
+    package borrowing func keepAlive() {
+        TCPOptions.keepAlive(descriptor)
+    }
 
     /// Ends every wait for the socket, now and to come, as if its deadline had passed, until `endInterruption`.
     package borrowing func interrupt() {

@@ -64,16 +64,14 @@ package struct Socket: ~Copyable {
         }
     }
 
-    /// As `read`, on behalf of `client`: throws `ECONNRESET` as soon as the client is lost. Once the client has sent its FIN the wait
-    /// is over `limit` later, or at the deadline if that comes first. While another task reads from the client, it is for that
-    /// task to notice.
+    /// As `read`, on behalf of `client`: throws `ECONNRESET` as soon as the client is lost. A client that has only sent its FIN still waits
+    /// (RFC 9293 §3.6). While another task reads from the client, it is for that task to notice.
     package borrowing func read(
-        into buffer: UnsafeMutableRawBufferPointer, for client: borrowing Socket, within limit: Duration
+        into buffer: UnsafeMutableRawBufferPointer, for client: borrowing Socket
     ) async throws(Errno) -> Int {
         while true {
             if loop.slots[client.slot].pointee.reader == nil {
                 if client.hasFailed { throw Errno(ECONNRESET) }
-                if client.hasHungUp { loop.hastenDeadline(slot, after: TimerWheel.ticks(limit)) }
                 if !loop.slots[slot].pointee.flags.contains(.readable) {
                     loop.slots[client.slot].pointee.alsoWakes = slot
                 }
@@ -140,11 +138,14 @@ package struct Socket: ~Copyable {
 
     /// Reads and discards until the peer closes, at most `limit` bytes: closing with unread bytes would send a RST, which
     /// may overtake the answer that was just written (RFC 9112 §9.6). The deadline must be set.
-    package borrowing func drain(atMost limit: Int) async {
+    ///
+    /// - Parameter didRead: called after each read, to put the deadline off.
+    package borrowing func drain(atMost limit: Int, _ didRead: () -> Void = {}) async {
         var left = limit
         while left > 0 {
             guard let count = try? await read(into: loop.scratch), count > 0 else { return }
             left -= count
+            didRead()
         }
     }
 

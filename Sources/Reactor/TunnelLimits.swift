@@ -1,9 +1,10 @@
 /// How long a tunnel may be idle before it is reset.
 package struct TunnelLimits: Sendable {
-    /// A tunnel in which nothing moved for so long is reset.
-    package var idle: Duration = .seconds(3600)
-    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6).
-    package var halfOpen: Duration = .seconds(300)
+    /// A tunnel in which nothing moved for so long is reset, though both ends answer TCP keep-alive (RFC 5382 REQ-5: no less than 2 h 4 min).
+    package var idle: Duration = .seconds(2 * 3600 + 5 * 60)
+    /// As `idle`, once one end has sent its FIN (RFC 9293 §3.6): the other one may take its time to answer. An end that is gone answers
+    /// keep-alive by a RST.
+    package var halfOpen: Duration = .seconds(2 * 3600 + 5 * 60)
     /// As `idle`, once one end was reset: how long the other one may take nothing of what was sent before.
     package var resetDrain: Duration = .seconds(5)
     /// Whether bulk data moves by splice(2); without, every byte is copied.

@@ -9,7 +9,8 @@ struct Relation: Sendable {
 
     let name: String
     let columns: [String]
-    let rows: @Sendable (Policy) -> [Row]
+    /// The rows of two policies, without those that both begin or end with: most changes concern one thing of thousands.
+    let differing: @Sendable (Policy, Policy) -> (old: [Row], new: [Row])
     /// Adds the row to the policy; false if this version cannot read it.
     let add: @Sendable (Row, inout Policy) -> Bool
 
@@ -59,13 +60,7 @@ struct Relation: Sendable {
 
     static let setting = Relation(
         name: "setting", columns: ["name", "value"],
-        rows: { policy in
-            [
-                [.text("firewall"), .text(policy.firewall.rawValue)],
-                [.text("rule default"), .text(policy.defaultAction.rawValue)],
-                [.text("session log"), .text(policy.sessionLogging.rawValue)],
-            ]
-        },
+        differing: { (settings(of: $0), settings(of: $1)) },
         add: { row, policy in
             guard case .text(let name) = row[0], case .text(let value) = row[1] else { return false }
             switch name {
@@ -85,16 +80,28 @@ struct Relation: Sendable {
 }
 
 extension Relation {
+    static func settings(of policy: Policy) -> [Row] {
+        [
+            [.text("firewall"), .text(policy.firewall.rawValue)],
+            [.text("rule default"), .text(policy.defaultAction.rawValue)],
+            [.text("session log"), .text(policy.sessionLogging.rawValue)],
+        ]
+    }
+
     /// - Parameters:
     ///   - things: where the policy has them.
     ///   - blank: any thing; the columns fill it.
-    fileprivate init<Thing: Sendable>(
+    fileprivate init<Thing: Sendable & Equatable>(
         _ name: String, of things: any WritableKeyPath<Policy, [Thing]> & Sendable, as blank: Thing,
         _ columns: [Column<Thing>]
     ) {
         self.init(
             name: name, columns: columns.map(\.name),
-            rows: { policy in policy[keyPath: things].map { thing in columns.map { $0.value(thing) } } },
+            differing: { old, new in
+                let (old, new) = old[keyPath: things].trimmed(against: new[keyPath: things])
+                func row(_ thing: Thing) -> Row { columns.map { $0.value(thing) } }
+                return (old.map(row), new.map(row))
+            },
             add: { row, policy in
                 var thing = blank
                 for (column, value) in zip(columns, row) {

@@ -195,7 +195,7 @@ enum Schema {
         try database.query(
             "INSERT INTO revision (id, time, author_uid, author_name, summary) VALUES (1, ?, ?, ?, ?)",
             [.integer(time(nil)), .integer(Int(getuid())), .text("gatehoused"), .text("the store was made")])
-        for row in Relation.setting.rows(Policy()) {
+        for row in Relation.settings(of: Policy()) {
             try database.query("INSERT INTO setting (name, value, since) VALUES (?, ?, 1)", row)
         }
     }

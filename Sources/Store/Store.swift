@@ -208,8 +208,9 @@ package final class Store {
     private func write(
         _ relation: Relation, from old: Policy, to new: Policy, at revision: Int
     ) throws(StoreError) -> Bool {
-        let oldRows = Set(relation.rows(old))
-        let newRows = Set(relation.rows(new))
+        let rows = relation.differing(old, new)
+        let oldRows = Set(rows.old)
+        let newRows = Set(rows.new)
         for row in oldRows.subtracting(newRows) {
             try writer.query(
                 "UPDATE \(relation.name) SET until = ? WHERE \(relation.columns[0]) = ? AND until IS NULL",

@@ -10,6 +10,11 @@ import Store
 package enum Daemon {
     /// How long sessions may go on after SIGTERM.
     private static let drainLimit = Duration.seconds(5)
+    /// How long they may go on beside the next process, which knows nothing of them: no list shows them and no rule that
+    /// changes ends them.
+    private static let outliveLimit = Duration.seconds(30)
+    /// Says that the SIGTERM to come is a restart's. A gatehoused that does not know it ignores it (signal(7)).
+    private static let restartSignal = SIGURG
 
     /// Never returns.
     ///
@@ -22,19 +27,21 @@ package enum Daemon {
         let log = Log.start(label: "supervisor", level: options.logLevel)
         do {
             // Before any thread is there, so that all of them block what this one reads.
-            let signals = try Signals.block([SIGTERM, SIGINT, SIGHUP])
+            let signals = try Signals.block([SIGTERM, SIGINT, SIGHUP, restartSignal])
+            let readiness = Readiness()
+            let legacy = Legacy(readiness)
             signal(SIGPIPE, SIG_IGN)
             _ = linux_set_undumpable()
             let books = try Books(options, Rescue(options))
             let reactor = try Reactor(counters: Counters())
             let gateway = try Gateway(
-                options: options, books: books, reactor: reactor, log: log, hashPassword: hashPassword,
-                issuer: issuer)
+                options: options, books: books, legacy: legacy, reactor: reactor, log: log,
+                hashPassword: hashPassword, issuer: issuer)
             let server = try Server(path: options.socket, handler: gateway, on: reactor, log: log)
             linux_set_title(CommandLine.argc, CommandLine.unsafeArgv, "gatehoused: supervisor")
             let number = signals.release()
             reactor.spawn { _ in
-                await Session(gateway: gateway, server: server, log: log).run(signals: number)
+                await Session(gateway: gateway, server: server, log: log, readiness: readiness).run(signals: number)
             }
             reactor.run()
             exit(0)
@@ -49,15 +56,24 @@ package enum Daemon {
         let gateway: Gateway
         let server: Server
         let log: Logger
-        let readiness = Readiness()
+        let readiness: Readiness
 
         func run(signals number: Int32) async {
             onReactor { await server.run() }
             // Beside the signals: a start that drags on can be stopped.
             let started = onReactor { await start() }
             let signals = Signals(adopting: Descriptor(adopting: number), on: gateway.reactor)
+            var isRestart = false
             while let signal = try? await signals.next() {
-                guard signal == SIGHUP else { break }
+                if signal == restartSignal {
+                    isRestart = true
+                    continue
+                }
+                guard signal == SIGHUP else {
+                    // Of two that wait, the kernel gives the one with the lower number first.
+                    isRestart = signal == SIGTERM && (isRestart || Signals.isPending(restartSignal))
+                    break
+                }
                 onReactor {
                     await started.value
                     readiness.reloading()
@@ -65,7 +81,7 @@ package enum Daemon {
                     await announce("reloaded")
                 }
             }
-            await stop(signals)
+            await stop(signals, isRestart && readiness.isHeard ? .forAnother(outliveLimit) : .forGood(drainLimit))
         }
 
         private func start() async {
@@ -77,18 +93,22 @@ package enum Daemon {
         }
 
         /// A second signal ends it at once.
-        private func stop(_ signals: borrowing Signals) async {
-            log.notice("stopping; sessions have \(drainLimit.components.seconds) s to end")
+        private func stop(_ signals: borrowing Signals, _ manner: Gateway.Ending) async {
+            switch manner {
+            case .forGood(let limit): log.notice("stopping; sessions have \(limit.components.seconds) s to end")
+            case .forAnother(let limit):
+                log.notice("restarting; sessions have \(limit.components.seconds) s to end beside the next process")
+            }
             readiness.stopping()
             let gateway = self.gateway
             let server = self.server
             onReactor {
-                await gateway.stop(within: drainLimit)
+                await gateway.stop(manner)
                 await server.close()
                 exit(0)
             }
             // A second SIGHUP would be a reload, and there is nothing to reload any more.
-            while let signal = try? await signals.next(), signal == SIGHUP {}
+            while let signal = try? await signals.next(), signal == SIGHUP || signal == restartSignal {}
             exit(1)
         }
 

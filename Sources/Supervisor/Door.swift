@@ -205,7 +205,9 @@ final class Door {
         case .held: return trialEnd.map { .trial(until: $0) } ?? .enforced
         case .left(let detail): return .left(why: detail)
         case .starting: return .starting
-        case .absent, .different, .observing, .failed, .unknown: return .observing
+        case .different(let detail): return .left(why: detail)
+        case .failed(let reason), .unknown(let reason): return .unknown(why: reason)
+        case .absent, .observing: return .observing
         }
     }
 

@@ -72,6 +72,23 @@ extension Gateway {
         }
     }
 
+    /// Leaves each relay that has begun to its sessions.
+    ///
+    /// - Returns: the roles whose processes may live on.
+    func releaseRelays(for limit: Duration) async -> Set<Role> {
+        var released: Set<Role> = []
+        for relay in fleet.relays where relay.isRunning {
+            do throws(Refusal) {
+                try await relay.order(.outlive(milliseconds: Int(limit / .milliseconds(1))), within: .seconds(2))
+                legacy.release(relay)
+                released.insert(relay.role)
+            } catch {
+                log.error("its sessions end now: \(error)")
+            }
+        }
+        return released
+    }
+
     func drain(_ role: Role, within limit: Duration) async {
         let milliseconds = Int(limit / .milliseconds(1))
         _ = try? await fleet[role]?.order(.drain(milliseconds: milliseconds), within: limit + .seconds(1))

@@ -30,6 +30,7 @@ actor Gateway {
     var revision: Revision
     var surroundings: Surroundings
     var sockets = ListenerSockets()
+    var legacy: Legacy
     /// The hardware addresses that interfaces had when they were last there, by the interfaces' names.
     private(set) var hardware: [String: HardwareAddress] = [:]
     /// What the last reload failed with.
@@ -51,11 +52,12 @@ actor Gateway {
     let startedAt = ContinuousClock.now
 
     init(
-        options: Options, books: Books, reactor: Reactor, log: Logger,
+        options: Options, books: Books, legacy: Legacy, reactor: Reactor, log: Logger,
         hashPassword: @escaping PasswordHasher, issuer: any CertificateIssuer
     ) throws {
         self.options = options
         self.books = books
+        self.legacy = legacy
         self.reactor = reactor
         self.log = log
         self.hashPassword = hashPassword
@@ -171,6 +173,7 @@ actor Gateway {
             }
             await fleet.commit()
             sockets.keep(only: policy.listeners)
+            legacy.keep(sockets)
             rememberHardware()
             complaint = nil
         } catch {
@@ -312,8 +315,11 @@ actor Gateway {
             keepCopies()
         }
         if let fallback = door.fallback { log.critical("\(fallback)") }
+        if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         await lookAtNames()
+        legacy.handDown(to: &sockets, for: policy.listeners) { policy.device(of: $0, in: surroundings) }
         openSockets()
+        legacy.keep(sockets)
         rememberHardware()
         refreshIdentity(for: policy)
         Task(executorPreference: reactor.taskExecutor) { await self.followNames() }
@@ -327,11 +333,38 @@ actor Gateway {
         }
     }
 
-    /// Shuts the door first, then lets sessions end, `limit` at most. A change that comes now is refused.
-    func stop(within limit: Duration) async {
+    /// Ends. A change that comes now is refused.
+    func stop(_ manner: Ending) async {
         isStopping = true
         await turnstile.enter()
         await endTrialToStop()
+        var released: Set<Role> = []
+        switch manner {
+        case .forGood(let limit):
+            await shut(within: limit)
+        case .forAnother(let limit):
+            released = await releaseRelays(for: limit)
+            for process in processes { process.stop() }
+            turnstile.leave()
+        }
+        for process in processes where !released.contains(process.role) { process.kill(process.generation) }
+        if case .open(let store) = books {
+            store.close()
+            books = .shut(why: Refusal("gatehoused is stopping"))
+        }
+    }
+
+    /// How the daemon ends.
+    enum Ending {
+        /// Nobody follows: the openings of the listeners are shut first. Sessions may go on for so long, and the daemon waits
+        /// for them.
+        case forGood(Duration)
+        /// Another process follows at once: openings and sockets stay, and sessions may go on for so long beside it.
+        case forAnother(Duration)
+    }
+
+    /// Shuts the door first, then lets sessions end, `limit` at most. Gives the turn back.
+    private func shut(within limit: Duration) async {
         var estate = estate(of: policy)
         estate.live = []
         do throws(Refusal) {
@@ -341,17 +374,13 @@ actor Gateway {
         }
         for process in processes { process.stop() }
         // Whoever comes now is to be refused at once, and not to wait for somebody to accept.
-        sockets = ListenerSockets()
+        sockets.keep(only: [])
+        legacy.keep(sockets)
         turnstile.leave()
         let drains = fleet.relays.filter(\.isAlive).map { relay in
             let role = relay.role
             return Task(executorPreference: reactor.taskExecutor) { await self.drain(role, within: limit) }
         }
         for drain in drains { await drain.value }
-        for process in processes { process.kill(process.generation) }
-        if case .open(let store) = books {
-            store.close()
-            books = .shut(why: Refusal("gatehoused is stopping"))
-        }
     }
 }

@@ -88,6 +88,36 @@ struct ListenerSockets {
         return failed
     }
 
+    /// Takes a socket over that another process of this service has made for one of `listeners`, or shuts it.
+    ///
+    /// - Parameter device: the interface that a listener's socket is bound to; nil: none.
+    /// - Returns: whether it is a listener's now.
+    mutating func adopt(_ number: Int32, for listeners: [Listener], device: (Listener) -> String?) -> Bool {
+        let socket = Descriptor(adopting: number)
+        let endpoint = ListeningSocket.endpoint(of: socket)
+        do throws(Errno) {
+            guard let listener = listeners.first(where: { $0.endpoint == endpoint }), entries[Key(listener)] == nil
+            else {
+                throw Errno(ENOENT)
+            }
+            let interface = device(listener)
+            try ListeningSocket.confine(socket, toInterface: interface)
+            entries[Key(listener)] = Entry(
+                socket: socket, account: freeAccount(), device: interface.flatMap { Device($0) })
+            return true
+        } catch {
+            // For the service manager as well, so that the port is free for whoever is to have it.
+            shutdown(number, Int32(SHUT_RDWR))
+            return false
+        }
+    }
+
+    /// Each socket by a name that has neither blanks nor colons.
+    var named: [String: Entry] {
+        Dictionary(
+            uniqueKeysWithValues: entries.map { ("tcp-" + $0.endpoint.description.replacing(":", with: "_"), $1) })
+    }
+
     /// Opens a socket for each listener of the policy in force that has none. Those for which that fails are missing.
     mutating func openAll(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
         missing = open(listeners)

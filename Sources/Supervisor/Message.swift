@@ -27,6 +27,9 @@ struct Order: Codable {
         case names(NameServerList)
         /// Accept nothing more; answer when every session has ended, or after so many milliseconds.
         case drain(milliseconds: Int)
+        /// A relay: accept nothing more, and end by yourself when every session has ended, or after so many milliseconds.
+        /// The supervisor's own end is not yours.
+        case outlive(milliseconds: Int)
         /// Tell how things stand (the answer brings a `Report` in a sealed memfd).
         case report
         /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).

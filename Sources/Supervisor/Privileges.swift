@@ -24,6 +24,13 @@ enum Privileges {
         guard linux_die_with_parent(SIGKILL) == 0, getppid() == parent else { throw Refusal("the supervisor is gone") }
     }
 
+    /// From now on the process may live on without its parent. For the thread that dropped the privileges: prctl(2) is about
+    /// the thread that calls it.
+    static func outliveParent() throws(Refusal) {
+        let result = linux_die_with_parent(0)
+        guard result == 0 else { throw Refusal("PR_SET_PDEATHSIG failed: \(Errno(-result))") }
+    }
+
     /// When memory runs out, a role goes before the supervisor, which starts it again (oom_score_adj, proc(5)).
     static func becomeExpendable() {
         let file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)

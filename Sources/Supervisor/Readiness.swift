@@ -50,12 +50,23 @@ struct Readiness {
 
     func alive() { send("WATCHDOG=1") }
 
-    private func send(_ text: String) {
+    /// Has the service manager keep a copy of a descriptor for the next process of this service, unless it has that very one
+    /// already. It lets go of it by itself once the other end has hung up, or the socket was shut down.
+    ///
+    /// - Parameter name: ASCII without blanks and colons.
+    func keep(_ descriptor: Int32, as name: String) { send("FDSTORE=1\nFDNAME=\(name)", descriptor) }
+
+    /// Has the service manager let go of the descriptors of that name.
+    func forget(_ name: String) { send("FDSTOREREMOVE=1\nFDNAME=\(name)") }
+
+    private func send(_ text: String, _ descriptor: Int32? = nil) {
         guard socket >= 0 else { return }
         let bytes = Array(text.utf8)
+        let descriptors = descriptor.map { [$0] } ?? []
         withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = sendto(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, length)
+                _ = linux_send_packet_to(
+                    socket, $0, length, bytes, bytes.count, descriptors, Int32(descriptors.count))
             }
         }
     }

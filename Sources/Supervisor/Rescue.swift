@@ -9,7 +9,7 @@ import Reactor
 /// Both copies are mode 0600. The one beside the store has all that the store has; the other has no passwords.
 final class Rescue {
     /// A copy as it lies on the disk.
-    private struct Copy: Codable {
+    private struct Copy: Codable, Equatable {
         var revision: Revision
         var policy: Policy
     }
@@ -44,6 +44,8 @@ final class Rescue {
     private let state: String
     /// nil: the daemon was not told of one.
     private let root: String?
+    /// What lies in each file, as far as this daemon has read or written it.
+    private var kept: [String: Copy] = [:]
     private var nextTry = ContinuousClock.now
     private var pause = Duration.seconds(5)
 
@@ -90,7 +92,8 @@ final class Rescue {
             // Named one by one: whoever adds a secret to the policy does not add it here.
             let open = Policy(
                 listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
-                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones)
+                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
+                sessionLogging: policy.sessionLogging)
             attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
             attempt { () throws(Refusal) in
                 if policy.firewall == .enforce {
@@ -135,8 +138,10 @@ final class Rescue {
 
     private func write(_ copy: Copy, to path: String) throws(Refusal) {
         // What it says already is not written again: the daemon starts more often than somebody changes something.
-        if let present = read(path), present.revision == copy.revision, present.policy == copy.policy { return }
+        guard (kept[path] ?? read(path)) != copy || access(path, F_OK) != 0 else { return }
+        kept[path] = nil
         try write(Message.encode(copy), to: path)
+        kept[path] = copy
     }
 
     /// Whole or not at all, whenever the power fails.

@@ -96,7 +96,7 @@ package enum RoleHost {
                     memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
-                await serve(service, on: channel, begun: first.serial, events: events, log: log)
+                await serve(service, on: channel, begun: first.serial, reactor: reactor, events: events, log: log)
                 exit(0)
             }
             reactor.run()
@@ -127,7 +127,7 @@ package enum RoleHost {
     }
 
     private static func serve(
-        _ service: some RoleService, on channel: Channel, begun: Int, events: EventLine, log: Logger
+        _ service: some RoleService, on channel: Channel, begun: Int, reactor: Reactor, events: EventLine, log: Logger
     ) async {
         do {
             try channel.send(Message.encode(Word.answer(Answer(serial: begun))))
@@ -138,7 +138,7 @@ package enum RoleHost {
                     exit(EX_PROTOCOL)
                 }
                 var memory: Descriptor?
-                let answer = await carryOut(order, with: &packet, service, &memory)
+                let answer = await carryOut(order, with: &packet, service, reactor, &memory)
                 if let memory = memory.take() {
                     try channel.send(Message.encode(Word.answer(answer)), descriptors: [memory.number])
                 } else {
@@ -154,7 +154,8 @@ package enum RoleHost {
     }
 
     private static func carryOut(
-        _ order: Order, with packet: inout Channel.Packet, _ service: some RoleService, _ memory: inout Descriptor?
+        _ order: Order, with packet: inout Channel.Packet, _ service: some RoleService, _ reactor: Reactor,
+        _ memory: inout Descriptor?
     ) async -> Answer {
         var answer = Answer(serial: order.serial)
         do throws(Refusal) {
@@ -173,6 +174,13 @@ package enum RoleHost {
                 await service.use(servers, hosts: try text(in: packet.takeDescriptor()))
             case .drain(let milliseconds):
                 await service.drain(for: .milliseconds(milliseconds))
+            case .outlive(let milliseconds):
+                try Privileges.outliveParent()
+                await service.drain(for: .zero)
+                reactor.spawn { _ in
+                    await service.drain(for: .milliseconds(milliseconds))
+                    exit(0)
+                }
             case .report:
                 let report = try await service.report()
                 memory = try await sealed { () throws(Errno) in Message.encode(report) }

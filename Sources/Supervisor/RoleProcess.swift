@@ -66,6 +66,8 @@ final class RoleProcess {
 
     var isRunning: Bool { state == .running }
     var isAlive: Bool { channel != nil }
+    /// nil: it has ended.
+    var channelDescriptor: Int32? { channel?.descriptor }
 
     // MARK: life
 
@@ -197,7 +199,7 @@ final class RoleProcess {
             if let entry = sockets?[account.listener] { try await offer(account.listener, entry) }
         }
         let memory: Descriptor
-        do throws(Errno) { memory = try SealedMemory.create(share.encode()) } catch {
+        do throws(Errno) { memory = try SealedMemory.create(share.encode(since: self.share)) } catch {
             throw Refusal("no memory for the configuration: \(error)")
         }
         // Before the answer: if there is none, it may be ready all the same.

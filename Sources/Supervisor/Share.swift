@@ -24,12 +24,15 @@ enum Share: Hashable {
     case relay(RelayAssignment)
     case firewall(FirewallAssignment)
 
-    func encode() -> [UInt8] {
+    /// - Parameter former: the share that the process has. nil: it has none.
+    func encode(since former: Share?) -> [UInt8] {
         switch self {
-        case .relay(let share): Message.encode(share)
+        case .relay(let share): Message.encode(RelayAlteration(to: share, from: former?.relay))
         case .firewall(let share): Message.encode(share)
         }
     }
+
+    private var relay: RelayAssignment? { if case .relay(let share) = self { share } else { nil } }
 
     /// The listeners whose sockets the role has to have.
     var accounts: [RelayAssignment.Account] {

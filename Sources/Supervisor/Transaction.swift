@@ -69,6 +69,7 @@ struct Transaction {
         await gateway.fleet.commit()
         gateway.sockets.keep(only: target.listeners)
         gateway.bindSockets()
+        gateway.legacy.keep(gateway.sockets)
         gateway.rememberHardware()
         gateway.keepCopies()
         let addition = seconds.map { ", on trial for \($0) s" } ?? ""

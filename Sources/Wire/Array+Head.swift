@@ -11,6 +11,19 @@ extension [UInt8] {
         append("\r\n")
     }
 
+    /// A part of a request's target, percent-encoded where it has to be (RFC 3986 §2.1).
+    mutating func append(target range: Range<Int>, of head: HTTPRequestHead) {
+        guard head.isTargetRaw else { return append(contentsOf: head.fields.bytes[range]) }
+        let digits = Array("0123456789ABCDEF".utf8)
+        for byte in head.fields.bytes[range] {
+            if byte < 0x80 {
+                append(byte)
+            } else {
+                append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]])
+            }
+        }
+    }
+
     mutating func append(_ text: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }

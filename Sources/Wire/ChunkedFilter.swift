@@ -2,7 +2,8 @@
 ///
 /// What comes out is what came in, without what a proxy need not pass on: extensions of chunks, and trailers that may not
 /// come as such; or without the coding, for a client that does not know it. What is checked and kept stays where it is as
-/// long as nothing before it was taken out.
+/// long as nothing before it was taken out. Of a lenient filter, which is for responses, zeros before a size and blanks behind it
+/// do not come out either.
 package struct ChunkedFilter: Sendable {
     private enum State: Hashable {
         case size
@@ -20,13 +21,18 @@ package struct ChunkedFilter: Sendable {
     private static let mostTrailerFields = 64
 
     private let keepsCoding: Bool
+    private let isLenient: Bool
     private var state = State.size
     private var trailerBytes = 0
     private var trailerFields = 0
 
-    /// - Parameter keepsCoding: what comes out is chunked, too; or the bare content.
-    package init(keepsCoding: Bool = true) {
+    /// - Parameters:
+    ///   - keepsCoding: what comes out is chunked, too; or the bare content.
+    ///   - isLenient: what servers of the field send is accepted where it can be read in one way only. Lines that end in LF alone are, if
+    ///     the coding is not kept: there is no room for a CR.
+    package init(keepsCoding: Bool = true, isLenient: Bool = false) {
         self.keepsCoding = keepsCoding
+        self.isLenient = isLenient
     }
 
     /// The last chunk and the trailers have come.
@@ -47,31 +53,32 @@ package struct ChunkedFilter: Sendable {
                 read += count
                 state = left > count ? .content(left: left - count) : .contentEnd
             case .contentEnd:
-                guard let line = try nextLine(bytes, from: read, limit: 2, "chunk is longer than its size says") else {
-                    return HTTPBody.Portion(kept: kept, taken: read)
-                }
+                guard
+                    let (line, end) = try nextLine(
+                        bytes, from: read, limit: 2, "chunk is longer than its size says")
+                else { return HTTPBody.Portion(kept: kept, taken: read) }
                 guard line.isEmpty else { throw .malformed("a chunk is longer than its size says") }
-                keep(line.lowerBound..<read + 2, in: &bytes, at: &kept)
-                read += 2
+                keep(line.lowerBound..<end, in: &bytes, at: &kept)
+                read = end
                 state = .size
             case .size:
                 let what = "chunk's size is longer than \(Self.longestSizeLine) bytes"
-                guard let line = try nextLine(bytes, from: read, limit: Self.longestSizeLine, what) else {
+                guard let (line, end) = try nextLine(bytes, from: read, limit: Self.longestSizeLine, what) else {
                     return HTTPBody.Portion(kept: kept, taken: read)
                 }
-                let (digits, size) = try Self.size(line, of: bytes.span)
-                read = line.upperBound + 2
+                let (digits, size) = try size(line, of: bytes.span)
+                read = end
                 keep(digits, in: &bytes, at: &kept)
                 keep(line.upperBound..<read, in: &bytes, at: &kept)
                 state = size > 0 ? .content(left: size) : .trailers
             case .trailers:
                 let limit = Self.mostTrailers - trailerBytes
                 let what = "trailer section is longer than \(Self.mostTrailers) bytes"
-                guard let line = try nextLine(bytes, from: read, limit: limit, what) else {
+                guard let (line, end) = try nextLine(bytes, from: read, limit: limit, what) else {
                     return HTTPBody.Portion(kept: kept, taken: read)
                 }
-                read = line.upperBound + 2
-                trailerBytes += line.count + 2
+                trailerBytes += end - read
+                read = end
                 if try isToBeKept(line, of: bytes.span) { keep(line.lowerBound..<read, in: &bytes, at: &kept) }
                 if line.isEmpty { state = .ended }
             case .ended: break
@@ -87,10 +94,11 @@ package struct ChunkedFilter: Sendable {
         end += range.count
     }
 
-    /// The line from `start` without its CR LF, nil if it has not come whole. With CR LF it has at most `limit` bytes.
+    /// The line from `start` without its CR LF, and where the next one begins; nil if it has not come whole. With CR LF it has at most
+    /// `limit` bytes.
     private func nextLine(
         _ bytes: borrowing MutableSpan<UInt8>, from start: Int, limit: Int, _ excess: String
-    ) throws(HTTPError) -> Range<Int>? {
+    ) throws(HTTPError) -> (Range<Int>, end: Int)? {
         var index = start
         let end = min(bytes.count, start + limit)
         while index < end {
@@ -100,8 +108,9 @@ package struct ChunkedFilter: Sendable {
                 guard bytes[index + 1] == ASCII.lineFeed else {
                     throw .malformed("a CR stands alone in chunked content")
                 }
-                return start..<index
+                return (start..<index, index + 2)
             }
+            if byte == ASCII.lineFeed, isLenient, !keepsCoding { return (start..<index, index + 1) }
             guard byte.isHeadByte else {
                 throw .malformed("chunked content has a control character where a line is to be")
             }
@@ -111,22 +120,29 @@ package struct ChunkedFilter: Sendable {
         return nil
     }
 
-    /// `chunk-size [chunk-ext]`: digits, as many as 60 bits have; no sign, no `0x`, no space but before an extension.
-    private static func size(
+    /// `chunk-size [chunk-ext]`: digits, as many as 60 bits have; no sign, no `0x`, no space but before an extension. If lenient, zeros
+    /// before the digits do not count, and are none of them; and blanks may stand behind.
+    private func size(
         _ line: Range<Int>, of bytes: borrowing Span<UInt8>
     ) throws(HTTPError) -> (digits: Range<Int>, size: Int) {
         var size = 0
-        var index = line.lowerBound
+        var start = line.lowerBound
+        if isLenient {
+            let zero = UInt8(ascii: "0")
+            while start + 1 < line.upperBound, bytes[start] == zero, bytes[start + 1].hexValue != nil { start += 1 }
+        }
+        var index = start
         while index < line.upperBound, let digit = bytes[index].hexValue {
-            guard index - line.lowerBound < 15 else { throw .malformed("a chunk's size has too many digits") }
+            guard index - start < 15 else { throw .malformed("a chunk's size has too many digits") }
             size = size << 4 | Int(digit)
             index += 1
         }
-        let digits = line.lowerBound..<index
+        let digits = start..<index
         while index < line.upperBound, bytes[index].isOptionalWhitespace { index += 1 }
         let hasExtension = index < line.upperBound && bytes[index] == UInt8(ascii: ";")
-        guard !digits.isEmpty, hasExtension || digits.upperBound == line.upperBound else {
-            throw .malformed("a chunk's size is not a hexadecimal number")
+        let isWhole = hasExtension || (isLenient ? index : digits.upperBound) == line.upperBound
+        guard !digits.isEmpty, isWhole else {
+            throw .malformed("a chunk's size is not a hexadecimal number: \(bytes.quoted(line))")
         }
         return (digits, size)
     }

@@ -18,15 +18,22 @@ package struct HTTPBody: Sendable {
 
     private var state: State
 
-    /// - Parameter keepsCoding: chunked content stays chunked.
-    package init(_ framing: HTTPFraming, keepsCoding: Bool = true) {
+    /// - Parameters:
+    ///   - keepsCoding: chunked content stays chunked.
+    ///   - isLenient: it is a response's (`ChunkedFilter`).
+    package init(_ framing: HTTPFraming, keepsCoding: Bool = true, isLenient: Bool = false) {
         state =
             switch framing {
             case .none: .length(left: 0)
             case .length(let length): .length(left: length)
-            case .chunked: .chunked(ChunkedFilter(keepsCoding: keepsCoding))
+            case .chunked: .chunked(ChunkedFilter(keepsCoding: keepsCoding, isLenient: isLenient))
             case .untilClose: .untilClose
             }
+    }
+
+    /// How many bytes are still to come; nil: that is not known before they have.
+    package var left: Int? {
+        if case .length(let left) = state { left } else { nil }
     }
 
     /// All of it has been taken. What ends with the connection is never known to be complete before.

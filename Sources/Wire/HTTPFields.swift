@@ -9,6 +9,13 @@ package struct HTTPFields: Hashable, Sendable {
     /// The whole head, its first line and the empty one included.
     let bytes: [UInt8]
     let entries: [Entry]
+    private(set) var connection = ConnectionOptions()
+
+    init(bytes: [UInt8], entries: [Entry]) throws(HTTPError) {
+        self.bytes = bytes
+        self.entries = entries
+        if contains(.connection) { connection = try ConnectionOptions(of: self) }
+    }
 
     package var count: Int { entries.count }
 

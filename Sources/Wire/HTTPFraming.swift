@@ -37,11 +37,17 @@ extension HTTPResponseHead {
             guard let length = try fields.contentLength() else { return (.untilClose, true) }
             return (.length(length), true)
         }
-        guard case .chunked = fields.coding else {
-            throw .unsupported("its Transfer-Encoding is another than chunked")
+        // "identity" is no coding, and nobody codes in chunks twice, however often it is said (RFC 9112 §6.1, §7).
+        var codings: [String] = []
+        fields.forEachMember(of: .transferEncoding) { codings.append(fields.text($0).lowercased()) }
+        codings.removeAll { $0 == "identity" }
+        // RFC 9112 §6.3: whatever Content-Length says.
+        if codings.isEmpty { return (.untilClose, true) }
+        guard codings.allSatisfy({ $0 == "chunked" }), fields.lastMember(of: .transferEncoding) == "chunked" else {
+            throw .unsupported("its Transfer-Encoding is \(fields.quoted(.transferEncoding)), and not chunked alone")
         }
         // RFC 9112 §6.1, §6.3: chunked wins over a length and over the version, and the connection is closed after.
-        return (.chunked, minorVersion >= 1 && !fields.contains(.contentLength))
+        return (.chunked, minorVersion >= 1 && codings.count == 1 && !fields.contains(.contentLength))
     }
 }
 
@@ -83,8 +89,19 @@ extension HTTPFields {
                 length = value
             }
         }
-        guard isValid else { throw .malformed("the Content-Length is not one number") }
+        guard isValid else { throw .malformed("the Content-Length is not one number: \(quoted(.contentLength))") }
         return length
+    }
+
+    fileprivate func lastMember(of known: HTTPFieldName) -> String? {
+        var last: String?
+        forEachMember(of: known) { last = text($0).lowercased() }
+        return last
+    }
+
+    /// What all fields of this name say, for a person to read.
+    fileprivate func quoted(_ known: HTTPFieldName) -> String {
+        entries.filter { $0.known == known }.map { bytes.span.quoted($0.value) }.joined(separator: ", ")
     }
 }
 

@@ -24,14 +24,13 @@ extension HTTPRequestHead {
                 output.append(isMethod("OPTIONS") ? UInt8(ascii: "*") : UInt8(ascii: "/"))
             } else {
                 if bytes[path.lowerBound] != UInt8(ascii: "/") { output.append(UInt8(ascii: "/")) }
-                output.append(bytes, path)
+                output.append(target: path, of: self)
             }
             output.append(" HTTP/1.1\r\nHost: ")
             output.append(bytes, target.hostRange)
             output.append("\r\n")
-            let named = fields.namesInConnection
             for entry in fields.entries {
-                if !named.isEmpty, fields.isNamed(entry, in: named) { continue }
+                if fields.connection.names(fields.bytes[entry.name]) { continue }
                 switch entry.known {
                 case .other, .authorization, .wwwAuthenticate, .date: output.append(bytes, entry)
                 case .expect:
@@ -60,7 +59,9 @@ extension HTTPRequestHead {
 extension HTTPRequestHead {
     /// The head as text, without credentials: what TRACE is answered with (RFC 9110 §9.3.8).
     package var traced: String {
-        var text = "\(method) \(target) HTTP/1.\(minorVersion)\r\n"
+        // Without the user that it may have.
+        let target = (try? absoluteTarget()).map { "http://\(fields.text($0.hostRange))\(fields.text($0.pathRange))" }
+        var text = "\(method) \(target ?? self.target) HTTP/1.\(minorVersion)\r\n"
         for (index, entry) in fields.entries.enumerated() {
             if entry.known == .proxyAuthorization || entry.known == .authorization { continue }
             if equalsIgnoringCase(fields.name(at: index), "cookie".utf8) { continue }

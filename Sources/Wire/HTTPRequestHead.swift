@@ -2,6 +2,8 @@
 package struct HTTPRequestHead: Hashable, Sendable {
     let methodRange: Range<Int>
     let targetRange: Range<Int>
+    /// Whether the target has bytes above 0x7f, which no target may have and some clients send.
+    let isTargetRaw: Bool
     /// 0 or 1; a client that says HTTP/1.2 or above is served as 1.1 (RFC 9110 §2.5).
     package let minorVersion: Int
     package let fields: HTTPFields
@@ -16,8 +18,12 @@ extension HTTPRequestHead {
     /// As sent; methods are case-sensitive (RFC 9110 §9.1).
     package var method: String { fields.text(methodRange) }
 
-    /// Visible ASCII.
-    package var target: String { fields.text(targetRange) }
+    /// Visible ASCII: bytes above are percent-encoded (RFC 3986 §2.1).
+    package var target: String {
+        var text: [UInt8] = []
+        text.append(target: targetRange, of: self)
+        return String(decoding: text, as: UTF8.self)
+    }
 
     package var targetBytes: ArraySlice<UInt8> { fields.bytes[targetRange] }
 
@@ -34,12 +40,13 @@ extension HTTPRequestHead {
     }
 
     /// Whether the connection may stay (RFC 9112 §9.3): a proxy keeps none of an HTTP/1.0 client, whatever that asks for.
-    package var isPersistent: Bool { minorVersion >= 1 && !fields.lists("close", in: .connection) }
+    package var isPersistent: Bool { minorVersion >= 1 && !fields.connection.closes }
 
-    /// Whether the method promises that doing it twice is doing it once (RFC 9110 §9.2.2).
+    /// Whether the method promises that doing it twice is doing it once (RFC 9110 §9.2.2, and the registry of §16.1.1).
     package var isIdempotent: Bool {
         isMethod("GET") || isMethod("HEAD") || isMethod("OPTIONS") || isMethod("TRACE") || isMethod("PUT")
-            || isMethod("DELETE")
+            || isMethod("DELETE") || isMethod("PROPFIND") || isMethod("REPORT") || isMethod("SEARCH")
+            || isMethod("QUERY")
     }
 
     /// Whether the client waits for a 100 before it sends the content (RFC 9110 §10.1.1); a 1.0 client cannot.
@@ -48,7 +55,7 @@ extension HTTPRequestHead {
     /// Whether the client asks for another protocol on this connection, of a kind that can be relayed: a tunnel to where the
     /// request leads. Not HTTP/2 in clear text: its requests would pass unseen, and RFC 9113 has given it up.
     package var asksForUpgrade: Bool {
-        minorVersion >= 1 && fields.contains(.upgrade) && fields.lists("upgrade", in: .connection)
+        minorVersion >= 1 && fields.contains(.upgrade) && fields.connection.upgrades
             && !fields.lists("h2c", in: .upgrade)
     }
 

@@ -3,10 +3,10 @@
 package struct HTTPRequestHeadParser: Sendable {
     package struct Limits: Hashable, Sendable {
         /// Bytes of the whole head, the empty line included.
-        package var head = 16 * 1024
+        package var head = 128 * 1024
         /// Bytes of the request target.
-        package var target = 8 * 1024
-        package var fields = 100
+        package var target = 64 * 1024
+        package var fields = 500
         package var method = 32
 
         package init() {}
@@ -20,6 +20,7 @@ package struct HTTPRequestHeadParser: Sendable {
     private struct RequestLine {
         let method: Range<Int>
         let target: Range<Int>
+        let isTargetRaw: Bool
         let minorVersion: Int
     }
 
@@ -77,17 +78,26 @@ package struct HTTPRequestHeadParser: Sendable {
         guard method.count <= limits.method else { throw .methodTooLong(limit: limits.method) }
         index += 1
         let targetStart = index
-        while index < line.upperBound, input[index].isVisible { index += 1 }
+        var everyBit: UInt8 = 0
+        while index < line.upperBound, input[index].isVisible || input[index] >= 0x80 {
+            everyBit |= input[index]
+            index += 1
+        }
         let target = targetStart..<index
         guard !target.isEmpty, index < line.upperBound, input[index] == ASCII.space else {
             throw .malformed("the request line is not a method, a target and a version with one space between")
         }
         guard target.count <= limits.target else { throw .targetTooLong(limit: limits.target) }
         guard let version = HTTPVersion((index + 1)..<line.upperBound, of: input) else {
-            throw .malformed("the request line does not end in an HTTP version")
+            // There is a version behind a later space, so this one is a part of the target.
+            let end = line.upperBound - 8
+            guard end > index + 1, input[end - 1] == ASCII.space, HTTPVersion(end..<line.upperBound, of: input) != nil
+            else { throw .malformed("the request line does not end in an HTTP version") }
+            throw .malformed("the target has a space in it, which is to be percent-encoded: %20")
         }
         guard version.major == 1 else { throw .unsupportedVersion }
-        return RequestLine(method: method, target: target, minorVersion: min(version.minor, 1))
+        return RequestLine(
+            method: method, target: target, isTargetRaw: everyBit >= 0x80, minorVersion: min(version.minor, 1))
     }
 
     private mutating func finish(_ input: borrowing Span<UInt8>) throws(HTTPError) -> Parsed<HTTPRequestHead> {
@@ -95,11 +105,14 @@ package struct HTTPRequestHeadParser: Sendable {
         guard let requestLine else { return .needMore }
         let consumed = lines.scanned
         let head = HTTPRequestHead(
-            methodRange: requestLine.method, targetRange: requestLine.target, minorVersion: requestLine.minorVersion,
-            fields: HTTPFields(bytes: input.bytes(0..<consumed), entries: lines.entries))
-        // RFC 9112 §3.2: a server must refuse all three.
+            methodRange: requestLine.method, targetRange: requestLine.target, isTargetRaw: requestLine.isTargetRaw,
+            minorVersion: requestLine.minorVersion,
+            fields: try lines.fields(of: input))
+        // RFC 9112 §3.2: a server must refuse all three. CONNECT says everything in its target, nothing of it is passed on, and clients
+        // of the field leave Host out.
         switch head.fields.count(of: .host) {
-        case 0 where head.minorVersion > 0: throw .malformed("an HTTP/1.1 request has no Host")
+        case 0 where head.minorVersion > 0 && !head.isMethod("CONNECT"):
+            throw .malformed("an HTTP/1.1 request has no Host")
         case 0: break
         case 1:
             guard let host = head.fields.first(.host), input.isHost(in: host.value) else {

@@ -26,12 +26,11 @@ extension HTTPResponseHead {
             output.append(ASCII.space)
             output.append(bytes, reason)
             output.append("\r\n")
-            let named = fields.namesInConnection
             var needsLength = keepsLength
             var needsDate = status >= 200
             var offersUpgrade = connection == .upgrades
             for entry in fields.entries {
-                if !named.isEmpty, fields.isNamed(entry, in: named) { continue }
+                if fields.connection.names(fields.bytes[entry.name]) { continue }
                 switch entry.known {
                 case .other, .authorization, .wwwAuthenticate, .host, .maxForwards, .expect, .forwarded, .xForwardedFor:
                     output.append(bytes, entry)

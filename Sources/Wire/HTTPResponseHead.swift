@@ -7,11 +7,13 @@ package struct HTTPResponseHead: Hashable, Sendable {
     /// 0 or 1.
     package let minorVersion: Int
     package let fields: HTTPFields
+    /// Whether a line ended in LF alone: the lines of chunked content may, too.
+    package let hasBareLineFeeds: Bool
 
     /// More will come before the final response (RFC 9110 §15.2).
     package var isInterim: Bool { status < 200 && status != 101 }
 
     /// Whether the origin will take another request on this connection (RFC 9112 §9.3). Of an HTTP/1.0 server that is not
     /// believed: its framing depends too often on the close.
-    package var isPersistent: Bool { minorVersion >= 1 && !fields.lists("close", in: .connection) }
+    package var isPersistent: Bool { minorVersion >= 1 && !fields.connection.closes }
 }

@@ -1,16 +1,20 @@
-/// Reads a response's head as strictly as `HTTPRequestHeadParser` a request's, but for space before a colon, which a proxy has to
-/// take away and not to refuse (RFC 9112 §5.1), and for a status line that ends with the code.
+/// Reads a response's head as leniently as RFC 9112 lets a recipient: what is passed on of it is written anew, so that there is no second
+/// way to read it. What is refused is named.
 package struct HTTPResponseHeadParser: Sendable {
     package struct Limits: Hashable, Sendable {
         /// Bytes of the whole head, the empty line included.
-        package var head = 32 * 1024
-        package var fields = 256
+        package var head = 128 * 1024
+        package var fields = 500
 
         package init() {}
     }
 
+    /// Empty lines ahead of a response are left over from the one before.
+    private static let mostEmptyLines = 8
+
     private let limits: Limits
-    private var lines = HTTPHeadLines()
+    private var lines = HTTPHeadLines(isLenient: true)
+    private var lineCount = 0
     private var statusLine: StatusLine?
 
     private struct StatusLine {
@@ -26,46 +30,90 @@ package struct HTTPResponseHeadParser: Sendable {
     /// `input` starts at the same byte in every call until a head is done; then the parser is ready for the next one.
     package mutating func parse(_ input: borrowing Span<UInt8>) throws(HTTPError) -> Parsed<HTTPResponseHead> {
         while true {
-            guard let line = try lines.nextLine(of: input, before: limits.head) else {
-                if input.count > limits.head { throw .headTooLarge(limit: limits.head) }
-                return .needMore
+            let start = lines.lineStart
+            do throws(HTTPError) {
+                guard let line = try lines.nextLine(of: input, before: limits.head) else {
+                    if input.count > limits.head { throw .headTooLarge(limit: limits.head) }
+                    return .needMore
+                }
+                lineCount += 1
+                guard try read(line, of: input) else { continue }
+                return try finish(input)
+            } catch {
+                guard case .malformed(let what) = error, start < lines.scanned else { throw error }
+                throw .malformed("line \(lineCount) of its head is \(input.quoted(start..<lines.scanned)): \(what)")
             }
-            guard let statusLine else {
-                statusLine = try parseStatusLine(line, of: input)
-                continue
-            }
-            guard line.isEmpty else {
-                try lines.takeField(line, of: input, limit: limits.fields, isLenient: true)
-                continue
-            }
-            let consumed = lines.scanned
-            let head = HTTPResponseHead(
-                status: statusLine.status, reason: statusLine.reason, minorVersion: statusLine.minorVersion,
-                fields: HTTPFields(bytes: input.bytes(0..<consumed), entries: lines.entries))
-            self = HTTPResponseHeadParser(limits: limits)
-            return .done(head, consumed: consumed)
         }
     }
 
+    /// Reads one line; true when it was the empty one that ends the head.
+    private mutating func read(_ line: Range<Int>, of input: borrowing Span<UInt8>) throws(HTTPError) -> Bool {
+        guard statusLine != nil else {
+            if line.isEmpty, lineCount <= Self.mostEmptyLines { return false }
+            statusLine = try parseStatusLine(line, of: input)
+            return false
+        }
+        if line.isEmpty { return true }
+        try lines.takeField(line, of: input, limit: limits.fields)
+        return false
+    }
+
+    private mutating func finish(_ input: borrowing Span<UInt8>) throws(HTTPError) -> Parsed<HTTPResponseHead> {
+        // read() ends a head only after a status line.
+        guard let statusLine else { return .needMore }
+        let consumed = lines.scanned
+        let head = HTTPResponseHead(
+            status: statusLine.status, reason: statusLine.reason, minorVersion: statusLine.minorVersion,
+            fields: try lines.fields(of: input),
+            hasBareLineFeeds: lines.hasBareLineFeeds)
+        self = HTTPResponseHeadParser(limits: limits)
+        return .done(head, consumed: consumed)
+    }
+
+    /// Words with blanks between them, however many (RFC 9112 §4); the version of a SHOUTcast server is ICY, and means HTTP/1.0.
     private func parseStatusLine(
         _ line: Range<Int>, of input: borrowing Span<UInt8>
     ) throws(HTTPError) -> StatusLine {
-        let start = line.lowerBound
-        guard line.count >= 12, let version = HTTPVersion(start..<(start + 8), of: input), version.major == 1,
-            input[start + 8] == ASCII.space
-        else { throw .malformed("it does not begin with a status line of HTTP/1") }
-        var status = 0
-        for index in (start + 9)..<(start + 12) {
-            guard input[index].isDigit else { throw .malformed("the status is not a number of three digits") }
-            status = status * 10 + Int(input[index] - UInt8(ascii: "0"))
+        let line = HTTPHeadLines.trimmed(line, of: input)
+        var index = line.lowerBound
+        while index < line.upperBound, !input[index].isBlank { index += 1 }
+        let minorVersion: Int
+        if let version = HTTPVersion(line.lowerBound..<index, of: input), version.major == 1 {
+            minorVersion = min(version.minor, 1)
+        } else if input.equals("icy", in: line.lowerBound..<index) {
+            minorVersion = 0
+        } else {
+            throw .malformed("it does not begin with a status line of HTTP/1")
         }
-        guard status >= 100 else { throw .malformed("the status is not a number of three digits") }
-        let end = start + 12
-        guard line.count == 12 || input[end] == ASCII.space else {
+        while index < line.upperBound, input[index].isBlank { index += 1 }
+        let start = index
+        var status = 0
+        while index < line.upperBound, index - start < 3, input[index].isDigit {
+            status = status * 10 + Int(input[index] - UInt8(ascii: "0"))
+            index += 1
+        }
+        guard status >= 100, index == line.upperBound || input[index].isBlank else {
             throw .malformed("the status is not a number of three digits")
         }
         return StatusLine(
-            status: status, reason: min(end + 1, line.upperBound)..<line.upperBound,
-            minorVersion: min(version.minor, 1))
+            status: status, reason: HTTPHeadLines.trimmed(index..<line.upperBound, of: input),
+            minorVersion: minorVersion)
+    }
+}
+
+extension Span<UInt8> {
+    /// The bytes in `range` between quotation marks, for a person to read; not more than a line of them.
+    func quoted(_ range: Range<Int>) -> String {
+        var text = ""
+        var range = range
+        while let last = range.last, self[last] == ASCII.lineFeed || self[last] == ASCII.carriageReturn {
+            range.removeLast()
+        }
+        for index in range.prefix(60) {
+            let byte = self[index]
+            text +=
+                byte.isVisible || byte == ASCII.space ? String(UnicodeScalar(byte)) : "\\x\(String(byte, radix: 16))"
+        }
+        return "\"\(text)\(range.count > 60 ? "…" : "")\""
     }
 }

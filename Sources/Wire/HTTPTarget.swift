@@ -1,4 +1,5 @@
-/// Where a request in absolute-form leads (RFC 9112 §3.2.2): `http://host[:port][/path][?query]`.
+/// Where a request in absolute-form leads (RFC 9112 §3.2.2): `http://host[:port][/path][?query]`, or `ws://` for the request that opens a
+/// WebSocket (RFC 6455 §4.1).
 package struct HTTPTarget: Hashable, Sendable {
     package let authority: Authority
     /// Host and port as written, which is what Host has to say.
@@ -8,8 +9,16 @@ package struct HTTPTarget: Hashable, Sendable {
 }
 
 extension HTTPRequestHead {
-    /// The target, which is to be in absolute-form. Only http can be forwarded; what is in a URI beside that has no meaning
-    /// here (RFC 9110 §4.2.4: user information; RFC 3986 §3.5: the fragment).
+    /// The request as it would be sent to the server that `target` names, and not to a proxy.
+    package func inOriginForm(_ target: HTTPTarget) -> HTTPRequestHead {
+        HTTPRequestHead(
+            methodRange: methodRange, targetRange: target.pathRange, isTargetRaw: isTargetRaw,
+            minorVersion: minorVersion, fields: fields)
+    }
+
+    /// The target, which is to be in absolute-form. Only http can be forwarded; a fragment has no meaning here (RFC 3986 §3.5). User
+    /// information is never passed on: clients that put it there say the same in Authorization, or nothing is to be guessed
+    /// (RFC 9110 §4.2.4).
     package func absoluteTarget() throws(HTTPError) -> HTTPTarget {
         let target = fields.bytes[targetRange]
         guard let colon = target.firstIndex(of: ASCII.colon), target[colon...].starts(with: "://".utf8) else {
@@ -17,18 +26,22 @@ extension HTTPRequestHead {
                 "the target is not a whole URI, as a proxy has to be given; set this as a proxy, not as a server")
         }
         let scheme = target[..<colon]
-        guard equalsIgnoringCase(scheme, "http".utf8) else {
-            throw .unsupported(
-                equalsIgnoringCase(scheme, "https".utf8)
-                    ? "https goes through a tunnel: set this proxy for https as well, so that CONNECT is used"
-                    : "this proxy fetches http only; anything else goes through a tunnel (CONNECT) or SOCKS5")
+        guard equalsIgnoringCase(scheme, "http".utf8) || equalsIgnoringCase(scheme, "ws".utf8) else {
+            for secure in ["https", "wss"] where equalsIgnoringCase(scheme, secure.utf8) {
+                throw .unsupported(
+                    "\(secure) goes through a tunnel: set this proxy for https as well, so that CONNECT is used")
+            }
+            throw .unsupported("this proxy fetches http only; anything else goes through a tunnel (CONNECT) or SOCKS5")
         }
         let rest = target[(colon + 3)...]
         guard !rest.contains(UInt8(ascii: "#")) else { throw .malformed("the target has a fragment") }
         let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
-        let host = rest[..<end]
-        guard !host.contains(UInt8(ascii: "@")) else {
-            throw .malformed("the target has a user in it; send Authorization in its place")
+        var host = rest[..<end]
+        if let at = host.lastIndex(of: UInt8(ascii: "@")) {
+            guard fields.contains(.authorization) else {
+                throw .malformed("the target has a user in it; send Authorization in its place")
+            }
+            host = host[(at + 1)...]
         }
         let authority = try Authority(host, defaultPort: 80)
         let written = host.last == ASCII.colon ? host.dropLast() : host

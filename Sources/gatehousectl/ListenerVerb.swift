@@ -112,19 +112,24 @@ struct ListenerVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).show(ListListeners()) { reply in
+            let daemon = try Daemon(global)
+            try daemon.show(ListListeners()) { reply in
                 guard !reply.listeners.isEmpty else {
                     return print("No listener yet: `gatehousectl listener add socks5|http|https|mixed ADDRESS:PORT`.")
                 }
                 var table = Table(
-                    .text("KIND"), .text("ENDPOINT"), .text("FOR"), .text("PASSWORD"), .text("FROM"),
-                    .text("USERS"), .text("SOCKS"))
+                    .text("KIND"), .text("ENDPOINT"), .text("FOR"), .text("INTERFACE", rank: 1), .text("PASSWORD"),
+                    .text("FROM"), .text("USERS"), .text("SOCKS"))
+                // Where a listener is reached is not what its options say alone: it is where its address is, too.
+                let status = try daemon.ask(GetStatus()).listeners
                 for listener in reply.listeners {
+                    let interface = status.first { $0.endpoint == listener.endpoint }?.interface
                     let networks = listener.clients.map(\.description).joined(separator: " ")
                     let users = listener.users.joined(separator: " ")
                     table.add(
                         "\(listener.kind)", "\(listener.endpoint)", .init(listener.place.shown),
-                        "\(listener.authentication)", .init(networks.isEmpty ? "any" : networks),
+                        .init(interface ?? "any"), "\(listener.authentication)",
+                        .init(networks.isEmpty ? "any" : networks),
                         .init(users.isEmpty ? "any" : users), .init(listener.socks.summary))
                 }
                 table.show()

@@ -120,7 +120,8 @@ struct RevisionVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make everything as it was at a revision.",
             discussion: """
-                Passwords stay as they are now, users who were removed since stay removed, and the firewall's mode stays:                 unless --all says otherwise. --dry-run shows what it would do.
+                Passwords stay as they are now, users who were removed since stay removed, and the firewall's mode stays, \
+                unless --all says otherwise. --dry-run shows what it would do.
                 """)
 
         @OptionGroup var which: Number

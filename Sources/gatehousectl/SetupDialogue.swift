@@ -5,7 +5,7 @@ import Policy
 /// `setup` with a person at the terminal: shows, proposes, asks, applies on trial, counts down.
 struct SetupDialogue {
     static let noHome = Failure(
-        "no interface has an IPv4 address on which the proxies could listen; give one to the home's interface first")
+        "no interface has an address on which the proxies could listen; give one to the home's interface first")
 
     let daemon: Daemon
     let verb: SetupVerb
@@ -111,5 +111,32 @@ struct SetupDialogue {
         guard !settings.isEmpty else { return }
         ClientSetupVerb.present(settings)
         ClientSetupVerb.presentCode(of: settings)
+        try presentIPv6()
     }
+
+    /// What a device that knows IPv6 alone lacks; nothing where it lacks nothing.
+    func presentIPv6() throws {
+        let machine = try daemon.ask(GetMachine())
+        let offers = try daemon.ask(GetClientSetup()).offers
+        let port = offers.first { $0.kind == .http }?.endpoint.port ?? 3128
+        guard let address = machine.homeIPv6, !offers.isEmpty, offers.allSatisfy(\.endpoint.isIPv4) else { return }
+        print("For devices that know IPv6 alone there is none yet at \(address) of the home:")
+        print("`gatehousectl listener add http [\(address)]:\(port) --from home`")
+    }
+}
+
+extension GetMachine.Reply {
+    /// The home's own IPv6 address, or the first one that means something beyond its link; nil: it has none.
+    fileprivate var homeIPv6: IPAddress? {
+        let home = interfaces.filter { $0.zone == Zone.home }
+        let addresses = home.flatMap(\.addresses).compactMap { text -> IPAddress? in
+            guard let address = IPAddress(text.prefix { $0 != "/" }), case .v6 = address else { return nil }
+            return address.special == .linkLocal ? nil : address
+        }
+        return addresses.first { $0.special == .privateRange } ?? addresses.first
+    }
+}
+
+extension Endpoint {
+    fileprivate var isIPv4: Bool { if case .v4 = address { true } else { false } }
 }

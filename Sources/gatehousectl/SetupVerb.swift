@@ -92,6 +92,7 @@ struct SetupVerb: ParsableCommand {
             print("`gatehousectl client-setup` tells where to enter that, or what else.")
         }
         print("`gatehousectl status` shows how they are doing.")
+        try SetupDialogue(daemon: daemon, verb: self).presentIPv6()
     }
 }
 

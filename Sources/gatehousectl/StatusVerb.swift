@@ -8,7 +8,7 @@ struct StatusVerb: ParsableCommand {
         commandName: "status",
         abstract: "Show processes, listeners and the firewall.",
         discussion: """
-            Everybody who can reach the admin socket may look. Sessions and bytes are counted since gatehoused started; \
+            Everybody who can reach the admin socket may look; what the warnings are, operators alone are told. Sessions and bytes are counted since gatehoused started; \
             RESTARTS says how often a process had to be started again.
 
             With --check it is an answer for monitoring: the exit status is 0 if all is well, and 1 if not.
@@ -94,7 +94,7 @@ struct StatusVerb: ParsableCommand {
     private static func style(of door: DoorState) -> Output.Style {
         switch door {
         case .enforced: .good
-        case .observing, .off, .left, .starting, .trial: .doubtful
+        case .observing, .off, .left, .unknown, .starting, .trial: .doubtful
         case .fallback, .refused: .bad
         }
     }

@@ -201,6 +201,7 @@ actor FirewallRole: RoleService {
         let pause = ((netlink?.lastReplacement ?? .now) - start) / .milliseconds(1)
         events.send(.tableLost(detail: detail, putBackAfterMilliseconds: Int(pause.rounded(.up))))
         endIntruders(plan.ruleset)
+        endFlows(plan.ruleset)
     }
 
     /// Ends the connections that began while the table was away and that it would have refused.
@@ -222,6 +223,33 @@ actor FirewallRole: RoleService {
                 log.warning(
                     "cannot end a connection that came in without the firewall, \(connection.remote) to \(connection.local): \(error)"
                 )
+            }
+        }
+    }
+
+    /// Ends what began over UDP or another protocol while the table was away: to connection tracking all that follows would be
+    /// an answer. Where a rule lets it in, its next packet begins it again.
+    private func endFlows(_ ruleset: Ruleset) {
+        // Without CAP_NET_ADMIN there was no table either.
+        guard let flows = try? Flow.current() else { return }
+        var ways: [IPAddress: String] = [:]
+        func way(to address: IPAddress) -> String {
+            if let known = ways[address] { return known }
+            let interface = Route.interface(towards: address) ?? ""
+            ways[address] = interface
+            return interface
+        }
+        for flow in flows where way(to: flow.source) != "lo" && way(to: flow.destination) == "lo" {
+            let packet = Packet(
+                interface: way(to: flow.source), source: flow.source, destination: flow.destination,
+                content: flow.transport == 17 ? .udp(flow.port) : .other(flow.transport), hasBoundSocket: true)
+            if ruleset.verdict(of: packet).isAccepted { continue }
+            let name = "\(flow.source) to \(Endpoint(address: flow.destination, port: flow.port))"
+            do {
+                try flow.end()
+                log.warning("ended a conversation that came in without the firewall: \(name)")
+            } catch {
+                log.warning("cannot end a conversation that came in without the firewall, \(name): \(error)")
             }
         }
     }
@@ -255,7 +283,7 @@ actor FirewallRole: RoleService {
             case (.absent, false): return .observing
             }
         } catch {
-            return current.isEnforced ? .unknown(reason: error.description) : .observing
+            return .unknown(reason: error.description)
         }
     }
 }

@@ -18,6 +18,7 @@ actor RelayRole: RoleService {
     private var sockets: [Endpoint: ListeningSocketBox] = [:]
     private var offered: [Endpoint: ListeningSocketBox] = [:]
     private var acceptors: [Listener: Acceptor] = [:]
+    private var assignment: RelayAssignment?
     private var staged: RelayAssignment?
     private var hosts = HostTable.empty
     /// Where the hosts' lines are told apart: a hundred thousand of them are not to hold sessions up.
@@ -79,7 +80,8 @@ actor RelayRole: RoleService {
         offered[endpoint] = ListeningSocketBox(socket)
     }
 
-    func stage(_ assignment: RelayAssignment) async throws(Refusal) {
+    func stage(_ alteration: RelayAlteration) async throws(Refusal) {
+        let assignment = try alteration.applied(to: assignment)
         for account in assignment.accounts {
             let endpoint = account.listener.endpoint
             guard offered[endpoint] != nil || sockets[endpoint] != nil else {
@@ -105,6 +107,7 @@ actor RelayRole: RoleService {
     func commit() async throws(Refusal) {
         guard let assignment = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
+        self.assignment = assignment
         relay.apply(assignment.policy, in: assignment.surroundings)
         shown = nextShown
         relay.show(shown?.server)

@@ -7,13 +7,14 @@ enum Command {
 
         gatehouse-load origin --port PORT [--threads N]
             The server of all measurements, on every loopback address.
-        gatehouse-load down|up|sessions|requests|ping|udp|idle|handshakes|encrypted --origin ADDRESS:PORT
+        gatehouse-load down|up|sessions|requests|ping|udp|quic|idle|handshakes|encrypted --origin ADDRESS:PORT
             [--way direct|tcp|socks5|http] [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
             down, up   N flows in bulk                                  (default 8)
             sessions   connect, one request, close, N at once           (default 32)
             requests   N clients that ask over connections which are kept (default 32)
             ping       N flows of 64 bytes back and forth               (default 16)
             udp        N associations, 32 datagrams of --size bytes in each (default 8, 64)
+            quic       the same, sent and received in runs as QUIC stacks do (default 8, 1200)
             idle       N tunnels that lie still, and sessions beside them (default 8000)
             handshakes  connect, TLS handshake, close, N at once        (default 32)
             encrypted   N flows in bulk from the origin, inside TLS to the proxy (default 8)
@@ -39,7 +40,7 @@ enum Command {
         switch arguments.first {
         case "origin":
             try serve(rest)
-        case "down", "up", "sessions", "requests", "ping", "udp", "idle", "handshakes", "encrypted":
+        case "down", "up", "sessions", "requests", "ping", "udp", "quic", "idle", "handshakes", "encrypted":
             try measure(arguments[0], rest)
         case "household":
             try household(rest)
@@ -99,13 +100,15 @@ enum Command {
         case "ping":
             let count = try options.number("count", default: 16, atLeast: 1)
             report(verb, try PingPong(route: route, origin: origin, flows: count).run(plan))
-        case "udp":
+        case "udp", "quic":
             let count = try options.number("count", default: 8, atLeast: 1)
-            let size = try options.number("size", default: 64, atLeast: 1)
-            let result = try Datagrams(route: route, origin: origin, associations: count, size: size).run(plan)
+            let size = try options.number("size", default: verb == "udp" ? 64 : 1200, atLeast: 1)
+            let datagrams = Datagrams(
+                route: route, origin: origin, associations: count, size: size, inRuns: verb == "quic")
+            let result = try datagrams.run(plan)
             guard result.units > 0 else { throw Failure("not a datagram came back") }
             Record.print(
-                "udp-\(size)",
+                "\(verb)-\(size)",
                 [
                     "rate": Double(result.units) / result.seconds, "cpu": result.cpu.map { $0 / Double(result.units) },
                     "errors": Double(result.errors),

@@ -10,6 +10,9 @@ struct Datagrams: Sendable {
     let associations: Int
     /// Of the payload; a proxy's header comes on top.
     let size: Int
+    /// Datagrams that are sent at once are one run to the kernel, at the client and at the origin, as with QUIC stacks (udp(7),
+    /// UDP_SEGMENT and UDP_GRO).
+    let inRuns: Bool
 
     /// Datagrams of one association that are under way at once.
     static let window = 32
@@ -27,7 +30,7 @@ struct Datagrams: Sendable {
         var flows: [Flow] = []
         defer { for flow in flows { flow.end() } }
         for _ in stride(from: index, to: associations, by: threads) {
-            let flow = try Flow(route: route, origin: origin, size: size)
+            let flow = try Flow(route: route, origin: origin, size: size, inRuns: inRuns)
             poll.add(flow.fd, tag: flows.count, for: Epoll.input)
             flows.append(flow)
         }
@@ -60,14 +63,17 @@ private struct Flow {
     private let outgoing: DatagramArray
     private let incoming: DatagramArray
     private let length: Int
+    private let inRuns: Bool
     private var sent = 0
     private var received = 0
     private var lost = 0
     /// How many were sent before the sweep before.
     private var sentBefore = 0
 
-    init(route: Route, origin: Endpoint, size: Int) throws(Failure) {
-        let association = try route.associate(with: origin)
+    init(route: Route, origin: Endpoint, size: Int, inRuns: Bool) throws(Failure) {
+        let echo = inRuns ? RunEcho.endpoint(of: origin) : origin
+        let association = try route.associate(with: echo)
+        self.inRuns = inRuns
         control = association.control
         let fd = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         self.fd = fd
@@ -75,6 +81,10 @@ private struct Flow {
         Socket.set(fd, level: SOL_SOCKET, SO_RCVBUF, 4 << 20)
         guard association.target.withSockaddr({ connect(fd, $0, $1) }) == 0 else { throw Failure(errno: "connect") }
         length = association.header.count + size
+        if inRuns {
+            Socket.set(fd, level: Int32(IPPROTO_UDP), Int32(SEGMENT_SENT), Int32(length))
+            Socket.set(fd, level: Int32(IPPROTO_UDP), Int32(COALESCED), 1)
+        }
         outgoing = DatagramArray(count: Datagrams.window, size: length)
         incoming = DatagramArray(count: Datagrams.window, size: length + 64)
         for index in 0..<Datagrams.window { outgoing.write(association.header, to: index) }
@@ -87,11 +97,26 @@ private struct Flow {
 
     mutating func send(_ count: Int) {
         guard count > 0 else { return }
+        guard !inRuns else {
+            let bytes = Glibc.send(fd, outgoing.buffers, min(count, Datagrams.window) * length, 0)
+            sent += max(0, bytes) / length
+            return
+        }
         sent += max(0, Int(send_datagrams(fd, outgoing.headers, UInt32(min(count, Datagrams.window)))))
     }
 
     /// How many came back as they were sent.
     mutating func receive() -> Int {
+        guard !inRuns else {
+            var count = 0
+            while count < Datagrams.window {
+                let bytes = recv(fd, incoming.buffers, incoming.size * Datagrams.window, 0)
+                guard bytes > 0 else { break }
+                count += bytes % length == 0 ? bytes / length : 0
+            }
+            received += count
+            return count
+        }
         let count = max(0, Int(receive_datagrams(fd, incoming.headers, UInt32(Datagrams.window), 0)))
         received += count
         var good = 0
@@ -112,11 +137,11 @@ private struct Flow {
 /// last as long as the program.
 struct DatagramArray: @unchecked Sendable {
     let headers: UnsafeMutablePointer<datagram>
-    private let buffers: UnsafeMutablePointer<UInt8>
+    let buffers: UnsafeMutablePointer<UInt8>
     private let names: UnsafeMutablePointer<sockaddr_in>
     private let vectors: UnsafeMutablePointer<iovec>
     private let count: Int
-    private let size: Int
+    let size: Int
 
     init(count: Int, size: Int) {
         self.count = count
@@ -177,6 +202,27 @@ enum DatagramEcho {
                     done += max(1, send_datagrams(fd, batch.headers + Int(done), UInt32(count - done)))
                 }
             }
+        }
+    }
+}
+
+/// The origin's echo for runs of datagrams, on the port after the other services'.
+enum RunEcho {
+    static func endpoint(of origin: Endpoint) -> Endpoint { Endpoint(address: origin.address, port: origin.port + 1) }
+
+    static func start(at endpoint: Endpoint) throws(Failure) {
+        let fd = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard fd >= 0 else { throw Failure(errno: "socket") }
+        Socket.set(fd, level: SOL_SOCKET, SO_RCVBUF, 4 << 20)
+        Socket.set(fd, level: Int32(IPPROTO_UDP), Int32(COALESCED), 1)
+        guard endpoint.withSockaddr({ bind(fd, $0, $1) }) == 0 else {
+            throw Failure(errno: "cannot receive on port \(endpoint.port)")
+        }
+        Thread.start {
+            let capacity = 64 << 10
+            let buffer = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+            // A run that cannot be sent is lost, and the others go on.
+            while true { _ = echo_run(fd, buffer, UInt(capacity)) }
         }
     }
 }

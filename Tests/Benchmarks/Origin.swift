@@ -40,6 +40,7 @@ struct Origin {
     func run() throws(Failure) -> Never {
         let listener = try Socket.listen(at: Endpoint(address: 0, port: port))
         try DatagramEcho.start(port: port)
+        try RunEcho.start(at: RunEcho.endpoint(of: Endpoint(address: 0, port: port)))
         var polls: [Epoll] = []
         for _ in 0..<threads { polls.append(try Epoll()) }
         let table = ConnectionTable()

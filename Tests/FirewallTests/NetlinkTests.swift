@@ -187,7 +187,10 @@ struct NetlinkTests {
             }
         }
         #expect(without.contains("Operation not permitted"), "\(without)")
-        #expect(without.hasSuffix("it needs CAP_NET_ADMIN (run as root, or use --firewall observe)"), "\(without)")
+        #expect(
+            without.hasSuffix(
+                "it needs CAP_NET_ADMIN (run gatehoused as root; without it --firewall observe shows the ruleset)"),
+            "\(without)")
         #expect(try namespace.run("nft", "list", "tables") == "")
     }
 }

@@ -6,6 +6,7 @@ func fuzzHTTPBody(_ input: [UInt8]) {
     let content = Array(input.dropFirst())
     let whole = pass(content, pieces: max(content.count, 1), keepsCoding: true)
     hold(whole == pass(content, pieces: Int(size) % 7 + 1, keepsCoding: true), "cut into pieces it is another content")
+    fuzzResponse(content, pieces: Int(size) % 7 + 1)
     guard let whole else { return }
     // What comes out is chunked content again, of which nothing more is to be taken out.
     guard let again = pass(whole.output, pieces: max(whole.output.count, 1), keepsCoding: true) else {
@@ -18,14 +19,27 @@ func fuzzHTTPBody(_ input: [UInt8]) {
     hold(bare.hasEnded == whole.hasEnded && bare.output.count <= whole.output.count, "bare it ends elsewhere")
 }
 
+/// What a lenient filter lets through is what a strict one does, too.
+private func fuzzResponse(_ content: [UInt8], pieces size: Int) {
+    let whole = pass(content, pieces: max(content.count, 1), keepsCoding: true, isLenient: true)
+    hold(
+        whole == pass(content, pieces: size, keepsCoding: true, isLenient: true),
+        "cut into pieces it is another response")
+    guard let whole else { return }
+    guard let again = pass(whole.output, pieces: max(whole.output.count, 1), keepsCoding: true) else {
+        fatalError("passed on it is refused")
+    }
+    hold(again == whole, "passed on it is another response")
+}
+
 private struct Passed: Equatable {
     var output: [UInt8] = []
     var hasEnded = false
 }
 
 /// nil if it is refused.
-private func pass(_ content: [UInt8], pieces size: Int, keepsCoding: Bool) -> Passed? {
-    var body = HTTPBody(.chunked, keepsCoding: keepsCoding)
+private func pass(_ content: [UInt8], pieces size: Int, keepsCoding: Bool, isLenient: Bool = false) -> Passed? {
+    var body = HTTPBody(.chunked, keepsCoding: keepsCoding, isLenient: isLenient)
     var passed = Passed()
     var buffer: [UInt8] = []
     var next = 0

@@ -15,12 +15,12 @@ func fuzzHTTPRequestHead(_ input: [UInt8]) {
     hold(
         consumed <= limits.head && head.fields.count <= limits.fields,
         "beyond the limits: \(consumed), \(head.fields.count)")
-    hold(1...limits.target ~= head.target.utf8.count && 1...limits.method ~= head.method.utf8.count, "\(head)")
+    hold(1...limits.target ~= head.targetBytes.count && 1...limits.method ~= head.method.utf8.count, "\(head)")
     // What a smuggled request needs: an end of line, or a separator, inside of what was taken for one thing.
     hold(
         head.target.utf8.allSatisfy { 0x21...0x7e ~= $0 } && head.method.utf8.allSatisfy { 0x21...0x7e ~= $0 },
         "\(head)")
-    var again = Array("\(head.method) \(head.target) HTTP/1.\(head.minorVersion)\r\n".utf8)
+    var again = Array("\(head.method) ".utf8) + head.targetBytes + Array(" HTTP/1.\(head.minorVersion)\r\n".utf8)
     for index in 0..<head.fields.count {
         let (name, value) = (head.fields.name(at: index), head.fields.value(at: index))
         hold(!name.isEmpty && name.allSatisfy { 0x21...0x7e ~= $0 && $0 != UInt8(ascii: ":") }, "the name \(name)")

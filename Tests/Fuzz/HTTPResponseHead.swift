@@ -17,7 +17,12 @@ func fuzzHTTPResponseHead(_ input: [UInt8]) {
     guard case .done(let request, _)? = try? parser.parse(ask.span),
         let (framing, _) = try? head.framing(answering: request)
     else { return }
-    // What is passed on has one reading, the same.
+    for index in 0..<head.fields.count {
+        let value = head.fields.value(at: index)
+        hold(value.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 9 }, "the value \(value)")
+        hold(value.first != 0x20 && value.last != 0x20, "space around \(value)")
+    }
+    // What is passed on has one reading, the same, of which nothing more is to be made.
     let passed = head.forwarded(framing: framing, connection: .stays, at: 0)
     guard
         case .done(let again, let length) = feed(
@@ -32,6 +37,7 @@ func fuzzHTTPResponseHead(_ input: [UInt8]) {
             })
     else { fatalError("passed on it is refused: \(passed)") }
     hold(length == passed.count && again.status == head.status && again.isPersistent, "\(passed)")
+    hold(!again.hasBareLineFeeds, "\(passed)")
     guard let (second, isCertain) = try? again.framing(answering: request) else { fatalError("no framing: \(passed)") }
     hold(second == framing && isCertain, "\(framing) became \(second)")
 }

@@ -4,8 +4,8 @@ import TestNetwork
 import TestProcess
 import Testing
 
-/// While anything breaks, a WAN host connects every millisecond to a service that listens on all addresses of the gateway,
-/// as services do: only the firewall hides it.
+/// While anything breaks, a WAN host connects every millisecond, over IPv4, IPv6 and UDP, to a service that listens on all
+/// addresses of the gateway, as services do: only the firewall hides it.
 @Suite("The door is never open", .serialized, .enabled(if: isRoot, "needs root: network namespaces"))
 struct DoorTests {
     /// How a store is found one day.
@@ -32,8 +32,7 @@ struct DoorTests {
         let isMounted = damage == .readOnly || damage == .full
         if isMounted { try #require(mount("tmpfs", home.state, "tmpfs", 0, "size=2m,mode=0700") == 0) }
         defer { if isMounted { umount2(home.state, CInt(2)) } }
-        let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in }
-        let prober = try home.enforce()
+        let siege = try home.enforce()
         let end = home.daemon
         end?.signal(SIGTERM)
         #expect(end?.ended() == 0)
@@ -56,8 +55,7 @@ struct DoorTests {
         }
         #expect(try home.ruleset().contains("tcp dport 1080"))
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
-        expectShut(prober)
-        withExtendedLifetime(stray) {}
+        expectShut(siege)
     }
 
     private func inflict(_ damage: Damage, on home: Home) throws {
@@ -98,7 +96,7 @@ struct DoorTests {
     @Test("A store that comes back is taken up again by itself; a copy without passwords serves nobody who needs one")
     func comesBack() throws {
         let home = try Home()
-        let prober = try home.enforce()
+        let siege = try home.enforce()
         try home.ctl("user", "add", "alice", "--password-stdin", input: "secret-of-alice")
         try home.ctl("listener", "add", "http", "192.168.77.1:8118", "--interface", "lan0", "--auth", "required")
         #expect(try !String(contentsOfFile: home.rescue + "/last.json", encoding: .utf8).contains("$scrypt"))
@@ -114,7 +112,7 @@ struct DoorTests {
         #expect(try eventually(within: .seconds(20)) { try home.ctl("status").contains("enforced") })
         #expect(try eventually { try home.gateway.run("ss", "-Hltn", "sport = :8118") != "" })
         try home.ctl("firewall", "open", "web", "--tcp", "80")
-        expectShut(prober)
+        expectShut(siege)
     }
 
     @Test("A box on which nothing was ever enforced stays as it is when its store cannot be read")
@@ -138,8 +136,8 @@ struct DoorTests {
         "observe gives the box back: no table, no mark, nothing shut at the next boot, whatever the store is like then")
     func observe() throws {
         let home = try Home()
-        let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in }
-        expectShut(try home.enforce())
+        let siege = try home.enforce()
+        expectShut(siege)
         try home.ctl("firewall", "observe")
         _ = try Peer(to: Home.gatewayOnWAN, 8080, from: home.wan)
         #expect(!FileManager.default.fileExists(atPath: home.rescue + "/enforced"))
@@ -148,15 +146,14 @@ struct DoorTests {
         try home.boot()
         #expect(try home.gateway.run("nft", "list", "tables") == "")
         _ = try Peer(to: Home.gatewayOnWAN, 8080, from: home.wan)
-        withExtendedLifetime(stray) {}
+        withExtendedLifetime(siege) {}
     }
 
     @Test("All processes killed, started again, stopped, started, booted, upgraded to other rules: the door stays shut")
     func restarts() throws {
         let home = try Home()
         home.killsRoles = true
-        let stray = try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in }
-        let prober = try home.enforce()
+        let siege = try home.enforce()
         for process in try home.processes().values.joined() { kill(process, SIGKILL) }
         try home.stop()
         try home.start(firewall: nil)
@@ -170,8 +167,7 @@ struct DoorTests {
         try home.boot()
         for kind in ProxyKind.allCases { try expectEcho(home, kind) }
         #expect(try home.ctl("status").contains("enforced"))
-        expectShut(prober)
-        withExtendedLifetime(stray) {}
+        expectShut(siege)
     }
 
     /// Each change went through the firewall role, also those that alter no rule: nobody could be locked out.
@@ -209,7 +205,8 @@ struct DoorTests {
     }
 
     /// `firewall observe` claimed a table that it may not take out, and every later change failed for it.
-    @Test("observe without the right to it fails alone: the next change works")
+    @Test(
+        "observe without the right to it fails alone: the next change works, and nobody says that nothing is filtered")
     func withoutRight() throws {
         let home = try Home()
         home.lacking = ["net_admin"]
@@ -218,26 +215,54 @@ struct DoorTests {
         let outcome = try home.attempt("firewall", "observe")
         #expect(outcome.status == 1 && outcome.errors.contains("CAP_NET_ADMIN"), "\(outcome)")
         try home.ctl("rule", "add", "deny", "--to", "192.0.2.0/24")
-        // Reading a table takes the right, too.
-        #expect(try home.ctl("status").contains("FIREWALL  observe: "))
+        // Reading a table takes the right, too. There is one, and status said that nothing was filtered.
+        for shown in [try home.ctl("status"), try home.ctl("firewall", "show")] {
+            #expect(shown.contains("nobody knows what the kernel holds") && shown.contains("CAP_NET_ADMIN"), "\(shown)")
+            #expect(!shown.contains("nothing is filtered"), "\(shown)")
+        }
+        #expect(try home.ctl("status").contains("FIREWALL  observe, unknown: "))
     }
 
-    private func expectShut(_ prober: Prober, _ location: SourceLocation = #_sourceLocation) {
-        #expect(eventually { prober.seen.attempts > 100 }, sourceLocation: location)
-        let tally = prober.end()
-        #expect(tally.answered.isEmpty, "\(tally.answered.count) in \(tally.span)", sourceLocation: location)
+    private func expectShut(_ siege: Siege, _ location: SourceLocation = #_sourceLocation) {
+        for (way, prober) in siege.probers {
+            #expect(eventually { prober.seen.attempts > 100 }, "\(way)", sourceLocation: location)
+            let tally = prober.end()
+            #expect(
+                tally.answered.isEmpty, "\(way): \(tally.answered.count) in \(tally.span)", sourceLocation: location)
+        }
+    }
+}
+
+/// A service on port 8080 of every address of the gateway, and those on the WAN who try to reach it.
+private final class Siege {
+    let probers: [(way: String, prober: Prober)]
+    private let services: [AnyObject]
+
+    init(of home: Home) throws {
+        services = [
+            try Origin(in: home.gateway, "0.0.0.0", port: 8080) { _ in },
+            // Both families, and the datagrams of both.
+            try DatagramPeer.echo(in: home.gateway, "::", port: 8080),
+            try Origin(in: home.gateway, Home.gatewayOnWAN6, port: 8080) { _ in },
+        ]
+        probers = [
+            ("TCP", Prober(from: home.wan, to: Home.gatewayOnWAN, 8080)),
+            ("TCP over IPv6", Prober(from: home.wan, to: Home.gatewayOnWAN6, 8080)),
+            ("UDP", Prober(from: home.wan, to: Home.gatewayOnWAN, 8080, over: .udp)),
+            ("UDP over IPv6", Prober(from: home.wan, to: Home.gatewayOnWAN6, 8080, over: .udp)),
+        ]
     }
 }
 
 extension Home {
     /// Sets the gateway up in the way of the package, its mode being the policy's own.
     ///
-    /// - Returns: a prober of port 8080, which finds it shut from now on.
-    fileprivate func enforce() throws -> Prober {
+    /// - Returns: those who try to reach port 8080, and find it shut from now on.
+    fileprivate func enforce() throws -> Siege {
         try FileManager.default.createDirectory(atPath: rescue, withIntermediateDirectories: true)
         try start(firewall: nil)
         try ctl("setup", "--lan", "lan0", "--wan", "wan0")
-        return Prober(from: wan, to: Home.gatewayOnWAN, 8080)
+        return try Siege(of: self)
     }
 
     /// What a boot does: nothing in the kernel, the unit that shuts the box, the network, the daemon.
@@ -250,6 +275,8 @@ extension Home {
             try gateway.run("nft", "-f", root.appending(path: "etc/shut.nft").path)
         }
         try gateway.run("ip", "link", "set", "wan0", "up")
+        // The kernel takes IPv6 addresses away with the link.
+        try gateway.run("ip", "address", "replace", "\(Self.gatewayOnWAN6)/64", "dev", "wan0", "nodad")
         try start(firewall: nil, isHindered: isHindered)
     }
 }

@@ -24,6 +24,8 @@ final class Home: @unchecked Sendable {
     var ownsTable = true
     /// Whether the gateway has an /etc of its own instead of two files of it.
     private var hasOwnEtc = false
+    /// What starts the daemon, and keeps what it hands over. nil: nobody.
+    var manager: ServiceManager?
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
     /// A directory with a socket that is to be journald's: the daemon's log is the journal then.
@@ -33,6 +35,7 @@ final class Home: @unchecked Sendable {
 
     static let gatewayOnLAN = "192.168.77.1"
     static let gatewayOnWAN = "203.0.113.1"
+    static let gatewayOnWAN6 = "2001:db8:113::1"
     static let wanHost = "203.0.113.10"
     static let wanHost6 = "2001:db8:113::10"
 
@@ -106,7 +109,8 @@ final class Home: @unchecked Sendable {
     /// - Parameter firewall: nil: as the policy has it, and with copies of the policy.
     func command(firewall: String? = "enforce", state: String? = nil, socket: String? = nil) -> [String] {
         // The roles' user is any that exists here; the names that the gateway knows are in its own hosts file.
-        let limit = descriptorLimit.map { "ulimit -n \($0); " } ?? ""
+        // Each program of the chain takes the place of the one before: their process is the daemon's.
+        let limit = "export LISTEN_PID=$$; " + (descriptorLimit.map { "ulimit -n \($0); " } ?? "")
         let files = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
         let journald = journal.map {
             "mkdir -p /run/systemd/journal; mount --bind \($0) /run/systemd/journal; "
@@ -134,7 +138,8 @@ final class Home: @unchecked Sendable {
                 toFile: directory + "/resolv.conf", atomically: true, encoding: .utf8)
         }
         let program = try RunningProgram(
-            command(firewall: firewall), in: gateway, log: directory + "/log-\(UUID().uuidString)")
+            command(firewall: firewall), in: gateway, log: directory + "/log-\(UUID().uuidString)",
+            environment: manager?.environment ?? [:], descriptors: manager?.items.map(\.descriptor) ?? [])
         daemon = program
         let isUp = try eventually(within: .seconds(30)) {
             if !program.isRunning { throw Failure("gatehoused ended at once:\n\(program.said)") }

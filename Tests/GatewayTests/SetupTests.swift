@@ -87,6 +87,25 @@ struct SetupTests {
         #expect(try home.ruleset() == "")
     }
 
+    @Test("tells how devices that know IPv6 alone get a proxy, which works, and is silent once they have one")
+    func overIPv6() throws {
+        let home = try machine()
+        let told = try home.ctl("setup", "--home", "lan0", "--internet", "wan0", "--yes")
+        let command = "listener add http [fd77::1]:3128 --from home"
+        #expect(told.contains("`gatehousectl \(command)`"), "\(told)")
+        try home.ctl(command.split(separator: " ").map(String.init))
+        let web = try Origin(in: home.wan, Home.wanHost, port: 80) { peer in
+            _ = try peer.receiveHead()
+            try peer.send("HTTP/1.1 204 No Content\r\n\r\n")
+        }
+        let answer = try home.lan.run(
+            "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-x", "http://[fd77::1]:3128",
+            "http://\(Home.wanHost)/")
+        #expect(answer == "204")
+        #expect(try !home.ctl("setup", "--home", "lan0", "--internet", "wan0", "--yes").contains("IPv6"))
+        withExtendedLifetime(web) {}
+    }
+
     @Test("proposes by itself without a terminal, and one arm where there is one interface")
     func oneArmed() throws {
         let home = try machine()

@@ -78,6 +78,11 @@ struct TableTests {
         let guest = try Peer(to: Home.gatewayOnLAN, 1080, from: home.lan)
         try intruder.send("b")
         #expect(try intruder.receive() == [98])
+        // A guest with whom somebody speaks already, and this machine's own: neither would have been refused.
+        let speaking = try home.dial(.socks5)
+        try speaking.send([5, 1, 0])
+        #expect(try speaking.receive(exactly: 2) == [5, 0])
+        let own = try Peer(to: "127.0.0.1", 8080, from: home.gateway)
         kill(role, SIGCONT)
         #expect(try eventually { try home.ruleset() == ruleset })
         #expect(throws: SocketFailure.self) { _ = try intruder.receive() }
@@ -85,8 +90,49 @@ struct TableTests {
         #expect(try older.receive(exactly: 1000).count == 1000)
         try guest.send([5, 1, 0])
         #expect(try guest.receive() == [5, 0])
+        try speaking.send(SOCKS5.connect("192.0.2.1", 1))
+        #expect(try speaking.receive(exactly: 2).first == 5)
+        try own.send("c")
+        #expect(try own.receive() == [99])
         #expect(home.daemon?.said.contains("ended a connection that came in without the firewall") == true)
         withExtendedLifetime((stray, ticker)) {}
+    }
+
+    /// The first datagram passed, and connection tracking took all that followed for answers, for as long as they went on.
+    @Test
+    func
+        `a conversation over UDP that began while the table was away is ended with it, one that a rule lets in goes on`()
+        throws
+    {
+        let home = try Home.ready(ownsTable: false)
+        // Without another user of connection tracking the kernel forgets with the table.
+        try home.gateway.run(
+            "nft",
+            "add table inet other; add chain inet other c { type filter hook input priority 10; }; "
+                + "add rule inet other c ct state established accept")
+        try home.ctl("firewall", "open", "echo", "--udp", "8082", "--from", "internet")
+        let services = try [8080, 8082].map {
+            try (DatagramPeer.echo(in: home.gateway, "::", port: $0), DatagramPeer(in: home.wan, "0.0.0.0"))
+        }
+        func isAnswered(_ index: Int, _ word: String) throws -> Bool {
+            let (peer, port) = (services[index].1, UInt16(8080 + 2 * index))
+            try peer.send(Array(word.utf8), to: Home.gatewayOnWAN, port)
+            while let answer = try peer.receive(within: .milliseconds(300)) {
+                if answer.bytes == Array(word.utf8) { return true }
+            }
+            return false
+        }
+        #expect(try !isAnswered(0, "before"))
+        let role = try #require(try home.processes()["firewall"]?.first)
+        kill(role, SIGSTOP)
+        try home.gateway.run("nft", "delete", "table", "inet", "gatehouse")
+        for index in 0...1 { for word in ["first", "second"] { #expect(try isAnswered(index, word)) } }
+        kill(role, SIGCONT)
+        #expect(try eventually { try home.ruleset().contains("8082") })
+        #expect(
+            eventually { home.daemon?.said.contains("ended a conversation that came in without the firewall") == true })
+        #expect(try !isAnswered(0, "after"))
+        #expect(try isAnswered(1, "after"))
     }
 
     /// Every change made the table anew, with its counters at nothing, and was refused where the table could not be written.

@@ -57,6 +57,28 @@ import Testing
         #expect(names(https("192.168.1.1:3129"), host: host)?.names == expected)
     }
 
+    /// The certificate had a name that nobody could resolve: port 5353 was shut.
+    @Test func `The machine's name under local is among them where multicast DNS gets in`() throws {
+        func names(_ edit: (inout Policy) -> Void) throws -> [String]? {
+            var policy = Policy(listeners: [
+                Listener(kind: .https, endpoint: Endpoint("192.168.1.1:3129")!, authentication: .required)
+            ])
+            policy.firewall = .enforce
+            edit(&policy)
+            return policy.certificateNames(in: surroundings(), host: "box")?.names
+        }
+        func opening(_ transport: Opening.Transport, _ ports: PortRange) -> Opening {
+            Opening(name: "mdns", services: [.ports(transport, ports)], place: .zone(Zone.home))
+        }
+        let without = ["box", "gateway", "localhost"]
+        #expect(try names { _ in } == without)
+        #expect(try names { $0.openings = [opening(.tcp, PortRange(5353, 5353)!)] } == without)
+        let with = ["box", "box.local", "gateway", "localhost"]
+        #expect(try names { $0.openings = [opening(.udp, PortRange(5353, 5353)!)] } == with)
+        #expect(try names { $0.openings = [opening(.udp, PortRange(5000, 6000)!)] } == with)
+        #expect(try names { $0.firewall = .observe } == with)
+    }
+
     private func facts(_ addresses: [String] = ["192.168.1.1"]) -> CertificateFacts {
         CertificateFacts(
             subject: "", issuer: "", names: [], addresses: addresses.map { IPAddress($0)! }, notBefore: 0,

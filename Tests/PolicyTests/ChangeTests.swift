@@ -297,13 +297,42 @@ private let web = PortRange("80-443")
         #expect(policy.listeners.count == 3)
     }
 
+    @Test
+    func `A home without IPv4 is set up on its own IPv6 address, before the provider's and never on a link-local one`()
+        throws
+    {
+        let addresses = ["fe80::1", "2001:db8:1::1", "fd00:1::1"].map {
+            Surroundings.Address(address: IPAddress($0)!, prefix: 64)
+        }
+        let eth1 = try #require(home.interfaces.firstIndex { $0.name == "eth1" })
+        for (count, expected) in [(3, "[fd00:1::1]:1080"), (2, "[2001:db8:1::1]:1080")] {
+            var surroundings = home
+            surroundings.interfaces[eth1].addresses = Array(addresses.prefix(count))
+            surroundings.interfaces.removeAll { $0.name != "eth1" && $0.name != "eth0" }
+            for index in surroundings.interfaces.indices {
+                surroundings.interfaces[index].hasDefaultRoute = surroundings.interfaces[index].name == "eth0"
+            }
+            var policy = Policy()
+            try policy.setup(lan: "eth1", wan: "eth0", allowSSH: false, surroundings: surroundings)
+            #expect(policy.listeners.first?.endpoint == endpoint(expected))
+            #expect(Sides.proposed(in: surroundings)?.home == "eth1")
+        }
+        var surroundings = home
+        surroundings.interfaces[eth1].addresses = Array(addresses.prefix(1))
+        var policy = Policy()
+        #expect(
+            refusal { () throws(Refusal) in
+                try policy.setup(lan: "eth1", wan: "eth0", allowSSH: false, surroundings: surroundings)
+            }?.hasPrefix("eth1 has no address yet") == true)
+    }
+
     @Test func `What cannot be set up leaves the policy as it was`() {
         var policy = Policy()
         let attempts: [(String, String?, String)] = [
             ("eth9", nil, "there is no interface eth9; "), ("eth1", "eth9", "there is no interface eth9; "),
             ("eth1", "eth1", "eth1 cannot be LAN and WAN at once"), ("lo", "eth0", "lo leads to nobody but"),
             ("eth1", "lo", "lo leads to nobody but"), ("", nil, "there is no interface without a name; "),
-            ("eth2", "eth0", "eth2 has no IPv4 address yet"),
+            ("eth2", "eth0", "eth2 has no address yet"),
         ]
         for (lan, wan, text) in attempts {
             let told = refusal { () throws(Refusal) in

@@ -25,14 +25,14 @@ import Testing
             reactor.spawn { reactor in
                 let descriptor = Descriptor(adopting: dup(near.descriptor))
                 _ = fcntl(descriptor.number, F_SETFL, O_NONBLOCK)
-                let pool = OriginPool(on: reactor, life: .seconds(10))
-                pool.keep(Connection(origin: Socket(adopting: descriptor, on: reactor), at: address), for: nil)
+                let pool = OriginPool(life: .seconds(10))
+                pool.keep(Connection(origin: Socket(adopting: descriptor, on: reactor), at: address), isLoggedIn: false)
                 if speaks {
                     send(server.descriptor, "x", 1, Int32(MSG_NOSIGNAL))
                     var arrival = pollfd(fd: near.descriptor, events: Int16(POLLIN), revents: 0)
                     poll(&arrival, 1, 10_000)
                 }
-                continuation.resume(returning: pool.borrow(to: [address], for: 0) != nil)
+                continuation.resume(returning: pool.borrow(to: [address], isRepeatable: true) != nil)
             }
         }
         #expect(wasUsed == isUsed)

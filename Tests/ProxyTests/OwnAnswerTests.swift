@@ -41,6 +41,32 @@ private let alice = User(name: "alice", passwordHash: Password.hash(Array("se:cr
         #expect(whole.head.contains("\r\nContent-Length: \(whole.body.utf8.count)\r\n"))
     }
 
+    /// It was refused, like all of the gateway's own: programs that take their proxy from the environment ask for everything through it.
+    @Test(arguments: ["/proxy.pac", "/wpad.dat"])
+    func `23 The PAC file is to be had through the proxy as well, and nothing else of the gateway's own`(
+        _ path: String
+    ) async throws {
+        let gateway = try Gateway()
+        for port in [gateway.http, gateway.mixed] {
+            let whole = try await ask(gateway.http, "GET \(path)")
+            let client = try await Peer.connect(to: gateway.http)
+            for method in ["GET", "HEAD"] {
+                try await client.send("\(method) http://127.0.0.1:\(port)\(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+                let head = try await client.receiveHead()
+                #expect(head == whole.head)
+                guard method == "GET" else { continue }
+                #expect(try await client.receive(whole.body.utf8.count) == Array(whole.body.utf8))
+            }
+            for other in ["/", "/proxy.pac/", ""] {
+                try await client.send("GET http://127.0.0.1:\(port)\(other) HTTP/1.1\r\nHost: x\r\n\r\n")
+                let (head, body) = try await client.receiveAnswer()
+                #expect(head.hasPrefix("HTTP/1.1 403 ") && body.contains("No proxy leads to itself"))
+            }
+            try await client.send(connectRequest("127.0.0.1:\(port)"))
+            #expect(try await client.receiveAnswer().head.hasPrefix("HTTP/1.1 403 "))
+        }
+    }
+
     @Test func `23 No password is asked for the file, and SOCKS5 with one is left out: no browser has it`() async throws
     {
         let gateway = try Gateway(authentication: .required, users: [alice])

@@ -68,13 +68,12 @@ import class TestNetwork.Namespace
     }
 
     /// Each byte of the head put the end off again: an origin could be waited for without end.
-    @Test func `40 A client that has said its last waits for a head no longer than told, however slowly it comes`()
-        async throws
-    {
-        let gateway = try gateway { $0.halfOpen = .seconds(1) }
+    @Test(arguments: [true, false])
+    func `40 A head is waited for no longer than told, however slowly it comes`(_ isFinished: Bool) async throws {
+        let gateway = try gateway { $0.exchange = .seconds(1) }
         let client = try await Peer.connect(to: gateway.http)
         try await client.send(get())
-        client.finish()
+        if isFinished { client.finish() }
         let (server, _) = try await origin.accept()
         _ = try await server.receiveHead()
         let trickle = Task {
@@ -83,10 +82,132 @@ import class TestNetwork.Namespace
                 try await gateway.pause(.milliseconds(300))
             }
         }
-        _ = try await client.receiveAll()
+        #expect(try await client.receiveAnswer().head.hasPrefix("HTTP/1.1 504 "))
         trickle.cancel()
         // The origin's connection has ended as well, long before the head would have.
         await #expect(throws: (any Error).self) { try await trickle.value }
+    }
+
+    /// BusyBox's wget sends its FIN with its request, and had 30 s from then on.
+    @Test func `40 A client that has only sent its FIN gets its answer, however long that takes`() async throws {
+        let gateway = try Gateway()
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get())
+        client.finish()
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        try await gateway.pause(.seconds(31))
+        try await server.send("HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 2\r\n\r\nok")
+        #expect(try await client.receiveAnswer().body == "ok")
+    }
+
+    /// Nothing but silence tells of a machine that was switched off: the kernel has to ask.
+    @Test func `40 The ends of an exchange are asked whether they are there`() async throws {
+        let gateway = try Gateway()
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get())
+        let (server, port) = try await origin.accept()
+        _ = try await server.receiveHead()
+        for end in [port, gateway.http] {
+            let descriptor = try #require((0..<4096).first { portOf($0) == end && isConnected($0) })
+            var (isKept, length) = (Int32(0), socklen_t(MemoryLayout<Int32>.size))
+            getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &isKept, &length)
+            #expect(isKept == 1)
+        }
+    }
+
+    private func isConnected(_ descriptor: Int32) -> Bool {
+        var (address, length) = (sockaddr_storage(), socklen_t(MemoryLayout<sockaddr_storage>.size))
+        return withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) == 0 }
+        }
+    }
+
+    @Test func `28 Interim responses are bounded in number`() async throws {
+        let gateway = try Gateway()
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get())
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        let flood = Task { while (try? await server.send("HTTP/1.1 103 Early Hints\r\n\r\n")) != nil {} }
+        for _ in 0..<Relay.Limits().interims {
+            #expect(try await client.receiveHead() == "HTTP/1.1 103 Early Hints\r\n\r\n")
+        }
+        let (head, body) = try await client.receiveAnswer()
+        #expect(head.hasPrefix("HTTP/1.1 502 ") && body.contains("more than 100 interim responses"))
+        await flood.value
+    }
+
+    @Test func `28 Interim responses do not put the end off for ever`() async throws {
+        let gateway = try gateway {
+            $0.exchange = .seconds(1)
+            $0.interimTime = .seconds(1)
+            $0.interims = .max
+        }
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get())
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        let trickle = Task {
+            while (try? await server.send("HTTP/1.1 102 P\r\n\r\n")) != nil {
+                try await gateway.pause(.milliseconds(200))
+            }
+        }
+        var head = ""
+        repeat { head = try await client.receiveHead() } while head.hasPrefix("HTTP/1.1 102 ")
+        #expect(head.hasPrefix("HTTP/1.1 504 "))
+        try await trickle.value
+    }
+
+    /// The content was read over first, and a client that sent it slowly had its answer 10 s later.
+    @Test(arguments: ["Transfer-Encoding: chunked", "Content-Length: 9000"])
+    func `41 An answer of the proxy's own goes out at once, and then the content is read over`(
+        _ framing: String
+    ) async throws {
+        let alice = User(name: "alice", passwordHash: Password.hash(Array("secret".utf8)).description)
+        let gateway = try Gateway(authentication: .required, users: [alice])
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send("POST http://a.example/ HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n")
+        for content in ["2328\r\n" + String(repeating: "x", count: 9000) + "\r\n0\r\n\r\n"] {
+            let (head, _) = try await client.receiveAnswer()
+            #expect(head.hasPrefix("HTTP/1.1 407 ") && head.contains("\r\nConnection: keep-alive\r\n"))
+            try await client.send(framing.hasPrefix("T") ? content : String(repeating: "x", count: 9000))
+        }
+        // Behind the content comes the next request.
+        try await client.send(
+            "GET http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: a\r\n"
+                + "Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n")
+        let (server, _) = try await origin.accept()
+        #expect(try await server.receiveHead().hasPrefix("GET / "))
+    }
+
+    /// Behind a megabyte the connection was closed over what was unread, and the RST overtook the answer.
+    @Test func `41 A client that sends all of its megabytes first reads its answer all the same`() async throws {
+        let gateway = try Gateway(authentication: .required)
+        let client = try await Peer.connect(to: gateway.http)
+        let content = [UInt8](repeating: 120, count: 16 << 20)
+        try await client.send("POST http://a.example/ HTTP/1.1\r\nHost: a\r\nContent-Length: \(content.count)\r\n\r\n")
+        try await client.send(content)
+        let (head, _) = try await client.receiveAnswer()
+        #expect(head.hasPrefix("HTTP/1.1 407 ") && head.contains("\r\nConnection: close\r\n"))
+        #expect(try await client.receiveAll() == ([], .fin))
+    }
+
+    @Test func `41 A bandwidth limit does not hold the end of a response back`() async throws {
+        let gateway = try Gateway(quotas: [Limit(subject: .eachClient, bandwidth: 20_000)])
+        let client = try await Peer.connect(to: gateway.http)
+        try await client.send(get().replacing("Host", with: "Connection: close\r\nHost"))
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        // The last bytes are beyond what may move at once.
+        let content = [UInt8](repeating: 120, count: 100_000)
+        try await server.send("HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: \(content.count)\r\n\r\n")
+        try await server.send(content)
+        _ = try await client.receiveHead()
+        _ = try await client.receive(content.count)
+        let start = ContinuousClock.now
+        #expect(try await client.receiveAll() == ([], .fin))
+        #expect(ContinuousClock.now - start < .milliseconds(500))
     }
 
     /// The surroundings are read now and then. A box that got an address a moment ago let clients in to its own services by it.
@@ -138,7 +259,7 @@ import class TestNetwork.Namespace
                     secured.socket.secure(with: layer)
                     do throws(Errno) {
                         try await secured.socket.shakeHands()
-                        _ = try await secured.fill(for: client, within: .seconds(1))
+                        _ = try await secured.fill(for: client)
                         let text = String(decoding: secured.inbox.unread, as: UTF8.self)
                         done.resume(returning: secured.socket.isQuiet(isProbed: true) ? text : "\(text), and more")
                     } catch {

@@ -81,49 +81,6 @@ struct LoopTests {
         var successor: Slot.Index?
     }
 
-    @Test("A watch says what is ready, again and again while it is")
-    func watch() throws {
-        let reactor = try Reactor(counters: Counters())
-        reactor.start()
-        defer { reactor.stop() }
-        let ends = try Channel.pair()
-        defer { close(ends.child) }
-        _ = linux_send_packet(ends.child, "x", 1, nil, 0)
-        let calls = try on(reactor) { reactor in
-            let alarm = Alarm(on: reactor)
-            var calls: [Watch.Events] = []
-            let watch = try Watch(ends.parent, for: .read, on: reactor) { events in
-                calls.append(events)
-                if calls.count == 3 { alarm.ring() }
-            }
-            await alarm.wait(atMost: .seconds(5))
-            let readable = calls
-            calls = []
-            watch.change(to: [.read, .write])
-            await alarm.wait(atMost: .milliseconds(100))
-            return readable.prefix(3) + calls.prefix(1)
-        }
-        #expect(calls == [.read, .read, .read, [.read, .write]])
-        close(ends.parent)
-    }
-
-    @Test("A watch for nothing does not spin when the other end is gone")
-    func quietWatch() throws {
-        let reactor = try Reactor(counters: Counters())
-        reactor.start()
-        defer { reactor.stop() }
-        let ends = try Channel.pair()
-        close(ends.child)
-        let count = try on(reactor) { reactor in
-            let count = Mutex(0)
-            let watch = try Watch(ends.parent, for: [], on: reactor) { _ in count.withLock { $0 += 1 } }
-            await reactor.sleep(for: .milliseconds(100))
-            return withExtendedLifetime(watch) { count.withLock { $0 } }
-        }
-        #expect(count <= 1)
-        close(ends.parent)
-    }
-
     @Test("Who waits for a descriptor of which epoll knows nothing is told")
     func deaf() throws {
         let reactor = try Reactor(counters: Counters())

@@ -8,6 +8,17 @@ import Testing
 
 @Suite("What a role can no longer do")
 struct ConfinementTests {
+    /// "No Landlock on this kernel: Operation not permitted" sent people to their kernel, where a container was in the way.
+    @Test("A kernel without Landlock, one in which it is switched off, and a container that refuses it are told apart")
+    func obstacles() {
+        #expect(Sandbox.obstacle(1) == nil && Sandbox.obstacle(4) == nil)
+        for (code, text) in [
+            (ENOSYS, "has no Landlock"), (EOPNOTSUPP, "switched off"), (EPERM, "container"), (EIO, "Input"),
+        ] {
+            #expect(Sandbox.obstacle(-code)?.contains(text) == true)
+        }
+    }
+
     @Test("In the sandbox there are internet sockets; no file, no program, no process")
     func relay() async {
         let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {

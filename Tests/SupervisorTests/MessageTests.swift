@@ -41,9 +41,10 @@ struct MessageTests {
             let sent = role.share(estate, role)
             switch sent {
             case .relay(let share):
-                #expect(Message.decode(RelayAssignment.self, from: sent.encode()) == share)
+                let alteration = try #require(Message.decode(RelayAlteration.self, from: sent.encode(since: nil)))
+                #expect(try alteration.applied(to: nil) == share)
             case .firewall(let share):
-                #expect(Message.decode(FirewallAssignment.self, from: sent.encode()) == share)
+                #expect(Message.decode(FirewallAssignment.self, from: sent.encode(since: nil)) == share)
             }
         }
     }
@@ -60,10 +61,41 @@ struct MessageTests {
             surroundings: Surroundings(),
             live: [.init(listener: Self.listener, number: 1), .init(listener: other, number: 2)],
             identity: ServerIdentity(certificates: "chain", key: "secret"), hold: .shown, ownsTable: true)
-        func told(_ role: Role) -> String { String(decoding: role.share(estate, role).encode(), as: UTF8.self) }
+        func told(_ role: Role) -> String {
+            String(decoding: role.share(estate, role).encode(since: nil), as: UTF8.self)
+        }
         #expect(told(.socks5).contains("secret"))
         #expect(!told(.http).contains("secret") && told(.http).contains("rules"))
         #expect(!told(.firewall).contains("secret") && !told(.firewall).contains("rules"))
+    }
+
+    /// The whole policy went to each relay at each change: with 5 000 rules it read for 40 ms, and served nobody meanwhile.
+    @Test("Only what a change alters goes to a relay, which ends up with the whole of it")
+    func alterations() throws {
+        var random = SystemRandomNumberGenerator()
+        func rules() -> [Rule] {
+            (0..<Int.random(in: 0...6, using: &random)).map { _ in
+                Rule(id: .random(in: 1...4, using: &random), action: .deny)
+            }
+        }
+        func share(_ rules: [Rule], users: Int) -> Share {
+            let users = (0..<users).map { User(name: "user\($0)", passwordHash: "h") }
+            let estate = Estate(
+                policy: Policy(listeners: [Self.listener], users: users, rules: rules), surroundings: Surroundings(),
+                live: [.init(listener: Self.listener, number: 1)], identity: nil, hold: .shown, ownsTable: true)
+            return Role.socks5.share(estate, .socks5)
+        }
+        for _ in 0..<500 {
+            let (former, latter) = (share(rules(), users: 3), share(rules(), users: .random(in: 0...5, using: &random)))
+            guard case .relay(let had) = former, case .relay(let wanted) = latter else { return }
+            let sent = try #require(Message.decode(RelayAlteration.self, from: latter.encode(since: former)))
+            #expect(try sent.applied(to: had) == wanted)
+        }
+        let many = (1...5000).map { Rule(id: $0, action: .deny) }
+        let (before, after) = (share(many, users: 5000), share(many.dropLast(), users: 4999))
+        #expect(after.encode(since: before).count < 2000)
+        let sent = try #require(Message.decode(RelayAlteration.self, from: after.encode(since: before)))
+        #expect(throws: Refusal.self) { try sent.applied(to: nil) }
     }
 
     @Test("Every kind of listener has one role, and the places in the ledger are as many as the roles that count")
@@ -83,7 +115,7 @@ struct MessageTests {
         ])
     func garbage(text: String) {
         #expect(Message.decode(Order.self, from: Array(text.utf8)) == nil)
-        #expect(Message.decode(RelayAssignment.self, from: Array(text.utf8)) == nil)
+        #expect(Message.decode(RelayAlteration.self, from: Array(text.utf8)) == nil)
         #expect(Message.decode(FirewallAssignment.self, from: Array(text.utf8)) == nil)
     }
 

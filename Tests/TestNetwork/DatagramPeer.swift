@@ -32,6 +32,21 @@ package final class DatagramPeer: Sendable {
         guard sent == bytes.count else { throw SocketFailure("sendto") }
     }
 
+    /// Sends every datagram back to where it came from, for as long as the object lives.
+    package static func echo(in namespace: Namespace, _ host: String, port: UInt16) throws -> DatagramPeer {
+        let peer = try DatagramPeer(in: namespace, host, port: port)
+        Thread.detachNewThread { [weak peer] in
+            while let own = peer {
+                guard let (bytes, from) = try? own.receive(within: .milliseconds(100)) else { continue }
+                guard let colon = from.lastIndex(of: ":"), let port = UInt16(from[from.index(after: colon)...]) else {
+                    continue
+                }
+                try? own.send(bytes, to: String(from[..<colon]), port)
+            }
+        }
+        return peer
+    }
+
     /// The next datagram and where it is from, as `203.0.113.10:80`; nil if none has come within `limit`.
     package func receive(within limit: Duration = .seconds(10)) throws -> (bytes: [UInt8], from: String)? {
         let microseconds = limit.components.seconds * 1_000_000 + limit.components.attoseconds / 1_000_000_000_000

@@ -2,8 +2,13 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Connects every millisecond, each time anew and for 50 ms at most, and notes each time that something came back.
+/// Connects every millisecond, or sends a datagram, each time anew and for 50 ms at most, and notes each time that something
+/// came back.
 package final class Prober: Sendable {
+    package enum Transport: Sendable {
+        case tcp, udp
+    }
+
     /// When attempts were begun.
     package struct Tally: Sendable {
         package var attempts = 0
@@ -25,8 +30,11 @@ package final class Prober: Sendable {
     private let tally = Mutex(Tally())
     private let isEnded = Atomic(false)
     private let done = DispatchSemaphore(value: 0)
+    private let transport: Transport
 
-    package init(from namespace: Namespace, to host: String, _ port: UInt16) {
+    /// - Parameter host: an address of either IP version.
+    package init(from namespace: Namespace, to host: String, _ port: UInt16, over transport: Transport = .tcp) {
+        self.transport = transport
         Thread.detachNewThread { [self] in
             try? namespace.enter { run(host, port) }
             done.signal()
@@ -50,7 +58,9 @@ package final class Prober: Sendable {
                 attempts.append(Attempt(descriptor: descriptor, begun: .now))
                 tally.withLock { $0.attempts += 1 }
             }
-            var polls = attempts.map { pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0) }
+            var polls = attempts.map {
+                pollfd(fd: $0.descriptor, events: Int16(transport == .tcp ? POLLOUT : POLLIN), revents: 0)
+            }
             var millisecond = timespec(tv_sec: 0, tv_nsec: 1_000_000)
             nanosleep(&millisecond, nil)
             poll(&polls, nfds_t(polls.count), 0)
@@ -70,7 +80,8 @@ package final class Prober: Sendable {
     }
 
     private func begin(_ host: String, _ port: UInt16) -> CInt? {
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
+        let type = CInt((transport == .tcp ? SOCK_STREAM : SOCK_DGRAM).rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(host.contains(":") ? AF_INET6 : AF_INET, type, 0)
         guard descriptor >= 0 else { return nil }
         // Closed with a reset, a connection leaves no TIME_WAIT behind.
         var now = linger(l_onoff: 1, l_linger: 0)
@@ -80,6 +91,8 @@ package final class Prober: Sendable {
             close(descriptor)
             return nil
         }
+        // Lost or unreachable: nothing comes back then.
+        if transport == .udp { send(descriptor, "?", 1, CInt(MSG_NOSIGNAL)) }
         return descriptor
     }
 

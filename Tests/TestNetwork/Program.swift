@@ -64,9 +64,17 @@ package final class RunningProgram: @unchecked Sendable {
     /// Where its output and its errors go.
     package let log: String
 
-    /// - Parameter input: nil: none.
-    package init(_ arguments: [String], in namespace: Namespace, log: String, input: FileHandle? = nil) throws {
+    /// - Parameters:
+    ///   - input: nil: none.
+    ///   - environment: beside this process's own.
+    ///   - descriptors: the program has them as 3 and on.
+    package init(
+        _ arguments: [String], in namespace: Namespace, log: String, input: FileHandle? = nil,
+        environment: [String: String] = [:], descriptors: [CInt] = []
+    ) throws {
         self.log = log
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.descriptors = descriptors
         guard FileManager.default.createFile(atPath: log, contents: nil),
             let file = FileHandle(forWritingAtPath: log)
         else { throw Failure("cannot write \(log)") }

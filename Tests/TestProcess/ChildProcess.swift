@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Foundation's own waits on a socket that the child inherits, and so does any other child that is spawned at the same
 /// moment: a test then waits for a daemon of another test (and `waitUntilExit` does not return at all on some threads). This
-/// one asks the kernel (waitid(2)) and passes on no descriptor but 0, 1 and 2.
+/// one asks the kernel (waitid(2)) and passes on no descriptor but 0, 1, 2 and those that it is told to.
 package final class ChildProcess: @unchecked Sendable {
     package enum TerminationReason: Sendable {
         case exit, uncaughtSignal
@@ -21,6 +21,8 @@ package final class ChildProcess: @unchecked Sendable {
     package var standardInput: Any?
     package var standardOutput: Any?
     package var standardError: Any?
+    /// The child has them as 3 and on.
+    package var descriptors: [Int32] = []
 
     private let state = Mutex(State())
 
@@ -61,11 +63,11 @@ package final class ChildProcess: @unchecked Sendable {
             descriptor(standardInput, inherited: 0), descriptor(standardOutput, inherited: 1),
             descriptor(standardError, inherited: 2),
         ]
-        // Lifted above 2 first, so that none is overwritten before its turn.
-        let copies = streams.map { fcntl($0, F_DUPFD_CLOEXEC, 10) }
+        // Lifted out of the way first, so that none is overwritten before its turn.
+        let copies = (streams + descriptors).map { fcntl($0, F_DUPFD_CLOEXEC, 100) }
         defer { for copy in copies { close(copy) } }
         for (index, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, Int32(index)) }
-        closeFrom(&actions, 3)
+        closeFrom(&actions, Int32(copies.count))
         if let directory = currentDirectoryURL {
             changeDirectory(&actions, directory.path)
         }

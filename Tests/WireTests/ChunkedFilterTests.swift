@@ -3,9 +3,9 @@ import Wire
 
 /// What a filter lets through of `input`, which comes in pieces of `size` bytes; and whether all of it was the content.
 private func pass(
-    _ input: [UInt8], pieces size: Int = .max, keepsCoding: Bool = true
+    _ input: [UInt8], pieces size: Int = .max, keepsCoding: Bool = true, isLenient: Bool = false
 ) throws -> (output: [UInt8], hasEnded: Bool, rest: [UInt8]) {
-    var filter = ChunkedFilter(keepsCoding: keepsCoding)
+    var filter = ChunkedFilter(keepsCoding: keepsCoding, isLenient: isLenient)
     var (buffer, output): ([UInt8], [UInt8]) = ([], [])
     var next = 0
     while next < input.count, !filter.hasEnded {
@@ -65,6 +65,37 @@ private func pass(_ text: String, keepsCoding: Bool = true) throws -> String {
     func `Anything but the grammar is refused`(_ text: String) {
         #expect(throws: HTTPError.self) { try pass(text) }
         #expect(throws: HTTPError.self) { try pass(bytes(text), pieces: 1) }
+    }
+
+    @Test(arguments: [
+        ("5   \r\nhello\r\n0\t\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("00000000000000000005\r\nhello\r\n000\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        ("05 ; x=y\r\nhello\r\n0 \r\nX: y\r\n\r\n", "5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
+    ])
+    func `38 A response's sizes come out in one form`(_ text: String, _ passed: String) throws {
+        for size in [.max, 1, 3] {
+            let (output, hasEnded, _) = try pass(bytes(text), pieces: size, isLenient: true)
+            #expect(String(decoding: output, as: UTF8.self) == passed && hasEnded)
+        }
+    }
+
+    @Test func `38 Where the coding is not kept, a response's lines may end in LF`() throws {
+        for size in [.max, 1, 3] {
+            let (output, hasEnded, rest) = try pass(
+                bytes("5;x\nhello\n1\r\n!\n0\nX: y\n\nrest"), pieces: size, keepsCoding: false, isLenient: true)
+            #expect(output == bytes("hello!") && hasEnded && rest == bytes("rest"))
+        }
+    }
+
+    @Test(arguments: [
+        "g\r\n", "\r\n", " 5\r\nhello\r\n", "+5\r\nhello\r\n", "0x5\r\nhello\r\n", "5 0\r\nhello\r\n", "5\nhello\r\n",
+        "5\rhello\r\n", "5\r\nhello0\r\n\r\n", "ffffffffffffffff\r\n", "5 \u{0}\r\nhello\r\n", "5,3\r\nhello\r\n",
+        "0\r\n folded\r\n\r\n", "0\r\nno colon\r\n\r\n",
+    ])
+    func `38 What can be read in two ways is refused in a response, too`(_ text: String) {
+        for size in [.max, 1] {
+            #expect(throws: HTTPError.self) { try pass(bytes(text), pieces: size, isLenient: true) }
+        }
     }
 
     @Test func `Sizes, extensions and trailers are bounded`() throws {

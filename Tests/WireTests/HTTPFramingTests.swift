@@ -72,6 +72,12 @@ func response(_ fields: String, line: String = "HTTP/1.1 200 OK") throws -> HTTP
         ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "200 OK", .chunked, false),
         ("Content-Length: 5\r\n", "204 No Content", .none, true), ("Content-Length: 5\r\n", "304 x", .none, true),
         ("Transfer-Encoding: chunked\r\n", "100 Continue", .none, true), ("", "205 x", .untilClose, true),
+        ("Transfer-Encoding: identity\r\n", "200 OK", .untilClose, true),
+        ("Transfer-Encoding: Identity\r\nContent-Length: 5\r\n", "200 OK", .untilClose, true),
+        ("Transfer-Encoding:\r\n", "200 OK", .untilClose, true),
+        ("Transfer-Encoding: identity, chunked\r\n", "200 OK", .chunked, true),
+        ("Transfer-Encoding: chunked,\r\n", "200 OK", .chunked, true),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "200 OK", .chunked, false),
     ])
     func `A response has one framing, which is not always certain`(
         _ fields: String, _ status: String, _ framing: HTTPFraming, _ isCertain: Bool
@@ -90,6 +96,9 @@ func response(_ fields: String, line: String = "HTTP/1.1 200 OK") throws -> HTTP
     @Test(arguments: [
         "Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: x\r\n", "Transfer-Encoding: gzip\r\n",
         "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: chunked, gzip\r\n",
+        "Transfer-Encoding: chunked, identity\r\n", "Transfer-Encoding: chunked;x\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
+        "Content-Length:\r\n", "Content-Length: 5 5\r\n", "Content-Length: -5\r\n",
     ])
     func `A response whose end cannot be told is no response`(_ fields: String) throws {
         #expect(throws: HTTPError.self) { try response(fields).framing(answering: request("")) }

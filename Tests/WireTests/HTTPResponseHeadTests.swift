@@ -21,17 +21,34 @@ private func parse(_ text: String, limits: HTTPResponseHeadParser.Limits = .init
 
     @Test(arguments: [
         "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 099 Low\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n",
-        "HTTP/2 200 OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "http/1.1 200 OK\r\n\r\n",
-        "HTTP/1.1  200 OK\r\n\r\n", "HTTP/1.1 200\tOK\r\n\r\n", "<html>not found</html>\r\n\r\n", "\r\n\r\n",
-        "HTTP/1.1 200 OK\nServer: x\n\n", "HTTP/1.1 200 OK\r\nServer: x\r y\r\n\r\n",
-        "HTTP/1.1 200 OK\r\n folded\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        "HTTP/1.1 200 O\u{0}K\r\n\r\n",
+        "HTTP/2 200 OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "ICYX 200 OK\r\n\r\n", "http/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1200 OK\r\n\r\n", "HTTP/1.1 200OK\r\n\r\n", "<html>not found</html>\r\n\r\n",
+        String(repeating: "\r\n", count: 9), "HTTP/1.1\r\n\r\n", "200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\nX\r\n : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX\u{0}: y\r\n\r\n", "HTTP/1.1 200 O\u{0}K\r\n\r\n",
     ])
     func `Anything but the grammar is refused`(_ text: String) {
         #expect(throws: HTTPError.self) {
             var parser = HTTPResponseHeadParser()
             _ = try parser.parse(bytes(text).span)
+        }
+    }
+
+    @Test(arguments: [
+        ("X: a\r\n b", "a b"), ("X: a \r\n\t b\r\n c ", "a b c"), ("X:\r\n a", "a"), ("X: a\r\n ", "a"),
+        ("X: a\n b", "a b"),
+        ("X: a\r\n \r\n b", "a b"), ("X: a\rb", "a b"), ("X: a\u{0}b\u{1f}c\u{7f}d", "a b c d"), ("X: a\r\r", "a"),
+        ("X \t: a", "a"), (" dropped\r\nX: a", "a"), ("X: a\tb", "a\tb"),
+    ])
+    func `38 Of folds and control characters spaces become`(_ line: String, _ value: String) throws {
+        for end in ["\r\n", "\n"] {
+            let head = try #require(parse("HTTP/1.1 200 a\rb\(end)\(line)\(end)Y: z\(end)\(end)"))
+            #expect(head.fields.count == 2 && head.hasBareLineFeeds == (end == "\n" || line.contains("a\n")))
+            #expect(head.fields.values(of: "x").map { String(decoding: $0, as: UTF8.self) } == [value])
+            #expect(head.fields.values(of: "y").map(Array.init) == [bytes("z")])
+            #expect(
+                String(decoding: head.forwarded(framing: .none, connection: .stays, at: 0), as: UTF8.self)
+                    .hasPrefix("HTTP/1.1 200 a b\r\nX: \(value)\r\nY: z\r\n"))
         }
     }
 

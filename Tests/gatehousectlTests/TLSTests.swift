@@ -47,6 +47,16 @@ struct TLSTests {
         return report?["fingerprint"] as? String ?? ""
     }
 
+    @Test("To show makes nothing: no authority and no file come of it")
+    func readOnly() throws {
+        func files() -> [String] { (try? FileManager.default.subpathsOfDirectory(atPath: home.directory)) ?? [] }
+        let before = files().filter { $0.contains("tls") }
+        for _ in 0..<2 { #expect(try home.ctl("tls", "show").status == 0) }
+        _ = try home.ctl("status")
+        #expect(files().filter { $0.contains("tls") } == before)
+        #expect(!before.contains { $0.hasSuffix(".key") })
+    }
+
     @Test("The first https listener brings an authority and a certificate; the keys are nobody else's to read")
     func first() throws {
         #expect(try home.ctl("tls", "show").output.contains("listener add https"))

@@ -26,7 +26,8 @@ package struct GetStatus: Call {
         How the gateway is doing.
         uptime: seconds.
         users: how many there are.
-        warnings: what an operator should look at. To callers who are no operators they name no user.
+        warnings: what an operator should look at. Callers who are no operators are told how many there are, and no reason of
+        the door.
         """
 
     package init() {}

@@ -51,6 +51,13 @@ package struct SetLimit: Call {
         self.lookups = lookups
     }
 
+    /// What changes, as text for the history: `rate 50, sessions none`.
+    package var details: String {
+        let bounds = [("sessions", sessions), ("rate", rate), ("bandwidth", bandwidth)]
+        return bounds.compactMap { name, bound in bound.map { "\(name) \($0 == 0 ? "none" : "\($0)")" } }
+            .joined(separator: ", ")
+    }
+
     /// Gives `limit` what is not nil here.
     package func change(_ limit: inout Limit) {
         if let sessions { limit.sessions = sessions == 0 ? nil : sessions }

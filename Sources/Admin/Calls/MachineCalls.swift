@@ -8,7 +8,7 @@ enum MachineCalls {
 package struct GetMachine: Call {
     package static let documentation = """
         The machine's network interfaces, and which of them look like the home's and the internet's.
-        proposal: null: no interface has an IPv4 address on which proxies could listen.
+        proposal: null: no interface has an address on which proxies could listen.
         """
 
     package struct Reply: Codable, Hashable, Sendable {

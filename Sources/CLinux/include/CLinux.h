@@ -42,7 +42,6 @@ extern const uint32_t LINUX_EPOLLIN, LINUX_EPOLLOUT, LINUX_EPOLLPRI, LINUX_EPOLL
     LINUX_EPOLLET, LINUX_EPOLLEXCLUSIVE;
 int linux_epoll_create(void);
 int linux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data);
-int linux_epoll_modify(int epoll, int fd, uint32_t events, uint64_t data);
 int linux_epoll_delete(int epoll, int fd);
 /// At most 256 events; EINTR is answered as 0 events.
 int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_ms);
@@ -72,6 +71,8 @@ int linux_set_reset_on_close(int fd);
 int linux_unsent(int fd);
 /// Whether the kernel can encrypt TLS (TCP_ULP "tls"). With CAP_NET_ADMIN the question itself loads the module.
 int linux_has_kernel_tls(void);
+/// Whether `fd` is a TCP socket that listens (SO_PROTOCOL, SO_ACCEPTCONN of socket(7)).
+int linux_is_tcp_listener(int fd);
 /// SO_PEERCRED (unix(7)).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 /// SO_PEERGROUPS: how many supplementary groups the peer has; -ERANGE if more than `capacity`.
@@ -80,6 +81,10 @@ int linux_peer_groups(int fd, gid_t *groups, int capacity);
 int linux_packet_pair(int ends[2]);
 /// Sends one packet and, with it, up to 16 descriptors (SCM_RIGHTS). Does not block.
 long linux_send_packet(int fd, const void *bytes, size_t length, const int *descriptors, int count);
+/// As linux_send_packet, to the datagram socket at `address`.
+long linux_send_packet_to(
+    int fd, const struct sockaddr *address, socklen_t address_length, const void *bytes, size_t length,
+    const int *descriptors, int count);
 /// Receives one packet and up to 16 descriptors, close-on-exec. -EMSGSIZE if the packet or its descriptors were cut
 /// (whatever came is closed then). Does not block.
 long linux_receive_packet(int fd, void *bytes, size_t capacity, int *descriptors, int *count);
@@ -122,7 +127,7 @@ int linux_pidfd_open(pid_t pid);
 /// Reaps the child behind `pidfd` without waiting. 0: it still runs. 1: `status` is as from waitpid(2).
 int linux_reap(int pidfd, int *status);
 int linux_pidfd_signal(int pidfd, int signal);
-/// prctl(PR_SET_PDEATHSIG).
+/// prctl(PR_SET_PDEATHSIG), for the calling thread; 0: no signal.
 int linux_die_with_parent(int signal);
 int linux_no_new_privileges(void);
 /// Drops every capability for good but, if `keep_net_admin` and it is there, CAP_NET_ADMIN.
@@ -137,6 +142,8 @@ void linux_name_thread(const char *name);
 int linux_set_undumpable(void);
 
 // --- the sandbox: for the calling thread and those it will start; both want no_new_privs --------------------------------
+/// Which Landlock the kernel has, from 1 on; -ENOSYS, -EOPNOTSUPP where it has none, -EPERM where a container refuses it.
+int linux_landlock_version(void);
 /// Landlock: no file is reachable any more but, for reading, those beneath `readable`. -ENOSYS or -EOPNOTSUPP where the
 /// kernel has none.
 int linux_restrict_files(const char *const *readable, int count);

@@ -28,8 +28,10 @@ struct HTTPConversation {
         limits.head = relay.limits.head
         var parser = HTTPRequestHeadParser(limits: limits)
         var challenges = 0
+        lazy var pool = OriginPool(life: relay.limits.upstream)
         while true {
-            let head = try await nextHead(&parser)
+            let (head, share) = try await nextHead(&parser)
+            defer { withExtendedLifetime(share) {} }
             session.enter(.serving)
             let form = head.form
             if form == .origin {
@@ -40,7 +42,7 @@ struct HTTPConversation {
             } else {
                 switch form {
                 case .authority: return try await tunnel(for: head, on: reactor)
-                case .absolute: if let origin = try await exchange(head, on: reactor) { return origin }
+                case .absolute: if let origin = try await exchange(head, by: pool, on: reactor) { return origin }
                 case .origin: break
                 case .asterisk: try await answer(HTTPAnswers.toAsterisk(head), to: head)
                 }
@@ -62,11 +64,21 @@ struct HTTPConversation {
         session.enter(.request)
     }
 
-    private func nextHead(_ parser: inout HTTPRequestHeadParser) async throws(Farewell) -> HTTPRequestHead {
+    /// - Returns: the head, and the memory that it takes as long as it is needed; nil: no more than usual.
+    private func nextHead(
+        _ parser: inout HTTPRequestHeadParser
+    ) async throws(Farewell) -> (HTTPRequestHead, HeadBudget.Share?) {
+        var share: HeadBudget.Share?
         do throws(Interruption<HTTPError>) {
-            return try await client.message { bytes throws(HTTPError) in try parser.parse(bytes) }
+            let head = try await client.message(
+                admittedBy: { client throws(Errno) in try relay.heads.admit(client, &share) },
+                { bytes throws(HTTPError) in try parser.parse(bytes) })
+            if share != nil { client.inbox.shrink() }
+            return (head, share)
         } catch {
             switch error {
+            case .lost(HeadBudget.isUsedUp, _):
+                throw .answer(.serviceUnavailable, "\(relay.heads.description)\nTry again in a moment.")
             case .malformed(let mistake):
                 if let stranger = Stranger(firstByte: client.inbox.unread.first), stranger != .http {
                     throw relay.farewell(to: stranger, client, of: session)
@@ -82,7 +94,9 @@ struct HTTPConversation {
     // MARK: requests
 
     /// - Returns: the origin if both ends have agreed on another protocol.
-    private func exchange(_ head: HTTPRequestHead, on reactor: Reactor) async throws(Farewell) -> Connection? {
+    private func exchange(
+        _ head: HTTPRequestHead, by pool: OriginPool, on reactor: Reactor
+    ) async throws(Farewell) -> Connection? {
         let (target, framing, left): (HTTPTarget, HTTPFraming, Int?)
         do throws(HTTPError) {
             (framing, left) = (try head.framing(), try head.forwardsLeft())
@@ -98,7 +112,7 @@ struct HTTPConversation {
         }
         let exchange = HTTPExchange(
             head, to: target, framing: framing, forwardsLeft: left.map { $0 - 1 }, from: client,
-            for: session, relay: relay)
+            by: pool, for: session, relay: relay)
         let (outcome, rest) = await exchange.run(on: reactor)
         if case .tunnel(let origin) = outcome { return origin }
         session.didDisconnect()
@@ -108,10 +122,20 @@ struct HTTPConversation {
         // The session is not counted, so it is not to stay.
         case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .words(response.encode())
         case .failed(.answer(let response)): try await answer(response, to: head, rest: rest)
+        case .failed(.leadsToSelf(let response)):
+            try await answer(ownAnswer(to: head, at: target) ?? response, to: head, rest: rest)
         case .failed(.isCutShort): throw .reset
         case .failed(.clientIsGone): throw .gone
         }
         return nil
+    }
+
+    /// The PAC file, which programs that take their proxy from the environment ask for through that very proxy (RFC 9110 §7.6); nil: it is
+    /// anything else of the gateway's own that is asked for.
+    private func ownAnswer(to head: HTTPRequestHead, at target: HTTPTarget) -> OwnResponse? {
+        let head = head.inOriginForm(target)
+        let response = relay.ownAnswer(to: head, from: client, for: session)
+        return response?.mediaType == ProxyAutoConfiguration.mediaType ? response : nil
     }
 
     /// Answers what the gateway is asked as if it were a server, for which nobody needs a password.
@@ -182,7 +206,7 @@ struct HTTPConversation {
 
     // MARK: answers of the proxy's own
 
-    /// Answers a request, and ends the connection unless another request can follow.
+    /// Answers a request at once, reads over what is left of its content, and ends the connection unless another request can follow.
     ///
     /// - Parameter rest: what has not been read of the request's content, if any of it has.
     private func answer(
@@ -190,28 +214,39 @@ struct HTTPConversation {
     ) async throws(Farewell) {
         var response = response
         response.omitsBody = head.isMethod("HEAD")
-        if !response.closes || rest != nil { response.closes = await !canContinue(after: head, rest) }
-        if response.closes { throw .words(response.encode()) }
+        var content = rest
+        if content == nil, let framing = try? head.framing() { content = HTTPBody(framing) }
+        if !response.closes || rest != nil { response.closes = !canContinue(after: head, content) }
         session.enter(.answer)
         guard (try? await client.socket.write(response.encode())) != nil else { throw .gone }
+        guard !response.closes, let content, await readOver(content) else { throw .finished }
     }
 
-    /// Whether what comes behind a request can only be the next one; its content, if it is not too much, is read over.
-    private func canContinue(after head: HTTPRequestHead, _ rest: HTTPBody?) async -> Bool {
-        guard head.isPersistent, let framing = try? head.framing() else { return false }
-        var content = rest ?? HTTPBody(framing)
+    /// Whether what comes behind a request and its content can only be the next request.
+    ///
+    /// - Parameter content: what is left of it; nil: that cannot be told.
+    private func canContinue(after head: HTTPRequestHead, _ content: HTTPBody?) -> Bool {
+        guard head.isPersistent, let content else { return false }
         if content.isComplete { return true }
+        // A client that waits for a 100 may send the content or not, now that it has its answer (RFC 9110 §10.1.1).
         if head.form == .authority || head.expectsContinue { return false }
-        session.enter(.answer)
+        return content.left ?? 0 <= relay.limits.discard
+    }
+
+    /// Reads content that nobody wants.
+    ///
+    /// - Returns: whether its end has come, before it was too much or too late.
+    private func readOver(_ content: HTTPBody) async -> Bool {
+        var content = content
         var left = relay.limits.discard
-        while left > 0 {
+        while !content.isComplete {
             guard let (_, taken) = try? client.take(&content) else { return false }
             client.inbox.drop(taken)
             left -= taken
-            if content.isComplete { return true }
-            guard let count = try? await client.fill(), count > 0 else { return false }
+            if content.isComplete { break }
+            guard left > 0, let count = try? await client.fill(), count > 0 else { return false }
         }
-        return false
+        return true
     }
 }
 

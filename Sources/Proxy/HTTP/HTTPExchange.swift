@@ -23,6 +23,8 @@ final class HTTPExchange {
     enum Setback: Error {
         /// Nothing of a response was passed on: this is to be the response.
         case answer(OwnResponse)
+        /// The target is a listener of the gateway's own; this is to be the response if that has none.
+        case leadsToSelf(OwnResponse)
         /// The response was cut short, and the client must not take it for whole.
         case isCutShort
         /// The client is gone, or its session was ended.
@@ -41,18 +43,21 @@ final class HTTPExchange {
     private var upload: HTTPUpload?
     /// The origin has asked for the content.
     private var wasContinued = false
-    /// The session whose client has logged in for the connection to the origin, which from then on is for that session alone (NTLM): a
-    /// request that comes after the login does not show it. nil: any session may have the connection.
-    private var connectionOwner: Int?
+    /// The client has logged in for the connection to the origin (NTLM): a request that comes after the login does not show it.
+    private var isLoggedIn = false
+    /// The memory of a response's head; nil: no more than usual.
+    private var share: HeadBudget.Share?
+    private let pool: OriginPool
 
     init(
         _ head: HTTPRequestHead, to target: HTTPTarget, framing: HTTPFraming, forwardsLeft: Int?,
-        from client: Connection,
+        from client: Connection, by pool: OriginPool,
         for session: Session, relay: Relay
     ) {
         self.relay = relay
         self.session = session
         self.client = client
+        self.pool = pool
         self.head = head
         self.target = target
         self.framing = framing
@@ -105,14 +110,16 @@ final class HTTPExchange {
     ) async throws(Setback) -> (Connection, isReused: Bool) {
         do throws(DialFailure) {
             if mayReuse,
-                let (origin, owner) = relay.pool(on: reactor).borrow(to: route.candidates, for: session.id)
+                let (origin, isLoggedIn) = pool.borrow(to: route.candidates, isRepeatable: mayBeRepeated)
             {
                 try relay.join(session, to: origin, by: route, as: .requests)
-                connectionOwner = owner
+                self.isLoggedIn = isLoggedIn
                 return (origin, true)
             }
-            connectionOwner = nil
-            return (try await relay.dial(route, for: session, of: client, as: .requests, on: reactor), false)
+            isLoggedIn = false
+            let origin = try await relay.dial(route, for: session, of: client, as: .requests, on: reactor)
+            origin.socket.keepAlive()
+            return (origin, false)
         } catch {
             throw refusal(error)
         }
@@ -120,10 +127,10 @@ final class HTTPExchange {
 
     private func refusal(_ failure: DialFailure) -> Setback {
         relay.logger.debug("no connection", metadata: ["to": "\(target.authority.host)", "why": "\(failure)"])
-        return .answer(
-            OwnResponse(
-                failure.status,
-                reason: "\(target.authority.host):\(target.authority.port): \(failure)\n\(failure.advice)"))
+        let response = OwnResponse(
+            failure.status, reason: "\(target.authority.host):\(target.authority.port): \(failure)\n\(failure.advice)")
+        if case .notAllowed(_, .ownListener) = failure { return .leadsToSelf(response) }
+        return .answer(response)
     }
 
     private func problem(_ status: HTTPStatus, _ reason: String) -> Setback {
@@ -176,15 +183,21 @@ final class HTTPExchange {
             upload = HTTPUpload(content, from: client, to: origin, of: session, on: reactor)
         }
         var parser = HTTPResponseHeadParser()
+        var interims = 0
+        let patience = ContinuousClock.now + relay.limits.interimTime
         while true {
             do throws(Interruption<HTTPError>) {
-                let response = try await origin.message(for: client, within: relay.limits.halfOpen) {
-                    bytes throws(HTTPError) in try parser.parse(bytes)
-                }
+                let response = try await origin.message(
+                    for: client, admittedBy: { origin throws(Errno) in try relay.heads.admit(origin, &share) },
+                    { bytes throws(HTTPError) in try parser.parse(bytes) })
                 guard response.isInterim else { return response }
+                interims += 1
+                guard interims <= relay.limits.interims else {
+                    throw .malformed(.malformed("more than \(relay.limits.interims) interim responses"))
+                }
                 try await passBack(interim: response)
-                session.enter(.exchange)
-                // However many there are, others get their turn.
+                if ContinuousClock.now < patience { session.enter(.exchange) }
+                // Others get their turn.
                 await reactor.rest()
             } catch {
                 switch error {
@@ -208,9 +221,10 @@ final class HTTPExchange {
         case .sink?, nil: break
         }
         switch errno {
+        case HeadBudget.isUsedUp?:
+            return problem(.serviceUnavailable, "answers with a large head: \(relay.heads.description)")
         case nil: return problem(.badGateway, "closed the connection without an answer")
-        case .timedOut?:
-            return client.socket.hasHungUp ? .clientIsGone : problem(.gatewayTimeout, "did not answer in time")
+        case .timedOut?: return problem(.gatewayTimeout, "did not answer in time")
         case let errno?: return problem(.badGateway, "gave no answer: \(errno)")
         }
     }
@@ -221,7 +235,7 @@ final class HTTPExchange {
     private func finishUpload() async {
         // A client that waits for a 100 has its answer now, and sends nothing.
         if head.expectsContinue, !wasContinued { return }
-        await upload?.finish(within: relay.limits.halfOpen)
+        await upload?.finish(within: relay.limits.upload)
     }
 
     private func endUpload() async {
@@ -251,15 +265,15 @@ final class HTTPExchange {
         } catch {
             throw problem(.badGateway, "gives no proper answer: \(error.reason)")
         }
-        let knowsChunks = head.minorVersion >= 1
-        let passedFraming = !knowsChunks && framing == .chunked ? .untilClose : framing
+        let passesChunks = head.minorVersion >= 1 && !response.hasBareLineFeeds
+        let passedFraming = !passesChunks && framing == .chunked ? .untilClose : framing
         // RFC 9112 §9.3: a proxy keeps no connection of an HTTP/1.0 client. One that still sends when it has its answer
         // may not be able to say what of that is content.
-        let persists = knowsChunks && head.isPersistent && isSent && passedFraming != .untilClose
+        let persists = head.isPersistent && isSent && passedFraming != .untilClose
         var bytes = response.forwarded(
             framing: passedFraming, keepsLength: head.isMethod("HEAD") || response.status == 304,
             connection: persists ? .stays : .closes, at: time(nil), room: origin.inbox.unread.count)
-        var body = HTTPBody(framing, keepsCoding: knowsChunks)
+        var body = HTTPBody(framing, keepsCoding: passesChunks, isLenient: true)
         do throws(HTTPError) {
             let (kept, taken) = try origin.take(&body)
             bytes.append(contentsOf: kept)
@@ -274,10 +288,10 @@ final class HTTPExchange {
         await finishUpload()
         let isReusable = isCertain && response.isPersistent && isSent && framing != .untilClose
         await endUpload()
-        if head.fields.authenticatesConnection || response.fields.authenticatesConnection {
-            connectionOwner = session.id
-        }
-        if isReusable { relay.pool(on: reactor).keep(origin, for: connectionOwner) }
+        guard isReusable else { return persists ? .persists : .closes }
+        pool.keep(
+            origin,
+            isLoggedIn: isLoggedIn || head.fields.authenticatesConnection || response.fields.authenticatesConnection)
         return persists ? .persists : .closes
     }
 
@@ -288,12 +302,13 @@ final class HTTPExchange {
 
     private func pass(_ body: HTTPBody, from origin: Connection, on reactor: Reactor) async throws(Setback) {
         let transfer = HTTPTransfer(body, from: origin, to: client, of: session)
-        let (client, limit) = (client, relay.limits.exchange)
         do throws(HTTPTransfer.Stop) {
-            try await transfer.run(on: reactor) { origin throws(Errno) in
-                try await origin.fill(for: client, within: limit)
-            } _: {
-                await session.didMove(received: $0, on: reactor)
+            try await transfer.run(on: reactor) { [client] origin throws(Errno) in
+                try await origin.fill(for: client)
+            } count: {
+                session.count(received: $0)
+            } pause: {
+                await session.waitForTurn(isUp: false, on: reactor)
             }
         } catch {
             if case .sink = error { throw .clientIsGone }

@@ -33,14 +33,17 @@ final class HTTPTransfer {
     ///
     /// - Parameters:
     ///   - fill: reads more from the source, as `Connection.fill` does.
-    ///   - count: is told of all bytes that were written, and takes its time if they were too many.
+    ///   - count: is told of all bytes that were written.
+    ///   - pause: waits until more may be written. Behind the last byte nothing waits: the end is known, and passed on at once.
     func run(
-        on reactor: Reactor, _ fill: (Connection) async throws(Errno) -> Int, _ count: (Int) async -> Void
+        on reactor: Reactor, _ fill: (Connection) async throws(Errno) -> Int, count: (Int) -> Void,
+        pause: () async -> Void
     ) async throws(Stop) {
         var moved = 0
         while true {
             if !source.inbox.isEmpty { moved += try await passUnread(count) }
             if body.isComplete { return }
+            await pause()
             if moved > Self.turnBytes {
                 moved = 0
                 await reactor.rest()
@@ -56,7 +59,7 @@ final class HTTPTransfer {
         }
     }
 
-    private func passUnread(_ count: (Int) async -> Void) async throws(Stop) -> Int {
+    private func passUnread(_ count: (Int) -> Void) async throws(Stop) -> Int {
         let (kept, taken): (UnsafeRawBufferPointer, Int)
         do throws(HTTPError) { (kept, taken) = try source.take(&body) } catch { throw .malformed(error) }
         let moved = kept.count
@@ -67,7 +70,7 @@ final class HTTPTransfer {
         // The body counts them as gone, whether or not anybody took them: left here they would be read as the next message.
         source.inbox.drop(taken)
         if let failure { throw .sink(failure) }
-        if moved > 0 { await count(moved) }
+        if moved > 0 { count(moved) }
         return moved
     }
 }

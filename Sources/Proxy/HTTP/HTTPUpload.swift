@@ -33,9 +33,11 @@ final class HTTPUpload {
         do throws(HTTPTransfer.Stop) {
             try await transfer.run(on: reactor) { client throws(Errno) in
                 try await client.fill()
-            } _: {
+            } count: {
                 progress &+= $0
-                await session.didMove(sent: $0, on: reactor) {
+                session.count(sent: $0)
+            } pause: {
+                await session.waitForTurn(isUp: true, on: reactor) {
                     progress &+= 1
                     // The origin has nothing to answer yet.
                     session.enter(.exchange)

@@ -4,30 +4,23 @@ import Wire
 // Messages out of what has come over a connection.
 extension Connection {
     /// The next message, waiting for as much of it as has not come yet.
+    ///
+    /// - Parameters:
+    ///   - client: on whose behalf it is read, as `fill(for:)` does; nil: nobody else's.
+    ///   - admit: asked before each read whether there is to be one.
     func message<Value: Sendable, Malformation: Error>(
+        for client: Connection? = nil, admittedBy admit: (Connection) throws(Errno) -> Void = { _ throws(Errno) in },
         _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
-    ) async throws(Interruption<Malformation>) -> Value {
-        try await message(parse) { connection throws(Errno) in try await connection.fill() }
-    }
-
-    /// As `message`, on behalf of `client`, as `fill` does.
-    func message<Value: Sendable, Malformation: Error>(
-        for client: Connection, within limit: Duration,
-        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>
-    ) async throws(Interruption<Malformation>) -> Value {
-        try await message(parse) { connection throws(Errno) in try await connection.fill(for: client, within: limit) }
-    }
-
-    private func message<Value: Sendable, Malformation: Error>(
-        _ parse: (borrowing Span<UInt8>) throws(Malformation) -> Parsed<Value>,
-        filledBy fill: (Connection) async throws(Errno) -> Int
     ) async throws(Interruption<Malformation>) -> Value {
         while true {
             let value: Value?
             do throws(Malformation) { value = try next(parse) } catch { throw .malformed(error) }
             if let value { return value }
             let count: Int
-            do throws(Errno) { count = try await fill(self) } catch { throw .lost(error, hasBegun: !inbox.isEmpty) }
+            do throws(Errno) {
+                try admit(self)
+                count = if let client { try await fill(for: client) } else { try await fill() }
+            } catch { throw .lost(error, hasBegun: !inbox.isEmpty) }
             guard count > 0 else { throw .lost(nil, hasBegun: !inbox.isEmpty) }
         }
     }

@@ -4,7 +4,8 @@ import Reactor
 enum Farewell: Error {
     /// With these last words; empty: without a word.
     case words([UInt8])
-    /// With the response that the client has got. What the client sends beyond that is read over, or a RST might overtake the response.
+    /// With the response that the client has got. What the client sends beyond that is read over, for as long as it goes on sending, or a
+    /// RST might overtake the response.
     case finished
     /// By a RST, since what the client has got must not look whole.
     case reset
@@ -27,16 +28,18 @@ extension Session {
         case .words(let words):
             enter(.farewell)
             guard (try? await client.socket.write(words)) != nil else { return }
-            await finish(client)
-        case .finished: await finish(client)
+            await finish(client, within: .zero, bytes: 1 << 20)
+        case .finished: await finish(client, within: sessions.limits.lingering, bytes: 64 << 20)
         case .reset: await client.socket.reset(within: sessions.limits.farewell, on: reactor)
         case .gone: client.socket.resetOnClose()
         }
     }
 
-    private func finish(_ client: Connection) async {
+    /// - Parameter limit: for so long the client may go on sending; `zero`: no longer than `Phase.farewell` says.
+    private func finish(_ client: Connection, within limit: Duration, bytes: Int) async {
         enter(.farewell)
         await client.socket.finish()
-        await client.socket.drain(atMost: 1 << 20)
+        let end = ContinuousClock.now + limit
+        await client.socket.drain(atMost: bytes) { if ContinuousClock.now < end { enter(.farewell) } }
     }
 }

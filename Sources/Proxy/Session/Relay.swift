@@ -21,18 +21,26 @@ package final class Relay: Sendable {
         package var nameLife: Duration = .seconds(60)
         /// How long a refused client may take to read why (RFC 1928 §6 allows 10 s).
         package var farewell: Duration = .seconds(3)
+        /// How long a client that has its answer may go on sending what is read over (RFC 9112 §9.6).
+        package var lingering: Duration = .seconds(30)
         /// How long an HTTP client may take until its next request.
         package var keepAlive: Duration = .seconds(75)
-        /// How long nothing may move between a request and the end of its response.
-        package var exchange: Duration = .seconds(300)
-        /// As `exchange`, once the client has sent its FIN: it may only have nothing more to ask, or be gone.
-        package var halfOpen: Duration = .seconds(30)
+        /// How long nothing may move between a request and the end of its response. An origin may be silent for as long as a tunnel: if
+        /// one of the ends is gone, TCP keep-alive finds that out (RFC 5382 REQ-5: no less than 2 h 4 min).
+        package var exchange: Duration = .seconds(2 * 3600 + 5 * 60)
+        /// Interim responses to one request, and for how long they put the end of `exchange` off.
+        package var interims = 100
+        package var interimTime: Duration = .seconds(4 * 3600)
+        /// How long the content of a request may stand still once its response has come.
+        package var upload: Duration = .seconds(30)
         /// How long a connection to an origin is kept for the next request. Many servers close after 5 s or 60 s.
         package var upstream: Duration = .seconds(30)
         /// Content of a request that is read over, so that its connection can go on after an answer of the proxy's own.
         package var discard = 256 * 1024
         /// Head of an HTTP request, in bytes.
-        package var head = 16 * 1024
+        package var head = 128 * 1024
+        /// Memory for heads beyond 16 kB, of requests and responses under way together, in bytes (`HeadBudget`).
+        package var largeHeads = 32 << 20
         /// Requests without valid credentials that an HTTP connection survives.
         package var challenges = 5
 
@@ -44,11 +52,11 @@ package final class Relay: Sendable {
     let credentials: Credentials
     /// What holds back the log when clients come to the wrong port.
     let mistakes = LogBound()
+    let heads: HeadBudget
     /// By reactor.
     package let sessions: [Sessions]
     private let journal: SessionJournal
     private let resolvers: [Resolver]
-    private let pools: [OriginPool]
     private let currentAccess: Mutex<Access>
     private let currentPremises: Mutex<Premises>
     /// The certificate that https listeners show new clients; nil: there is none.
@@ -67,7 +75,6 @@ package final class Relay: Sendable {
         counters: Counters? = nil, logger: Logger, onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
-        pools = reactors.map { OriginPool(on: $0, life: limits.upstream) }
         outboxes = reactors.map { _ in Outbox() }
         let journal = SessionJournal(logger: logger)
         sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal) }
@@ -76,6 +83,7 @@ package final class Relay: Sendable {
         self.logger = logger
         let guesses = Guesses(logger: logger, tell: onWrongLogins)
         credentials = Credentials { guesses.note(user: $0.printableName, from: $1, count: $2) }
+        heads = HeadBudget(limit: limits.largeHeads)
         // Until a policy is applied, what no gateway reaches without a rule is shut.
         currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
         currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
@@ -104,8 +112,6 @@ package final class Relay: Sendable {
     }
 
     func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
-
-    func pool(on reactor: Reactor) -> OriginPool { pools[reactor.index] }
 
     /// What decides at present. A caller that asks more than once about one thing keeps the value meanwhile.
     var access: Access { currentAccess.withLock { $0 } }

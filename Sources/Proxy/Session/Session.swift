@@ -153,22 +153,14 @@ final class Session: SessionOwner {
         handle?.count(sent: sent, received: received)
     }
 
-    /// Counts bytes that a task moved itself, and waits if they were more than limits allow. A tunnel waits by itself.
-    ///
-    /// - Parameter isWaiting: called now and then during the wait, for deadlines that are not to pass meanwhile.
-    func didMove(sent: Int = 0, received: Int = 0, on reactor: Reactor, isWaiting: () -> Void = {}) async {
-        count(sent: sent, received: received)
-        if sent > 0 { await waitForTurn(isUp: true, on: reactor, isWaiting) }
-        if received > 0 { await waitForTurn(isUp: false, on: reactor, isWaiting) }
-    }
-
-    /// Waits until the session may move more bytes, either way.
+    /// Waits until the session may move more bytes, either way. A tunnel waits by itself.
     func waitForTurn(on reactor: Reactor) async {
-        await waitForTurn(isUp: true, on: reactor) {}
-        await waitForTurn(isUp: false, on: reactor) {}
+        await waitForTurn(isUp: true, on: reactor)
+        await waitForTurn(isUp: false, on: reactor)
     }
 
-    private func waitForTurn(isUp: Bool, on reactor: Reactor, _ isWaiting: () -> Void) async {
+    /// - Parameter isWaiting: called now and then during the wait, for deadlines that are not to pass meanwhile.
+    func waitForTurn(isUp: Bool, on reactor: Reactor, _ isWaiting: () -> Void = {}) async {
         // In portions: the session may be ended meanwhile, and the task has to notice.
         while let pause = handle?.pause(isUp: isUp) {
             isWaiting()

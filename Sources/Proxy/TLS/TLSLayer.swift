@@ -24,6 +24,8 @@ final class TLSLayer: SecureLayer {
     /// How reading ended, once it has.
     private var readEnd: SecureStep?
     private var isShaken = false
+    /// A ticket for the client's next connection is still to be sent.
+    private var owesTicket: Bool
     private var hasSaidClose = false
     /// The library has given the connection up, and must not be asked to say anything more on it.
     private var isBroken = false
@@ -40,6 +42,7 @@ final class TLSLayer: SecureLayer {
         self.descriptor = descriptor
         self.outbox = outbox
         self.offersKernel = offersKernel
+        owesTicket = !offersKernel
         if offersKernel {
             SSL_set_fd(connection, descriptor)
         } else {
@@ -99,6 +102,7 @@ final class TLSLayer: SecureLayer {
 
     func write(_ bytes: UnsafeRawBufferPointer) -> SecureStep {
         if let blocked = flush() { return blocked }
+        if owesTicket, !bytes.isEmpty { promiseTicket() }
         var done = min(owed, bytes.count)
         owed = 0
         while done < bytes.count {
@@ -125,6 +129,14 @@ final class TLSLayer: SecureLayer {
             return done > last ? SecureStep(done - last, .writing) : blocked
         }
         return SecureStep(done)
+    }
+
+    /// The ticket (RFC 8446 §4.6.1) goes out with the first bytes, in one packet. Sent right after the handshake, as the library would by
+    /// itself, it costs a packet of its own, and clients that end without a question would be given it for nothing.
+    private func promiseTicket() {
+        owesTicket = false
+        // Refused in TLS 1.2, where the ticket is a part of the handshake.
+        if SSL_new_session_ticket(connection) != 1 { ERR_clear_error() }
     }
 
     func sendClose() -> SecureStep {

@@ -28,7 +28,8 @@ package final class TLSServer: Sendable {
         openssl_speak_http1(context)
         // Tickets keep the sessions at the clients; nothing is kept here.
         openssl_disable_session_cache(context)
-        SSL_CTX_set_num_tickets(context, 1)
+        // A layer of ours sends the ticket with its first bytes. Where the kernel encrypts the library does, with the handshake.
+        SSL_CTX_set_num_tickets(context, kernelCanEncrypt ? 1 : 0)
         SSL_CTX_set_timeout(context, TicketKeys.lifetime)
         openssl_set_ticket_callback(context, TicketKeys.callback)
         if kernelCanEncrypt {

@@ -8,10 +8,8 @@ extension Operations {
     static let gateway: [Method<Gateway>] = [
         Method(GetVersion.self) { _, _, _ in GetVersion.Reply() },
         Method(GetStatus.self) { gateway, _, caller in
-            var status = await gateway.status()
-            // Everybody may ask, and nobody but operators is told who the users are.
-            if !caller.isOperator { status.warnings.removeAll(where: gateway.warningsWithNames.contains) }
-            return status
+            let status = await gateway.status()
+            return caller.isOperator ? status : status.withoutNames
         },
         Method(GetClientSetup.self) { gateway, _, _ in GetClientSetup.Reply(offers: gateway.offers) },
         Method(Setup.self) { gateway, call, caller in
@@ -134,17 +132,12 @@ extension Gateway {
                 "rule \($0.id) is about a user, but no listener asks for a password; `gatehousectl listener set` can make "
                     + "one ask"
             }
+            warnings += policy.limits.filter(\.subject.isUser).map {
+                "the limit for \($0.subject) is about users, but no listener asks for a password; `gatehousectl listener "
+                    + "set` can make one ask"
+            }
         }
-        return warnings + warningsWithNames + nameWarnings + certificateWarnings
-    }
-
-    /// Warnings that name users.
-    fileprivate var warningsWithNames: [String] {
-        guard !policy.listeners.contains(where: { $0.authentication == .required }) else { return [] }
-        return policy.limits.filter(\.subject.isUser).map {
-            "the limit for \($0.subject) is about users, but no listener asks for a password; `gatehousectl listener "
-                + "set` can make one ask"
-        }
+        return warnings + nameWarnings + certificateWarnings
     }
 }
 

@@ -5,7 +5,7 @@ extension Operations {
     static let limits: [Method<Gateway>] = [
         Method(ListLimits.self) { gateway, _, _ in ListLimits.Reply(limits: gateway.policy.limits) },
         Method(SetLimit.self) { gateway, call, caller in
-            let summary = "limit set \(call.subject): \(call.details(besides: "subject"))"
+            let summary = "limit set \(call.subject): \(call.details)"
             return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 var limit = policy.limits.first { $0.subject == call.subject } ?? .initial(for: call.subject)
                 call.change(&limit)
