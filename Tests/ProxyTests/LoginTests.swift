@@ -106,7 +106,7 @@ import Testing
     @Test func `Wrong passwords are logged with address and user, without the password, and not one by one`() throws {
         let lines = Mutex<[String]>([])
         let told = Mutex<[WrongLogins]>([])
-        let logger = Logger(label: "test") { _ in Recorder { line in lines.withLock { $0.append(line) } } }
+        let logger = Logger(label: "test") { _ in LineRecorder { line in lines.withLock { $0.append(line) } } }
         let guesses = Guesses(logger: logger) { wrong in told.withLock { $0.append(wrong) } }
         let attacker = IPAddress.v4(0x0a00_0001)
         for count in 1...5000 { guesses.note(user: "alice", from: attacker, count: count) }
@@ -139,7 +139,7 @@ import Testing
 }
 
 /// A log's lines.
-struct Recorder: LogHandler {
+struct LineRecorder: LogHandler {
     let write: @Sendable (String) -> Void
     var logLevel = Logger.Level.trace
     var metadata: Logger.Metadata = [:]
