@@ -169,7 +169,7 @@ struct TrialTests {
         let session = try Peer(to: Home.gatewayOnWAN, 22, from: home.wan)
         let outcome = try home.attempt("setup", "--home", "lan0", "--internet", "wan0", "--allow-ssh", "--trial", "3")
         #expect(outcome.status == 0 && outcome.output.contains("on trial for 3 s"), "\(outcome)")
-        #expect(outcome.output.contains("203.0.112.10"), "\(outcome)")
+        #expect(outcome.output.contains("203.0.113.10"), "\(outcome)")
         #expect(try !canComeIn(home, to: Home.gatewayOnWAN, from: home.wan))
         #expect(try eventually { try canComeIn(home, to: Home.gatewayOnWAN, from: home.wan) })
         #expect(try eventually { try home.ruleset() == "" }, "\((try? home.ruleset()) ?? "")")
