@@ -119,13 +119,13 @@ struct PressureTests {
         try home.wan.run(
             "nft",
             "add table ip dead; add chain ip dead input { type filter hook input priority 0; };"
-                + "add rule ip dead input ip daddr 203.0.113.11 drop")
+                + "add rule ip dead input ip daddr 203.0.112.11 drop")
         let usual = try sessions(100, kind, origin)
         let silent = try (0..<200).map { _ in
             let client = try home.dial(kind)
             switch kind {
-            case .socks5: try client.send([5, 1, 0] + SOCKS5.connect("203.0.113.11", 80))
-            case .http: try client.send(HTTP.connect("203.0.113.11", 80))
+            case .socks5: try client.send([5, 1, 0] + SOCKS5.connect("203.0.112.11", 80))
+            case .http: try client.send(HTTP.connect("203.0.112.11", 80))
             }
             return client
         }

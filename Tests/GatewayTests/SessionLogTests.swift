@@ -12,10 +12,10 @@ struct SessionLogTests {
         let home = try Home.ready()
         #expect(try home.ctl("session", "log").contains("Nobody has wanted anything yet."))
         let origin = try echo(in: home)
-        try home.ctl("rule", "add", "deny", "--to", "203.0.113.99/32")
+        try home.ctl("rule", "add", "deny", "--to", "203.0.112.99/32")
         let tunnel = try home.tunnel(.socks5, origin.port)
         let denied = try home.dial(.http)
-        try denied.send(HTTP.connect("203.0.113.99", 80))
+        try denied.send(HTTP.connect("203.0.112.99", 80))
         #expect(try denied.receiveHead().hasPrefix("HTTP/1.1 403 "))
         let dead = try home.dial(.socks5)
         try dead.send([5, 1, 0] + SOCKS5.connect(Home.wanHost, 9))
@@ -78,19 +78,19 @@ struct SessionLogTests {
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         try home.ctl("session", "log", "--journal", "on")
-        try home.ctl("rule", "add", "deny", "--to", "203.0.113.99/32")
+        try home.ctl("rule", "add", "deny", "--to", "203.0.112.99/32")
         let denied = try home.dial(.http)
-        try denied.send(HTTP.connect("203.0.113.99", 80))
+        try denied.send(HTTP.connect("203.0.112.99", 80))
         #expect(try denied.receiveHead().hasPrefix("HTTP/1.1 403 "))
         let entry = try journald.receive()
         let lines = Set(entry.split(separator: "\n").map(String.init))
-        for line in ["TARGET=203.0.113.99:80", "VERDICT=denied", "RULE=1", "PRIORITY=5", "SYSLOG_IDENTIFIER=http"] {
+        for line in ["TARGET=203.0.112.99:80", "VERDICT=denied", "RULE=1", "PRIORITY=5", "SYSLOG_IDENTIFIER=http"] {
             #expect(lines.contains(line), "\(entry)")
         }
         #expect(
             lines.contains { $0.hasPrefix("CLIENT=192.168.77.10:") }
                 && lines.contains { $0.hasPrefix("MESSAGE=session denied") })
-        #expect(lines.contains { $0.hasPrefix("REASON=203.0.113.99 is not allowed") })
+        #expect(lines.contains { $0.hasPrefix("REASON=203.0.112.99 is not allowed") })
     }
 
     /// The socket of journald, with nobody behind it but the test.

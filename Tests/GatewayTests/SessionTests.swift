@@ -101,7 +101,7 @@ struct SessionTests {
 
     @Test("a change of the policy ends within a second the sessions that it no longer allows, and no other")
     func changes() throws {
-        let other = "203.0.113.11"
+        let other = "203.0.112.11"
         try home.ctl("listener", "add", "socks5", "192.168.77.1:1081", "--interface", "lan0")
         try home.ctl("user", "add", "carol", "--password-stdin", "--weak", input: "c\n")
         let (origin, otherOrigin) = (try echo(in: home), try echo(in: home, other))

@@ -37,7 +37,7 @@ struct SiegeTests {
         )
         try home.gateway.run(programs + "gatehouse-load", "wait", "--proxy", "127.0.0.1:1234", "--seconds", "10")
         let quiet = try household(kind, 1090, seconds: 2)
-        // Nobody's name server answers in these namespaces: 203.0.113.10 has none.
+        // Nobody's name server answers in these namespaces: 203.0.112.10 has none.
         let attackers = try RunningProgram(
             [
                 "nice", "-n", "19", programs + "gatehouse-load", "attack", attack, "--origin", "127.0.0.1:1234",

@@ -26,7 +26,7 @@ import Testing
 
     @Test func `A network of many addresses has one turn, and its addresses take turns for it`() throws {
         var queue = Queue()
-        let network: UInt128 = 0x2001_0db8 << 96
+        let network: UInt128 = 0x2001_0db9 << 96
         for index in 0..<3 { try queue.add("x\(index)", from: .v6(network | UInt128(index)), deadline: far) }
         try queue.add("x0 again", from: .v6(network), deadline: far)
         try queue.add("alice", from: .v6(network | 1 << 64), deadline: far)
@@ -35,7 +35,7 @@ import Testing
 
     @Test func `What waits is bounded for a client, for a network and in sum, and the others still get in`() throws {
         var queue = Queue()
-        let network: UInt128 = 0x2001_0db8 << 96
+        let network: UInt128 = 0x2001_0db9 << 96
         for _ in 0..<Queue.clientShare { try queue.add("a", from: attacker, deadline: far) }
         #expect(throws: Queue.Refusal.share) { try queue.add("a", from: attacker, deadline: far) }
         for index in 0..<Queue.networkShare { try queue.add("n", from: .v6(network | UInt128(index)), deadline: far) }
