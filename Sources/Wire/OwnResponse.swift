@@ -13,6 +13,8 @@ package struct OwnResponse: Hashable, Sendable {
     package var freshness: Int?
     /// What a page may load and do (W3C, Content Security Policy Level 3); nil: it is no page.
     package var securityPolicy: String?
+    /// Seconds after which asking again may help (RFC 9110 §10.2.3); nil: not said.
+    package var retryAfter: Int?
     /// Whether the connection ends with this answer.
     package var closes: Bool
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
@@ -33,6 +35,8 @@ package struct OwnResponse: Hashable, Sendable {
     package init(_ status: HTTPStatus, reason: String, advice: String? = nil, closes: Bool = true) {
         self.status = status
         self.closes = closes
+        // Limits are per second, or until a session ends.
+        if status == .tooManyRequests { retryAfter = 1 }
         notice = Notice(reason: reason, advice: advice)
         body = reason + "\n" + (advice.map { $0 + "\n" } ?? "")
     }
@@ -67,8 +71,7 @@ package struct OwnResponse: Hashable, Sendable {
             if mediaType != Self.plainText { head += "X-Content-Type-Options: nosniff\r\n" }
         }
         head += "Content-Length: \(body.utf8.count)\r\n"
-        // Limits are per second, or until a session ends.
-        if status == .tooManyRequests { head += "Retry-After: 1\r\n" }
+        if let retryAfter { head += "Retry-After: \(retryAfter)\r\n" }
         if let securityPolicy {
             head += "Content-Security-Policy: \(securityPolicy)\r\nReferrer-Policy: no-referrer\r\n"
         }
