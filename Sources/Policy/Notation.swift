@@ -1,7 +1,6 @@
 // How limits and rules are written and read.
 
 import Address
-import Glibc
 
 extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
     /// `client`, `client NETWORK`, `user`, `user NAME`.
@@ -40,13 +39,14 @@ extension Rule: CustomStringConvertible {
 }
 
 extension Limit: CustomStringConvertible {
-    /// `user kid: 10 sessions, 5 new sessions per second, 1000000 bytes per second`.
+    /// `user kid: 10 sessions, 5 new sessions per second, 1000000 bytes per second`; one that bounds nothing: `client: no bound`.
     package var description: String {
         let amounts = [
             sessions.map { "\($0) sessions" }, rate.map { "\($0) new sessions per second" },
-            bandwidth.map { "\($0) bytes per second" },
+            bandwidth.map { "\($0) bytes per second" }, handshakes.map { "\($0) handshakes" },
+            lookups.map { "\($0) lookups" },
         ]
-        return "\(subject): \(amounts.compactMap(\.self).joined(separator: ", "))"
+        return "\(subject): \(isEmpty ? "no bound" : amounts.compactMap(\.self).joined(separator: ", "))"
     }
 }
 
@@ -75,12 +75,18 @@ extension Opening: CustomStringConvertible {
 
     /// Seconds since 1970 as a date and a time of day that are the same wherever they are read.
     private static func time(_ seconds: Int) -> String {
-        var time = time_t(seconds)
-        var parts = tm()
-        guard gmtime_r(&time, &parts) != nil else { return "\(seconds)" }
-        var text = [CChar](repeating: 0, count: 64)
-        let length = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S UTC", &parts)
-        return String(decoding: text[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let (day, rest) = max(seconds, 0).quotientAndRemainder(dividingBy: 86_400)
+        // Years from March on, so that the odd day is the last one (H. Hinnant, chrono-Compatible Low-Level Date Algorithms);
+        // 719 468 days lie between 0000-03-01 and 1970, 146 097 make 400 years.
+        let (era, ofEra) = (day + 719_468).quotientAndRemainder(dividingBy: 146_097)
+        let year = (ofEra - ofEra / 1460 + ofEra / 36_524 - ofEra / 146_096) / 365
+        let ofYear = ofEra - (365 * year + year / 4 - year / 100)
+        let march = (5 * ofYear + 2) / 153
+        let month = march < 10 ? march + 3 : march - 9
+        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let date = [year + era * 400 + (month < 3 ? 1 : 0), month, ofYear - (153 * march + 2) / 5 + 1].map(padded)
+        let clock = [rest / 3600, rest / 60 % 60, rest % 60].map(padded)
+        return "\(date.joined(separator: "-")) \(clock.joined(separator: ":")) UTC"
     }
 }
 

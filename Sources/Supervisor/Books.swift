@@ -1,7 +1,7 @@
 import Policy
 import Store
 
-/// The store, as far as it can be had.
+/// The store, or why it cannot be read.
 enum Books {
     case open(Store)
     /// With the reason, and what to do about it.

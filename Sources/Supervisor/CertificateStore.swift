@@ -1,14 +1,14 @@
 import Glibc
 package import Policy
 
-/// What is done about certificates elsewhere, since the supervisor knows no X.509. Times are seconds since 1970.
+/// The work on certificates that takes X.509, of which the supervisor knows nothing. Times are seconds since 1970.
 package protocol CertificateIssuer: Sendable {
     /// A new authority for the machine of that name.
     func makeAuthority(host: String, at now: Int) throws(Refusal) -> ServerIdentity
     func issue(for names: CertificateNames, by authority: ServerIdentity, at now: Int) throws(Refusal) -> ServerIdentity
-    /// Throws what would make clients refuse it.
+    /// - Throws: why clients would refuse it.
     func check(_ identity: ServerIdentity, at now: Int) throws(Refusal)
-    /// Of the first certificate in a PEM text.
+    /// The facts of the first certificate in a PEM text.
     func facts(of pem: String) throws(Refusal) -> CertificateFacts
 }
 
@@ -18,15 +18,15 @@ final class CertificateStore {
     private enum File: String {
         case authority = "ca.pem"
         case authorityKey = "ca.key"
-        /// What the authority has issued, with its key.
+        /// The certificate that the authority has issued, with its key.
         case leaf = "leaf.pem"
-        /// What the operator brought, with its key. While it is there it goes before `leaf`.
+        /// The certificate that the operator brought, with its key. It goes before `leaf`.
         case given = "given.pem"
     }
 
     private let directory: String
     private let issuer: any CertificateIssuer
-    /// What is in force, as it was read or made last.
+    /// The certificate in force, as it was read or made last. nil: none was read yet, or there is none.
     private var held: Held?
 
     private typealias Held = (identity: ServerIdentity, facts: CertificateFacts, isOwn: Bool)
@@ -38,15 +38,15 @@ final class CertificateStore {
 
     // MARK: what is in force
 
-    /// What https listeners that clients know by `names` are to show. Issues something new if there is nothing, if its time
-    /// is running out, or if it is not for all of the addresses. If that fails, `identity` is still there to be shown.
+    /// The certificate for https listeners that clients know by `names`. Issues a new one if there is none, if its time is
+    /// running out, or if it lacks one of the addresses. If that fails, `identity` is still there to be shown.
     func identity(for names: CertificateNames, at now: Int) throws(Refusal) -> ServerIdentity {
         try load()
         if let held, !isDue(held, for: names, at: now) { return held.identity }
         return try renew(for: names, at: now)
     }
 
-    /// Whether there is something else to be shown than what is in force. Reads no file.
+    /// Whether a certificate is to be issued, because there is none or it will not do any more. Reads no file.
     func isDue(for names: CertificateNames, at now: Int) -> Bool {
         held.map { isDue($0, for: names, at: now) } ?? true
     }
@@ -55,12 +55,12 @@ final class CertificateStore {
         held.isOwn && (held.facts.isEnding(at: now) || !held.facts.covers(names))
     }
 
-    /// Reads what is there, unless that has been done.
+    /// Reads the files, unless that has been done.
     func load() throws(Refusal) {
         if held == nil { held = try read() }
     }
 
-    /// What is in force, if anything is.
+    /// The certificate in force; nil: there is none.
     var identity: ServerIdentity? { held?.identity }
     var facts: CertificateFacts? { held?.facts }
     var isOwn: Bool { held?.isOwn ?? true }
@@ -77,8 +77,8 @@ final class CertificateStore {
         return try readOwn()
     }
 
-    /// - Throws: what makes it unusable, whatever the time: one that has ended is shown until there is another one, and a
-    ///   clock that has not been set yet makes none useless.
+    /// - Throws: why it is unusable whatever the time. A certificate that has ended is shown until there is another one, and
+    ///   a clock that has not been set yet makes none useless.
     private func checkedFacts(of identity: ServerIdentity) throws(Refusal) -> CertificateFacts {
         let facts = try issuer.facts(of: identity.chain)
         try issuer.check(identity, at: facts.notAfter - 1)
@@ -93,7 +93,7 @@ final class CertificateStore {
             // A certificate comes with that of its authority.
             guard identity.chain.hasSuffix(ServerIdentity(certificates: authority, key: "").chain) else { return nil }
         }
-        // Nothing is lost with one that is damaged: another one is issued.
+        // A damaged certificate is no loss: another one is issued.
         guard let facts = try? checkedFacts(of: identity) else { return nil }
         return (identity, facts, true)
     }
@@ -108,7 +108,7 @@ final class CertificateStore {
         return own.identity
     }
 
-    /// Writes it, but what the operator brought goes on while it is there.
+    /// Issues a certificate and writes it. One that the operator brought stays in force while it is there.
     private func issue(for names: CertificateNames, at now: Int) throws(Refusal) -> Held {
         let authority = try authority(at: now)
         let identity: ServerIdentity
@@ -134,7 +134,7 @@ final class CertificateStore {
         held = (identity, facts, true)
     }
 
-    /// What the operator brings, from now on.
+    /// Puts the certificate that the operator brings in force.
     func use(_ given: ServerIdentity, at now: Int) throws(Refusal) {
         try issuer.check(given, at: now)
         let facts = try issuer.facts(of: given.chain)
@@ -186,7 +186,7 @@ final class CertificateStore {
         return try read(.authority) ?? ""
     }
 
-    /// What an authority that is gone has issued is due.
+    /// Makes the next look issue a certificate, if the authority that issued this one is gone.
     private func makeAuthority(at now: Int) throws(Refusal) {
         let authority = try issuer.makeAuthority(host: hostName(), at: now)
         try write([(.authorityKey, authority.key), (.authority, authority.chain)])
@@ -230,7 +230,7 @@ final class CertificateStore {
         syncDirectory()
     }
 
-    /// What `file` is to be once it has been written whole.
+    /// The name under which `file` is written before it gets its own.
     private func new(_ file: File) -> String { path(file) + ".new" }
 
     private func prepare(_ text: String, for file: File) throws(Refusal) {

@@ -1,8 +1,8 @@
 import CLinux
 import Synchronization
 
-/// A role's way to tell the supervisor something unasked, for any thread. What is told too fast is dropped, and so is what is
-/// told before the role has begun: an event says that something is worth a look, and the look finds all of it.
+/// A role's way to send the supervisor events, for any thread. Events beyond the rate, or from before the role has begun, are
+/// dropped: an event only asks for a look, and the look finds everything.
 package final class EventLine: Sendable {
     /// Events per second, and how many may come at once.
     package static let rate = 32
@@ -35,7 +35,7 @@ package final class EventLine: Sendable {
 
 /// So many events in a second.
 struct EventBound {
-    /// What the supervisor bears, above what a role of ours sends.
+    /// The rate beyond which the supervisor ends a role; a role of ours stays far below it.
     static let borne = 4 * EventLine.rate
 
     let limit: Int

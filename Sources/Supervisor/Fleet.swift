@@ -23,7 +23,7 @@ final class Fleet {
 
     /// Every relay that is at work gets ready for its share of `estate`, if it is another one than it has.
     ///
-    /// - Throws: what the first one objects to. Those that are ready by then wait for `abort`.
+    /// - Throws: the refusal of the first relay that objects. The relays that are ready by then wait for `abort`.
     func stage(_ estate: Estate, _ sockets: ListenerSockets) async throws(Refusal) {
         for relay in relays where relay.isRunning {
             let share = relay.role.share(estate, relay.role)
@@ -43,7 +43,8 @@ final class Fleet {
         }
     }
 
-    /// The switch. What could be refused was staged, so a relay that fails here is broken and restarted.
+    /// Puts the staged shares in force. A relay could have refused its share when it was staged; one that fails here is broken
+    /// and restarted.
     func commit() async {
         for relay in relays where relay.isRunning && relay.isStaged {
             let generation = relay.generation

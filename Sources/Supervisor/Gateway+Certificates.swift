@@ -4,7 +4,7 @@ import Glibc
 import Logging
 import Policy
 
-// What the https listeners show, and when there has to be something new.
+// The certificate of the https listeners, and when a new one is due.
 
 extension Gateway {
     var now: Int { time(nil) }
@@ -13,17 +13,17 @@ extension Gateway {
         policy.certificateNames(in: surroundings, host: hostName())
     }
 
-    /// Sees to it that there is something to show for the https listeners of `target`. What stands in the way is noted and
-    /// said once; every other listener goes on without it.
+    /// Gets a certificate for the https listeners of `target`. A failure is noted and logged once; every other listener goes on
+    /// without it.
     func refreshIdentity(for target: Policy) {
         guard let names = names(for: target) else { return noteIdentity(failure: nil) }
-        // The http role has no right to load the module, and will find it there.
+        // Loads the kernel's module for TLS, for which the http role has no right.
         _ = linux_has_kernel_tls()
         do throws(Refusal) {
             identity = try certificates.identity(for: names, at: now)
             noteIdentity(failure: nil)
         } catch {
-            // Better the one that is running out, or that lacks an address, than none.
+            // A certificate that is running out, or that lacks an address, is better than none.
             identity = certificates.identity ?? identity
             noteIdentity(failure: error)
         }
@@ -34,8 +34,8 @@ extension Gateway {
         identityFailure = failure
     }
 
-    /// Whether the http role is to be given something else than it has. A failure is looked at again each time, since its
-    /// remedy may be a file that was put back.
+    /// Whether the http role needs another certificate than it has. A failure is tried again each time, since its remedy may
+    /// be a file that was put back.
     func isIdentityStale() -> Bool {
         guard let names = names(for: policy) else { return false }
         if identityFailure != nil { refreshIdentity(for: policy) }
@@ -45,7 +45,7 @@ extension Gateway {
         return !isShown || certificates.isDue(for: names, at: now)
     }
 
-    /// What the operator should know of it.
+    /// Warnings about the certificate.
     var certificateWarnings: [String] {
         guard names(for: policy) != nil else { return [] }
         if let identityFailure { return ["https listeners have no new certificate: \(identityFailure)"] }

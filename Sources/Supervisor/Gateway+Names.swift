@@ -4,7 +4,7 @@ import Machine
 import Policy
 import Reactor
 
-/// What the relays know of name servers and hosts: as much as this box does, within two seconds.
+/// Tells the relays of the box's name servers and hosts, within two seconds of a change.
 extension Gateway {
     func followNames() async {
         while !isStopping {
@@ -25,7 +25,7 @@ extension Gateway {
         }
     }
 
-    /// A process that does not take them is ended.
+    /// Gives a relay the names; a process that does not take them is ended.
     func giveNames(to process: RoleProcess) async {
         let generation = process.generation
         let given = names.given[process.role].flatMap { $0.generation == generation ? $0 : nil }
@@ -52,7 +52,7 @@ extension Gateway {
         return "is a listener of this gateway, which would ask itself"
     }
 
-    /// What is to be known of the name servers; empty: all is well.
+    /// Warnings about the name servers; empty: all is well.
     var nameWarnings: [String] {
         let servers = names.servers.servers
         var warnings = servers.compactMap { server in
@@ -69,7 +69,7 @@ extension Gateway {
         return warnings
     }
 
-    /// Says in the journal what has changed.
+    /// Logs warnings that are new, and the end of them.
     private func tellOfNames() {
         let warnings = nameWarnings
         for warning in warnings where !names.told.contains(warning) { log.warning("\(warning)") }

@@ -7,9 +7,10 @@ import Policy
 import Reactor
 import Store
 
-/// The policy in force, and who carries it out: the fleet of roles, the door, the sockets. Shares the main reactor's thread.
+/// The policy in force, and the parts that carry it out: the fleet of roles, the door, the sockets. Shares the main
+/// reactor's thread.
 ///
-/// A change goes through a `Transaction`; the machine's own changes through `reload`. One at a time, in turn.
+/// A change of the policy goes through a `Transaction`, a change of the machine through `reload`; one at a time, in turn.
 actor Gateway {
     nonisolated let reactor: Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
@@ -18,7 +19,7 @@ actor Gateway {
     let log: Logger
     let hashPassword: PasswordHasher
     let certificates: CertificateStore
-    /// What clients and users take up, over all relays.
+    /// The sessions of clients and users, counted over all relays.
     let ledger: Ledger
     let fleet: Fleet
     let door: Door
@@ -33,19 +34,21 @@ actor Gateway {
     var legacy: Legacy
     /// The hardware addresses that interfaces had when they were last there, by the interfaces' names.
     private(set) var hardware: [String: HardwareAddress] = [:]
-    /// What the last reload failed with.
+    /// Why the last reload failed. nil: it did not.
     private(set) var complaint: Refusal?
-    /// Why the copies of the policy, which are for the day on which the store cannot be read, are not as they should be.
+    /// Why the copies of the policy, which a start without a store reads, could not be written. nil: they are.
     private(set) var copyFailure: Refusal?
-    /// What the https listeners show, once there has to be something.
+    /// The certificate of the https listeners. nil: there is none yet.
     var identity: ServerIdentity?
-    /// Why there is none, or no new one.
+    /// Why there is no certificate, or no new one. nil: all is well with it.
     var identityFailure: Refusal?
     let user: UnixUser?
     /// The change that is on trial; nil: none is.
     var trial: Trial?
     let clock = TrialClock.system
-    /// Somebody waits for a look around already.
+    /// Who seems to be guessing passwords.
+    var suspicions = Suspicions()
+    /// True while a look around is due: later askers are served by it.
     private var isLookDue = false
     private(set) var isStopping = false
     let startedAt = ContinuousClock.now
@@ -82,7 +85,7 @@ actor Gateway {
         }
     }
 
-    /// The mode that holds: what the command line says goes before what the policy says.
+    /// The mode that holds: the command line's, or else the policy's.
     var firewallMode: FirewallMode { mode(of: policy) }
 
     func mode(of policy: Policy) -> FirewallMode { options.firewall?.mode ?? policy.firewall }
@@ -90,7 +93,7 @@ actor Gateway {
     var processes: [RoleProcess] { fleet.processes }
     /// Listeners that have no socket at present, and why: an address that is not there yet, a port that is taken.
     var missing: [(listener: Listener, reason: Refusal)] { sockets.missing }
-    /// Why the kernel does not hold what it is to hold. nil: it does.
+    /// Why the kernel does not hold the ruleset in force. nil: it does.
     var firewallFailure: Refusal? { door.failure }
 
     /// The policy and its history, which cannot always be read.
@@ -103,13 +106,13 @@ actor Gateway {
         }
     }
 
-    /// What the roles get their shares of, where `target` is the policy in force.
+    /// What the roles' shares are made of, where `target` is the policy in force.
     func estate(of target: Policy) -> Estate {
         let live = target.listeners.compactMap { listener in
             sockets[listener].map { RelayAssignment.Account(listener: listener, number: $0.account) }
         }
         let former = target == policy ? trial?.former : nil
-        // Whether or not there is a revision yet that closes it.
+        // An opening whose time is up is closed, whether or not a revision says so yet.
         var target = target
         target.closeExpired(at: Int(time(nil)))
         return Estate(
@@ -119,7 +122,7 @@ actor Gateway {
 
     // MARK: changes
 
-    /// Makes what `edit` does to the policy a revision, or throws and leaves everything as it was.
+    /// Makes a revision of the policy as `edit` leaves it, or throws and leaves everything as it was.
     func change(
         by author: Author, _ summary: String, _ manner: Manner = Manner(),
         _ edit: (inout Policy) throws(Refusal) -> Void
@@ -132,7 +135,8 @@ actor Gateway {
         return try await Transaction(author: author, summary: summary, manner: manner).carryOut(on: self, edit)
     }
 
-    /// What cannot be read now stays as it was: without its own addresses a relay would dial them.
+    /// Reads the machine's interfaces. Where that fails the former ones stay: a relay that did not know the machine's own
+    /// addresses would dial them.
     func lookAround() {
         do throws(MachineFailure) {
             surroundings = try .current()
@@ -146,7 +150,7 @@ actor Gateway {
     /// Looks at the machine anew and carries the policy out again: addresses may have come or gone. Roles that have their
     /// share already are left alone.
     ///
-    /// - Returns: why not, if so.
+    /// - Returns: why the policy could not be carried out; nil: it was.
     @discardableResult
     func reload() async -> Refusal? {
         await turnstile.enter()
@@ -176,7 +180,7 @@ actor Gateway {
             rememberHardware()
             complaint = nil
         } catch {
-            // Tried every few seconds, said once.
+            // The reload is tried again every few seconds; its failure is logged once.
             if complaint != error { log.error("\(error)") }
             complaint = error
         }
@@ -197,7 +201,7 @@ actor Gateway {
         await reload()
     }
 
-    /// As soon as may be, and once for however many ask.
+    /// Looks around as soon as the loop is free, once for any number of calls.
     private func lookAroundSoon() {
         guard !isLookDue else { return }
         isLookDue = true
@@ -232,12 +236,12 @@ actor Gateway {
             let summary = "firewall close \(names.joined(separator: ", ")): the time is up"
             _ = try await change(by: author, summary) { policy throws(Refusal) in policy.closeExpired(at: now) }
         } catch {
-            // The kernel lets nobody in by them all the same; it is tried again.
+            // The ruleset closes them all the same, and the revision is tried again.
             log.debug("\(error)")
         }
     }
 
-    /// Keeps in mind which hardware the interfaces have that the policy names.
+    /// Stores the hardware addresses of the interfaces that the policy names.
     func rememberHardware() {
         let seen = policy.hardwareToRemember(in: surroundings, known: hardware)
         guard !seen.isEmpty else { return }
@@ -249,7 +253,7 @@ actor Gateway {
         }
     }
 
-    /// What a role tells unasked.
+    /// Handles an event that a role has sent.
     func note(_ event: Event, from role: Role) {
         switch event {
         case .tableLost(let detail, let pause):
@@ -257,17 +261,19 @@ actor Gateway {
             if pause == nil { lookAroundSoon() }
         case .surroundingsChanged:
             lookAroundSoon()
+        case .wrongLogins(let client, let user, let count):
+            suspicions.note(client, user: user, count: count, at: .now)
         }
     }
 
     // MARK: the store
 
-    /// Copies of what is in force, for a start without a store.
+    /// Writes the copies of the policy in force that a start without a store reads.
     func keepCopies() {
-        // A change on trial is not what a start without a store should find.
+        // A start without a store must not find a change that is on trial.
         guard case .open = books, trial == nil else { return }
         do throws(Refusal) {
-            // A mode that the command line imposes is not the policy's.
+            // The mark is for the policy's own mode, not for one that the command line imposes.
             try rescue.keep(policy, revision, marks: options.firewall == nil)
             copyFailure = nil
         } catch {
@@ -284,7 +290,7 @@ actor Gateway {
         return true
     }
 
-    /// The store's policy in the place of the copy's.
+    /// Takes the policy from the store again, in place of the copy's.
     private func adopt() async {
         await turnstile.enter()
         do {
@@ -303,11 +309,11 @@ actor Gateway {
 
     // MARK: start and stop
 
-    /// Starts every role and waits until each is at work, or has failed once, or the firewall could not be put in force:
-    /// the relays then wait for it, and the operator is to find a daemon that answers.
+    /// Starts every role and waits until each is at work or has failed once. Returns early if the firewall could not be put in
+    /// force: the relays then wait for it, and the operator finds a daemon that answers.
     func start() async {
         if case .open = books {
-            // Where nothing is to be enforced, a table is what the unit that shuts the box at boot has left.
+            // A table that is there although nothing is enforced is the one of the unit that shuts the box at boot.
             if options.firewall == nil, policy.firewall == .observe, rescue.isMarked { door.claim() }
             keepCopies()
         }
@@ -370,7 +376,7 @@ actor Gateway {
             log.error("the openings of the listeners could not be shut: \(error)")
         }
         for process in processes { process.stop() }
-        // Whoever comes now is to be refused at once, and not to wait for somebody to accept.
+        // A client that connects now is refused at once instead of waiting for an acceptor that is gone.
         sockets.keep(only: [])
         legacy.keep(sockets)
         turnstile.leave()

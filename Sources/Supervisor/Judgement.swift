@@ -4,13 +4,13 @@ import Machine
 import Policy
 import Ruleset
 
-/// What a change of the rules means for whoever is connected to this machine now, and for what listens on it.
+/// Finds the connections and services that a change of the rules would cut off.
 struct Judgement {
     /// nil: nothing is filtered.
     let before: Ruleset?
     let after: Ruleset?
     let surroundings: Surroundings
-    /// Where the proxies listen before the change or after it. A change of listeners is about nobody's way in to the machine.
+    /// The endpoints of the proxies before the change and after it. A connection to a proxy is no operator's way in.
     let proxies: [Endpoint]
     /// The interface by which packets leave for an address.
     let way: (IPAddress) -> String?
@@ -52,7 +52,7 @@ struct Judgement {
         return cuts.sorted { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
     }
 
-    /// As callers are told.
+    /// The connection as callers are told of it.
     func description(of connection: Connections.Connection) -> Endangered {
         let interfaces = interfaces(of: connection)
         return Endangered(
@@ -62,7 +62,7 @@ struct Judgement {
 
     // MARK: arrivals
 
-    /// The first packet of somebody who comes in.
+    /// The first packet of a connection that comes in.
     private struct Arrival {
         var interface: String
         var source: IPAddress
@@ -81,9 +81,9 @@ struct Judgement {
         return ruleset.verdict(of: packet).isAccepted
     }
 
-    /// By which interface a connection comes in is nowhere written down: it is the one by which its answers leave, or the one
-    /// that holds the address (Linux takes a packet for an address of any interface by whichever one it comes). Both have to
-    /// let it in.
+    /// The interfaces by which a connection may come in, which the kernel does not tell: the one by which its answers leave, and
+    /// the one that holds the address (Linux takes a packet for any of its addresses by every interface). Both have to let
+    /// the connection in.
     private func interfaces(of connection: Connections.Connection) -> Set<String> {
         if let name = Interface.name(of: connection.interface) { return [name] }
         let holder = surroundings.interface(holding: connection.local.address)?.name
@@ -117,8 +117,8 @@ struct Judgement {
 
     private func isProxy(_ endpoint: Endpoint) -> Bool { proxies.contains { $0.collides(with: endpoint) } }
 
-    /// A datagram socket that asks others and serves nobody: it has the port that the kernel gave it, or is that of a DHCP
-    /// client. One of the kernel's own, as WireGuard's, is none.
+    /// True for a datagram socket that serves nobody: the kernel chose its port, or it is a DHCP client's. False for one of the
+    /// kernel's own, such as WireGuard's.
     private func isClient(_ socket: Connections.ListeningSocket, _ ephemeralPorts: ClosedRange<UInt16>) -> Bool {
         guard socket.transport == .udp else { return false }
         let port = socket.local.port

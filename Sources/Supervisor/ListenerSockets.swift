@@ -5,9 +5,9 @@ import Policy
 import Reactor
 
 /// The listening sockets, which the supervisor opens and keeps: a role that dies leaves its port open, and the kernel queues
-/// those who connect until the next one accepts.
+/// its clients until the next one accepts.
 struct ListenerSockets {
-    /// What makes a socket what it is. A listener of which anything else changes keeps its socket.
+    /// What tells sockets apart. A listener keeps its socket whatever else of it changes.
     struct Key: Hashable {
         let endpoint: Endpoint
 
@@ -16,8 +16,8 @@ struct ListenerSockets {
         }
     }
 
-    /// An interface that a socket is bound to (SO_BINDTODEVICE, socket(7)): the kernel goes by its number. One that is deleted
-    /// and made again has another number, and a socket that is bound to the old one hears nothing any more.
+    /// An interface that a socket is bound to (SO_BINDTODEVICE, socket(7)): the kernel goes by its number. An
+    /// interface that is deleted and made again has another number, and a socket bound to the old one hears nothing any more.
     fileprivate struct Device: Hashable {
         let name: String
         let index: UInt32
@@ -60,7 +60,7 @@ struct ListenerSockets {
     private(set) var missing: [(listener: Listener, reason: Refusal)] = []
     private var nextAccount: UInt16 = 0
 
-    /// nil: there is none, or it hears nothing.
+    /// nil: the listener has no socket, or one that hears nothing.
     subscript(listener: Listener) -> Entry? {
         guard let entry = entries[Key(listener)], !entry.isDeaf else { return nil }
         return entry
@@ -68,7 +68,7 @@ struct ListenerSockets {
 
     /// Opens a socket for each listener that has none yet.
     ///
-    /// - Returns: those that could not be opened, and why.
+    /// - Returns: the listeners for which that failed, and why.
     mutating func open(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
         var failed: [(listener: Listener, reason: Refusal)] = []
         for listener in listeners where self[listener] == nil {
@@ -106,7 +106,7 @@ struct ListenerSockets {
                 socket: socket, account: freeAccount(), device: interface.flatMap { Device($0) })
             return true
         } catch {
-            // For the service manager as well, so that the port is free for whoever is to have it.
+            // shutdown(2) also ends the service manager's copy, so that the port is free.
             shutdown(number, Int32(SHUT_RDWR))
             return false
         }
@@ -118,14 +118,14 @@ struct ListenerSockets {
             uniqueKeysWithValues: entries.map { ("tcp-" + $0.endpoint.description.replacing(":", with: "_"), $1) })
     }
 
-    /// Opens a socket for each listener of the policy in force that has none. Those for which that fails are missing.
+    /// Opens a socket for each listener of the policy in force that has none. Listeners for which that fails are `missing`.
     mutating func openAll(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
         missing = open(listeners)
         return missing
     }
 
-    /// Binds each socket to the interface that `device` tells, or to none. One that cannot be bound, because its interface is
-    /// missing, stays as it was: the firewall has no opening for it.
+    /// Binds each socket to the interface that `device` tells, or to none. A socket whose interface is missing
+    /// stays as it was: the firewall has no opening for it.
     func bind(_ listeners: [Listener], to device: (Listener) -> String?) {
         for listener in listeners { try? entries[Key(listener)]?.bind(to: device(listener)) }
     }
@@ -146,7 +146,7 @@ struct ListenerSockets {
     private mutating func freeAccount() -> UInt16 {
         let taken = Set(entries.values.map(\.account))
         let count = UInt16(Counters.accounts)
-        // As many listeners as there are accounts share none; beyond that they do.
+        // Listeners share accounts only where there are more listeners than accounts.
         let free = (0..<count).lazy.map { [nextAccount] in (nextAccount + $0) % count }.first { !taken.contains($0) }
         let account = free ?? nextAccount
         nextAccount = (account + 1) % count
@@ -157,12 +157,12 @@ struct ListenerSockets {
         let endpoint = listener.endpoint
         switch error.code {
         case EADDRINUSE where entries.keys.contains { $0.endpoint.collides(with: endpoint) && $0 != Key(listener) }:
-            // A rollback can ask for this: the two cannot be bound at once, and nothing old goes before the new stands.
+            // A rollback can ask for this: the two sockets cannot be bound at once, and no old one goes before the new one stands.
             return Refusal(
                 "port \(endpoint) overlaps with a listener that is there; `gatehousectl listener remove` that one first"
             )
         case EADDRINUSE:
-            // Without CAP_SYS_PTRACE, as in the service, other users' programs cannot be told.
+            // Without CAP_SYS_PTRACE, which the service lacks, the programs of other users cannot be found.
             let holder =
                 PortHolder.find(endpoint).map { "\($0) has it" }
                 ?? "another program has it, `ss -ltnp` as root shows which"

@@ -1,49 +1,53 @@
-import Address
+package import Address
 import FoundationEssentials
 import Machine
 import Policy
 
-// What the supervisor and a role tell each other: one JSON object a packet. Both ends are the same binary, so there is one
-// version of it; what does not parse ends the process that sent it. What knows no bound, such as a ruleset or a list,
-// travels in a sealed memfd.
+// The messages between the supervisor and a role: one JSON object a packet. Both ends are the same binary, so there is one
+// version; a message that does not parse ends the process that sent it. Payloads without a bound, such as a ruleset or a
+// list, travel in a sealed memfd.
 
-/// From the supervisor to a role. Each is answered by an `Answer` with the same serial number.
+/// From the supervisor to a role. The role sends an `Answer` with the same serial number.
 struct Order: Codable {
     var serial: Int
     var verb: Verb
 
     enum Verb: Codable {
-        /// The first one: drop privileges, then answer.
+        /// The first order: drop privileges, then answer.
         case begin(Beginning)
-        /// Here is a listening socket (one descriptor comes along); it is of use only once an assignment names it.
+        /// Take a listening socket (one descriptor comes along), which a later assignment will name.
         case offer(Endpoint)
         /// Get ready for a share (an assignment in a sealed memfd comes along), changing nothing yet.
         case stage
-        /// Do as staged.
+        /// Put the staged share in force.
         case commit
-        /// Forget what was offered and staged since the last commit.
+        /// Forget the sockets and the share that came since the last commit.
         case abort
-        /// A relay: from now on ask these for names. Hosts come along in a sealed memfd if they are others than before.
+        /// For a relay: ask these name servers from now on. Hosts come along in a sealed memfd if they have changed.
         case names(NameServerList)
         /// Accept nothing more; answer when every session has ended, or after so many milliseconds.
         case drain(milliseconds: Int)
-        /// A relay: accept nothing more, and end by yourself when every session has ended, or after so many milliseconds.
-        /// The supervisor's own end is not yours.
+        /// For a relay: accept nothing more, outlive the supervisor, and exit when every session has ended, or after so many
+        /// milliseconds.
         case outlive(milliseconds: Int)
         /// Tell how things stand (the answer brings a `Report` in a sealed memfd).
         case report
         /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).
         case sessions(SessionQuery)
+        /// Tell what came of sessions lately (the answer brings a `SessionLogList` in a sealed memfd).
+        case sessionLog(SessionLogQuery)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
 }
 
-/// Who a role is to become.
+/// The user that a role is to become, and its log level.
 struct Beginning: Codable {
-    /// nil: the user that the supervisor runs as.
+    /// nil: the supervisor's own user.
     var user: UnixUser?
     var logLevel: String
+    /// Bytes that the role may have in memory.
+    var memory: Int
 }
 
 struct UnixUser: Codable {
@@ -55,17 +59,19 @@ struct UnixUser: Codable {
 /// From a role to the supervisor.
 struct Answer: Codable {
     var serial: Int
-    /// Why the order was not carried out.
+    /// Why the order was not carried out. nil: it was.
     var refusal: String?
     var count: Int?
 }
 
-/// From a role to the supervisor, unasked. Nobody answers. A role sends no more than `EventLine.rate` of them.
+/// From a role to the supervisor, unasked and unanswered. A role sends no more than `EventLine.rate` of them.
 package enum Event: Codable, Hashable, Sendable {
-    /// Somebody took the table from the kernel, or altered it. nil: it could not be put back.
+    /// The table was deleted or altered by somebody else. nil: it could not be put back.
     case tableLost(detail: String, putBackAfterMilliseconds: Int?)
     /// An interface or an address came, went or changed.
     case surroundingsChanged
+    /// Several wrong passwords came from one place lately, the last from this client and for this user.
+    case wrongLogins(client: IPAddress, user: String, count: Int)
 }
 
 /// One packet from a role.
@@ -74,29 +80,29 @@ enum Word: Codable {
     case event(Event)
 }
 
-/// What the kernel holds of the firewall role's table, by the role's own look.
+/// What the kernel holds under the name of our table, as the firewall role has read it.
 package enum KernelState: Codable, Hashable, Sendable {
     /// No ruleset has been committed yet.
     case starting
-    /// The ruleset, as it is to be.
+    /// The kernel holds the ruleset in force.
     case held
-    /// No table, though there is to be one.
+    /// There is no table, although one is to be there.
     case absent
-    /// Another table of our name than there is to be.
+    /// The table differs from the ruleset in force.
     case different(detail: String)
-    /// A table of our name, though none is to be there.
+    /// There is a table of our name, although none is to be there.
     case left(detail: String)
-    /// No table, as it is to be.
+    /// There is no table, and none is to be there.
     case observing
     /// The kernel refused the first ruleset.
     case failed(reason: String)
-    /// The kernel cannot be asked.
+    /// The table cannot be read.
     case unknown(reason: String)
 }
 
-/// What the firewall role has to say for itself.
+/// The firewall role's report.
 package struct Report: Codable, Sendable {
-    /// What a rule that is counted has seen.
+    /// The counter of a rule.
     package struct Count: Codable, Hashable, Sendable {
         /// The rule's comment.
         package var rule: String
@@ -111,10 +117,10 @@ package struct Report: Codable, Sendable {
     }
 
     package var kernel: KernelState
-    /// What the kernel holds or would hold, as nft prints it; empty: no ruleset yet.
+    /// The ruleset in force, or the one that enforcing would load, as nft prints it; empty: there is none yet.
     package var ruleset: String
     package var counts: [Count]
-    /// A sentence for each foreign table that stands in our way, or opens what we shut.
+    /// A sentence for each foreign table that drops our clients, or opens what ours shuts.
     package var foreign: [String]
 
     package init(kernel: KernelState, ruleset: String = "", counts: [Count] = [], foreign: [String] = []) {
@@ -127,7 +133,7 @@ package struct Report: Codable, Sendable {
 
 /// JSON to bytes and back.
 enum Message {
-    /// What is larger, in a memfd, is none of ours.
+    /// The longest payload of a memfd that is read.
     static let limit = 64 << 20
 
     static func encode(_ value: some Encodable) -> [UInt8] {

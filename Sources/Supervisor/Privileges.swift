@@ -3,24 +3,24 @@ import Glibc
 import Policy
 import Reactor
 
-/// What a process may do, and how it comes to be able to do less.
+/// The rights of a process, and how it gives them up.
 enum Privileges {
-    /// Becomes `user` for good (nil: stays who it is), with no capability but, if asked for, CAP_NET_ADMIN; cannot gain any
-    /// again; dies with its parent. To be called while there is one thread: capabilities(7) are per thread.
+    /// Makes this process `user`'s for good (nil: its user stays), without capabilities but, if asked for, CAP_NET_ADMIN. It can
+    /// gain none again, and dies with its parent. To be called while there is one thread: capabilities(7) are per thread.
     static func drop(to user: UnixUser?, keepingNetAdmin: Bool) throws(Refusal) {
         let parent = getppid()
         if let user {
             let result = linux_become(user.uid, user.gid, keepingNetAdmin ? 1 : 0)
             guard result == 0 else { throw Refusal("cannot become user \(user.name): \(Errno(-result))") }
         } else {
-            // Who is not root may have been given capabilities all the same (AmbientCapabilities of systemd.exec(5)).
+            // A user other than root may have capabilities all the same (AmbientCapabilities= of systemd.exec(5)).
             let result = linux_limit_capabilities(keepingNetAdmin ? 1 : 0)
             guard result == 0 else { throw Refusal("cannot drop capabilities: \(Errno(-result))") }
         }
         let result = linux_no_new_privileges()
         guard result == 0 else { throw Refusal("PR_SET_NO_NEW_PRIVS failed: \(Errno(-result))") }
         _ = linux_set_undumpable()
-        // After setresuid, which clears it (prctl(2)); and the parent may be gone by then.
+        // After setresuid, which clears the signal (prctl(2)). The parent may be gone by then.
         guard linux_die_with_parent(SIGKILL) == 0, getppid() == parent else { throw Refusal("the supervisor is gone") }
     }
 
@@ -39,8 +39,8 @@ enum Privileges {
         close(file)
     }
 
-    /// The user that the roles run as: the one named; or, for root, `_gatehouse`, which the package makes, or `nobody`. nil
-    /// for whoever is not root: the roles then stay who started them.
+    /// The user that the roles run as: the one named; or, for root, `_gatehouse`, which the package makes, or `nobody`. nil if
+    /// the supervisor is not root's: the roles then keep its user.
     static func user(named name: String?) throws(Refusal) -> UnixUser? {
         guard geteuid() == 0 else {
             guard let name, lookUp(name)?.uid != geteuid() else { return nil }

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// Tells the service manager how the daemon is doing (sd_notify(3)): datagrams to the socket in NOTIFY_SOCKET, of which
-/// there is none when nobody wants to know.
+/// Tells the service manager how the daemon is doing (sd_notify(3)): datagrams to the socket that
+/// NOTIFY_SOCKET names. Without one nothing is sent.
 struct Readiness {
     private let socket: Int32
     private let address: sockaddr_un
@@ -32,14 +32,14 @@ struct Readiness {
         socket = max(-1, linux_socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue)))
     }
 
-    /// Whether somebody wants to know.
+    /// Whether there is a service manager.
     var isHeard: Bool { socket >= 0 }
 
     func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
 
     func status(_ text: String) { send("STATUS=\(text)") }
 
-    /// systemd 253 wants the time as well, to match the READY that follows.
+    /// From version 253 on systemd matches the READY that follows by the time.
     func reloading() {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)

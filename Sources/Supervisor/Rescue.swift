@@ -14,7 +14,7 @@ final class Rescue {
         var policy: Policy
     }
 
-    /// What is in force without a store.
+    /// The policy that holds without a store.
     struct Found {
         var policy = Policy()
         var revision = Revision(
@@ -44,7 +44,7 @@ final class Rescue {
     private let state: String
     /// nil: the daemon was not told of one.
     private let root: String?
-    /// What lies in each file, as far as this daemon has read or written it.
+    /// The content of each file, as this daemon has read or written it last.
     private var kept: [String: Copy] = [:]
     private var nextTry = ContinuousClock.now
     private var pause = Duration.seconds(5)
@@ -57,7 +57,7 @@ final class Rescue {
     private var paths: [String] { [state, root].compactMap(\.self).map { "\($0)/\(Self.name)" } }
     private var mark: String? { root.map { "\($0)/enforced" } }
 
-    /// Whether the unit that shuts the box at boot has a door to shut.
+    /// Whether the mark is there by which the unit shuts the box at boot.
     var isMarked: Bool { mark.map { access($0, F_OK) == 0 } ?? false }
 
     /// Whether the firewall was enforced when somebody last could tell.
@@ -78,10 +78,10 @@ final class Rescue {
         return found
     }
 
-    /// Keeps what is in force now.
+    /// Writes both copies of the policy in force.
     ///
     /// - Parameter marks: the mode is the policy's own, so that the box is to be shut, or not, at boot.
-    /// - Throws: which copy could not be written. The other one is.
+    /// - Throws: names the copy that could not be written. The other one is.
     func keep(_ policy: Policy, _ revision: Revision, marks: Bool) throws(Refusal) {
         var failure: Refusal?
         func attempt(_ body: () throws(Refusal) -> Void) {
@@ -89,10 +89,11 @@ final class Rescue {
         }
         attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: policy), to: paths[0]) }
         if marks, let mark, paths.count > 1 {
-            // Named one by one: whoever adds a secret to the policy does not add it here.
+            // Each field by name: a secret that is added to the policy one day is not added here by itself.
             let open = Policy(
                 listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
-                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones)
+                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
+                sessionLogging: policy.sessionLogging)
             attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
             attempt { () throws(Refusal) in
                 if policy.firewall == .enforce {
@@ -136,14 +137,14 @@ final class Rescue {
     }
 
     private func write(_ copy: Copy, to path: String) throws(Refusal) {
-        // What it says already is not written again: the daemon starts more often than somebody changes something.
+        // A file that has this content is not written again: the daemon starts more often than a policy changes.
         guard (kept[path] ?? read(path)) != copy || access(path, F_OK) != 0 else { return }
         kept[path] = nil
         try write(Message.encode(copy), to: path)
         kept[path] = copy
     }
 
-    /// Whole or not at all, whenever the power fails.
+    /// Writes the file whole or not at all, whenever the power fails.
     private func write(_ bytes: [UInt8], to path: String) throws(Refusal) {
         let draft = path + ".new"
         do throws(Errno) {

@@ -6,28 +6,29 @@ package import Machine
 package import Policy
 package import Reactor
 
-/// What a role does with its orders. Runs on its process's main reactor.
+/// A role's own part: carries the supervisor's orders out. Runs on its process's main reactor.
 package protocol RoleService: Sendable {
-    /// Its share of what the supervisor knows.
+    /// The role's share of what the supervisor knows.
     associatedtype Assignment: Decodable, Sendable
 
-    /// A listening socket that an assignment to come will name.
+    /// Takes a listening socket that a later assignment will name.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) async
-    /// Makes everything ready for `assignment`, changing nothing yet.
+    /// Gets ready for `assignment` and changes nothing yet.
     func stage(_ assignment: Assignment) async throws(Refusal)
-    /// Does as staged.
+    /// Puts the staged assignment in force.
     func commit() async throws(Refusal)
-    /// Forgets what was offered and staged.
+    /// Forgets the sockets that were offered and the assignment that was staged.
     func abort() async
-    /// From now on looks names up so.
+    /// Looks names up by these servers from now on.
     ///
     /// - Parameter hosts: as `HostList` has them; nil: as before.
     func use(_ servers: NameServerList, hosts: [UInt8]?) async
     /// Accepts nothing more and waits for the sessions to end, `limit` at most.
     func drain(for limit: Duration) async
-    /// How the kernel's table stands. Asked of the firewall role alone.
+    /// Tells how the kernel's table stands. Only the firewall role is asked.
     func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
+    func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -36,22 +37,32 @@ extension RoleService {
     package func report() async throws(Refusal) -> Report { throw Refusal("this role has no table in the kernel") }
 }
 
-/// What a role's service is made from.
+/// The parts that a role's service is made from.
 package struct RoleEquipment {
     package let reactor: Reactor
     package let counters: Counters
     /// nil: the role counts no clients.
     package let ledger: Ledger?
+    /// What the role may have in memory.
+    package let memory: MemoryAllotment
     /// The way to tell the supervisor something unasked.
     package let events: EventLine
     package let log: Logger
 }
 
-extension RoleService {
-    package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
+/// How much memory a role may have.
+package struct MemoryAllotment {
+    package let bytes: Int
+    /// /proc/self/statm, for whoever takes it. Negative: it could not be opened.
+    package let statm: Int32
 }
 
-/// A role from its own side: becomes who it is to be, then carries out orders until its parent is gone.
+extension RoleService {
+    package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
+    package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
+}
+
+/// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
 package enum RoleHost {
     /// Where the parent left the channel and the counters (`linux_spawn_self`).
     private static let channelNumber: Int32 = 3
@@ -65,6 +76,7 @@ package enum RoleHost {
             // A write to a connection that was reset is an error to handle and not a reason to die.
             signal(SIGPIPE, SIG_IGN)
             Privileges.becomeExpendable()
+            let statm = role.party == nil ? -1 : open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
             let (first, memory) = try firstOrder()
             guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
             let log = Log.start(label: role.name, level: beginning.logLevel)
@@ -79,7 +91,9 @@ package enum RoleHost {
             }
             let events = EventLine(channel: channelNumber)
             let service = try compose(
-                RoleEquipment(reactor: reactor, counters: counters, ledger: ledger, events: events, log: log))
+                RoleEquipment(
+                    reactor: reactor, counters: counters, ledger: ledger,
+                    memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
                 await serve(service, on: channel, begun: first.serial, reactor: reactor, events: events, log: log)
@@ -132,7 +146,7 @@ package enum RoleHost {
                 }
             }
         } catch Errno(EMSGSIZE) {
-            // What came along was dropped by the kernel (MSG_CTRUNC, recv(2)): there was no descriptor left for it.
+            // The kernel dropped the descriptor that came along (MSG_CTRUNC, recv(2)): this process had no number left for it.
             log.critical("an order came without what belongs to it: this process may open no more descriptors")
         } catch {
             log.debug("the channel to the supervisor is gone: \(error)")
@@ -173,6 +187,9 @@ package enum RoleHost {
             case .sessions(let query):
                 let list = await service.sessions(query)
                 memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .sessionLog(let query):
+                let list = await service.sessionLog(query)
+                memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))
             }
@@ -182,7 +199,7 @@ package enum RoleHost {
         return answer
     }
 
-    /// Thousands of sessions take their time to encode, which is not to be the sessions' own.
+    /// Encodes long lists on a thread of its own: thousands of sessions would hold up the loop that they run on.
     private static let scribe = Workers(count: 1, capacity: 4)
 
     private static func sealed(_ encode: () async throws(Errno) -> [UInt8]) async throws(Refusal) -> Descriptor {

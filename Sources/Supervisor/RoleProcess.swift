@@ -18,19 +18,19 @@ final class RoleProcess {
     private(set) var state = State.starting
     private(set) var pid: Int32 = 0
     private(set) var restarts = 0
-    /// How many processes of this role there have been: who waits for one must not mistake its successor for it.
+    /// Counts the processes of this role, so that a task that waits for one does not take its successor for it.
     private(set) var generation = 0
-    /// Why the last one ended.
+    /// Why the last process of the role ended.
     private(set) var lastEnd = ""
-    /// Sockets that the process has and accepts from.
+    /// The sockets that the process has and accepts from.
     private(set) var sockets: Set<ListenerSockets.Key> = []
-    /// Accounts of listeners that some process of this role has had: what was counted there goes on after a restart.
+    /// The accounts that a process of this role has counted on. A restarted process goes on counting there.
     private var counted: Set<UInt16> = []
-    /// Sockets that it was offered since the last commit.
+    /// The sockets that the process was offered since the last commit.
     private var offered: Set<ListenerSockets.Key> = []
-    /// What it does its work by. nil: it has none yet.
+    /// The share in force. nil: the process has none yet.
     private(set) var share: Share?
-    /// What it is to do its work by from the next commit on. nil: it was given nothing new.
+    /// The share that the next commit puts in force. nil: the process was given no other.
     private var staged: Share?
 
     private let reactor: Reactor
@@ -46,7 +46,7 @@ final class RoleProcess {
     private final class Exchange {
         let alarm: Alarm
         var answer: Answer?
-        /// What came along.
+        /// The memfd of an answer that brings one.
         var memory: Descriptor?
 
         init(alarm: Alarm) {
@@ -61,18 +61,18 @@ final class RoleProcess {
         counters = try Counters()
     }
 
-    /// It is who it is to be, and takes any order.
+    /// The process has dropped its privileges and takes any order.
     private(set) var hasBegun = false
 
     var isRunning: Bool { state == .running }
     var isAlive: Bool { channel != nil }
-    /// nil: it has ended.
+    /// nil: the process has ended.
     var channelDescriptor: Int32? { channel?.descriptor }
 
     // MARK: life
 
-    /// Starts the process. It has nothing but its channel and its counters, and runs as the supervisor's user until it has
-    /// answered `begin`.
+    /// Starts the process. Until it has answered `begin` it runs as the supervisor's user, with nothing but its channel and
+    /// its counters.
     func launch() throws(Errno) {
         startedAt = .now
         let ends = try Channel.pair()
@@ -106,11 +106,11 @@ final class RoleProcess {
     }
 
     func didBegin(_ generation: Int) {
-        // It may have ended in the meantime, or be about to.
+        // The process may have ended in the meantime, or be about to.
         if generation == self.generation, isAlive, state == .starting { state = .running }
     }
 
-    /// Reads answers and events until the process has closed its channel, or sent what is neither.
+    /// Reads answers and events until the process closes its channel or sends anything else.
     func receive(_ onEvent: (Event) -> Void) async {
         var bound = EventBound(limit: EventBound.borne)
         while let channel {
@@ -157,43 +157,43 @@ final class RoleProcess {
         return "exited with status \(status >> 8 & 0xff)"
     }
 
-    /// How long to wait before the next start: nothing at first, then longer each time it ended within ten seconds.
+    /// The pause before the next start: none at first, then longer for each process that ended within ten seconds.
     func nextPause() -> Duration {
         restarts += 1
         quickEnds = isYoung ? quickEnds + 1 : 0
         guard quickEnds > 1 else { return .zero }
-        // At most 100 ms * 2^9: a shift without a bound would overflow in the end, and the back-off be none.
+        // At most 100 ms * 2^9: a shift without a bound would overflow in the end, and there would be no pause.
         return .milliseconds(min(100 << min(quickEnds - 2, 9), 30_000))
     }
 
-    /// A start after a start after a start: nothing that another one will mend. Over once it has lasted.
+    /// True while the role ends again and again soon after its start. False once a process has lasted ten seconds.
     var isCrashLooping: Bool { quickEnds > 3 && (isYoung || !isRunning) }
 
-    /// Should it end now, it ended quickly.
+    /// True for the first ten seconds of the process.
     private var isYoung: Bool { ContinuousClock.now - startedAt < .seconds(10) }
 
-    /// No restart after this.
+    /// The role is not started again after this.
     func stop() {
         state = .stopped
     }
 
-    /// Ends that process, if it is still the one there is.
+    /// Kills the process of that generation, if it is still the one there is.
     func kill(_ generation: Int) {
         if generation == self.generation, pidfd >= 0 { _ = linux_pidfd_signal(pidfd, SIGKILL) }
     }
 
     // MARK: orders
 
-    /// What its https listeners show.
+    /// The certificate that its https listeners show.
     var identity: ServerIdentity? { share?.identity }
     var isStaged: Bool { staged != nil }
 
-    /// Whether it has to be given `share`: it is another one than it has, or a socket that belongs to it is.
+    /// Whether the process has to be given `share`: the share is another one than it has, or one of its sockets is.
     func needs(_ share: Share) -> Bool {
         share != self.share || share.accounts.contains { !sockets.contains(ListenerSockets.Key($0.listener)) }
     }
 
-    /// Has it get ready for a share. What it objects to changes nothing.
+    /// Has the process get ready for a share. A refusal changes nothing.
     func stage(_ share: Share, _ sockets: ListenerSockets? = nil) async throws(Refusal) {
         for account in share.accounts {
             if let entry = sockets?[account.listener] { try await offer(account.listener, entry) }
@@ -202,7 +202,7 @@ final class RoleProcess {
         do throws(Errno) { memory = try SealedMemory.create(share.encode(since: self.share)) } catch {
             throw Refusal("no memory for the configuration: \(error)")
         }
-        // Before the answer: if there is none, it may be ready all the same.
+        // Before the answer: a process that does not answer may be ready all the same.
         staged = share
         try await order(.stage, descriptors: [memory.number])
     }
@@ -216,15 +216,15 @@ final class RoleProcess {
         offered.insert(key)
     }
 
-    /// Makes it do as staged.
+    /// Puts the staged share in force.
     func commit() async throws(Refusal) {
         try await order(.commit)
         didCommit()
     }
 
-    /// What was staged is its share now.
+    /// The staged share is in force now.
     func didCommit() {
-        // Of its own role alone: an endpoint that becomes another role's is gone from this one.
+        // Sockets of its own role alone: an endpoint that becomes another role's is gone from this one.
         let own = (staged ?? share)?.accounts.map { ListenerSockets.Key($0.listener) } ?? []
         sockets = sockets.union(offered).intersection(own)
         offered = []
@@ -240,12 +240,12 @@ final class RoleProcess {
         forgetCounts()
     }
 
-    /// An account that no listener of the role has is another's from now on.
+    /// Gives back the accounts that no listener of the role has any more.
     private func forgetCounts() { counted.formIntersection((share?.accounts ?? []).map(\.number)) }
 
     /// Gives an order and waits until it is carried out.
     ///
-    /// - Throws: what the role objects to, and what `ask` throws.
+    /// - Throws: the role's refusal, and what `ask` throws.
     @discardableResult
     func order(
         _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
@@ -257,27 +257,31 @@ final class RoleProcess {
 
     /// Gives an order and waits for its answer, which may be a refusal.
     ///
-    /// - Throws: that the role is gone, or has not answered in time, in which case it is ended. Nobody knows then how far
-    ///   it came.
+    /// - Throws: the role is gone; or it has not answered in time, and is killed. How far it came is not known then.
     func ask(
         _ verb: Order.Verb, descriptors: [Int32] = [], within limit: Duration = .seconds(10)
     ) async throws(Refusal) -> Answer {
         try await exchange(verb, descriptors, within: limit).answer!
     }
 
-    /// How things stand, in its own words.
+    /// The firewall role's report.
     func report() async throws(Refusal) -> Report { try await fetch(.report) }
 
-    /// The sessions that it has now.
+    /// The sessions that the process has now.
     func sessions(_ query: SessionQuery) async throws(Refusal) -> SessionList {
         let list: SessionList = try await fetch(.sessions(query))
         try checkCount(list.total)
         return list
     }
 
+    /// What came of its sessions lately.
+    func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList {
+        try await fetch(.sessionLog(query))
+    }
+
     /// Ends sessions.
     ///
-    /// - Returns: how many they were.
+    /// - Returns: the number of sessions that were ended.
     func endSessions(_ selection: SessionSelection) async throws(Refusal) -> Int {
         let memory: Descriptor
         do throws(Errno) { memory = try SealedMemory.create(Message.encode(selection)) } catch {
@@ -288,19 +292,19 @@ final class RoleProcess {
         return count
     }
 
-    /// A number that no honest process gives must not make sums overflow here.
+    /// Refuses a count that no honest process gives: sums would overflow.
     private func checkCount(_ count: Int) throws(Refusal) {
         guard (0...Int(Int32.max)).contains(count) else { throw distrust() }
     }
 
-    /// Ends a process that answers what none of ours does.
+    /// Kills a process whose answer makes no sense.
     private func distrust() -> Refusal {
         log.error("the \(role.name) role's answer makes no sense; it is ended")
         kill(generation)
         return Refusal("the \(role.name) role's answer makes no sense; it is restarted")
     }
 
-    /// Gives an order whose answer brings something along.
+    /// Gives an order whose answer brings a value in a memfd.
     private func fetch<Value: Decodable>(_ verb: Order.Verb) async throws(Refusal) -> Value {
         let exchange = try await exchange(verb, [], within: .seconds(10))
         if let refusal = exchange.answer?.refusal { throw Refusal(refusal) }
@@ -311,7 +315,7 @@ final class RoleProcess {
         return value
     }
 
-    /// As `ask`, with what came along with the answer.
+    /// As `ask`, with the memfd that came along with the answer.
     private func exchange(
         _ verb: Order.Verb, _ descriptors: [Int32], within limit: Duration
     ) async throws(Refusal) -> Exchange {

@@ -3,11 +3,12 @@ import Glibc
 import Logging
 import Reactor
 
-/// What is left to a role once it has become who it is to be: no files, and the system calls that it makes. To be entered while there is one thread, since both hold for a thread and those that it starts.
+/// Takes a role's files and all system calls but its own away, once it has dropped its privileges. To be entered while there is
+/// one thread: both hold for the thread that calls and for those that it starts.
 enum Sandbox {
-    /// What a role may still do, beside what every role may.
+    /// The rights that one role has and another has not.
     struct Profile {
-        /// Of the sockets that it may make.
+        /// The address families of the sockets that it may make.
         let families: [Int32]
 
         static let relay = Profile(families: [AF_INET, AF_INET6])
@@ -17,14 +18,14 @@ enum Sandbox {
     static func enter(_ profile: Profile, log: Logger) {
         let files = linux_restrict_files(nil, 0)
         let calls = linux_restrict_calls(profile.families, Int32(profile.families.count))
-        // An old or differently built kernel is no reason not to serve; the other walls stand.
+        // The role serves all the same: its user and its lack of capabilities still confine it.
         if files < 0, landlockObstacle == nil {
             log.warning("Landlock failed: \(Errno(-files)); files are guarded by their modes alone")
         }
         if calls < 0 { log.warning("no seccomp on this kernel: \(Errno(-calls)); system calls are not restricted") }
     }
 
-    /// Why no role can be kept from files by Landlock; nil: each can. For the supervisor to say, once for all of them.
+    /// Why Landlock keeps no role from files; nil: it does. The supervisor logs it, once for all roles.
     static var landlockObstacle: String? { obstacle(linux_landlock_version()) }
 
     static func obstacle(_ version: Int32) -> String? {

@@ -2,7 +2,7 @@ import Address
 package import Policy
 package import Ruleset
 
-/// What the supervisor knows, and shares are made of. No role ever sees all of it.
+/// Everything that shares are made of. No role ever sees all of it.
 struct Estate {
     var policy: Policy
     var surroundings: Surroundings
@@ -14,7 +14,7 @@ struct Estate {
     var hold: FirewallAssignment.Hold
     /// The table is marked as the firewall role's own, where the kernel can do that.
     var ownsTable: Bool
-    /// nil: what is in force is no change on trial, or none of the firewall's rules.
+    /// nil: no change is on trial, or it alters no rule of the firewall.
     var former: FirewallAssignment.Former?
 }
 
@@ -45,7 +45,7 @@ enum Share: Hashable {
     }
 }
 
-/// What a relay is given.
+/// A relay's share.
 package struct RelayAssignment: Codable, Hashable, Sendable {
     package struct Account: Codable, Hashable, Sendable {
         package var listener: Listener
@@ -53,18 +53,19 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         package var number: UInt16
     }
 
-    /// The listeners that it serves itself.
+    /// The listeners that the relay serves.
     package var accounts: [Account]
     /// The listeners of all roles, which the PAC file names and the destination guard knows.
     package var listeners: [Listener]
-    /// Empty where no listener of the role asks for a password: their hashes are nobody else's.
+    /// Empty where no listener of the role asks for a password: a role that needs no hashes gets none.
     package var users: [User]
     package var rules: [Rule]
     package var defaultAction: Rule.Action
     package var limits: [Limit]
     package var zones: [Zone]
+    package var sessionLogging: SessionLogging
     package var surroundings: Surroundings
-    /// What its https listeners show. nil: it has no such listener, or there is nothing to show.
+    /// The certificate of its https listeners. nil: the role has no such listener, or there is no certificate.
     package var identity: ServerIdentity?
 
     init(_ estate: Estate, for role: Role) {
@@ -76,23 +77,24 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         defaultAction = policy.defaultAction
         limits = policy.limits
         zones = policy.zones
+        sessionLogging = policy.sessionLogging
         surroundings = estate.surroundings
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
     }
 
-    /// As much of the policy as the relay decides by.
+    /// The part of the policy by which the relay decides.
     package var policy: Policy {
         Policy(
-            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits, zones: zones
-        )
+            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits,
+            zones: zones, sessionLogging: sessionLogging)
     }
 }
 
-/// What the firewall role is given.
+/// The firewall role's share.
 package struct FirewallAssignment: Codable, Hashable, Sendable {
-    /// What is asked of the kernel.
+    /// What the kernel is asked to hold.
     package enum Hold: String, Codable, Hashable, Sendable {
-        /// It holds the ruleset.
+        /// The kernel holds the ruleset.
         case enforced
         /// The ruleset is shown only. A table from before is left alone.
         case shown
@@ -103,19 +105,19 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var hold: Hold
     /// The table is marked as the role's own, where the kernel can do that.
     package var ownsTable: Bool
-    /// Those that have a socket.
+    /// The listeners that have a socket.
     package var listeners: [Listener]
     package var openings: [Opening]
     package var zones: [Zone]
     package var surroundings: Surroundings
-    /// What the kernel goes back to by itself, with every process dead. nil: nothing is on trial.
+    /// The rules to which the kernel goes back by itself, with every process dead. nil: nothing is on trial.
     package var former: Former?
-    /// On trial: that nothing is filtered.
+    /// True if the change on trial is that nothing is filtered.
     package var isOpen: Bool
 
-    /// What the kernel held before a change that is on trial.
+    /// The rules before the change that is on trial.
     package struct Former: Codable, Hashable, Sendable {
-        /// As much of the policy before the change as its ruleset follows from. nil: nothing was filtered.
+        /// The part of the former policy from which its ruleset follows. nil: nothing was filtered.
         package var policy: Policy?
         /// When the trial's time is up, in nanoseconds since the machine was started (CLOCK_BOOTTIME, clock_gettime(2)).
         package var end: Int64
@@ -133,7 +135,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         surroundings = estate.surroundings
     }
 
-    /// As much of the policy as the ruleset follows from.
+    /// The part of the policy from which the ruleset follows.
     package var policy: Policy { Policy(listeners: listeners, openings: openings, zones: zones) }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.

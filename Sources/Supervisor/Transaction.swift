@@ -11,9 +11,9 @@ struct Transaction {
     let summary: String
     var manner = Manner()
 
-    /// What a transaction came to, or would come to.
+    /// The outcome of a transaction, or of a dry run.
     struct Result {
-        /// The revision in force; not a new one if nothing is different, or the change was only to be shown.
+        /// The revision in force: the old one after a dry run, or where nothing is different.
         var revision: Revision
         var consequences: Consequences
     }
@@ -27,7 +27,7 @@ struct Transaction {
         defer {
             if !isDone {
                 gateway.sockets = former.sockets
-                // The roles know no others; `reloadIfNeeded` has to see the difference.
+                // The roles still go by these; `reloadIfNeeded` has to see the difference.
                 gateway.surroundings = former.surroundings
             }
         }
@@ -83,7 +83,7 @@ struct Transaction {
         throw Refusal("a trial of \(trial) s: give seconds from 1 to \(Manner.longestTrial), or 0 for none")
     }
 
-    /// How long the change is on trial; nil: it is made for good.
+    /// The seconds for which the change is on trial; nil: it is made for good.
     private func trialSeconds(_ verdict: Gateway.Verdict) -> Int? {
         guard let wish = manner.trial else { return verdict.endangered.isEmpty ? nil : Manner.usualTrial }
         return wish == 0 ? nil : wish
@@ -129,7 +129,7 @@ struct Transaction {
         do throws(Refusal) {
             try await gateway.door.apply(share) { gateway.isStopping }
         } catch {
-            // Nobody is to stay let in because the kernel cannot be told: the listener goes, and its port is shut by that.
+            // A change that only closes goes through although the kernel cannot be told: a listener that goes shuts its port.
             guard share.onlyCloses(comparedTo: present) else { throw error }
             gateway.door.note(error)
             gateway.log.error("the kernel could not be told, which is tried again: \(error)")

@@ -2,7 +2,7 @@ import Address
 import ArgumentParser
 import Policy
 
-/// A kind of device, or a program, that is to use the proxies; and how, in the words of its own menus.
+/// A kind of device, or a program, and how it is set up to use the proxies, in the words of its own menus.
 enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
     case windows, macos, ios, android, linux, firefox, curl, apt, git
 
@@ -22,7 +22,7 @@ enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
 
     var hasCamera: Bool { self == .ios || self == .android }
 
-    /// The ways to set it up, the best one first; none: it cannot use what there is.
+    /// The ways to set it up, the best one first; empty: it can use none of the listeners.
     func ways(with settings: ClientSettings) -> [Way] {
         switch self {
         case .windows: onWindows(settings)
@@ -37,15 +37,15 @@ enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
-    /// One way to do it.
+    /// One way to set a device up.
     struct Way {
         typealias Field = (name: String, value: String)
 
-        /// Where, or when.
+        /// The menu, or the occasion.
         let title: String
-        /// What stands in the form, and what to put there.
+        /// The fields of the form, and their values.
         var fields: [Field] = []
-        /// To be copied as they are.
+        /// Commands to be copied as they are.
         var commands: [String] = []
         var ending: String?
 

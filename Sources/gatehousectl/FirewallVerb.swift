@@ -68,8 +68,8 @@ struct FirewallVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put the ruleset into the kernel.",
             discussion: """
-                If that would cut off a connection that now comes in, as yours over SSH, it is on trial: unless \
-                `gatehousectl confirm` keeps it in time, nothing is filtered again.
+                A change that would cut off a connection to this machine, such as your SSH session, is on trial: unless \
+                `gatehousectl confirm` keeps it in time, the firewall goes back to observing.
                 """)
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions
@@ -84,7 +84,7 @@ struct FirewallVerb: ParsableCommand {
     struct Observe: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take the ruleset out of the kernel and only show it.",
-            discussion: "Nothing is filtered then.")
+            discussion: "The firewall filters nothing then.")
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -96,7 +96,7 @@ struct FirewallVerb: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The openings, and what came in by each.",
+            abstract: "List the openings, with the packets that each has let in.",
             discussion: "Packets and bytes are counted while the firewall is enforced.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -132,9 +132,9 @@ struct FirewallVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a service of this machine reachable.",
             discussion: """
-                For what is not a listener of Gatehouse, which needs none of this. From the home, unless --from says \
-                otherwise. A port is a number, a range, or a name of /etc/services; without any, the opening's own name is \
-                looked up there.
+                For services other than Gatehouse's own listeners, which have their openings by themselves. The home can reach \
+                the service, unless --from names others. A port is a number, a range, or a name of /etc/services; without \
+                --tcp, --udp and --proto the opening's own name is looked up there.
 
                 EXAMPLES:
                   gatehousectl firewall open ssh
@@ -145,7 +145,7 @@ struct FirewallVerb: ParsableCommand {
                   gatehousectl firewall open tunnel --proto ipv6 --from internet
                 """)
 
-        @Argument(help: "What to call it; `firewall close` takes the same.")
+        @Argument(help: "The opening's name, by which `firewall close` removes it.")
         var name: String
 
         @Option(
@@ -167,8 +167,8 @@ struct FirewallVerb: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Where it is reachable from: home (unless told otherwise), internet, another zone, an interface, anywhere, or "
-                    + "a network (ADDRESS or ADDRESS/PREFIX). A network may stand beside one of the others.",
+                "The side that can reach it: home (the default), internet, another zone, an interface, anywhere, or a network "
+                    + "(ADDRESS or ADDRESS/PREFIX). A network may stand beside one of the others.",
                 valueName: "whence"), transform: Whence.parse)
         var from: [Whence] = []
 
@@ -179,7 +179,7 @@ struct FirewallVerb: ParsableCommand {
 
         @Option(
             name: .customLong("for"),
-            help: ArgumentHelp("Close it again after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
+            help: ArgumentHelp("Close the opening after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
             transform: Span.parse)
         var span: Span?
 
@@ -210,7 +210,7 @@ struct FirewallVerb: ParsableCommand {
 
     struct Close: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take an opening back.", discussion: "Connections that are established go on.")
+            abstract: "Remove an opening.", discussion: "Established connections go on.")
 
         @Argument(help: "As `firewall list` shows it.", completion: .column(1, ofVerb: "firewall"))
         var name: String

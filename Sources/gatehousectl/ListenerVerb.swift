@@ -21,9 +21,9 @@ struct ListenerVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Accept clients on another port.",
             discussion: """
-                Without --auth required everybody who can reach the port may use the proxy; a port that the internet \
-                could reach is refused then. 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 one. The firewall lets in \
-                whom --from names, and the proxy turns away everybody else.
+                Without --auth required the proxy serves everybody who can reach the port, and a port that the internet could \
+                reach is refused. 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 one. Firewall and proxy let in \
+                the clients that --from names, and nobody else.
 
                 EXAMPLES:
                   gatehousectl listener add socks5 127.0.0.1:1080
@@ -45,7 +45,7 @@ struct ListenerVerb: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Accept only what comes in here (default: whichever interface holds the address).",
+                "Accept only clients of this interface (default: of the interface that holds the address).",
                 valueName: "interface"),
             completion: .interface)
         var interface: String?
@@ -63,10 +63,10 @@ struct ListenerVerb: ParsableCommand {
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change whom a listener serves, and how.",
+            abstract: "Change the clients and users of a listener, and how it serves them.",
             discussion: """
-                What is not given stays as it is; --from and --user replace those that were named before. The port stays \
-                open meanwhile, and so does every session that is still allowed; those that are not are ended.
+                Options that are not given leave their part as it is; --from and --user replace the former lists. The port stays \
+                open meanwhile. Sessions that are still allowed go on, the others are ended.
 
                 EXAMPLES:
                   gatehousectl listener set 192.168.1.1:1080 --auth required --user alice
@@ -107,7 +107,7 @@ struct ListenerVerb: ParsableCommand {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The listeners that there are.", aliases: ["ls"])
+        static let configuration = CommandConfiguration(abstract: "List the listeners.", aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -139,7 +139,8 @@ struct ListenerVerb: ParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Accept no more clients there.", discussion: "Its sessions are ended.", aliases: ["rm"])
+            abstract: "Remove a listener, and its port from the firewall.", discussion: "Its sessions are ended.",
+            aliases: ["rm"])
 
         @Argument(
             help: ArgumentHelp("As `listener list` shows it.", valueName: "endpoint"),

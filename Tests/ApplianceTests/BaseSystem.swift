@@ -43,12 +43,15 @@ enum BaseSystem {
         return Set((depends.map(String.init) + usual).map { renamed[$0] ?? $0 }).sorted()
     }
 
-    /// Where this machine's apt gets its Debian from.
+    /// Where this machine's apt gets its Debian from: a mirror of one release has the others as well.
     private static func mirror() async throws -> String {
         let sources = try await Command.check([
             "apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages",
         ])
-        let line = sources.split(separator: "\n").first { $0.hasPrefix("\(release) main ") }
+        let lines = sources.split(separator: "\n")
+        let line = [release, "bookworm", "trixie"].lazy.compactMap { name in
+            lines.first { $0.hasPrefix("\(name) main ") }
+        }.first
         return line?.split(separator: " ").last.map(String.init) ?? "http://deb.debian.org/debian/"
     }
 

@@ -10,7 +10,7 @@ private let grown = Policy(
         Listener(kind: .socks5, endpoint: endpoint("192.168.1.1:1080"), interface: "eth1"),
         Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), interface: "eth1"),
         Listener(kind: .mixed, endpoint: endpoint("192.168.1.1:8080")),
-        Listener(kind: .http, endpoint: endpoint("203.0.113.5:3128"), authentication: .required),
+        Listener(kind: .http, endpoint: endpoint("203.0.112.5:3128"), authentication: .required),
     ],
     users: [User(name: "alice", passwordHash: hash)],
     openings: [Opening(name: "ssh", .ssh, from: .interface("eth1"))], firewall: .enforce, lan: ["eth1"], wan: ["eth0"])
@@ -29,6 +29,15 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
 }
 
 @Suite struct ZoneTests {
+    @Test(arguments: [
+        (0, "1970-01-01 00:00:00"), (951_782_400, "2000-02-29 00:00:00"), (4_107_542_399, "2100-02-28 23:59:59"),
+        (4_107_542_400, "2100-03-01 00:00:00"), (1_798_761_599, "2026-12-31 23:59:59"),
+    ])
+    func `An opening tells when it closes, in a time that is the same everywhere`(until: Int, text: String) {
+        let opening = Opening(name: "web", services: [.init("tcp 80")!], place: .zone("home"), until: until)
+        #expect("\(opening)" == "web tcp 80 from home until \(text) UTC")
+    }
+
     @Test func `A zone is made, changed and removed, and the two that are always there stay`() throws {
         var policy = Policy(lan: ["eth1"], wan: ["eth0"])
         try policy.add(guests, in: home)
@@ -121,8 +130,8 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
     @Test(
         arguments: [
             (Place.zone("eth1"), nil, Place.interface("eth1")), (.zone("home"), nil, .zone("home")),
-            (.anywhere, "192.168.1.0/25", .zone("home")), (.anywhere, "203.0.113.7", .zone("internet")),
-            (.anywhere, "198.51.100.0/24", .anywhere), (.anywhere, "0.0.0.0/0", .anywhere),
+            (.anywhere, "192.168.1.0/25", .zone("home")), (.anywhere, "203.0.112.7", .zone("internet")),
+            (.anywhere, "198.51.101.0/24", .anywhere), (.anywhere, "0.0.0.0/0", .anywhere),
             (.interface("eth0"), "192.168.1.0/25", .interface("eth0")),
         ] as [(Place, String?, Place)])
     func `An opening is for the place that was meant`(_ place: Place, _ source: String?, _ expected: Place) throws {
@@ -237,7 +246,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         policy = grown
         policy.listeners[3].authentication = .none
         #expect(
-            told { try policy.check(in: surroundings, since: grown) }?.contains("203.0.113.5")
+            told { try policy.check(in: surroundings, since: grown) }?.contains("203.0.112.5")
                 == true)
         // The side on which a listener without a password is becomes the internet's.
         policy = grown
@@ -252,7 +261,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         #expect(
             grown.warnings(in: Self.troubles[0].1) == [
                 "there is no interface eth0 at the moment, which is in the zone internet",
-                "nobody reaches http 203.0.113.5:3128: no interface has the address 203.0.113.5 at the moment",
+                "nobody reaches http 203.0.112.5:3128: no interface has the address 203.0.112.5 at the moment",
             ])
         #expect(
             grown.warnings(in: home { $0.interfaces.remove(at: 2) }) == [
@@ -264,7 +273,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
             ])
         let policy = Policy(openings: [
             Opening(name: "ssh", .ssh), Opening(name: "all", .ssh, from: .anywhere),
-            Opening(name: "far", .ssh, from: .anywhere, source: Network("203.0.113.7")!),
+            Opening(name: "far", .ssh, from: .anywhere, source: Network("203.0.112.7")!),
         ])
         #expect(
             policy.warnings(in: home) == [
@@ -427,7 +436,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         try policy.setup(lan: "eth1", wan: nil, allowSSH: false, surroundings: moved)
         #expect(
             policy.listeners.map(\.endpoint.description) == [
-                "10.0.0.1:1080", "10.0.0.1:3128", "10.0.0.1:8080", "203.0.113.5:3128",
+                "10.0.0.1:1080", "10.0.0.1:3128", "10.0.0.1:8080", "203.0.112.5:3128",
             ])
         #expect(policy.listeners[2].users == ["alice"])
     }
