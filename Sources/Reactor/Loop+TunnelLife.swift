@@ -53,7 +53,7 @@ extension Loop {
         if isUp { tunnel.pointee.up.isShut = true } else { tunnel.pointee.down.isShut = true }
         guard isFirst else { return }
         tunnel.pointee.lastMoved = tick
-        setCoarseDeadline(tunnel.pointee.client, after: min(limits.halfOpen, limits.youth))
+        setCoarseDeadline(tunnel.pointee.client, after: min(isUp ? limits.halfOpen : limits.ended, limits.youth))
     }
 
     /// One end was reset. The other end first gets all that was sent before, and then a RST as well: a FIN would make a
@@ -121,7 +121,10 @@ extension Loop {
         let isWaiting = slots[tunnel.pointee.origin].pointee.flags.contains(.armed) || tunnel.pointee.isQueued
         if isWaiting { tunnel.pointee.lastMoved = tick }
         let isBroken = tunnel.pointee.broken != .none
-        let limit = isBroken ? limits.resetDrain : tunnel.pointee.isHalfOpen ? limits.halfOpen : limits.idle
+        let limit =
+            isBroken
+            ? limits.resetDrain
+            : tunnel.pointee.down.isShut ? limits.ended : tunnel.pointee.up.isShut ? limits.halfOpen : limits.idle
         let idle = tick &- tunnel.pointee.lastMoved
         if idle < limit {
             setCoarseDeadline(tunnel.pointee.client, after: limit - idle)

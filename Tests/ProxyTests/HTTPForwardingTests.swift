@@ -364,6 +364,7 @@ import Testing
     @Test(arguments: [true, false])
     func `28 An upload waits for its bandwidth for as long as it takes`(_ answersFirst: Bool) async throws {
         var limits = Relay.Limits()
+        limits.content = .seconds(2)
         limits.exchange = .seconds(2)
         limits.upload = .seconds(2)
         let gateway = try Gateway(limits: limits, quotas: [Limit(subject: .eachClient, bandwidth: 20_000)])

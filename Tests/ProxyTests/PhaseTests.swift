@@ -101,6 +101,33 @@ import class TestNetwork.Namespace
         #expect(try await client.receiveAnswer().body == "ok")
     }
 
+    @Test func `40 A client may make a pause in what it sends, and not for ever; an origin may in what it answers`()
+        async throws
+    {
+        let gateway = try gateway { $0.content = .seconds(1) }
+        let client = try await Peer.connect(to: gateway.http)
+        let request = "POST http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nda"
+        try await client.send(request)
+        let (first, _) = try await origin.accept()
+        _ = try await first.receiveHead()
+        let start = ContinuousClock.now
+        let (head, body) = try await client.receiveAnswer()
+        #expect(head.hasPrefix("HTTP/1.1 408 ") && body.contains("the content of the request took too long to arrive"))
+        #expect(ContinuousClock.now - start >= .milliseconds(500))
+        let other = try await Peer.connect(to: gateway.http)
+        try await other.send(request)
+        let (server, _) = try await origin.accept()
+        _ = try await server.receiveHead()
+        try await other.send("ta")
+        #expect(try await server.receive(4) == Array("data".utf8))
+        try await gateway.pause(.milliseconds(1500))
+        try await server.send("HTTP/1.1 200 OK\r\nDate: d\r\n\r\n")
+        _ = try await other.receiveHead()
+        try await gateway.pause(.milliseconds(1500))
+        try await server.send("late")
+        #expect(try await other.receive(4) == Array("late".utf8))
+    }
+
     /// Nothing but silence tells of a machine that was switched off: the kernel has to ask.
     @Test func `40 The ends of an exchange are asked whether they are there`() async throws {
         let gateway = try Gateway()
@@ -182,14 +209,21 @@ import class TestNetwork.Namespace
     }
 
     /// Behind a megabyte the connection was closed over what was unread, and the RST overtook the answer.
-    @Test func `41 A client that sends all of its megabytes first reads its answer all the same`() async throws {
-        let gateway = try Gateway(authentication: .required)
+    @Test(arguments: [
+        ("http://a.example/", "407"), ("http://127.0.0.1:1/", "502"), ("http://192.168.99.1/", "403"),
+        ("https://a.example/", "501"),
+        ("http://a b/", "400"), ("/", "404"),
+    ])
+    func `41 A client that sends all of its megabytes first reads its answer all the same`(
+        _ target: String, _ status: String
+    ) async throws {
+        let gateway = try Gateway(authentication: status == "407" ? .required : .none)
         let client = try await Peer.connect(to: gateway.http)
         let content = [UInt8](repeating: 120, count: 16 << 20)
-        try await client.send("POST http://a.example/ HTTP/1.1\r\nHost: a\r\nContent-Length: \(content.count)\r\n\r\n")
+        try await client.send("POST \(target) HTTP/1.1\r\nHost: a\r\nContent-Length: \(content.count)\r\n\r\n")
         try await client.send(content)
         let (head, _) = try await client.receiveAnswer()
-        #expect(head.hasPrefix("HTTP/1.1 407 ") && head.contains("\r\nConnection: close\r\n"))
+        #expect(head.hasPrefix("HTTP/1.1 \(status) ") && head.contains("\r\nConnection: close\r\n"))
         #expect(try await client.receiveAll() == ([], .fin))
     }
 

@@ -54,7 +54,20 @@ struct TunnelTests {
         eventually("the session is over") { relay.reactors[0].load == 0 }
     }
 
-    @Test("1: a tunnel whose one end has finished is reset when nothing moves", arguments: Mode.allCases)
+    @Test("1: a tunnel whose origin has finished is reset when nothing moves", arguments: Mode.allCases)
+    func ended(mode: Mode) throws {
+        var limits = mode.limits
+        limits.ended = .milliseconds(400)
+        let (client, origin, relay) = try Relay.joined(limits)
+        let start = monotonicMilliseconds()
+        origin.finish()
+        #expect(try client.read() == [])
+        #expect(throws: Errno(ECONNRESET)) { try origin.read() }
+        #expect(monotonicMilliseconds() - start >= 400)
+        eventually("the session is over") { relay.reactors[0].load == 0 }
+    }
+
+    @Test("1: a tunnel whose client has finished is reset when nothing moves", arguments: Mode.allCases)
     func linger(mode: Mode) throws {
         var limits = mode.limits
         limits.halfOpen = .milliseconds(400)

@@ -99,7 +99,7 @@ struct HTTPConversation {
             target = try head.absoluteTarget()
         } catch {
             // Whatever comes behind a request that was not understood is not to be understood either.
-            throw .words(HTTPAnswers.mistake(error, in: head).encode())
+            throw .answer(HTTPAnswers.mistake(error, in: head).encode())
         }
         // RFC 9110 §7.6.2: the recipient of a request with 0 left answers in place of the origin.
         if left == 0 {
@@ -116,7 +116,7 @@ struct HTTPConversation {
         case .persists, .tunnel: return nil
         case .closes: throw .finished
         // The session is not counted, so it is not to stay.
-        case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .words(response.encode())
+        case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .answer(response.encode())
         case .failed(.answer(let response)): try await answer(response, to: head, rest: rest)
         case .failed(.leadsToSelf(let response)):
             try await answer(ownAnswer(to: head, at: target) ?? response, to: head, rest: rest)
@@ -244,6 +244,6 @@ struct HTTPConversation {
 
 extension Farewell {
     fileprivate static func answer(_ status: HTTPStatus, _ reason: String) -> Farewell {
-        .words(OwnResponse(status, reason: reason).encode())
+        .answer(OwnResponse(status, reason: reason).encode())
     }
 }

@@ -184,7 +184,7 @@ final class HTTPExchange {
         }
         var parser = HTTPResponseHeadParser()
         var interims = 0
-        let patience = ContinuousClock.now + relay.limits.interimTime
+        var patience: ContinuousClock.Instant?
         while true {
             do throws(Interruption<HTTPError>) {
                 let response = try await origin.message(
@@ -196,21 +196,25 @@ final class HTTPExchange {
                     throw .malformed(.malformed("more than \(relay.limits.interims) interim responses"))
                 }
                 try await passBack(interim: response)
-                if ContinuousClock.now < patience { session.enter(.exchange) }
+                let now = ContinuousClock.now
+                patience = patience ?? now + relay.limits.interimTime
+                if let patience, now < patience { session.enter(isSent ? .exchange : .content) }
                 // Others get their turn.
                 await reactor.rest()
             } catch {
                 switch error {
                 case .malformed(let mistake): throw problem(.badGateway, "gives no proper answer: \(mistake.reason)")
                 case .lost(let errno, hasBegun: false) where isBadLuck(errno): return nil
-                case .lost(let errno, _): throw failure(errno)
+                case .lost(let errno, _): throw await failure(errno)
                 }
             }
         }
     }
 
     /// Why no response came, as the client is told.
-    private func failure(_ errno: Errno?) -> Setback {
+    private func failure(_ errno: Errno?) async -> Setback {
+        // One deadline holds for both ends: whose it was the upload knows.
+        if errno == .timedOut { await upload?.finish(within: .seconds(1)) }
         if errno == .canceled || client.socket.hasFailed { return .clientIsGone }
         // It is the upload that ends the wait for a response if the client is at fault.
         switch upload?.stop {
@@ -259,6 +263,10 @@ final class HTTPExchange {
         _ response: HTTPResponseHead, from origin: Connection, on reactor: Reactor
     ) async throws(Setback) -> Outcome {
         if response.status == 101 { return try await switchProtocols(response, of: origin) }
+        if let upload {
+            upload.isAnswered()
+            session.enter(.exchange)
+        }
         let (framing, isCertain): (HTTPFraming, Bool)
         do throws(HTTPError) {
             (framing, isCertain) = try response.framing(answering: head)
@@ -301,7 +309,7 @@ final class HTTPExchange {
     }
 
     private func pass(_ body: HTTPBody, from origin: Connection, on reactor: Reactor) async throws(Setback) {
-        let transfer = HTTPTransfer(body, from: origin, to: client, of: session)
+        let transfer = HTTPTransfer(body, from: origin, to: client, of: session, in: .exchange)
         do throws(HTTPTransfer.Stop) {
             try await transfer.run(on: reactor) { [client] origin throws(Errno) in
                 try await origin.fill(for: client)

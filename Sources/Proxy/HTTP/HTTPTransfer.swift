@@ -16,13 +16,16 @@ final class HTTPTransfer {
     private let sink: Connection
     private let session: Session
     private(set) var body: HTTPBody
+    /// What the session waits for meanwhile.
+    var phase: Phase
     /// Once it is set and the waits of both connections have been ended, `run` returns.
     var isStopped = false
 
     /// Bytes that one transfer may move before others get their turn.
     private static let turnBytes = 1 << 20
 
-    init(_ body: HTTPBody, from source: Connection, to sink: Connection, of session: Session) {
+    init(_ body: HTTPBody, from source: Connection, to sink: Connection, of session: Session, in phase: Phase) {
+        self.phase = phase
         self.body = body
         self.source = source
         self.sink = sink
@@ -49,7 +52,7 @@ final class HTTPTransfer {
                 await reactor.rest()
             }
             if isStopped { throw .source(.canceled) }
-            session.enter(.exchange)
+            session.enter(phase)
             let more: Int
             do throws(Errno) { more = try await fill(source) } catch { throw .source(error) }
             if more == 0 {

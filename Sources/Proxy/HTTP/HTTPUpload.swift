@@ -19,7 +19,7 @@ final class HTTPUpload {
     /// Starts sending.
     init(_ content: HTTPBody, from client: Connection, to origin: Connection, of session: Session, on reactor: Reactor)
     {
-        transfer = HTTPTransfer(content, from: client, to: origin, of: session)
+        transfer = HTTPTransfer(content, from: client, to: origin, of: session, in: .content)
         self.client = client
         self.origin = origin
         self.session = session
@@ -40,7 +40,7 @@ final class HTTPUpload {
                 await session.waitForTurn(isUp: true, on: reactor) {
                     progress &+= 1
                     // The origin has nothing to answer yet.
-                    session.enter(.exchange)
+                    session.enter(transfer.phase)
                 }
             }
         } catch {
@@ -50,12 +50,17 @@ final class HTTPUpload {
         ended.ring()
         switch stop {
         // Now nobody reads from the client: the task that waits for the response is to notice if the client goes.
-        case nil: origin.socket.nudge()
+        case nil:
+            session.enter(.exchange)
+            origin.socket.nudge()
         // Whatever the origin has to say about that, it says in the other direction.
         case .sink?: break
         case .source?, .malformed?: origin.socket.interrupt()
         }
     }
+
+    /// The response has begun: from now on the client need not say anything more.
+    func isAnswered() { transfer.phase = .exchange }
 
     /// Whether all of the content has been sent.
     var isSent: Bool { isOver && stop == nil }

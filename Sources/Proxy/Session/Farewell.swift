@@ -4,6 +4,8 @@ import Reactor
 enum Farewell: Error {
     /// With these last words; empty: without a word.
     case words([UInt8])
+    /// With this response to a request that may still be on its way: as `finished`.
+    case answer([UInt8])
     /// With the response that the client has got. What the client sends beyond that is read over, for as long as it goes on sending, or a
     /// RST might overtake the response.
     case finished
@@ -29,6 +31,10 @@ extension Session {
             enter(.farewell)
             guard (try? await client.socket.write(words)) != nil else { return }
             await finish(client, within: .zero, bytes: 1 << 20)
+        case .answer(let response):
+            enter(.farewell)
+            guard (try? await client.socket.write(response)) != nil else { return }
+            await close(client, with: .finished, on: reactor)
         case .finished: await finish(client, within: sessions.limits.lingering, bytes: 64 << 20)
         case .reset: await client.socket.reset(within: sessions.limits.farewell, on: reactor)
         case .gone: client.socket.resetOnClose()

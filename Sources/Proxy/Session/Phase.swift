@@ -10,6 +10,9 @@ enum Phase {
     case serving
     /// The client takes an answer of the gateway's own, and the gateway reads over what is left of the request.
     case answer
+    /// The client sends the content of its request, which nothing has been answered to yet. The deadline of both ends moves with each
+    /// thing that passes.
+    case content
     /// A request and its response pass between client and origin. The deadline of both ends moves with each thing that passes.
     case exchange
     /// The client takes the last words and closes.
@@ -21,6 +24,7 @@ enum Phase {
         case .request, .answer: limits.handshake
         case .idle: limits.keepAlive
         case .serving: nil
+        case .content: limits.content
         case .exchange: limits.exchange
         case .farewell: limits.farewell
         }
@@ -30,7 +34,7 @@ enum Phase {
     var isExpendable: Bool {
         switch self {
         case .request, .idle, .farewell: true
-        case .serving, .answer, .exchange: false
+        case .serving, .answer, .content, .exchange: false
         }
     }
 }

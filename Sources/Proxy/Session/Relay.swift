@@ -25,6 +25,8 @@ package final class Relay: Sendable {
         package var lingering: Duration = .seconds(30)
         /// How long an HTTP client may take until its next request.
         package var keepAlive: Duration = .seconds(75)
+        /// How long a client that sends the content of a request may make a pause.
+        package var content: Duration = .seconds(300)
         /// How long nothing may move between a request and the end of its response. An origin may be silent for as long as a tunnel: if
         /// one of the ends is gone, TCP keep-alive finds that out (RFC 5382 REQ-5: no less than 2 h 4 min).
         package var exchange: Duration = .seconds(2 * 3600 + 5 * 60)
