@@ -64,10 +64,13 @@ extension Limit: InterfaceType {
     static let documentation = """
         What somebody may use up, over both proxies together; what is null is not limited.
         subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME.
+        An IPv6 client is counted by its /64, but where the gateway itself is in it.
         A limit that names somebody goes before the one for each.
         sessions: at once.
         rate: new sessions per second.
         bandwidth: bytes per second, each way.
+        handshakes: of a client, sessions at once in which it has not said yet what it wants.
+        lookups: of a client, names being looked up at once, by each thread of a proxy; what is beyond it waits.
         """
 }
 
@@ -213,6 +216,34 @@ extension SessionRecord.Activity: InterfaceEnumeration {
         handshake: the client has not said yet what it wants, or waits for its origin.
         requests: HTTP requests, each to an origin of its own.
         udp, bind: SOCKS5's UDP ASSOCIATE and BIND.
+        """
+}
+
+extension SessionLogEntry: InterfaceType {
+    static let documentation = """
+        What came of something that a client wanted: a connection, a login, or to be let in at all.
+        time: milliseconds since 1970, UTC.
+        session: the session's number.
+        user: of a login that was not right, whom the client said it was.
+        target: HOST:PORT as the client asked for it; null: it did not come to that.
+        reason: a phrase; null: it was allowed.
+        rule: the rule that denied it; null: none did.
+        """
+}
+
+extension SessionLogEntry.Verdict: InterfaceEnumeration {
+    static let interfaceName = "SessionVerdict"
+    static let documentation = """
+        denied: by a rule, the guard, a limit or a password.
+        failed: it was let, and came to nothing.
+        """
+}
+
+extension SessionLogging: InterfaceEnumeration {
+    static let documentation = """
+        Where it is told what comes of sessions, beside the memory of the proxies.
+        quiet: nowhere.
+        journal: in the daemon's log.
         """
 }
 

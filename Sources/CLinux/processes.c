@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -152,3 +153,7 @@ int linux_next_signal(int fd) {
     long count = read(fd, &info, sizeof info);
     return count < 0 ? -errno : (int)info.ssi_signo;
 }
+
+void linux_trim_memory(void) { malloc_trim(0); }
+
+size_t linux_free_memory(void) { return mallinfo2().fordblks; }

@@ -57,7 +57,7 @@ package final class Access: Sendable {
     private let guarded: DestinationGuard
 
     package init(_ policy: Policy, surroundings: Surroundings) {
-        limits = LimitTable(policy.limits)
+        limits = LimitTable(policy.limits, in: surroundings)
         listeners = policy.listeners
         users = Set(policy.users.map(\.name))
         rules = RuleTable(policy.rules, defaultAction: policy.defaultAction)

@@ -12,6 +12,7 @@ package struct Changes: Hashable, Sendable {
         case opening(Opening)
         case firewall(FirewallMode)
         case defaultAction(Rule.Action)
+        case sessionLogging(SessionLogging)
     }
 
     package enum Change: Hashable, Sendable {
@@ -94,6 +95,7 @@ extension Policy {
             case .opening(let opening): openings.append(opening)
             case .firewall(let mode): firewall = mode
             case .defaultAction(let action): defaultAction = action
+            case .sessionLogging(let logging): sessionLogging = logging
             }
         }
     }
@@ -102,7 +104,7 @@ extension Policy {
         let all: [Changes.Thing] =
             zones.map { .zone($0) } + listeners.map { .listener($0) } + users.map { .user($0) }
             + rules.map { .rule($0) } + limits.map { .limit($0) } + openings.map { .opening($0) }
-            + [.firewall(firewall), .defaultAction(defaultAction)]
+            + [.firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging)]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
     }
 
@@ -150,6 +152,7 @@ extension Changes.Thing: CustomStringConvertible {
         case .opening(let opening): .init(kind: 5, name: opening.name)
         case .firewall: .init(kind: 6)
         case .defaultAction: .init(kind: 7)
+        case .sessionLogging: .init(kind: 8)
         }
     }
 
@@ -163,6 +166,7 @@ extension Changes.Thing: CustomStringConvertible {
         case .opening(let opening): "opening \(opening)"
         case .firewall(let mode): "firewall \(mode.rawValue)"
         case .defaultAction(let action): "rule default \(action.rawValue)"
+        case .sessionLogging(let logging): "session log \(logging.rawValue)"
         }
     }
 }

@@ -39,13 +39,14 @@ extension Rule: CustomStringConvertible {
 }
 
 extension Limit: CustomStringConvertible {
-    /// `user kid: 10 sessions, 5 new sessions per second, 1000000 bytes per second`.
+    /// `user kid: 10 sessions, 5 new sessions per second, 1000000 bytes per second`; one that bounds nothing: `client: no bound`.
     package var description: String {
         let amounts = [
             sessions.map { "\($0) sessions" }, rate.map { "\($0) new sessions per second" },
-            bandwidth.map { "\($0) bytes per second" },
+            bandwidth.map { "\($0) bytes per second" }, handshakes.map { "\($0) handshakes" },
+            lookups.map { "\($0) lookups" },
         ]
-        return "\(subject): \(amounts.compactMap(\.self).joined(separator: ", "))"
+        return "\(subject): \(isEmpty ? "no bound" : amounts.compactMap(\.self).joined(separator: ", "))"
     }
 }
 

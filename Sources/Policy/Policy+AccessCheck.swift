@@ -38,14 +38,26 @@ extension Policy {
         case .client(let network): try Self.checkMatches(network)
         case .eachClient, .eachUser: break
         }
-        guard limit.sessions != nil || limit.rate != nil || limit.bandwidth != nil else {
-            throw Refusal(
-                "a limit has `--sessions`, `--rate` or `--bandwidth`; `gatehousectl limit remove \(limit.subject)` takes "
-                    + "one away")
+        switch limit.subject {
+        // One that bounds nothing takes the place of the standard one.
+        case .eachClient, .client: break
+        case .eachUser, .user:
+            guard limit.handshakes == nil, limit.lookups == nil else {
+                throw Refusal(
+                    "handshakes and lookups are a client's, and not a user's, who has not logged in yet; "
+                        + "`gatehousectl limit set client --handshakes N --lookups N`")
+            }
+            guard !limit.isEmpty else {
+                throw Refusal(
+                    "a limit has `--sessions`, `--rate` or `--bandwidth`; `gatehousectl limit remove \(limit.subject)` "
+                        + "takes one away")
+            }
         }
         try Self.check(limit.sessions, within: 1...1_000_000, "sessions")
         try Self.check(limit.rate, within: 1...1_000_000, "new sessions per second")
         try Self.check(limit.bandwidth, within: 1024...1_000_000_000_000, "bytes per second")
+        try Self.check(limit.handshakes, within: 1...1_000_000, "handshakes")
+        try Self.check(limit.lookups, within: 1...1024, "lookups")
     }
 
     /// Its networks and its users.

@@ -89,6 +89,11 @@ extension Policy {
     @discardableResult
     package mutating func removeLimit(for subject: Limit.Subject) throws(Refusal) -> Limit {
         guard let index = limits.firstIndex(where: { $0.subject == subject }) else {
+            if subject == .eachClient {
+                throw Refusal(
+                    "the limit for client is the standard one; `gatehousectl limit set client --sessions none --rate none "
+                        + "--handshakes none --lookups none` switches it off")
+            }
             throw Refusal("no limit for \(subject); `gatehousectl limit list` shows what there is")
         }
         return limits.remove(at: index)

@@ -238,8 +238,16 @@ extension Policy {
         }
     }
 
-    /// What both protocols can carry: RFC 1929 §2 (length), RFC 7617 §2 (no control characters).
-    package static func checkPassword(_ password: String) throws(Refusal) {
+    /// What both protocols can carry: RFC 1929 §2 (length), RFC 7617 §2 (no control characters); and what nobody guesses soon, as far as
+    /// a length can say that (NIST SP 800-63B §5.1.1.1).
+    ///
+    /// - Parameter isWeak: the operator wants it, however short it is.
+    package static func checkPassword(_ password: String, isWeak: Bool = false) throws(Refusal) {
+        guard isWeak || password.count >= 8 || password.isEmpty else {
+            throw Refusal(
+                "the password has \(password.count) character\(password.count == 1 ? "" : "s"), and 8 are the least that "
+                    + "is not soon guessed; choose a longer one, or insist with `--weak`")
+        }
         guard (1...255).contains(password.utf8.count) else {
             throw Refusal("a password has 1 to 255 bytes, this one has \(password.utf8.count)")
         }

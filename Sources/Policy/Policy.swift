@@ -23,6 +23,8 @@ package struct Policy: Codable, Hashable, Sendable {
     package var firewall: FirewallMode
     /// The zones, `home` and `internet` among them.
     package var zones: [Zone]
+    /// Where it is told what comes of sessions.
+    package var sessionLogging: SessionLogging
 
     /// - Parameters:
     ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
@@ -30,7 +32,8 @@ package struct Policy: Codable, Hashable, Sendable {
     package init(
         listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], defaultAction: Rule.Action = .allow,
         limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
-        zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = []
+        zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
+        sessionLogging: SessionLogging = .quiet
     ) {
         self.listeners = listeners
         self.users = users
@@ -40,8 +43,23 @@ package struct Policy: Codable, Hashable, Sendable {
         self.openings = openings
         self.firewall = firewall
         self.zones = zones
+        self.sessionLogging = sessionLogging
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
+    }
+
+    /// A copy that a version before kept has no word on how sessions are logged.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        listeners = try container.decode([Listener].self, forKey: .listeners)
+        users = try container.decode([User].self, forKey: .users)
+        rules = try container.decode([Rule].self, forKey: .rules)
+        defaultAction = try container.decode(Rule.Action.self, forKey: .defaultAction)
+        limits = try container.decode([Limit].self, forKey: .limits)
+        openings = try container.decode([Opening].self, forKey: .openings)
+        firewall = try container.decode(FirewallMode.self, forKey: .firewall)
+        zones = try container.decode([Zone].self, forKey: .zones)
+        sessionLogging = try container.decodeIfPresent(SessionLogging.self, forKey: .sessionLogging) ?? .quiet
     }
 }
 
@@ -223,11 +241,43 @@ package struct Limit: Codable, Hashable, Sendable {
     package var rate: Int?
     /// Bytes per second, each way, from 1024.
     package var bandwidth: Int?
+    /// Of a client: sessions at once whose client has not said yet what it wants (TLS, login and request), from 1.
+    package var handshakes: Int?
+    /// Of a client: names being looked up at once, by each thread of a proxy, from 1. What is beyond it waits.
+    package var lookups: Int?
 
-    package init(subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil) {
+    package init(
+        subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil, handshakes: Int? = nil,
+        lookups: Int? = nil
+    ) {
         self.subject = subject
         self.sessions = sessions
         self.rate = rate
         self.bandwidth = bandwidth
+        self.handshakes = handshakes
+        self.lookups = lookups
+    }
+
+    /// What holds for each client until the operator says otherwise: more than a household's busiest device comes to (a browser opens
+    /// some hundred connections at once, a file sharing program some thousand), and little enough that a single one cannot use up
+    /// the machine.
+    package static let standard = Limit(
+        subject: .eachClient, sessions: 4096, rate: 500, handshakes: 512, lookups: 64)
+
+    /// What a limit for `subject` begins with, before the operator has said anything.
+    package static func initial(for subject: Subject) -> Limit {
+        var limit = Limit(subject: subject)
+        switch subject {
+        case .eachUser, .user: break
+        case .eachClient, .client:
+            limit = .standard
+            limit.subject = subject
+        }
+        return limit
+    }
+
+    /// Whether it bounds nothing.
+    package var isEmpty: Bool {
+        sessions == nil && rate == nil && bandwidth == nil && handshakes == nil && lookups == nil
     }
 }

@@ -73,12 +73,16 @@ package final class Acceptor: Sendable {
     /// Why no client can be accepted at present.
     private enum Obstacle: Error {
         case budget
+        /// Of memory.
+        case shortage
         case refusal(Errno)
 
         /// Whether a session that ends gives back what is missing (accept(2)).
         var isWant: Bool {
             switch self {
             case .budget: true
+            // The shortage has somebody of its own who ends sessions.
+            case .shortage: false
             case .refusal(let errno): [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno.code)
             }
         }
@@ -95,6 +99,10 @@ package final class Acceptor: Sendable {
         while !isClosed.load(ordering: .relaxed) {
             guard let obstacle = await accept(from: listener, on: reactor, alarm: alarm) else { continue }
             let now = max(1, monotonicMilliseconds())
+            if case .shortage = obstacle {
+                await reactor.sleep(for: Acceptor.pause)
+                continue
+            }
             let last = lastObstacle.exchange(now, ordering: .relaxed)
             if last == 0 || now > last + Acceptor.recovery {
                 if case .refusal(let errno) = obstacle { onPause(errno) } else { onPause(nil) }
@@ -143,6 +151,8 @@ package final class Acceptor: Sendable {
 
     private func acceptBatch(from listener: Int32, on reactor: isolated Reactor) throws(Obstacle) {
         var peer = sockaddr_storage()
+        MemoryBudget.shared.look(at: monotonicMilliseconds())
+        if MemoryBudget.shared.isShort, reactor.load > MemoryBudget.fewest { throw .shortage }
         for _ in 0..<Acceptor.batch {
             guard DescriptorBudget.shared.reserveSession() else { throw .budget }
             let descriptor = linux_accept(listener, &peer)

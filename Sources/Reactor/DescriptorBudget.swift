@@ -14,13 +14,20 @@ package final class DescriptorBudget: Sendable {
     /// Milliseconds after which ended sessions have closed their descriptors.
     private static let reliefInterval: UInt64 = 100
 
-    private let limit: Int
+    private let bound: Atomic<Int>
     private let used = Atomic<Int>(0)
     /// In milliseconds.
     private let lastRelief = Atomic<UInt64>(0)
 
     private init() {
-        limit = Int(max(linux_raise_descriptor_limit(), 256)) - DescriptorBudget.reserve
+        bound = Atomic(Int(max(linux_raise_descriptor_limit(), 256)) - DescriptorBudget.reserve)
+    }
+
+    private var limit: Int { bound.load(ordering: .relaxed) }
+
+    /// Lowers the limit to what so many sessions need.
+    func bound(toSessions count: Int) {
+        _ = bound.min(max(count, 1) * DescriptorBudget.session, ordering: .relaxed)
     }
 
     func reserve(_ count: Int) {

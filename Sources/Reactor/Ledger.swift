@@ -41,7 +41,9 @@ package final class Ledger: Sendable {
         let begun = Atomic<UInt64>(0)
         let sent = Atomic<UInt64>(0)
         let received = Atomic<UInt64>(0)
-        private let unused: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        /// Handshakes under way, as `sessions`.
+        let handshakes = Atomic<UInt64>(0)
+        private let unused: (UInt64, UInt64) = (0, 0)
     }
 
     /// A subject's hash under the ledger's key.
@@ -125,7 +127,7 @@ package final class Ledger: Sendable {
                 return .uncounted
             }
             let entry = entries + index
-            guard count(entry, atMost: most ?? .max) else { return .tooManySessions }
+            guard count(in: entry.pointee.sessions, atMost: most ?? .max) else { return .tooManySessions }
             let place = Place(index: Int32(index))
             // The place may have been given away in between. Both sides write first and look then, so one of them sees.
             guard entry.pointee.subject.load(ordering: .sequentiallyConsistent) == subject.hash else {
@@ -140,16 +142,38 @@ package final class Ledger: Sendable {
         }
     }
 
+    /// Counts one more handshake, if it may be. It keeps its place until `endHandshake`, as a session does.
+    ///
+    /// - Parameter most: at once, over all parties.
+    package func beginHandshake(_ subject: Subject, atMost most: Int) -> Admission {
+        while true {
+            guard let index = find(subject) ?? claim(subject) else {
+                header.pointee.overflows.wrappingAdd(1, ordering: .relaxed)
+                return .uncounted
+            }
+            let entry = entries + index
+            guard count(in: entry.pointee.handshakes, atMost: most) else { return .tooManySessions }
+            let place = Place(index: Int32(index))
+            // As in `admit`.
+            if entry.pointee.subject.load(ordering: .sequentiallyConsistent) == subject.hash { return .granted(place) }
+            endHandshake(place)
+        }
+    }
+
+    package func endHandshake(_ place: Place) { uncount(in: entries[Int(place.index)].handshakes) }
+
     /// The session is over.
-    package func leave(_ place: Place) {
+    package func leave(_ place: Place) { uncount(in: entries[Int(place.index)].sessions) }
+
+    private func uncount(in counter: borrowing Atomic<UInt64>) {
         let one: UInt64 = 1 << (32 * party)
-        var sessions = entries[Int(place.index)].sessions.load(ordering: .relaxed)
+        var count = counter.load(ordering: .relaxed)
         // At 0 somebody else has written here.
-        while sessions & (one * 0xffff_ffff) != 0 {
-            let (done, original) = entries[Int(place.index)].sessions.weakCompareExchange(
-                expected: sessions, desired: sessions - one, ordering: .sequentiallyConsistent)
+        while count & (one * 0xffff_ffff) != 0 {
+            let (done, original) = counter.weakCompareExchange(
+                expected: count, desired: count - one, ordering: .sequentiallyConsistent)
             if done { return }
-            sessions = original
+            count = original
         }
     }
 
@@ -158,24 +182,32 @@ package final class Ledger: Sendable {
         find(subject).map { Ledger.total(entries[$0].sessions.load(ordering: .relaxed)) } ?? 0
     }
 
+    /// Handshakes of the subject that are under way, over all parties.
+    package func handshakes(of subject: Subject) -> Int {
+        find(subject).map { Ledger.total(entries[$0].handshakes.load(ordering: .relaxed)) } ?? 0
+    }
+
     /// A party has died, and its sessions with it.
     package func forget(party: Int) {
         let others: UInt64 = party == 0 ? ~0xffff_ffff : 0xffff_ffff
-        for index in 0..<Ledger.capacity { entries[index].sessions.bitwiseAnd(others, ordering: .relaxed) }
+        for index in 0..<Ledger.capacity {
+            entries[index].sessions.bitwiseAnd(others, ordering: .relaxed)
+            entries[index].handshakes.bitwiseAnd(others, ordering: .relaxed)
+        }
         _ = header.pointee.lock.compareExchange(
             expected: UInt64(party) + 1, desired: 0, ordering: .sequentiallyConsistent)
     }
 
     private static func total(_ sessions: UInt64) -> Int { Int(sessions & 0xffff_ffff) + Int(sessions >> 32) }
 
-    private func count(_ entry: UnsafeMutablePointer<Entry>, atMost most: Int) -> Bool {
-        var sessions = entry.pointee.sessions.load(ordering: .relaxed)
+    private func count(in counter: borrowing Atomic<UInt64>, atMost most: Int) -> Bool {
+        var count = counter.load(ordering: .relaxed)
         while true {
-            guard Ledger.total(sessions) < most else { return false }
-            let (done, original) = entry.pointee.sessions.weakCompareExchange(
-                expected: sessions, desired: sessions &+ 1 << (32 * party), ordering: .sequentiallyConsistent)
+            guard Ledger.total(count) < most else { return false }
+            let (done, original) = counter.weakCompareExchange(
+                expected: count, desired: count &+ 1 << (32 * party), ordering: .sequentiallyConsistent)
             if done { return true }
-            sessions = original
+            count = original
         }
     }
 
@@ -205,7 +237,9 @@ package final class Ledger: Sendable {
             let former = entry.pointee.subject.load(ordering: .relaxed)
             guard former == 0 || isIdle(entry, at: now) else { continue }
             entry.pointee.subject.store(Ledger.reserved, ordering: .sequentiallyConsistent)
-            guard entry.pointee.sessions.load(ordering: .sequentiallyConsistent) == 0 else {
+            guard entry.pointee.sessions.load(ordering: .sequentiallyConsistent) == 0,
+                entry.pointee.handshakes.load(ordering: .sequentiallyConsistent) == 0
+            else {
                 entry.pointee.subject.store(former, ordering: .sequentiallyConsistent)
                 continue
             }
@@ -217,7 +251,9 @@ package final class Ledger: Sendable {
 
     /// Whether its subject would be counted from the beginning in a new place as well.
     private func isIdle(_ entry: UnsafeMutablePointer<Entry>, at now: UInt64) -> Bool {
-        entry.pointee.sessions.load(ordering: .relaxed) == 0 && entry.pointee.begun.load(ordering: .relaxed) <= now
+        entry.pointee.sessions.load(ordering: .relaxed) == 0
+            && entry.pointee.handshakes.load(ordering: .relaxed) == 0
+            && entry.pointee.begun.load(ordering: .relaxed) <= now
             && entry.pointee.sent.load(ordering: .relaxed) <= now
             && entry.pointee.received.load(ordering: .relaxed) <= now
     }

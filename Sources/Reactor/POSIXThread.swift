@@ -2,9 +2,9 @@ import CLinux
 import Glibc
 
 /// Threads that are no part of Swift's pool.
-enum POSIXThread {
+package enum POSIXThread {
     /// Starts a detached thread with a name that ps(1) -L shows: its first 15 bytes (prctl(2), PR_SET_NAME).
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) {
+    package static func start(name: String, _ body: @escaping @Sendable () -> Void) {
         let start = Unmanaged.passRetained(Start(name: name, body: body))
         var thread = pthread_t()
         let result = pthread_create(

@@ -83,6 +83,11 @@ package actor Reactor {
     /// The executor that a task has to prefer if it works on this reactor from another actor (`LoopExecutor`).
     package nonisolated var taskExecutor: any TaskExecutor { executor }
 
+    /// Ends a part of the sessions that nothing is done for, beginning with the nearest deadlines. From any thread.
+    package nonisolated func relieve() {
+        spawn { $0.loop.endExpendable(atMost: max(64, $0.load / 8)) }
+    }
+
     /// Starts the session of a client that was accepted: here, now, without a hop.
     func admit(_ arrival: Arrival) {
         let session = arrival.acceptor.session

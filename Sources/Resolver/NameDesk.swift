@@ -8,6 +8,8 @@ import Reactor
 /// client's names, however many and however slow, stand before another's.
 final class NameDesk {
     private struct Share {
+        /// How many may be under way at once, as of the last request.
+        var most = 0
         var underWay = 0
         var queue: [Request] = []
     }
@@ -26,8 +28,6 @@ final class NameDesk {
     private var shares: [IPAddress: Share] = [:]
     private var isKeepingTime = false
 
-    /// Lookups of one client that are under way at once.
-    static let share = 64
     private static let longestQueue = 1024
     private static let capacity = 1024
     /// When descriptors have run out, the reserve has to do.
@@ -48,7 +48,7 @@ final class NameDesk {
     }
 
     func addresses(
-        of name: String, for client: IPAddress
+        of name: String, for client: IPAddress, atMost most: Int
     ) async -> Result<Resolver.Answer, Resolver.Failure> {
         var stale: [IPAddress]?
         switch cache.look(for: name, at: .now) {
@@ -64,7 +64,8 @@ final class NameDesk {
         return await withUnsafeContinuation { waiter in
             let request = Request(name: name, deadline: .now + Lookup.patience, waiter: waiter)
             if join(request) { return }
-            if shares[client]?.underWay ?? 0 < Self.share {
+            shares[client, default: Share()].most = most
+            if shares[client]!.underWay < most {
                 start(request, for: client, stale: stale)
             } else if shares[client]!.queue.count < Self.longestQueue {
                 shares[client]!.queue.append(request)
@@ -115,7 +116,7 @@ final class NameDesk {
     private func start(_ request: Request, for client: IPAddress, stale: [IPAddress]?) {
         makeRoom()
         let lookup = Lookup(request.name, for: client, stale: stale, waiter: request.waiter, at: self)
-        shares[client, default: Share()].underWay += 1
+        shares[client]!.underWay += 1
         lookups[request.name] = lookup
         // Not a plain Task, which would begin on the global pool: libdispatch watches its pool by files of /proc, which a
         // sandboxed role may not read, and ends the process.
@@ -174,7 +175,7 @@ final class NameDesk {
     }
 
     private func startWaiting(of client: IPAddress) {
-        while let share = shares[client], share.underWay < Self.share, !share.queue.isEmpty {
+        while let share = shares[client], share.underWay < share.most, !share.queue.isEmpty {
             let request = shares[client]!.queue.removeFirst()
             switch cache.look(for: request.name, at: .now) {
             case .fresh(let result):

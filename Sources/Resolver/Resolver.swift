@@ -34,6 +34,8 @@ package actor Resolver {
         package let isWhole: Bool
     }
 
+    package static let standardShare = 64
+
     private nonisolated let reactor: Reactor
     private let desk: NameDesk
 
@@ -56,9 +58,13 @@ package actor Resolver {
     /// The addresses of `name` (lower case, without a dot at its end), as soon as a connection may begin: one family is not
     /// waited for longer than a moment once the other has answered (RFC 8305 §3).
     ///
-    /// - Parameter client: in whose share the lookup counts.
-    package func addresses(of name: String, for client: IPAddress) async throws(Failure) -> Answer {
-        try await desk.addresses(of: name, for: client).get()
+    /// - Parameters:
+    ///   - client: in whose share the lookup counts.
+    ///   - most: how many of the client's are under way at once, what is beyond it waits; nil: any number.
+    package func addresses(
+        of name: String, for client: IPAddress, atMost most: Int? = standardShare
+    ) async throws(Failure) -> Answer {
+        try await desk.addresses(of: name, for: client, atMost: most ?? .max).get()
     }
 
     /// All addresses of a name of which an answer was not whole, once they are known.

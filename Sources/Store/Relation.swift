@@ -48,7 +48,7 @@ struct Relation: Sendable {
         "usage_limit", of: \.limits, as: Limit(subject: .eachClient),
         [
             .notation("subject", \.subject), .number("sessions", \.sessions), .number("rate", \.rate),
-            .number("bandwidth", \.bandwidth),
+            .number("bandwidth", \.bandwidth), .number("handshakes", \.handshakes), .number("lookups", \.lookups),
         ])
 
     private static let opening = Relation(
@@ -70,6 +70,9 @@ struct Relation: Sendable {
             case "rule default":
                 guard let action = Rule.Action(rawValue: value) else { return false }
                 policy.defaultAction = action
+            case "session log":
+                guard let logging = SessionLogging(rawValue: value) else { return false }
+                policy.sessionLogging = logging
             default: return false
             }
             return true
@@ -81,6 +84,7 @@ extension Relation {
         [
             [.text("firewall"), .text(policy.firewall.rawValue)],
             [.text("rule default"), .text(policy.defaultAction.rawValue)],
+            [.text("session log"), .text(policy.sessionLogging.rawValue)],
         ]
     }
 

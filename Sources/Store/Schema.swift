@@ -159,6 +159,13 @@ enum Schema {
             address TEXT NOT NULL
         ) STRICT;
         """,
+        // Limits on what a client has not finished, and where it is told what comes of sessions. A limit from before bounds neither.
+        """
+        ALTER TABLE usage_limit ADD COLUMN handshakes INTEGER;
+        ALTER TABLE usage_limit ADD COLUMN lookups INTEGER;
+        INSERT INTO setting (name, value, since)
+            SELECT 'session log', 'quiet', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'session log');
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

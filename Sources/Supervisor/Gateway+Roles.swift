@@ -1,4 +1,5 @@
 import Logging
+import Machine
 import Policy
 import Reactor
 
@@ -34,7 +35,7 @@ extension Gateway {
         guard let process = fleet[role] else { return }
         do throws(Refusal) {
             try await process.order(
-                .begin(Beginning(user: user, logLevel: options.logLevel)),
+                .begin(Beginning(user: user, logLevel: options.logLevel, memory: memoryOfRole)),
                 descriptors: role.party == nil ? [] : [ledger.memory.number])
             process.didAnswerBegin(generation)
             if !role.serves.isEmpty {
@@ -60,6 +61,9 @@ extension Gateway {
             process.kill(generation)
         }
     }
+
+    /// Bytes that one role may have: there are two relays, and the machine has more to do than this.
+    private var memoryOfRole: Int { max((options.memory ?? Memory.available) / 4, 64 << 20) }
 
     /// With a firewall that is to be enforced, no relay accepts before the kernel holds the ruleset.
     private func waitForDoor() async {

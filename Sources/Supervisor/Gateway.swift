@@ -46,6 +46,8 @@ actor Gateway {
     /// The change that is on trial; nil: none is.
     var trial: Trial?
     let clock = TrialClock.system
+    /// Who seems to be guessing passwords.
+    var suspicions = Suspicions()
     /// True while a look around is due: later askers are served by it.
     private var isLookDue = false
     private(set) var isStopping = false
@@ -259,6 +261,8 @@ actor Gateway {
             if pause == nil { lookAroundSoon() }
         case .surroundingsChanged:
             lookAroundSoon()
+        case .wrongLogins(let client, let user, let count):
+            suspicions.note(client, user: user, count: count, at: .now)
         }
     }
 

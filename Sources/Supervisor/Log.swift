@@ -8,7 +8,8 @@ package enum Log {
     package static func start(label: String, level: String) -> Logger {
         // Read now: in the sandbox there is no /usr/share/zoneinfo.
         tzset()
-        var logger = Logger(label: label) { StandardErrorHandler(label: $0, isJournal: isJournal) }
+        let (isJournal, journal) = (isJournal, isJournal ? JournalSocket() : nil)
+        var logger = Logger(label: label) { StandardErrorHandler(label: $0, isJournal: isJournal, journal: journal) }
         logger.logLevel = Logger.Level(rawValue: level) ?? .info
         return logger
     }
@@ -25,6 +26,8 @@ package enum Log {
 private struct StandardErrorHandler: LogHandler {
     let label: String
     let isJournal: Bool
+    /// For what has fields of its own; nil: it is in the line like everything else.
+    let journal: JournalSocket?
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
 
@@ -35,20 +38,31 @@ private struct StandardErrorHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let details = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        let sorted = all.sorted { $0.key < $1.key }
+        let details = sorted.map { " \($0.key)=\($0.value)" }.joined()
         // One line of plain text, whatever is in it: nobody writes a second log entry, or to the terminal that shows it, by
         // way of a name.
-        let text = String(
+        let text = plain("\(event.message)\(details)")
+        let fields = sorted.filter { $0.key.isFieldName }.map { (name: $0.key, value: plain("\($0.value)")) }
+        if !fields.isEmpty, let journal,
+            journal.send(text, priority: priority(event.level), label: label, fields: fields)
+        {
+            return
+        }
+        let head = isJournal ? "<\(priority(event.level))>" : "\(timestamp()) \(event.level) "
+        let line = Array("\(head)\(label): \(text)\n".utf8)
+        _ = write(2, line, line.count)
+    }
+
+    private func plain(_ text: String) -> String {
+        String(
             String.UnicodeScalarView(
-                "\(event.message)\(details)".unicodeScalars.map {
+                text.unicodeScalars.map {
                     switch $0.properties.generalCategory {
                     case .control, .lineSeparator, .paragraphSeparator: " "
                     default: $0
                     }
                 }))
-        let head = isJournal ? "<\(priority(event.level))>" : "\(timestamp()) \(event.level) "
-        let line = Array("\(head)\(label): \(text)\n".utf8)
-        _ = write(2, line, line.count)
     }
 
     /// syslog(3).
@@ -71,4 +85,9 @@ private struct StandardErrorHandler: LogHandler {
         let length = strftime(&text, text.count, "%H:%M:%S", &parts)
         return String(decoding: text[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
+}
+
+extension String {
+    /// As journald takes the name of a field (systemd.journal-fields(7)).
+    fileprivate var isFieldName: Bool { utf8.allSatisfy { (0x41...0x5a).contains($0) } }
 }

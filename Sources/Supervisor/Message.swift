@@ -1,4 +1,4 @@
-import Address
+package import Address
 import FoundationEssentials
 import Machine
 import Policy
@@ -34,6 +34,8 @@ struct Order: Codable {
         case report
         /// Tell which sessions there are (the answer brings a `SessionList` in a sealed memfd).
         case sessions(SessionQuery)
+        /// Tell what came of sessions lately (the answer brings a `SessionLogList` in a sealed memfd).
+        case sessionLog(SessionLogQuery)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
@@ -44,6 +46,8 @@ struct Beginning: Codable {
     /// nil: the supervisor's own user.
     var user: UnixUser?
     var logLevel: String
+    /// Bytes that the role may have in memory.
+    var memory: Int
 }
 
 struct UnixUser: Codable {
@@ -66,6 +70,8 @@ package enum Event: Codable, Hashable, Sendable {
     case tableLost(detail: String, putBackAfterMilliseconds: Int?)
     /// An interface or an address came, went or changed.
     case surroundingsChanged
+    /// Several wrong passwords came from one place lately, the last from this client and for this user.
+    case wrongLogins(client: IPAddress, user: String, count: Int)
 }
 
 /// One packet from a role.

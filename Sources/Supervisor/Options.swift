@@ -19,13 +19,15 @@ package struct Options: Sendable {
     package var rescue: String?
     package var user: String?
     package var logLevel = "info"
+    /// Bytes of memory that the daemon and its roles go by; nil: those of the machine, or of its control group.
+    package var memory: Int?
     /// The table is marked as the firewall role's own where the kernel can do that. For tests: without, it is as on the
     /// kernels that cannot.
     package var ownsTable = true
 
     package static let usage = """
         usage: gatehoused [--state DIR] [--socket PATH] [--rescue DIR] [--firewall enforce|observe|off]
-                          [--user NAME] [--log-level LEVEL]
+                          [--user NAME] [--memory SIZE] [--log-level LEVEL]
 
           --state DIR      where the store is (default /var/lib/gatehouse)
           --socket PATH    where gatehousectl reaches the daemon (default /run/gatehouse/admin.sock)
@@ -34,6 +36,8 @@ package struct Options: Sendable {
           --firewall MODE  enforce: the kernel holds the ruleset; observe: it is only shown; off: no firewall role at all.
                            Without it the mode is the one that `gatehousectl firewall enforce|observe` set last.
           --user NAME      the user that the roles run as (default _gatehouse, if root starts the daemon)
+          --memory SIZE    the memory that the proxies go by, like 512M or 2G, of which each has a quarter (default: what
+                           the machine has, or what systemd gives the service)
           --log-level LEVEL  debug, info, notice, warning or error (default info)
           --help, --version
 
@@ -75,6 +79,12 @@ package struct Options: Sendable {
                 let text = try value()
                 guard text == "on" || text == "off" else { throw Refusal("--table-owner \(text): it is on or off") }
                 options.ownsTable = text == "on"
+            case "--memory":
+                let text = try value()
+                guard let bytes = bytes(text) else {
+                    throw Refusal("--memory \(text): write a size from 64M on, like 512M or 2G")
+                }
+                options.memory = bytes
             case "--log-level":
                 options.logLevel = try value()
                 guard logLevels.contains(options.logLevel) else {
@@ -86,6 +96,18 @@ package struct Options: Sendable {
             }
         }
         return .run(options)
+    }
+
+    /// Mebibytes or gibibytes, as those who sell memory count.
+    private static func bytes(_ text: String) -> Int? {
+        let shift: Int
+        switch text.last {
+        case "M": shift = 20
+        case "G": shift = 30
+        default: return nil
+        }
+        guard let number = Int(text.dropLast()), (1...65536).contains(number) else { return nil }
+        return number << shift >= 64 << 20 ? number << shift : nil
     }
 
     private static let logLevels = ["debug", "info", "notice", "warning", "error"]

@@ -92,7 +92,8 @@ final class Rescue {
             // Each field by name: a secret that is added to the policy one day is not added here by itself.
             let open = Policy(
                 listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
-                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones)
+                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
+                sessionLogging: policy.sessionLogging)
             attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
             attempt { () throws(Refusal) in
                 if policy.firewall == .enforce {

@@ -28,6 +28,7 @@ package protocol RoleService: Sendable {
     /// Tells how the kernel's table stands. Only the firewall role is asked.
     func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
+    func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -42,13 +43,23 @@ package struct RoleEquipment {
     package let counters: Counters
     /// nil: the role counts no clients.
     package let ledger: Ledger?
+    /// What the role may have in memory.
+    package let memory: MemoryAllotment
     /// The way to tell the supervisor something unasked.
     package let events: EventLine
     package let log: Logger
 }
 
+/// How much memory a role may have.
+package struct MemoryAllotment {
+    package let bytes: Int
+    /// /proc/self/statm, for whoever takes it. Negative: it could not be opened.
+    package let statm: Int32
+}
+
 extension RoleService {
     package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
+    package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
 }
 
 /// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
@@ -65,6 +76,7 @@ package enum RoleHost {
             // A write to a connection that was reset is an error to handle and not a reason to die.
             signal(SIGPIPE, SIG_IGN)
             Privileges.becomeExpendable()
+            let statm = role.party == nil ? -1 : open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
             let (first, memory) = try firstOrder()
             guard case .begin(let beginning) = first.verb else { fail(role, "the first order was not to begin") }
             let log = Log.start(label: role.name, level: beginning.logLevel)
@@ -79,7 +91,9 @@ package enum RoleHost {
             }
             let events = EventLine(channel: channelNumber)
             let service = try compose(
-                RoleEquipment(reactor: reactor, counters: counters, ledger: ledger, events: events, log: log))
+                RoleEquipment(
+                    reactor: reactor, counters: counters, ledger: ledger,
+                    memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
                 await serve(service, on: channel, begun: first.serial, reactor: reactor, events: events, log: log)
@@ -172,6 +186,9 @@ package enum RoleHost {
                 memory = try await sealed { () throws(Errno) in Message.encode(report) }
             case .sessions(let query):
                 let list = await service.sessions(query)
+                memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .sessionLog(let query):
+                let list = await service.sessionLog(query)
                 memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))

@@ -274,6 +274,11 @@ final class RoleProcess {
         return list
     }
 
+    /// What came of its sessions lately.
+    func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList {
+        try await fetch(.sessionLog(query))
+    }
+
     /// Ends sessions.
     ///
     /// - Returns: the number of sessions that were ended.

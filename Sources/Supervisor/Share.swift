@@ -63,6 +63,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     package var defaultAction: Rule.Action
     package var limits: [Limit]
     package var zones: [Zone]
+    package var sessionLogging: SessionLogging
     package var surroundings: Surroundings
     /// The certificate of its https listeners. nil: the role has no such listener, or there is no certificate.
     package var identity: ServerIdentity?
@@ -76,6 +77,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         defaultAction = policy.defaultAction
         limits = policy.limits
         zones = policy.zones
+        sessionLogging = policy.sessionLogging
         surroundings = estate.surroundings
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
     }
@@ -83,8 +85,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     /// The part of the policy by which the relay decides.
     package var policy: Policy {
         Policy(
-            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits, zones: zones
-        )
+            listeners: listeners, users: users, rules: rules, defaultAction: defaultAction, limits: limits,
+            zones: zones, sessionLogging: sessionLogging)
     }
 }
 

@@ -9,6 +9,8 @@ package struct OwnResponse: Hashable, Sendable {
     package var mediaType = Self.plainText
     /// Seconds for which the client alone may keep the answer (RFC 9111 §5.2.2); nil: not said.
     package var freshness: Int?
+    /// Seconds after which asking again may help (RFC 9110 §10.2.3); nil: not said.
+    package var retryAfter: Int?
     /// Whether the connection ends with this answer.
     package var closes: Bool
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
@@ -20,6 +22,8 @@ package struct OwnResponse: Hashable, Sendable {
     package init(_ status: HTTPStatus, reason: String, closes: Bool = true) {
         self.status = status
         self.closes = closes
+        // Limits are per second, or until a session ends.
+        if status == .tooManyRequests { retryAfter = 1 }
         body = reason + "\n"
     }
 
@@ -51,8 +55,7 @@ package struct OwnResponse: Hashable, Sendable {
             if mediaType != Self.plainText { head += "X-Content-Type-Options: nosniff\r\n" }
         }
         head += "Content-Length: \(body.utf8.count)\r\n"
-        // Limits are per second, or until a session ends.
-        if status == .tooManyRequests { head += "Retry-After: 1\r\n" }
+        if let retryAfter { head += "Retry-After: \(retryAfter)\r\n" }
         if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
         // Said in both cases, though a connection stays if nothing is said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"

@@ -11,8 +11,13 @@ struct LimitVerb: ParsableCommand {
             `user` (each user) or `user NAME`. The limit for one network or user goes before the one for all. A session \
             counts for its client and for its user, and both proxies count together.
 
+            Each client has a limit by default, which no household meets; `limit list` shows it. An IPv6 client is \
+            counted by its /64 network. Devices in a network of the gateway's own are counted one by one, and all of a \
+            /64 together have no more than \(LimitTable.neighbours) clients have.
+
             EXAMPLES:
               gatehousectl limit set client --sessions 500 --rate 50/s
+              gatehousectl limit set client --sessions none --rate none --handshakes none --lookups none
               gatehousectl limit set user kid --bandwidth 1M
               gatehousectl limit remove user kid
             """,
@@ -22,7 +27,8 @@ struct LimitVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Limit a client or a user, or change a limit.",
             discussion: """
-                What is not given stays as it is; none takes a bound away.
+                What is not given stays as it is; none takes a bound away. A new limit for clients begins with the \
+                bounds that `limit list` shows as default.
 
                 EXAMPLES:
                   gatehousectl limit set client 192.168.1.128/25 --sessions 100 --bandwidth 500K
@@ -50,12 +56,29 @@ struct LimitVerb: ParsableCommand {
             transform: Bound.parse { try Bandwidth.parse(argument: $0).bytes })
         var bandwidth: Bound?
 
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Of a client: sessions at once in which it has not said yet what it wants (TLS, login, request), or none.",
+                valueName: "number"),
+            transform: Bound.parse(Self.sessions))
+        var handshakes: Bound?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Of a client: names that a thread of a proxy looks up at once, or none. More of them wait.",
+                valueName: "number"),
+            transform: Bound.parse(Self.sessions))
+        var lookups: Bound?
+
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard sessions != nil || rate != nil || bandwidth != nil else {
-                throw ValidationError("Nothing to limit: give --sessions, --rate or --bandwidth.")
+            guard [sessions, rate, bandwidth, handshakes, lookups].contains(where: { $0 != nil }) else {
+                throw ValidationError(
+                    "Nothing to limit: give --sessions, --rate, --bandwidth, --handshakes or --lookups.")
             }
         }
 
@@ -63,36 +86,41 @@ struct LimitVerb: ParsableCommand {
             try Daemon(global).change(
                 SetLimit(
                     subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
-                    bandwidth: bandwidth?.value), manner)
+                    bandwidth: bandwidth?.value, handshakes: handshakes?.value, lookups: lookups?.value), manner)
         }
 
         @Sendable private static func sessions(_ text: String) throws -> Int {
             guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text) else {
-                throw Refusal("write how many sessions at once, from 1 on, or none for no bound")
+                throw Refusal("write how many at once, from 1 on, or none for no bound")
             }
             return number
         }
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the limits.", aliases: ["ls"])
+        static let configuration = CommandConfiguration(
+            abstract: "List the limits.",
+            discussion: "The one that holds for each client unless another is set is marked as default.",
+            aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
             try Daemon(global).show(ListLimits()) { reply in
-                guard !reply.limits.isEmpty else {
-                    return print(
-                        "No limit: `gatehousectl limit set client|user --sessions N --rate N/s --bandwidth N`.")
-                }
                 var table = Table(
-                    .text("FOR"), .number("SESSIONS"), .number("NEW PER SECOND"), .number("BYTES PER SECOND"))
-                for limit in reply.limits {
-                    let amounts = [limit.sessions, limit.rate, limit.bandwidth].map { $0.map(String.init) ?? "any" }
-                    table.add(.init("\(limit.subject)"), .init(amounts[0]), .init(amounts[1]), .init(amounts[2]))
-                }
+                    .text("FOR"), .number("SESSIONS"), .number("NEW PER SECOND"), .number("BYTES PER SECOND"),
+                    .number("HANDSHAKES"), .number("LOOKUPS"))
+                if let standard = reply.standard { add(standard, as: "client (default)", to: &table) }
+                for limit in reply.limits { add(limit, as: "\(limit.subject)", to: &table) }
                 table.show()
             }
+        }
+
+        private func add(_ limit: Limit, as subject: String, to table: inout Table) {
+            let amounts = [limit.sessions, limit.rate, limit.bandwidth, limit.handshakes, limit.lookups]
+            let cells = amounts.map { $0.map(String.init) ?? "any" }
+            table.add(
+                .init(subject), .init(cells[0]), .init(cells[1]), .init(cells[2]), .init(cells[3]), .init(cells[4]))
         }
     }
 

@@ -15,8 +15,9 @@ struct SessionVerb: ParsableCommand {
               gatehousectl session list --user alice
               gatehousectl session watch --client 192.168.1.0/24
               gatehousectl session kill 1207
+              gatehousectl session log --denied --client 192.168.1.20
             """,
-        subcommands: [List.self, Watch.self, Kill.self])
+        subcommands: [List.self, Watch.self, Kill.self, SessionLogVerb.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -32,7 +32,7 @@ struct UserVerb: ParsableCommand {
                     password
                     """)
             }
-            try daemon.change(AddUser(name: account.name, password: account.password()), manner)
+            try daemon.change(AddUser(name: account.name, password: account.password(), weak: account.weak), manner)
         }
     }
 
@@ -50,7 +50,7 @@ struct UserVerb: ParsableCommand {
             guard try daemon.users().contains(account.name) else {
                 throw Failure("no user \(account.name); `gatehousectl user list` shows who there is")
             }
-            try daemon.change(SetPassword(name: account.name, password: account.password()), manner)
+            try daemon.change(SetPassword(name: account.name, password: account.password(), weak: account.weak), manner)
         }
     }
 
@@ -91,6 +91,9 @@ struct UserVerb: ParsableCommand {
 
         @Flag(help: "Read the password from standard input instead of asking for it.")
         var passwordStdin = false
+
+        @Flag(help: "Take a password of less than 8 characters, too.")
+        var weak = false
 
         func password() throws -> String {
             passwordStdin ? try Password.fromStandardInput() : try Password.ask(for: name)

@@ -52,8 +52,28 @@ actor RelayRole: RoleService {
             reactors.append(try Reactor(index: index, counters: equipment.counters))
         }
         self.reactors = reactors
-        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log)
+        let events = equipment.events
+        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log) {
+            events.send(.wrongLogins(client: $0.client, user: $0.user, count: $0.count))
+        }
         for reactor in reactors.dropFirst() { reactor.start() }
+        try boundMemory(equipment.memory)
+    }
+
+    /// A role that cannot tell how much memory it has goes without a bound.
+    private nonisolated func boundMemory(_ memory: MemoryAllotment) throws(Errno) {
+        guard memory.statm >= 0 else {
+            return log.warning("no look at this process's memory; the number of sessions alone is bounded")
+        }
+        let (reactors, log) = (reactors, log)
+        try MemoryBudget.shared.begin(atMost: memory.bytes, statm: Descriptor(adopting: memory.statm)) { isNews in
+            if isNews {
+                log.warning(
+                    "memory is short: \(memory.bytes >> 20) MiB are in use. Clients that ask for nothing are ended, and accepting pauses until there is more"
+                )
+            }
+            for reactor in reactors { reactor.relieve() }
+        }
     }
 
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {
@@ -160,6 +180,12 @@ actor RelayRole: RoleService {
         var parts: [SessionList] = []
         for sessions in relay.sessions { parts.append(await sessions.list(query)) }
         return SessionList(merging: parts, for: query)
+    }
+
+    func sessionLog(_ query: SessionLogQuery) async -> SessionLogList {
+        var parts: [SessionLogList] = []
+        for sessions in relay.sessions { parts.append(await sessions.log(query)) }
+        return SessionLogList(merging: parts, for: query)
     }
 
     func endSessions(_ selection: SessionSelection) async -> Int {

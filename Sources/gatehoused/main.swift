@@ -51,7 +51,7 @@ do {
     case .run(let options):
         let hashPassword: PasswordHasher = { password throws(Refusal) in
             do throws(Errno) {
-                return try await PasswordWorkers.shared.run { Password.hash(Array(password.utf8)).description }
+                return try await PasswordWorkers.shared.run { Password.hash(password.normalizedUTF8).description }
             } catch {
                 throw Refusal("too many passwords are being set at once; try again")
             }

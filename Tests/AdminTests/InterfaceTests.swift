@@ -192,6 +192,7 @@ struct InterfaceText {
             "hardware": "52:54:00:12:34:56", "Endangered.client": "192.0.2.7",
             "services": "udp 5000-5100", "place": "interface:eth1",
             "Session.listener": "192.0.2.1:3128", "Session.client": "192.0.2.7:4711", "Session.origin": "192.0.2.9:443",
+            "SessionLogEntry.listener": "192.0.2.1:3128", "SessionLogEntry.client": "192.0.2.7:4711",
         ]
         return notations[name] ?? notations[name.split(separator: ".").last.map(String.init) ?? ""] ?? "a word"
     }

@@ -13,8 +13,8 @@ import Testing
 struct Appliance {
     static let lanAddress = "10.77.0.1"
     static let lanHost = "10.77.0.2"
-    static let wanAddress = "198.51.100.1"
-    static let wanHost = "198.51.100.2"
+    static let wanAddress = "198.51.101.1"
+    static let wanHost = "198.51.101.2"
 
     /// The files of the appliance, seen from outside.
     let tree: URL

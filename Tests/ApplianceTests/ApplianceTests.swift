@@ -33,11 +33,11 @@ struct ApplianceTests {
             try await expectSmallness(of: appliance)
 
             // Removed and put back, a gateway knows what it knew.
-            try await appliance.check("gatehousectl rule add allow --to 203.0.113.0/24")
+            try await appliance.check("gatehousectl rule add allow --to 203.0.112.0/24")
             try await appliance.check("apt-get remove --yes gatehouse")
             #expect(try await appliance.run("pgrep -f ^gatehoused:").status == 1)
             try await appliance.check(install)
-            #expect(try await appliance.check("gatehousectl rule list").contains("203.0.113.0/24"))
+            #expect(try await appliance.check("gatehousectl rule list").contains("203.0.112.0/24"))
 
             try await appliance.check("apt-get purge --yes gatehouse")
             #expect(try await appliance.run("pgrep -f ^gatehoused:").status == 1)

@@ -30,6 +30,8 @@ private let outside: [String: Set<String>] = [
     "Glibc": Set(allowed.keys).subtracting(["Wire", "Policy", "Ruleset"]),
     "Synchronization": ["Reactor", "Proxy", "Supervisor"],
     "Logging": ["Proxy", "Admin", "Supervisor", "gatehoused"],
+    // Its own SPI, for the normal forms of Unicode.
+    "Swift": ["Proxy"],
     // Only where JSON is spoken.
     "FoundationEssentials": ["Admin", "Supervisor", "gatehousectl"],
     "ArgumentParser": ["gatehousectl"],

@@ -19,6 +19,14 @@ enum Command {
             handshakes  connect, TLS handshake, close, N at once        (default 32)
             encrypted   N flows in bulk from the origin, inside TLS to the proxy (default 8)
             Prints one record. With --watch it holds the CPU time, or the memory, of that process and its descendants.
+        gatehouse-load household --origin ADDRESS:PORT --way socks5|http --proxy ADDRESS:PORT
+            [--user NAME --password TEXT] [--seconds S] [--count N]
+            N clients, each with an address of its own, that connect, ask, and pause (default 20). Prints one record: how long it took
+            until the first byte.
+        gatehouse-load attack KIND --way socks5|http --proxy ADDRESS:PORT --origin ADDRESS:PORT [--seconds S] [--count N]
+            N attackers (64) on one address; \(Attack.Kind.allCases.map(\.rawValue).joined(separator: ", ")).
+        gatehouse-load silence --proxy ADDRESS:PORT
+            Takes datagrams there and answers none.
         gatehouse-load wait --proxy ADDRESS:PORT [--seconds S]
             Until something listens there.
         gatehouse-load tree --watch PID
@@ -34,6 +42,12 @@ enum Command {
             try serve(rest)
         case "down", "up", "sessions", "requests", "ping", "udp", "quic", "idle", "handshakes", "encrypted":
             try measure(arguments[0], rest)
+        case "household":
+            try household(rest)
+        case "attack":
+            try attack(rest)
+        case "silence":
+            try keepSilent(rest)
         case "wait":
             try wait(rest)
         case "tree":
@@ -163,6 +177,48 @@ enum Command {
         guard way == .direct || proxy != nil else { throw Failure("--way \(word) needs --proxy") }
         let credentials = options.text("user").map { (user: $0, password: options.text("password") ?? "") }
         return Route(way: way, proxy: proxy ?? Endpoint(address: 0, port: 0), credentials: credentials)
+    }
+
+    private static func household(_ arguments: ArraySlice<String>) throws(Failure) {
+        let options = try Options(
+            arguments, allowed: ["origin", "way", "proxy", "user", "password", "seconds", "count"])
+        guard let origin = try options.endpoint("origin") else { throw Failure("household needs --origin") }
+        let result = Household(
+            route: try route(options), origin: origin, clients: try options.number("count", default: 20, atLeast: 1)
+        ).run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5))
+        guard result.latencies.count > 0 else { throw Failure("not a session came through") }
+        Record.print(
+            "household",
+            [
+                "sessions": Double(result.latencies.count), "errors": Double(result.errors),
+                "p50": Double(result.latencies.percentile(0.5)) * 1e-9,
+                "p99": Double(result.latencies.percentile(0.99)) * 1e-9,
+            ])
+    }
+
+    private static func attack(_ arguments: ArraySlice<String>) throws(Failure) {
+        let words = Attack.Kind.allCases.map(\.rawValue)
+        guard let word = arguments.first, let kind = Attack.Kind(rawValue: word) else {
+            throw Failure("attack \(arguments.first ?? ""): want one of \(words.joined(separator: ", "))")
+        }
+        let options = try Options(arguments.dropFirst(), allowed: ["origin", "way", "proxy", "seconds", "count"])
+        guard let proxy = try options.endpoint("proxy"), let origin = try options.endpoint("origin") else {
+            throw Failure("attack needs --proxy and --origin")
+        }
+        let attack = Attack(
+            kind: kind, proxy: proxy, origin: origin, isSOCKS: options.text("way") == "socks5",
+            attackers: try options.number("count", default: 64, atLeast: 1))
+        Record.print(
+            "attack", ["tries": Double(attack.run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5)))]
+        )
+    }
+
+    private static func keepSilent(_ arguments: ArraySlice<String>) throws(Failure) -> Never {
+        let options = try Options(arguments, allowed: ["proxy"])
+        guard let place = try options.endpoint("proxy") else { throw Failure("silence needs --proxy") }
+        let fd = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        guard fd >= 0, place.withSockaddr({ bind(fd, $0, $1) }) == 0 else { throw Failure(errno: "cannot bind") }
+        while true { pause() }
     }
 
     private static func wait(_ arguments: ArraySlice<String>) throws(Failure) {

@@ -173,8 +173,9 @@ package struct Route: Sendable {
         return Association(control: fd, target: relay, header: header)
     }
 
-    /// Answers the last reply.
-    private func shakeHands(_ fd: Int32, _ target: Endpoint, command: UInt8 = 1) throws(Failure) -> [UInt8] {
+    /// Goes through the handshake on a connection to the first hop. Answers the last reply.
+    @discardableResult
+    func shakeHands(_ fd: Int32, _ target: Endpoint, command: UInt8 = 1) throws(Failure) -> [UInt8] {
         let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.scratchSize)
         defer { buffer.deallocate() }
         var last: [UInt8] = []

@@ -127,10 +127,10 @@ struct AssociationTests {
 
     @Test("17: every datagram is judged: the gateway, its LAN and a denied host get nothing, however they are named")
     func destinations() throws {
-        try home.ctl("rule", "add", "deny", "--to", "203.0.113.11")
+        try home.ctl("rule", "add", "deny", "--to", "203.0.112.11")
         let client = try Associate(home)
         let origin = try DatagramPeer(in: home.wan, Home.wanHost)
-        let denied = try DatagramPeer(in: home.wan, "203.0.113.11")
+        let denied = try DatagramPeer(in: home.wan, "203.0.112.11")
         let inside = try DatagramPeer(in: home.gateway, "127.0.0.1")
         let neighbour = try DatagramPeer(in: home.lan, "192.168.77.10")
         try client.send("one", to: Home.wanHost, origin.port)
@@ -138,7 +138,7 @@ struct AssociationTests {
         for host in ["127.0.0.1", "::ffff:127.0.0.1", "localhost", Home.gatewayOnWAN, "::1"] {
             try client.send("no", to: host, inside.port)
         }
-        try client.send("no", to: "203.0.113.11", denied.port)
+        try client.send("no", to: "203.0.112.11", denied.port)
         try client.send("no", to: "192.168.77.10", neighbour.port)
         try client.send("two", to: Home.wanHost, origin.port)
         try serve(origin, "two")
@@ -198,18 +198,18 @@ struct AssociationTests {
     func options() throws {
         try home.ctl(
             "listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0", "--udp-ports", "50000-50001",
-            "--advertise", "198.51.100.9")
+            "--advertise", "198.51.101.9")
         let opening =
             #"iifname "lan0" ip daddr 192.168.77.1 udp dport 50000-50001 socket wildcard 0 counter accept "#
             + #"comment "socks5 192.168.77.1:1090, datagrams""#
         #expect(try home.openings().contains(opening))
         let client = try Associate(home, port: 1090)
-        #expect(["198.51.100.9:50000", "198.51.100.9:50001"].contains(client.bound))
+        #expect(["198.51.101.9:50000", "198.51.101.9:50001"].contains(client.bound))
         let origin = try DatagramPeer(in: home.wan, Home.wanHost)
         try client.send("ping", to: Home.wanHost, origin.port)
         try serve(origin, "ping")
         #expect(try client.socket.receive()?.from == "\(Home.gatewayOnLAN):\(client.port)")
-        #expect(try home.ctl("listener", "list").contains("advertise 198.51.100.9, udp-ports 50000-50001"))
+        #expect(try home.ctl("listener", "list").contains("advertise 198.51.101.9, udp-ports 50000-50001"))
     }
 }
 
@@ -240,11 +240,11 @@ struct SOCKSCommandTests {
     )
     func bind() throws {
         let (client, bound) = try bind(for: Home.wanHost)
-        #expect(["203.0.113.1:21000", "203.0.113.1:21001"].contains(bound))
+        #expect(["203.0.112.1:21000", "203.0.112.1:21001"].contains(bound))
         let port = try #require(bound.split(separator: ":").last.flatMap { UInt16($0) })
-        // From 203.0.113.11, which the gateway's peer is not.
+        // From 203.0.112.11, which the gateway's peer is not.
         let stranger = try home.wan.attempt([
-            "curl", "-s", "--interface", "203.0.113.11", "--max-time", "5", "http://\(bound)/",
+            "curl", "-s", "--interface", "203.0.112.11", "--max-time", "5", "http://\(bound)/",
         ])
         #expect([7, 55, 56].contains(stranger.status), "curl's 7, 55 and 56 are a reset: \(stranger)")
         let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan)
@@ -260,11 +260,11 @@ struct SOCKSCommandTests {
     @Test("18: a request that names no peer takes whom the client may be connected to")
     func unnamed() throws {
         try home.gateway.run("ip", "route", "add", "default", "via", Home.wanHost)
-        try home.ctl("rule", "add", "deny", "--to", "203.0.113.11")
+        try home.ctl("rule", "add", "deny", "--to", "203.0.112.11")
         let (client, bound) = try bind(for: "0.0.0.0")
         let port = try #require(bound.split(separator: ":").last.flatMap { UInt16($0) })
         let denied = try home.wan.attempt([
-            "curl", "-s", "--interface", "203.0.113.11", "--max-time", "5", "http://\(bound)/",
+            "curl", "-s", "--interface", "203.0.112.11", "--max-time", "5", "http://\(bound)/",
         ])
         #expect([7, 55, 56].contains(denied.status), "curl's 7, 55 and 56 are a reset: \(denied)")
         let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan)

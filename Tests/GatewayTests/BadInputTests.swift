@@ -19,7 +19,7 @@ struct BadInputTests {
             (["listener", "add", "socks5", "192.168.77.1:1080"], "192.168.77.1:1080"),
             (["listener", "add", "socks5", "192.168.99.1:1080"], "192.168.99.1"),
             (["listener", "add", "socks5", "192.168.77.1:1082", "--interface", "eth9"], "eth9"),
-            (["listener", "add", "socks5", "203.0.113.1:1082"], "--auth required"),
+            (["listener", "add", "socks5", "203.0.112.1:1082"], "--auth required"),
             (["listener", "remove", "192.168.77.1:4444"], "192.168.77.1:4444"),
             (["setup", "--lan", "eth9"], "eth9"),
             (["setup", "--lan", "lan0", "--wan", "lan0"], "lan0"),

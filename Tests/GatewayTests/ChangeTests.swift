@@ -54,7 +54,7 @@ struct ChangeTests {
             (["listener", "add", "socks5", "192.168.77.1:1091", "--interface", "lan0"], "is taken"),
             (["listener", "add", "socks5", "192.168.99.1:1092"], "no interface holds 192.168.99.1"),
             (["listener", "add", "socks5", "192.168.77.1:1092", "--interface", "lan9"], "no interface lan9"),
-            (["listener", "add", "http", "203.0.113.1:1092"], "--auth required"),
+            (["listener", "add", "http", "203.0.112.1:1092"], "--auth required"),
             (["listener", "add", "socks5", "192.168.77.1:1080"], "192.168.77.1:1080"),
             (["rule", "remove", "99"], "99"),
             (["user", "remove", "nobody-of-that-name"], "nobody-of-that-name"),

@@ -38,7 +38,7 @@ struct DHCPTests {
     @Test("A renewal is answered whoever answers it: the server, another address of it, or to everybody on the link")
     func renewal() throws {
         let home = try Home.ready()
-        let server = try serve(on: home.wan, "eth0", "203.0.113.100,203.0.113.150", in: home)
+        let server = try serve(on: home.wan, "eth0", "203.0.112.100,203.0.112.150", in: home)
         let log = home.directory + "/udhcpc.log"
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         let script = try script(
@@ -55,14 +55,14 @@ struct DHCPTests {
                 $0.hasPrefix(event)
             }
         }
-        #expect(eventually(within: .seconds(30)) { said("bound 203.0.113.1") == 1 }, "\(client.said)")
+        #expect(eventually(within: .seconds(30)) { said("bound 203.0.112.1") == 1 }, "\(client.said)")
         // A socket like any other gets the answers from now on (the first ones came to a packet socket), and the kernel takes
         // what comes from elsewhere for a conversation of its own.
         try home.wan.run(
             "nft", "-f", "-", input: "table ip mangle { chain out { type filter hook output priority -150; }; }")
         let rules = [
-            [], ["ip", "saddr", "set", "203.0.113.11"],
-            ["ip", "saddr", "set", "203.0.113.11", "ip", "daddr", "set", "255.255.255.255"],
+            [], ["ip", "saddr", "set", "203.0.112.11"],
+            ["ip", "saddr", "set", "203.0.112.11", "ip", "daddr", "set", "255.255.255.255"],
         ]
         for (index, rule) in rules.enumerated() {
             try home.wan.run("nft", "flush", "chain", "ip", "mangle", "out")
@@ -72,7 +72,7 @@ struct DHCPTests {
             }
             client.signal(SIGUSR1)
             #expect(
-                eventually(within: .seconds(20)) { said("renew 203.0.113.1") == index + 1 }, "\(rule): \(client.said)")
+                eventually(within: .seconds(20)) { said("renew 203.0.112.1") == index + 1 }, "\(rule): \(client.said)")
         }
         // An answer that does not get in makes it go back to packets, and to everybody.
         #expect(

@@ -26,8 +26,8 @@ struct DestinationTests {
         "33: loopback, the gateway itself, and every other place that is not the internet",
         arguments: [
             "127.0.0.1", "127.255.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "192.168.77.1",
-            "203.0.113.1", "10.0.0.1", "172.16.0.1", "100.64.0.1", "::1", "::", "fe80::1", "ff02::1", "fd00::1",
-            "fd77::1", "2001:db8:113::1", "::ffff:127.0.0.1", "::ffff:192.168.77.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+            "203.0.112.1", "10.0.0.1", "172.16.0.1", "100.64.0.1", "::1", "::", "fe80::1", "ff02::1", "fd00::1",
+            "fd77::1", "2001:db9:113::1", "::ffff:127.0.0.1", "::ffff:192.168.77.1", "64:ff9b::7f00:1", "2002:7f00:1::",
         ])
     func denied(host: String) throws {
         #expect(try isDenied(host))
@@ -114,7 +114,7 @@ struct DestinationTests {
 
     @Test("35: an IPv6 address that nobody answers at costs a moment and not a timeout", arguments: ProxyKind.allCases)
     func happyEyeballs(kind: ProxyKind) throws {
-        let names = try NameServer(in: home.wan, Home.wanHost, ["both.test": [["2001:db8:113::dead", Home.wanHost]]])
+        let names = try NameServer(in: home.wan, Home.wanHost, ["both.test": [["2001:db9:113::dead", Home.wanHost]]])
         let origin = try echo(in: home)
         var dials = 0
         // The kernel itself would give up after three seconds.
@@ -133,7 +133,7 @@ struct DestinationTests {
 
     @Test(
         "36: a listener that the WAN can reach without a password is refused, with the reason",
-        arguments: ["203.0.113.1:1081", "0.0.0.0:1081", "[2001:db8:113::1]:1081"])
+        arguments: ["203.0.112.1:1081", "0.0.0.0:1081", "[2001:db9:113::1]:1081"])
     func reachable(endpoint: String) throws {
         let (ruleset, revision) = (try home.ruleset(), try home.revision())
         let outcome = try home.attempt("listener", "add", "socks5", endpoint)

@@ -179,7 +179,7 @@ struct DoorTests {
         try home.ctl("user", "add", "mallory", "--password-stdin", input: "secret-of-mallory")
         let owner = try TableOwner(in: home)
         try home.ctl("user", "remove", "mallory")
-        try home.ctl("rule", "add", "deny", "--to", "192.0.2.0/24")
+        try home.ctl("rule", "add", "deny", "--to", "192.0.3.0/24")
         let closed = try home.attempt("listener", "remove", "192.168.77.1:1080")
         #expect(closed.status == 0 && closed.errors.contains("the firewall is not in force"), "\(closed)")
         #expect(try home.gateway.run("ss", "-Hltn", "sport = :1080") == "")
@@ -199,7 +199,7 @@ struct DoorTests {
         let tunnel = try home.tunnel(.http, origin.port)
         home.daemon?.signal(SIGTERM)
         #expect(eventually { home.daemon?.said.contains("stopping") == true })
-        let outcome = try home.attempt("rule", "add", "deny", "--to", "192.0.2.0/24")
+        let outcome = try home.attempt("rule", "add", "deny", "--to", "192.0.3.0/24")
         #expect(outcome.errors.contains("gatehoused is stopping; nothing was changed"), "\(outcome)")
         withExtendedLifetime(tunnel) {}
     }
@@ -214,7 +214,7 @@ struct DoorTests {
         try home.start(firewall: "observe")
         let outcome = try home.attempt("firewall", "observe")
         #expect(outcome.status == 1 && outcome.errors.contains("CAP_NET_ADMIN"), "\(outcome)")
-        try home.ctl("rule", "add", "deny", "--to", "192.0.2.0/24")
+        try home.ctl("rule", "add", "deny", "--to", "192.0.3.0/24")
         // Reading a table takes the right, too. There is one, and status said that nothing was filtered.
         for shown in [try home.ctl("status"), try home.ctl("firewall", "show")] {
             #expect(shown.contains("nobody knows what the kernel holds") && shown.contains("CAP_NET_ADMIN"), "\(shown)")

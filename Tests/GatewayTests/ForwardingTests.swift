@@ -315,7 +315,7 @@ struct ForwardingTests {
     @Test(
         "32: a failure to connect has a status, a reason and what to do, and the client's connection goes on",
         arguments: [
-            ("203.0.113.10:9", 502, "Connection refused"), ("192.0.2.1", 502, "unreachable"),
+            ("203.0.112.10:9", 502, "Connection refused"), ("192.0.3.1", 502, "unreachable"),
             ("nowhere.example", 502, "does not exist"), ("127.0.0.1", 403, "is not allowed"),
         ])
     func failures(authority: String, status: Int, reason: String) throws {

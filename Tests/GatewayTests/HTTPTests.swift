@@ -22,8 +22,8 @@ struct HTTPTests {
     @Test(
         "20: CONNECT takes a host and a port and nothing else",
         arguments: [
-            "203.0.113.10", "203.0.113.10:", "203.0.113.10:0", "203.0.113.10:70000", "[fe80::1%25eth0]:80",
-            "http://203.0.113.10:80/", "203.0.113.10:80/", "user@203.0.113.10:80", ":80",
+            "203.0.112.10", "203.0.112.10:", "203.0.112.10:0", "203.0.112.10:70000", "[fe80::1%25eth0]:80",
+            "http://203.0.112.10:80/", "203.0.112.10:80/", "user@203.0.112.10:80", ":80",
         ])
     func malformed(authority: String) throws {
         let reply = try ask("CONNECT \(authority) HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -92,7 +92,7 @@ struct HTTPTests {
         let processes = try home.processes()
         let megabyte = String(repeating: "a", count: 1 << 20)
         for (request, status) in [
-            ("CONNECT 203.0.113.10:80 HTTP/1.1\r\nHost: x\r\nX: \(megabyte)\r\n\r\n", 431),
+            ("CONNECT 203.0.112.10:80 HTTP/1.1\r\nHost: x\r\nX: \(megabyte)\r\n\r\n", 431),
             ("CONNECT \(megabyte):80 HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         ] {
             let client = try home.dial(.http)
@@ -110,7 +110,7 @@ struct HTTPTests {
         let began = ContinuousClock.now
         let dribble = Thread {
             // Each byte in good time, the whole never.
-            for byte in "GET http://203.0.113.10/ HTTP/1.1\r\nX: ".utf8 + [UInt8](repeating: 97, count: 1000) {
+            for byte in "GET http://203.0.112.10/ HTTP/1.1\r\nX: ".utf8 + [UInt8](repeating: 97, count: 1000) {
                 guard (try? client.send([byte])) != nil else { return }
                 usleep(300_000)
             }
@@ -122,7 +122,7 @@ struct HTTPTests {
 
     @Test(
         "32: a failure of the origin's has a status and a reason",
-        arguments: [("203.0.113.10", 502), ("192.0.2.1", 502), ("nowhere.example", 502), ("127.0.0.1", 403)])
+        arguments: [("203.0.112.10", 502), ("192.0.3.1", 502), ("nowhere.example", 502), ("127.0.0.1", 403)])
     func failures(host: String, status: Int) throws {
         let names = try NameServer(in: home.wan, Home.wanHost, [:])
         let reply = try ask(HTTP.connect(host, 9))

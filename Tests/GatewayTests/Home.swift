@@ -5,8 +5,8 @@ import Testing
 
 /// A LAN host, a gateway and a WAN host, each in a network namespace of its own, and the daemon on the gateway.
 ///
-///     lan eth0 192.168.77.10 ── lan0 192.168.77.1  gateway  203.0.113.1 wan0 ── eth0 203.0.113.10 wan
-///              fd77::10              fd77::1       2001:db8:113::1              2001:db8:113::10
+///     lan eth0 192.168.77.10 ── lan0 192.168.77.1  gateway  203.0.112.1 wan0 ── eth0 203.0.112.10 wan
+///              fd77::10              fd77::1       2001:db9:113::1              2001:db9:113::10
 ///
 /// Nothing of it outlives the object: the namespaces have no names, and the daemon is killed.
 final class Home: @unchecked Sendable {
@@ -30,12 +30,16 @@ final class Home: @unchecked Sendable {
     var environment: [String: String] = [:]
     /// What the daemon and its roles may open, if it is to be less than usual.
     var descriptorLimit: Int?
+    /// A directory with a socket that is to be journald's: the daemon's log is the journal then.
+    var journal: String?
+    /// What the daemon is told of the machine's memory, if it is not to look by itself.
+    var memory: String?
 
     static let gatewayOnLAN = "192.168.77.1"
-    static let gatewayOnWAN = "203.0.113.1"
-    static let gatewayOnWAN6 = "2001:db8:113::1"
-    static let wanHost = "203.0.113.10"
-    static let wanHost6 = "2001:db8:113::10"
+    static let gatewayOnWAN = "203.0.112.1"
+    static let gatewayOnWAN6 = "2001:db9:113::1"
+    static let wanHost = "203.0.112.10"
+    static let wanHost6 = "2001:db9:113::10"
 
     init() throws {
         (lan, gateway, wan) = (try Namespace(), try Namespace(), try Namespace())
@@ -57,12 +61,12 @@ final class Home: @unchecked Sendable {
                 link set lo up
                 link add eth0 type veth peer name wan0 netns \(gateway.path)
                 link set eth0 up
-                address add 203.0.113.10/24 dev eth0
-                address add 203.0.113.11/24 dev eth0
-                address add 2001:db8:113::10/64 dev eth0 nodad
-                route add default via 203.0.113.1
+                address add 203.0.112.10/24 dev eth0
+                address add 203.0.112.11/24 dev eth0
+                address add 2001:db9:113::10/64 dev eth0 nodad
+                route add default via 203.0.112.1
                 """)
-        // 198.51.100.0/24 is unreachable by the gateway's own word; to 192.0.2.0/24 there is no route at all.
+        // 198.51.101.0/24 is unreachable by the gateway's own word; to 192.0.3.0/24 there is no route at all.
         try gateway.run(
             "ip", "-batch", "-",
             input: """
@@ -71,9 +75,9 @@ final class Home: @unchecked Sendable {
                 link set wan0 up
                 address add 192.168.77.1/24 dev lan0
                 address add fd77::1/64 dev lan0 nodad
-                address add 203.0.113.1/24 dev wan0
-                address add 2001:db8:113::1/64 dev wan0 nodad
-                route add unreachable 198.51.100.0/24
+                address add 203.0.112.1/24 dev wan0
+                address add 2001:db9:113::1/64 dev wan0 nodad
+                route add unreachable 198.51.101.0/24
                 """)
     }
 
@@ -110,13 +114,17 @@ final class Home: @unchecked Sendable {
         // Each program of the chain takes the place of the one before: their process is the daemon's.
         let limit = "export LISTEN_PID=$$; " + (descriptorLimit.map { "ulimit -n \($0); " } ?? "")
         let files = "mount --bind \(directory)/hosts /etc/hosts; mount --bind \(directory)/resolv.conf /etc/resolv.conf"
-        let setup = limit + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
+        let journald = journal.map {
+            "mkdir -p /run/systemd/journal; mount --bind \($0) /run/systemd/journal; "
+                + "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); "
+        }
+        let setup = limit + (journald ?? "") + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
         let bounds = lacking.map { "-" + $0 }.joined(separator: ",")
         return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
             "--state", state ?? self.state, "--socket", socket ?? self.socket, "--user", "nobody",
             "--table-owner", ownsTable ? "on" : "off",
-        ] + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
+        ] + (memory.map { ["--memory", $0] } ?? []) + (firewall.map { ["--firewall", $0] } ?? ["--rescue", rescue])
     }
 
     /// Starts the daemon and waits until it answers and its roles do their work.

@@ -9,7 +9,7 @@ struct HomeTests {
     @Test(
         "LAN and WAN reach the gateway, and nothing else",
         arguments: [
-            (Home.gatewayOnLAN, true), ("fd77::1", true), (Home.gatewayOnWAN, false), ("2001:db8:113::1", false),
+            (Home.gatewayOnLAN, true), ("fd77::1", true), (Home.gatewayOnWAN, false), ("2001:db9:113::1", false),
         ])
     func wired(address: String, isLAN: Bool) throws {
         let home = try Home()
@@ -22,7 +22,7 @@ struct HomeTests {
     func names() throws {
         let home = try Home()
         let server = try NameServer(
-            in: home.wan, Home.wanHost, ["a.test": [["192.0.2.1", "2001:db8::1"], ["192.0.2.2"]]])
+            in: home.wan, Home.wanHost, ["a.test": [["192.0.3.1", "2001:db9::1"], ["192.0.3.2"]]])
         func ask(_ identifier: String) throws -> String {
             try home.gateway.run(
                 "python3", "-c",

@@ -39,7 +39,7 @@ struct NameTests {
     @Test("44: name servers that come late, by rename, through links that led nowhere, are followed within seconds")
     func late() throws {
         let origin = try echo(in: home)
-        let (first, second) = (try names(), try names("203.0.113.11"))
+        let (first, second) = (try names(), try names("203.0.112.11"))
         try start(nil)
         #expect(try warnings().contains("there is no name server"))
         let standing = try home.tunnel(.socks5, origin.port)
@@ -52,7 +52,7 @@ struct NameTests {
         #expect(try !warnings().contains("name server"))
         // Another one is put in its place, and the server that it named is gone.
         first.answer { _ in .silence }
-        try home.write("nameserver 203.0.113.11\n", "resolv.conf.new")
+        try home.write("nameserver 203.0.112.11\n", "resolv.conf.new")
         #expect(rename(home.etc + "/resolv.conf.new", home.etc + "/resolv.conf") == 0)
         #expect(eventually(within: .seconds(5)) { reaches("b\(second.queries.count).test", origin.port) })
         // A link to where there is not even a directory yet, then the directory, then the file.
@@ -62,7 +62,7 @@ struct NameTests {
             atPath: home.etc + "/resolv.conf", withDestinationPath: run + "/resolv.conf")
         #expect(try eventually(within: .seconds(5)) { try warnings().contains("there is no name server") })
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
-        try "nameserver 203.0.113.11\n".write(toFile: run + "/resolv.conf", atomically: true, encoding: .utf8)
+        try "nameserver 203.0.112.11\n".write(toFile: run + "/resolv.conf", atomically: true, encoding: .utf8)
         #expect(eventually(within: .seconds(5)) { reaches("c\(second.queries.count).test", origin.port) })
         // And hosts.
         #expect(!reaches("nas", origin.port))
@@ -129,8 +129,8 @@ struct NameTests {
     /// One silent AAAA cost 4.5 s with one server, and the name with three.
     @Test("45: AAAA is dropped by one, two and three servers: a connection begins with the A record", arguments: 1...3)
     func dropped(count: Int) throws {
-        let hosts = [Home.wanHost, "203.0.113.11", "203.0.113.12"].prefix(count)
-        try home.wan.run("ip", "address", "add", "203.0.113.12/24", "dev", "eth0")
+        let hosts = [Home.wanHost, "203.0.112.11", "203.0.112.12"].prefix(count)
+        try home.wan.run("ip", "address", "add", "203.0.112.12/24", "dev", "eth0")
         let servers = try hosts.map { host in
             try NameServer(in: home.wan, host) { $0.type == 1 ? .addresses([Home.wanHost]) : .silence }
         }
@@ -154,7 +154,7 @@ struct NameTests {
         arguments: ProxyKind.allCases)
     func overtaken(kind: ProxyKind) throws {
         let names = try NameServer(in: home.wan, Home.wanHost) { query in
-            let both: NameServer.Reply = .addresses([Home.wanHost, "2001:db8:113::dead"])
+            let both: NameServer.Reply = .addresses([Home.wanHost, "2001:db9:113::dead"])
             return query.type == 28 ? both : .later(.milliseconds(400), both)
         }
         try start("nameserver \(Home.wanHost)\n")
@@ -171,7 +171,7 @@ struct NameTests {
     @Test("45: datagrams to a name whose IPv6 address does not answer go to its other one")
     func datagrams() throws {
         let names = try NameServer(
-            in: home.wan, Home.wanHost, ["both.test": [["2001:db8:113::dead", Home.wanHost]]])
+            in: home.wan, Home.wanHost, ["both.test": [["2001:db9:113::dead", Home.wanHost]]])
         try start("nameserver \(Home.wanHost)\n")
         let associate = try Associate(home)
         let origin = try DatagramPeer(in: home.wan, Home.wanHost)

@@ -17,6 +17,10 @@ struct PressureTests {
     private func ready() throws {
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        // All of the many come from one address, and what is tried is what holds without a limit for each.
+        try home.ctl(
+            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
+            "none")
     }
 
     /// How long each of some new sessions takes, one after the other, shortest first.
@@ -115,13 +119,13 @@ struct PressureTests {
         try home.wan.run(
             "nft",
             "add table ip dead; add chain ip dead input { type filter hook input priority 0; };"
-                + "add rule ip dead input ip daddr 203.0.113.11 drop")
+                + "add rule ip dead input ip daddr 203.0.112.11 drop")
         let usual = try sessions(100, kind, origin)
         let silent = try (0..<200).map { _ in
             let client = try home.dial(kind)
             switch kind {
-            case .socks5: try client.send([5, 1, 0] + SOCKS5.connect("203.0.113.11", 80))
-            case .http: try client.send(HTTP.connect("203.0.113.11", 80))
+            case .socks5: try client.send([5, 1, 0] + SOCKS5.connect("203.0.112.11", 80))
+            case .http: try client.send(HTTP.connect("203.0.112.11", 80))
             }
             return client
         }

@@ -54,14 +54,14 @@ struct RevisionTests {
     func diff() throws {
         let home = try Home.ready()
         let past = try newest(home)
-        try home.ctl("rule", "add", "deny", "--to", "192.0.2.0/24")
+        try home.ctl("rule", "add", "deny", "--to", "192.0.3.0/24")
         let middle = try newest(home)
         try home.ctl("rule", "remove", "1")
         try home.ctl("limit", "set", "client", "--sessions", "50")
         try home.ctl("limit", "set", "client", "--sessions", "60")
         let newest = try newest(home)
-        #expect(try home.ctl("revision", "diff", "\(past)", "\(middle)") == "+ rule 1 deny to 192.0.2.0/24\n")
-        #expect(try home.ctl("revision", "diff", "\(middle)", "\(past)") == "- rule 1 deny to 192.0.2.0/24\n")
+        #expect(try home.ctl("revision", "diff", "\(past)", "\(middle)") == "+ rule 1 deny to 192.0.3.0/24\n")
+        #expect(try home.ctl("revision", "diff", "\(middle)", "\(past)") == "- rule 1 deny to 192.0.3.0/24\n")
         // What came and went, or was changed twice, is one difference or none.
         let whole = "+ limit client: 60 sessions\n"
         #expect(try home.ctl("revision", "diff", "\(past)") == whole)

@@ -37,16 +37,18 @@ private var things: [Thing] {
             // Nobody listens on that port, which no rule is about; without the user it is 407.
             isInEffect: { try $0.status(through: "anna:a%20long%20secret@192.168.77.1:8080", 7) == "502" }),
         Thing(
-            add: ["rule", "add", "deny", "--from", "192.168.77.0/24", "--to", "203.0.113.0/24", "--port", "9"],
+            add: ["rule", "add", "deny", "--from", "192.168.77.0/24", "--to", "203.0.112.0/24", "--port", "9"],
             remove: ["rule", "remove", "1"], list: "rule", member: "rules",
             json: [
-                "id": 1, "action": "deny", "client": "192.168.77.0/24", "destination": "203.0.113.0/24", "ports": "9",
-            ], type: "Rule", line: "rule 1 deny from 192.168.77.0/24 to 203.0.113.0/24 port 9",
+                "id": 1, "action": "deny", "client": "192.168.77.0/24", "destination": "203.0.112.0/24", "ports": "9",
+            ], type: "Rule", line: "rule 1 deny from 192.168.77.0/24 to 203.0.112.0/24 port 9",
             isInEffect: { try $0.status(through: "192.168.77.1:3128") == "403" }),
         Thing(
             add: ["limit", "set", "client", "--sessions", "5000"], remove: ["limit", "remove", "client"], list: "limit",
-            member: "limits", json: ["subject": "client", "sessions": 5000], type: "Limit",
-            line: "limit client: 5000 sessions", isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
+            member: "limits",
+            json: ["subject": "client", "sessions": 5000, "rate": 500, "handshakes": 512, "lookups": 64], type: "Limit",
+            line: "limit client: 5000 sessions, 500 new sessions per second, 512 handshakes, 64 lookups",
+            isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
         Thing(
             add: ["zone", "add", "things", "--interface", "wifi9"], remove: ["zone", "remove", "things"], list: "zone",
             member: "zones", json: ["name": "things", "interfaces": ["wifi9"]], type: "Zone", line: "zone things wifi9",

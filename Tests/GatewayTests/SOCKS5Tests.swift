@@ -21,9 +21,9 @@ struct SOCKS5Tests {
     @Test(
         "8: the reply has the real reason, and the connection ends with it",
         arguments: [
-            ("203.0.113.10", UInt8(5)),  // nothing listens there
-            ("198.51.100.1", 4),  // the gateway has a route that says unreachable
-            ("192.0.2.1", 3),  // the gateway has no route
+            ("203.0.112.10", UInt8(5)),  // nothing listens there
+            ("198.51.101.1", 4),  // the gateway has a route that says unreachable
+            ("192.0.3.1", 3),  // the gateway has no route
             ("127.0.0.1", 2),  // not allowed
             ("nowhere.example", 4),
         ])
@@ -50,7 +50,7 @@ struct SOCKS5Tests {
         let origin = try echo(in: home, Home.wanHost6)
         let (reply, client) = try ask(SOCKS5.connect(Home.wanHost6, origin.port))
         #expect(reply.code == 0)
-        #expect(reply.bound.hasPrefix("2001:db8:113::1:"))
+        #expect(reply.bound.hasPrefix("2001:db9:113::1:"))
         try client.send("six")
         #expect(try client.receive(exactly: 3) == Array("six".utf8))
     }
@@ -98,7 +98,7 @@ struct SOCKS5Tests {
         #expect(try ask(name(Home.wanHost)).reply.code == 0)
         #expect(try ask(name("127.0.0.1")).reply.code == 2)
         #expect(try ask(name("192.168.77.1")).reply.code == 2)
-        try home.ctl("rule", "add", "deny", "--to", "203.0.113.10/32")
+        try home.ctl("rule", "add", "deny", "--to", "203.0.112.10/32")
         #expect(try ask(name(Home.wanHost)).reply.code == 2)
     }
 

@@ -114,7 +114,7 @@ struct SetupTests {
         #expect(try eventually { try home.ctl("--json", "status").contains("lan0") == false })
         let outcome = try home.attempt("setup", "--yes")
         #expect(outcome.status == 0, "\(outcome)")
-        #expect(try home.ctl("listener", "list").contains("203.0.113.1:1080"))
+        #expect(try home.ctl("listener", "list").contains("203.0.112.1:1080"))
         #expect(!(try home.ctl("zone", "list")).contains("internet  wan0"))
     }
 }

@@ -90,7 +90,7 @@ struct TableTests {
         #expect(try older.receive(exactly: 1000).count == 1000)
         try guest.send([5, 1, 0])
         #expect(try guest.receive() == [5, 0])
-        try speaking.send(SOCKS5.connect("192.0.2.1", 1))
+        try speaking.send(SOCKS5.connect("192.0.3.1", 1))
         #expect(try speaking.receive(exactly: 2).first == 5)
         try own.send("c")
         #expect(try own.receive() == [99])
@@ -141,7 +141,7 @@ struct TableTests {
         // With the handles: a rule that is made again has another one.
         func rules() throws -> String { try home.gateway.run("nft", "-a", "-s", "list", "table", "inet", "gatehouse") }
         let before = try rules()
-        try home.ctl("rule", "add", "deny", "--to", "198.51.100.0/24")
+        try home.ctl("rule", "add", "deny", "--to", "198.51.101.0/24")
         #expect(try rules() == before)
     }
 

@@ -13,7 +13,7 @@ private func access(_ rules: Rule..., default action: Rule.Action = .allow) -> A
                 Listener(kind: .socks5, endpoint: lanProxy),
                 Listener(
                     kind: .http, endpoint: guestProxy, authentication: .required,
-                    clients: [Network("192.168.1.0/25")!, Network("2001:db8:2::/64")!], users: ["guest", "kid"]),
+                    clients: [Network("192.168.1.0/25")!, Network("2001:db9:2::/64")!], users: ["guest", "kid"]),
             ],
             users: ["alice", "guest", "kid"].map { User(name: $0, passwordHash: hash) }, rules: rules,
             defaultAction: action, lan: ["eth1"], wan: ["eth0"]), surroundings: home)
@@ -51,7 +51,7 @@ private let web = "93.184.216.34"
                 .rule(id: 1)
             ),
             (
-                Rule(id: 1, action: .deny, client: network("2001:db8:2::/64")), client("2001:db8:2::7"), web, web, 443,
+                Rule(id: 1, action: .deny, client: network("2001:db9:2::/64")), client("2001:db9:2::7"), web, web, 443,
                 .rule(id: 1)
             ),
             (Rule(id: 1, action: .deny, client: network("::/0")), client(), web, web, 443, nil),
@@ -235,14 +235,14 @@ private let web = "93.184.216.34"
 
     @Test(
         arguments: [
-            (client(), true), (client("203.0.113.77"), true),
+            (client(), true), (client("203.0.112.77"), true),
             (client(as: "guest"), true), (client(as: "kid"), true),
             // Somebody with a password, but not for this listener; nobody; somebody who is gone.
             (client(as: "alice"), false), (client(at: guestProxy), false), (client(as: "mallory"), false),
             // The networks of the second listener.
             (client("192.168.1.127", as: "kid"), true), (client("192.168.1.128", as: "kid"), false),
-            (client("::ffff:192.168.1.5", as: "kid"), true), (client("2001:db8:2::9", as: "kid"), true),
-            (client("2001:db8:3::9", as: "kid"), false),
+            (client("::ffff:192.168.1.5", as: "kid"), true), (client("2001:db9:2::9", as: "kid"), true),
+            (client("2001:db9:3::9", as: "kid"), false),
             // Where a listener asks for no password, whoever gave one under an earlier policy stays.
             (client(as: "mallory", at: lanProxy), true),
             // Not what it was, or not there.

@@ -15,7 +15,7 @@ import Testing
                     address("192.168.1.1", 24), address("169.254.7.7", 16), address("fd00::1", 64),
                     address("fe80::1", 64),
                 ]),
-            .init(name: "wan0", addresses: [address("203.0.113.5", 24)]),
+            .init(name: "wan0", addresses: [address("203.0.112.5", 24)]),
         ])
     }
 
@@ -34,14 +34,14 @@ import Testing
     @Test func `It is for the addresses of the https listeners, each once, and for no other's`() {
         let wanted = names(
             https("192.168.1.1:3129"), https("192.168.1.1:4129"), https("[fd00::1]:3129"),
-            Listener(kind: .http, endpoint: Endpoint("203.0.113.5:3128")!))
+            Listener(kind: .http, endpoint: Endpoint("203.0.112.5:3128")!))
         #expect(wanted?.addresses == [IPAddress("192.168.1.1")!, IPAddress("fd00::1")!])
     }
 
     @Test
     func `Of a listener on every address it is for each of that family, without those that mean nothing elsewhere`() {
         #expect(
-            names(https("0.0.0.0:3129"))?.addresses.map(\.description) == ["127.0.0.1", "192.168.1.1", "203.0.113.5"])
+            names(https("0.0.0.0:3129"))?.addresses.map(\.description) == ["127.0.0.1", "192.168.1.1", "203.0.112.5"])
         #expect(names(https("0.0.0.0:3129", interface: "lan0"))?.addresses.map(\.description) == ["192.168.1.1"])
         #expect(names(https("[::]:3129", interface: "lan0"))?.addresses.map(\.description) == ["fd00::1"])
     }

@@ -13,7 +13,7 @@ private let web = PortRange("80-443")
         #expect(policy.listeners == [listener])
         #expect(throws: Refusal.self) { try policy.add(listener, in: home) }
         #expect(throws: Refusal.self) {
-            try policy.add(Listener(kind: .socks5, endpoint: endpoint("203.0.113.5:1080")), in: home)
+            try policy.add(Listener(kind: .socks5, endpoint: endpoint("203.0.112.5:1080")), in: home)
         }
         #expect(policy.listeners == [listener])
         #expect(
@@ -107,7 +107,7 @@ private let web = PortRange("80-443")
                 "(allow to 10.0.0.0/8) comes first and covers it"
             ),
             (Rule(id: 2, action: .deny, destination: network("0.0.0.0/0")), nil),
-            (Rule(id: 2, action: .deny, destination: network("2001:db8::/32")), nil),
+            (Rule(id: 2, action: .deny, destination: network("2001:db9::/32")), nil),
             (
                 Rule(id: 2, action: .deny, user: "kid", domain: "a.example.com"),
                 "(deny user kid domain example.com) com"
@@ -301,11 +301,11 @@ private let web = PortRange("80-443")
     func `A home without IPv4 is set up on its own IPv6 address, before the provider's and never on a link-local one`()
         throws
     {
-        let addresses = ["fe80::1", "2001:db8:1::1", "fd00:1::1"].map {
+        let addresses = ["fe80::1", "2001:db9:1::1", "fd00:1::1"].map {
             Surroundings.Address(address: IPAddress($0)!, prefix: 64)
         }
         let eth1 = try #require(home.interfaces.firstIndex { $0.name == "eth1" })
-        for (count, expected) in [(3, "[fd00:1::1]:1080"), (2, "[2001:db8:1::1]:1080")] {
+        for (count, expected) in [(3, "[fd00:1::1]:1080"), (2, "[2001:db9:1::1]:1080")] {
             var surroundings = home
             surroundings.interfaces[eth1].addresses = Array(addresses.prefix(count))
             surroundings.interfaces.removeAll { $0.name != "eth1" && $0.name != "eth0" }

@@ -28,8 +28,8 @@ private func network(_ text: String) -> Network { Network(text)! }
                     listeners: [
                         listener("127.0.0.1:1080"), listener("127.0.0.7:1080"), listener("[::1]:1080"),
                         listener("192.168.1.1:1080", on: "eth1"), listener("192.168.1.1:1081"),
-                        listener("[2001:db8:2::1]:1080"), listener("0.0.0.0:1082", on: "eth1"),
-                        listener("203.0.113.5:1080", .required), listener("0.0.0.0:1083", .required),
+                        listener("[2001:db9:2::1]:1080"), listener("0.0.0.0:1082", on: "eth1"),
+                        listener("203.0.112.5:1080", .required), listener("0.0.0.0:1083", .required),
                         listener("[::]:1083", .required),
                     ],
                     users: [User(name: "alice", passwordHash: hash)],
@@ -39,8 +39,8 @@ private func network(_ text: String) -> Network { Network(text)! }
     }
 
     @Test(arguments: [
-        listener("203.0.113.5:1080"), listener("[2001:db8:1::5]:1080"), listener("0.0.0.0:1080"), listener("[::]:1080"),
-        listener("203.0.113.5:1080", on: "eth0"), listener("0.0.0.0:1080", on: "eth0"),
+        listener("203.0.112.5:1080"), listener("[2001:db9:1::5]:1080"), listener("0.0.0.0:1080"), listener("[::]:1080"),
+        listener("203.0.112.5:1080", on: "eth0"), listener("0.0.0.0:1080", on: "eth0"),
     ])
     func `An unauthenticated listener that the WAN can reach is refused`(_ listener: Listener) {
         let text = check(Policy(listeners: [listener], lan: ["eth1"], wan: ["eth0"]))
@@ -84,13 +84,13 @@ private func network(_ text: String) -> Network { Network(text)! }
                 == "there is no interface eth9; this machine has lo, eth0, eth1 and eth2")
         #expect(
             add(listener("10.9.9.9:1080", .required))?
-                .hasPrefix("no interface holds 10.9.9.9; this machine has 127.0.0.1, ::1, 203.0.113.5, ") == true)
+                .hasPrefix("no interface holds 10.9.9.9; this machine has 127.0.0.1, ::1, 203.0.112.5, ") == true)
         #expect(
-            add(listener("203.0.113.5:1080", .required, on: "eth1"))
-                == "eth1 does not hold 203.0.113.5; it has 192.168.1.1 and 2001:db8:2::1")
+            add(listener("203.0.112.5:1080", .required, on: "eth1"))
+                == "eth1 does not hold 203.0.112.5; it has 192.168.1.1 and 2001:db9:2::1")
         #expect(
-            add(listener("203.0.113.5:1080", .required, on: "eth2"))
-                == "eth2 does not hold 203.0.113.5; it has no address")
+            add(listener("203.0.112.5:1080", .required, on: "eth2"))
+                == "eth2 does not hold 203.0.112.5; it has no address")
         #expect(check(Policy(listeners: [listener("[fe80::5]:1080", .required)]))?.contains("is link-local") == true)
         var guest = listener("192.168.1.1:1080")
         guest.zone = "guest"
@@ -138,8 +138,8 @@ private func network(_ text: String) -> Network { Network(text)! }
             (serving { $0.clients = [network("192.168.1.0/25"), network("10.0.0.0/8")] }, nil),
             (serving { $0.clients = [network("10.0.0.0/8"), network("10.0.0.0/8")] }, "10.0.0.0/8 is named twice"),
             (
-                serving { $0.clients = [network("2001:db8::/32")] },
-                "nobody from 2001:db8::/32 can connect to 192.168.1.1:1080, which is of the other IP version"
+                serving { $0.clients = [network("2001:db9::/32")] },
+                "nobody from 2001:db9::/32 can connect to 192.168.1.1:1080, which is of the other IP version"
             ),
             (serving { $0.clients = [network("::ffff:1.2.3.4")] }, "::ffff:1.2.3.4/128 is IPv4; write 1.2.3.4/32"),
         ] as [(Listener, String?)])
@@ -151,7 +151,7 @@ private func network(_ text: String) -> Network { Network(text)! }
     }
 
     @Test func `36 Networks of clients are no confinement, since a source address is easily forged`() {
-        var open = listener("203.0.113.5:1080")
+        var open = listener("203.0.112.5:1080")
         open.clients = [network("192.168.1.0/24")]
         #expect(
             check(Policy(listeners: [open], lan: ["eth1"], wan: ["eth0"]))?.contains("could be used by anybody") == true

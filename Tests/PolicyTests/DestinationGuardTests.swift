@@ -23,9 +23,12 @@ private func rules(_ rules: (Rule.Action, String)...) -> [Rule] {
 
 @Suite struct DestinationGuardTests {
     @Test(arguments: [
-        "1.1.1.1", "203.0.113.9", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
+        "1.1.1.1", "203.0.112.9", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
         "128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255",
-        "192.169.0.0", "223.255.255.255", "2606:4700::1111", "2001:db8:1::6", "3fff::", "::ffff:1.1.1.1",
+        "192.169.0.0", "223.255.255.255", "2606:4700::1111", "2001:db9:1::6", "3fff:1000::", "::ffff:1.1.1.1",
+        "192.0.1.255", "192.0.3.0", "192.88.98.255", "192.88.100.0", "198.17.255.255", "198.20.0.0", "198.51.99.255",
+        "198.51.101.0", "203.0.112.200", "203.0.114.0", "2001:db7:ffff::", "2001:db9::", "2001:2:1::", "2001:f::",
+        "2001:30::", "3ffe::1", "2001:1::1", "2001:4860:4860::8888",
         "64:ff9b::1.1.1.1", "2002:0101:0101::1", "::1.1.1.1",
     ])
     func `The internet is open`(_ address: String) {
@@ -41,11 +44,20 @@ private func rules(_ rules: (Rule.Action, String)...) -> [Rule] {
             ("172.16.0.0", .privateRange), ("172.31.255.255", .privateRange), ("192.168.0.0", .privateRange),
             ("192.168.255.255", .privateRange), ("192.0.0.8", .privateRange), ("224.0.0.1", .multicast),
             ("239.255.255.255", .multicast), ("240.0.0.1", .reserved), ("255.255.255.255", .broadcast),
-            ("203.0.113.255", .broadcast), ("203.0.113.0", .broadcast), ("203.0.113.5", .ownAddress),
+            ("203.0.112.255", .broadcast), ("203.0.112.0", .broadcast), ("203.0.112.5", .ownAddress),
             ("::", .unspecified), ("::1", .loopback), ("fe80::1", .linkLocal), ("febf::1", .linkLocal),
             ("fec0::1", .privateRange), ("fc00::1", .privateRange), ("fdff::1", .privateRange), ("ff02::1", .multicast),
-            ("4000::1", .reserved), ("64:ff9b:1::1", .privateRange), ("2001:db8:1::5", .ownAddress),
-            ("2001:db8:2::1", .ownAddress), ("2001:db8:2::99", .lan), ("fe80::5", .linkLocal),
+            ("4000::1", .reserved), ("64:ff9b:1::1", .privateRange), ("2001:db9:1::5", .ownAddress),
+            ("2001:db9:2::1", .ownAddress), ("2001:db9:2::99", .lan), ("fe80::5", .linkLocal),
+            // The rest of the registries of special-purpose addresses (RFC 6890).
+            ("192.0.2.0", .reserved), ("192.0.2.255", .reserved), ("198.51.100.0", .reserved),
+            ("198.51.100.255", .reserved), ("203.0.113.0", .reserved), ("203.0.113.255", .reserved),
+            ("198.18.0.0", .reserved), ("198.19.255.255", .reserved), ("192.88.99.0", .reserved),
+            ("192.88.99.255", .reserved), ("2001:2::", .reserved), ("2001:2:0:ffff::1", .reserved),
+            ("2001:10::", .reserved), ("2001:1f:ffff::", .reserved), ("2001:20::", .reserved),
+            ("2001:2f:ffff::", .reserved), ("2001:db8::", .reserved), ("2001:db8:ffff::1", .reserved),
+            ("3fff::", .reserved), ("3fff:fff:ffff::", .reserved), ("64:ff9b::198.18.0.1", .reserved),
+            ("2002:cb00:7101::1", .reserved), ("::ffff:192.0.2.1", .reserved),
         ] as [(String, Access.Reason)])
     func `What is no place on the internet is shut`(_ address: String, _ reason: Access.Reason) {
         #expect(verdict(address) == .deny(reason))
@@ -55,7 +67,7 @@ private func rules(_ rules: (Rule.Action, String)...) -> [Rule] {
         arguments: [
             ("127.0.0.1", .loopback), ("10.1.2.3", .privateRange), ("169.254.169.254", .linkLocal),
             ("0.0.0.0", .unspecified),
-            ("255.255.255.255", .broadcast), ("203.0.113.5", .ownAddress), ("192.168.1.1", .privateRange),
+            ("255.255.255.255", .broadcast), ("203.0.112.5", .ownAddress), ("192.168.1.1", .privateRange),
         ] as [(String, Access.Reason)])
     func `An IPv4 address in an IPv6 one is judged as what it is`(_ address: String, _ reason: Access.Reason) {
         guard case .v4(let bits)? = IPAddress(address) else {
@@ -105,9 +117,9 @@ private func rules(_ rules: (Rule.Action, String)...) -> [Rule] {
         #expect(verdict("0.0.0.0", port: 1080, policy) == .deny(.ownListener))
         #expect(verdict("127.0.0.2", port: 1080, policy) == .allow)
         #expect(verdict("127.0.0.1", port: 1081, policy) == .allow)
-        for own in ["127.0.0.1", "127.9.9.9", "192.168.1.1", "203.0.113.5", "64:ff9b::203.0.113.5", "2001:db8:1::5"] {
+        for own in ["127.0.0.1", "127.9.9.9", "192.168.1.1", "203.0.112.5", "64:ff9b::203.0.112.5", "2001:db9:1::5"] {
             #expect(verdict(own, port: 3128, policy) == .deny(.ownListener), "\(own)")
         }
-        #expect(verdict("203.0.113.6", port: 3128, policy) == .allow)
+        #expect(verdict("203.0.112.6", port: 3128, policy) == .allow)
     }
 }

@@ -11,15 +11,15 @@ let home = Surroundings(interfaces: [
     .init(
         name: "eth0",
         addresses: [
-            .init(address: IPAddress("203.0.113.5")!, prefix: 24),
-            .init(address: IPAddress("2001:db8:1::5")!, prefix: 64),
+            .init(address: IPAddress("203.0.112.5")!, prefix: 24),
+            .init(address: IPAddress("2001:db9:1::5")!, prefix: 64),
             .init(address: IPAddress("fe80::5")!, prefix: 64),
         ]),
     .init(
         name: "eth1",
         addresses: [
             .init(address: IPAddress("192.168.1.1")!, prefix: 24),
-            .init(address: IPAddress("2001:db8:2::1")!, prefix: 64),
+            .init(address: IPAddress("2001:db9:2::1")!, prefix: 64),
         ]),
     .init(name: "eth2", addresses: []),
 ])

@@ -21,8 +21,8 @@ import Testing
     @Test func `A client is offered what it can reach by the address that it came to`() {
         let premises = premises([
             listener(.http, "192.168.1.1:3128", interface: "eth1"), listener(.socks5, "192.168.1.1:1080"),
-            listener(.mixed, "0.0.0.0:8080"), listener(.https, "203.0.113.5:3129", authentication: .required),
-            listener(.http, "127.0.0.1:3128"), listener(.http, "[2001:db8:2::1]:3128"), listener(.socks5, "[::]:1081"),
+            listener(.mixed, "0.0.0.0:8080"), listener(.https, "203.0.112.5:3129", authentication: .required),
+            listener(.http, "127.0.0.1:3128"), listener(.http, "[2001:db9:2::1]:3128"), listener(.socks5, "[::]:1081"),
             listener(.mixed, "0.0.0.0:8081", interface: "eth0", authentication: .required),
         ])
         let client = IPAddress("192.168.1.20")!
@@ -33,11 +33,11 @@ import Testing
             texts(premises.offers(to: client, at: IPAddress("::ffff:192.168.1.1")!))
                 == texts(premises.offers(to: client, at: IPAddress("192.168.1.1")!)))
         #expect(
-            texts(premises.offers(to: IPAddress("2001:db8:2::20")!, at: IPAddress("2001:db8:2::1")!))
-                == ["http [2001:db8:2::1]:3128", "socks5 [2001:db8:2::1]:1081"])
+            texts(premises.offers(to: IPAddress("2001:db9:2::20")!, at: IPAddress("2001:db9:2::1")!))
+                == ["http [2001:db9:2::1]:3128", "socks5 [2001:db9:2::1]:1081"])
         #expect(
-            texts(premises.offers(to: IPAddress("198.51.100.9")!, at: IPAddress("203.0.113.5")!))
-                == ["mixed 203.0.113.5:8080", "https 203.0.113.5:3129", "mixed 203.0.113.5:8081"])
+            texts(premises.offers(to: IPAddress("198.51.101.9")!, at: IPAddress("203.0.112.5")!))
+                == ["mixed 203.0.112.5:8080", "https 203.0.112.5:3129", "mixed 203.0.112.5:8081"])
     }
 
     @Test func `A client is not offered what serves other networks`() {
@@ -53,13 +53,13 @@ import Testing
 
     @Test func `The home's devices are offered what is on the home's side, at its addresses`() {
         let listeners = [
-            listener(.http, "192.168.1.1:3128"), listener(.https, "203.0.113.5:3129", authentication: .required),
+            listener(.http, "192.168.1.1:3128"), listener(.https, "203.0.112.5:3129", authentication: .required),
             listener(.mixed, "0.0.0.0:8080"), listener(.socks5, "[::]:1080", interface: "eth1"),
             listener(.http, "127.0.0.1:3128"),
         ]
         #expect(
             texts(premises(listeners).offers())
-                == ["http 192.168.1.1:3128", "mixed 192.168.1.1:8080", "socks5 [2001:db8:2::1]:1080"])
+                == ["http 192.168.1.1:3128", "mixed 192.168.1.1:8080", "socks5 [2001:db9:2::1]:1080"])
     }
 
     @Test func `Before there is a LAN everything is offered, loopback where it was asked for by name`() {
@@ -68,8 +68,8 @@ import Testing
         ]
         #expect(
             texts(premises(listeners, lan: [], wan: []).offers()) == [
-                "http 127.0.0.1:3128", "mixed 203.0.113.5:8080", "mixed 192.168.1.1:8080",
-                "socks5 [2001:db8:1::5]:1080", "socks5 [2001:db8:2::1]:1080",
+                "http 127.0.0.1:3128", "mixed 203.0.112.5:8080", "mixed 192.168.1.1:8080",
+                "socks5 [2001:db9:1::5]:1080", "socks5 [2001:db9:2::1]:1080",
             ])
     }
 
@@ -77,9 +77,9 @@ import Testing
         let premises = premises([])
         #expect(
             premises.networks(around: IPAddress("192.168.1.1")!) == [
-                Network("192.168.1.0/24")!, Network("2001:db8:2::/64")!,
+                Network("192.168.1.0/24")!, Network("2001:db9:2::/64")!,
             ])
-        #expect(premises.networks(around: IPAddress("203.0.113.5")!).isEmpty)
+        #expect(premises.networks(around: IPAddress("203.0.112.5")!).isEmpty)
         #expect(premises.networks(around: IPAddress("192.168.1.2")!).isEmpty)
         // Nobody has told where the home is: what is private is near, a public network is not.
         let early = self.premises([], lan: [], wan: [])

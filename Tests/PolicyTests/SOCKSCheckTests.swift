@@ -16,7 +16,7 @@ private func check(
 @Suite struct SOCKSCheckTests {
     @Test func `Sensible options hold`() {
         let all = Listener.SOCKSOptions(
-            allowsVersion4: true, advertisedAddress: IPAddress("203.0.113.7"), udpPorts: PortRange(50000, 50100),
+            allowsVersion4: true, advertisedAddress: IPAddress("203.0.112.7"), udpPorts: PortRange(50000, 50100),
             bindPorts: PortRange(21000, 21000))
         #expect(check(all) == nil)
         #expect(check(all, kind: .mixed) == nil)
@@ -41,7 +41,7 @@ private func check(
                 + "`--socks4` (`listener set` takes it away with `--no-socks4`) or the password")
     }
 
-    @Test(arguments: ["2001:db8::7", "0.0.0.0", "::", "224.0.0.1", "ff02::1"])
+    @Test(arguments: ["2001:db9::7", "0.0.0.0", "::", "224.0.0.1", "ff02::1"])
     func `An address that the clients cannot send to is not advertised`(_ address: String) {
         #expect(check(.init(advertisedAddress: IPAddress(address)))?.contains(address) == true)
     }

@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func `is told by the default route and by private addresses`() {
-        let wan = card("eth0", "203.0.113.7", isDefault: true)
+        let wan = card("eth0", "203.0.112.7", isDefault: true)
         #expect(proposal(wan, card("eth1", "192.168.1.1")) == "--home eth1 --internet eth0")
         #expect(proposal(card("eth1", "192.168.1.1"), wan) == "--home eth1 --internet eth0")
         // Behind a provider's own router both are private.
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `leaves out what Docker and others make, and takes a bridge of one's own`() {
-        let wan = card("eth0", "203.0.113.7", isDefault: true)
+        let wan = card("eth0", "203.0.112.7", isDefault: true)
         #expect(
             proposal(
                 wan, card("docker0", "172.17.0.1", driver: "bridge"),
@@ -54,7 +54,7 @@ import Testing
             proposal(card("eth0", "192.168.1.5", isDefault: true), card("docker0", "172.17.0.1", driver: "bridge"))
                 == "--home eth0")
         // A second cable without an address: one of the two is the home's, and it has to get one first.
-        #expect(proposal(card("eth0", "203.0.113.7", isDefault: true), card("eth1")) == nil)
+        #expect(proposal(card("eth0", "203.0.112.7", isDefault: true), card("eth1")) == nil)
         #expect(proposal(card("eth0")) == nil)
         #expect(proposal() == nil)
     }

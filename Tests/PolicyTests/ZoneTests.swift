@@ -10,7 +10,7 @@ private let grown = Policy(
         Listener(kind: .socks5, endpoint: endpoint("192.168.1.1:1080"), interface: "eth1"),
         Listener(kind: .http, endpoint: endpoint("192.168.1.1:3128"), interface: "eth1"),
         Listener(kind: .mixed, endpoint: endpoint("192.168.1.1:8080")),
-        Listener(kind: .http, endpoint: endpoint("203.0.113.5:3128"), authentication: .required),
+        Listener(kind: .http, endpoint: endpoint("203.0.112.5:3128"), authentication: .required),
     ],
     users: [User(name: "alice", passwordHash: hash)],
     openings: [Opening(name: "ssh", .ssh, from: .interface("eth1"))], firewall: .enforce, lan: ["eth1"], wan: ["eth0"])
@@ -130,8 +130,8 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
     @Test(
         arguments: [
             (Place.zone("eth1"), nil, Place.interface("eth1")), (.zone("home"), nil, .zone("home")),
-            (.anywhere, "192.168.1.0/25", .zone("home")), (.anywhere, "203.0.113.7", .zone("internet")),
-            (.anywhere, "198.51.100.0/24", .anywhere), (.anywhere, "0.0.0.0/0", .anywhere),
+            (.anywhere, "192.168.1.0/25", .zone("home")), (.anywhere, "203.0.112.7", .zone("internet")),
+            (.anywhere, "198.51.101.0/24", .anywhere), (.anywhere, "0.0.0.0/0", .anywhere),
             (.interface("eth0"), "192.168.1.0/25", .interface("eth0")),
         ] as [(Place, String?, Place)])
     func `An opening is for the place that was meant`(_ place: Place, _ source: String?, _ expected: Place) throws {
@@ -246,7 +246,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         policy = grown
         policy.listeners[3].authentication = .none
         #expect(
-            told { try policy.check(in: surroundings, since: grown) }?.contains("203.0.113.5")
+            told { try policy.check(in: surroundings, since: grown) }?.contains("203.0.112.5")
                 == true)
         // The side on which a listener without a password is becomes the internet's.
         policy = grown
@@ -261,7 +261,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         #expect(
             grown.warnings(in: Self.troubles[0].1) == [
                 "there is no interface eth0 at the moment, which is in the zone internet",
-                "nobody reaches http 203.0.113.5:3128: no interface has the address 203.0.113.5 at the moment",
+                "nobody reaches http 203.0.112.5:3128: no interface has the address 203.0.112.5 at the moment",
             ])
         #expect(
             grown.warnings(in: home { $0.interfaces.remove(at: 2) }) == [
@@ -273,7 +273,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
             ])
         let policy = Policy(openings: [
             Opening(name: "ssh", .ssh), Opening(name: "all", .ssh, from: .anywhere),
-            Opening(name: "far", .ssh, from: .anywhere, source: Network("203.0.113.7")!),
+            Opening(name: "far", .ssh, from: .anywhere, source: Network("203.0.112.7")!),
         ])
         #expect(
             policy.warnings(in: home) == [
@@ -436,7 +436,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         try policy.setup(lan: "eth1", wan: nil, allowSSH: false, surroundings: moved)
         #expect(
             policy.listeners.map(\.endpoint.description) == [
-                "10.0.0.1:1080", "10.0.0.1:3128", "10.0.0.1:8080", "203.0.113.5:3128",
+                "10.0.0.1:1080", "10.0.0.1:3128", "10.0.0.1:8080", "203.0.112.5:3128",
             ])
         #expect(policy.listeners[2].users == ["alice"])
     }

@@ -31,9 +31,9 @@ private let loopback4: [UInt8] = [127, 0, 0, 1]
     }
 
     @Test func `9 An address that the operator gave is told in place of the socket's`() async throws {
-        let gateway = try Gateway(socks: .init(advertisedAddress: IPAddress("203.0.113.7")))
+        let gateway = try Gateway(socks: .init(advertisedAddress: IPAddress("203.0.112.7")))
         let client = try await Associate(gateway)
-        #expect(client.address == [203, 0, 113, 7])
+        #expect(client.address == [203, 0, 112, 7])
         let origin = try DatagramPeer()
         try client.send("ping", to: origin.port)
         #expect(try await origin.receive().bytes == Array("ping".utf8))
@@ -103,7 +103,7 @@ private let loopback4: [UInt8] = [127, 0, 0, 1]
     @Test func `15 Only the client's address and the port of its first datagram count`() async throws {
         let gateway = try Gateway()
         // A hint that is wrong, as real clients give it, changes nothing.
-        let client = try await Associate(gateway, hint: [203, 0, 113, 9, 0, 53])
+        let client = try await Associate(gateway, hint: [203, 0, 112, 9, 0, 53])
         let origin = try DatagramPeer()
         let other = try DatagramPeer(elsewhere)
         try other.send(datagram(Array("another host".utf8), to: origin.port), to: client.port)

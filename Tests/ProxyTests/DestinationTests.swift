@@ -100,17 +100,17 @@ import class TestNetwork.Namespace
     func `8 The reply is the kernel's real reason`() async throws {
         let network = try Namespace()
         try network.run("ip", "link", "set", "lo", "up")
-        try network.run("ip", "route", "add", "unreachable", "198.51.100.0/24")
-        try network.run("ip", "route", "add", "prohibit", "203.0.113.0/24")
+        try network.run("ip", "route", "add", "unreachable", "198.51.101.0/24")
+        try network.run("ip", "route", "add", "prohibit", "203.0.112.0/24")
         let gateway = try Gateway(network: network)
-        for (address, code) in [(0xc000_0201, 3), (0xc633_6401, 4), (0xcb00_7101, 2)] as [(UInt32, UInt8)] {
+        for (address, code) in [(0xc000_0301, 3), (0xc633_6501, 4), (0xcb00_7001, 2)] as [(UInt32, UInt8)] {
             let client = try await gateway.greeted()
             try await client.send(connect(address, 80))
             #expect(try await client.receiveAll().bytes == failure(code), "\(IPAddress.v4(address))")
         }
         let browser = try await Peer.connect(to: gateway.http)
-        try await browser.send(connectRequest("192.0.2.1:443"))
-        #expect(try await browser.receiveAnswer().body.hasPrefix("192.0.2.1:443: Network is unreachable\n"))
+        try await browser.send(connectRequest("192.0.3.1:443"))
+        #expect(try await browser.receiveAnswer().body.hasPrefix("192.0.3.1:443: Network is unreachable\n"))
     }
 
     @Test(.enabled(if: getuid() == 0, "needs root: a network namespace in which IPv6 goes nowhere"))
@@ -120,13 +120,13 @@ import class TestNetwork.Namespace
         try network.run("ip", "link", "add", "void", "type", "veth", "peer", "name", "beyond")
         try network.run("ip", "link", "set", "void", "up")
         try network.run("ip", "link", "set", "beyond", "up")
-        try network.run("ip", "-6", "addr", "add", "2001:db8::2/64", "dev", "void", "nodad")
-        try network.run("ip", "-6", "neigh", "add", "2001:db8::1", "lladdr", "02:00:00:00:00:01", "dev", "void")
+        try network.run("ip", "-6", "addr", "add", "2001:db9::2/64", "dev", "void", "nodad")
+        try network.run("ip", "-6", "neigh", "add", "2001:db9::1", "lladdr", "02:00:00:00:00:01", "dev", "void")
         let origin = try network.enter { try Origin() }
         let names = try network.enter { try NameServer(["dual.example": .init(v4: [loopback], v6: [dead])]) }
         defer { names.stop() }
         let gateway = try Gateway(
-            rules: [openLoopback, Rule(id: 2, action: .allow, destination: Network("2001:db8::/32")!)],
+            rules: [openLoopback, Rule(id: 2, action: .allow, destination: Network("2001:db9::/32")!)],
             nameServer: names, network: network)
         let client = try await gateway.greeted()
         let start = ContinuousClock.now
@@ -137,4 +137,4 @@ import class TestNetwork.Namespace
     }
 }
 
-private let dead: UInt128 = 0x2001_0db8_0000_0000_0000_0000_0000_0001
+private let dead: UInt128 = 0x2001_0db9_0000_0000_0000_0000_0000_0001

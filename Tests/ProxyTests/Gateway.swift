@@ -25,20 +25,22 @@ final class Gateway: Sendable {
     ///   - permitted: the users whom the listeners let in.
     ///   - clients: the networks that they serve.
     ///   - rules: by default loopback is open, or there would be nothing to test with.
-    ///   - quotas: what clients and users may use up, counted in `ledger`.
+    ///   - quotas: what clients and users may use up, counted in `ledger`; by default nothing is bounded, since all of a test's clients
+    ///     come from one address.
     ///   - network: where connections are made from; clients come to this process's own.
     init(
         authentication: Listener.Authentication = .none, users: [User] = [], permitted: [String] = [],
         clients: [Network] = [], rules: [Rule] = [openLoopback], defaultAction: Rule.Action = .allow,
         socks: Listener.SOCKSOptions = .init(), limits: Relay.Limits = .init(), nameServer: NameServer? = nil,
-        network: Namespace? = nil, quotas: [Limit] = [], ledger: Ledger? = nil
+        network: Namespace? = nil, quotas: [Limit] = [Limit(subject: .eachClient)], ledger: Ledger? = nil,
+        onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) throws {
         let reactor = try Reactor(counters: Counters())
         self.reactor = reactor
         relay = try Relay(
             reactors: [reactor], ledger: ledger ?? Ledger(), limits: limits,
             nameServers: nameServer?.asked ?? NameServers([.init(.v4(loopback), port: 9)]),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onWrongLogins: onWrongLogins)
         Thread.detachNewThread {
             guard let network else { return reactor.run() }
             do { try network.enter { reactor.run() } } catch { fatalError("\(error)") }

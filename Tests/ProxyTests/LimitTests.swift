@@ -62,6 +62,52 @@ import Testing
         _ = try await tunnel(gateway, origin)
     }
 
+    @Test func `Clients that say nothing are bounded, over both proxies, and those that ask for something are not`()
+        async throws
+    {
+        let ledger = try Ledger()
+        let quotas = [Limit(subject: .eachClient, handshakes: 4)]
+        let (first, second) = (try Gateway(quotas: quotas, ledger: ledger), try Gateway(quotas: quotas, ledger: ledger))
+        let origin = try Origin()
+        // Past their handshakes, they count no more.
+        var standing: [Peer] = []
+        for _ in 0..<10 { standing.append(try await tunnel(first, origin)) }
+        var silent: [Peer] = []
+        for index in 0..<4 {
+            silent.append(try await Peer.connect(to: index.isMultiple(of: 2) ? first.http : second.socks5))
+        }
+        while await first.sessionCount < 12 { await Task.yield() }
+        while await second.sessionCount < 2 { await Task.yield() }
+        for port in [first.http, first.socks5, second.mixed] {
+            let one = try await Peer.connect(to: port)
+            #expect(try await one.receiveAll() == ([], .reset))
+        }
+        // From elsewhere it is another client.
+        let other = try await Peer.connect(to: first.socks5, from: 0x7f00_0002)
+        try await other.send([5, 1, 0])
+        #expect(try await other.receive(2) == [5, 0])
+        silent.removeLast()
+        while await second.sessionCount > 1 { await Task.yield() }
+        _ = try await tunnel(first, origin)
+        withExtendedLifetime((standing, silent)) {}
+    }
+
+    @Test func `A client over its limit costs no derivation of a password, and is not told that it is wrong`()
+        async throws
+    {
+        let gateway = try Gateway(
+            authentication: .required, users: alice, quotas: [Limit(subject: .eachClient, sessions: 1)])
+        let first = try await Peer.connect(to: gateway.http)
+        while await gateway.sessionCount < 1 { await Task.yield() }
+        let client = try await Peer.connect(to: gateway.socks5)
+        try await client.send([5, 1, 2] + login)
+        #expect(try await client.receiveAll() == ([5, 2], .fin))
+        let browser = try await Peer.connect(to: gateway.http)
+        try await browser.send(connectRequest("127.0.0.1:1", basic))
+        #expect(try await browser.receiveHead().hasPrefix("HTTP/1.1 429 "))
+        withExtendedLifetime(first) {}
+    }
+
     @Test func `A user's sessions count from the login, wherever the user logs in`() async throws {
         let gateway = try Gateway(
             authentication: .required, users: alice, quotas: [Limit(subject: .user("alice"), sessions: 2)])

@@ -76,7 +76,7 @@ private let alice = User(name: "alice", passwordHash: Password.hash(Array("se:cr
     }
 
     @Test func `23 Whom the listener does not serve, it does not tell`() async throws {
-        let gateway = try Gateway(clients: [Network("192.0.2.0/24")!])
+        let gateway = try Gateway(clients: [Network("192.0.3.0/24")!])
         let client = try await Peer.connect(to: gateway.http)
         try await client.send("GET /proxy.pac HTTP/1.1\r\nHost: gateway\r\n\r\n")
         let (head, body) = try await client.receiveAnswer()

@@ -249,21 +249,21 @@ import class TestNetwork.Namespace
     func `33 An address of the box's own is refused though the policy does not know it yet`() async throws {
         let network = try Namespace()
         try network.run("ip", "link", "set", "lo", "up")
-        try network.run("ip", "addr", "add", "192.0.2.7/32", "dev", "lo")
-        let service = try network.enter { try ListeningSocket.tcp(.v4(0xc000_0207, port: 0)) }
+        try network.run("ip", "addr", "add", "192.0.3.7/32", "dev", "lo")
+        let service = try network.enter { try ListeningSocket.tcp(.v4(0xc000_0307, port: 0)) }
         let port = try ListeningSocket.address(of: service).port
         let gateway = try Gateway(network: network)
         let client = try await gateway.greeted()
-        try await client.send(connect(0xc000_0207, port))
+        try await client.send(connect(0xc000_0307, port))
         #expect(try await client.receiveAll().bytes == failure(2))
         let browser = try await Peer.connect(to: gateway.http)
-        try await browser.send(connectRequest("192.0.2.7:\(port)"))
+        try await browser.send(connectRequest("192.0.3.7:\(port)"))
         #expect(try await browser.receiveAnswer().body.contains("it is an address of this gateway"))
         // An operator may want it all the same.
         let open = try Gateway(
-            rules: [Rule(id: 1, action: .allow, destination: Network("192.0.2.7/32")!)], network: network)
+            rules: [Rule(id: 1, action: .allow, destination: Network("192.0.3.7/32")!)], network: network)
         let welcome = try await open.greeted()
-        try await welcome.send(connect(0xc000_0207, port))
+        try await welcome.send(connect(0xc000_0307, port))
         #expect(try await welcome.receive(2) == [5, 0])
     }
 

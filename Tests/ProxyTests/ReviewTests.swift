@@ -27,7 +27,7 @@ import Testing
             policy.users.append(User(name: "carol", passwordHash: hash("c")))
         },
         Change("a rule about somewhere else", ends: []) { policy, _ in
-            policy.rules.append(Rule(id: 0, action: .deny, destination: Network("192.0.2.0/24")!))
+            policy.rules.append(Rule(id: 0, action: .deny, destination: Network("192.0.3.0/24")!))
         },
         Change("a default that no session needs", ends: []) { policy, _ in policy.defaultAction = .deny },
         Change("alice is removed", ends: ["alice", "named"]) { policy, _ in

@@ -102,7 +102,7 @@ private let success: [UInt8] = [5, 0, 0, 1, 127, 0, 0, 1]
         let peer = try await Peer.connect(to: try await bind(client))
         _ = try await client.receive(10)
         gateway.change { policy in
-            policy.rules.append(Rule(id: 2, action: .deny, destination: Network("192.0.2.0/24")!))
+            policy.rules.append(Rule(id: 2, action: .deny, destination: Network("192.0.3.0/24")!))
         }
         await gateway.relay.review()
         try await peer.send("data")

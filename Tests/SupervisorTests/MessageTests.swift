@@ -14,7 +14,8 @@ struct MessageTests {
     func orders() throws {
         let user = UnixUser(name: "nobody", uid: 65534, gid: 65534)
         let verbs: [Order.Verb] = [
-            .begin(Beginning(user: user, logLevel: "info")), .begin(Beginning(user: nil, logLevel: "debug")),
+            .begin(Beginning(user: user, logLevel: "info", memory: 1 << 30)),
+            .begin(Beginning(user: nil, logLevel: "debug", memory: 1)),
             .offer(Self.listener.endpoint), .stage, .commit, .abort, .drain(milliseconds: 5000), .report,
         ]
         for (serial, verb) in verbs.enumerated() {

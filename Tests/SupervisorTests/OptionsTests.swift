@@ -24,7 +24,8 @@ struct OptionsTests {
     @Test("A value may follow after a space or an equals sign")
     func values() throws {
         let options = try options(
-            "--state", "/a", "--socket=/b=c", "--firewall", "off", "--user=eve", "--log-level", "debug")
+            "--state", "/a", "--socket=/b=c", "--firewall", "off", "--user=eve", "--log-level", "debug", "--memory=2G")
+        #expect(options.memory == 2 << 30)
         #expect(options.state == "/a")
         #expect(options.socket == "/b=c")
         #expect(options.firewall == .off)
@@ -36,6 +37,7 @@ struct OptionsTests {
         "What it cannot make sense of is refused, and named",
         arguments: [
             (["--firewall", "maybe"], "maybe"), (["--state"], "--state"), (["--log-level=loud"], "loud"),
+            (["--memory", "63M"], "63M"), (["--memory=1T"], "1T"), (["--memory", "-1G"], "-1G"),
             (["--frobnicate"], "--frobnicate"), (["extra"], "extra"), ([""], "unknown"),
             // Took the next option for the value once.
             (["--state=", "--socket", "/b"], "--state="),

@@ -47,7 +47,7 @@ package final class DatagramPeer: Sendable {
         return peer
     }
 
-    /// The next datagram and where it is from, as `203.0.113.10:80`; nil if none has come within `limit`.
+    /// The next datagram and where it is from, as `203.0.112.10:80`; nil if none has come within `limit`.
     package func receive(within limit: Duration = .seconds(10)) throws -> (bytes: [UInt8], from: String)? {
         let microseconds = limit.components.seconds * 1_000_000 + limit.components.attoseconds / 1_000_000_000_000
         var time = timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000))

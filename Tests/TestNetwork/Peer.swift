@@ -111,7 +111,7 @@ package final class Peer: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
-    /// The far end as `203.0.113.10:80`, the near one likewise.
+    /// The far end as `203.0.112.10:80`, the near one likewise.
     package var farEnd: String { name(getpeername) }
     package var nearEnd: String { name(getsockname) }
 

@@ -10,9 +10,9 @@ struct PasswordTests {
         try terminal.wait(for: "Password for alice: ")
         #expect(!terminal.echoes)
         // A slip of the finger: the whole character goes, not one byte of it.
-        terminal.type("secretü\u{7f}\r")
+        terminal.type("topsecretü\u{7f}\r")
         try terminal.wait(for: "The same again: ")
-        terminal.type("secret\r")
+        terminal.type("topsecret\r")
         #expect(terminal.end() == 0, "\(terminal.screen)")
         #expect(terminal.screen.contains("+ user alice"))
         #expect(!terminal.screen.contains("secret"))
@@ -26,7 +26,7 @@ struct PasswordTests {
         let home = try Home()
         let terminal = try Terminal([Home.ctl, "user", "add", "alice"], environment: ["GATEHOUSE_SOCKET": home.socket])
         try terminal.wait(for: "Password for alice: ")
-        terminal.type("secret\r")
+        terminal.type("topsecret\r")
         try terminal.wait(for: "The same again: ")
         terminal.type(keys)
         #expect(terminal.end() == 1, "\(terminal.screen)")
@@ -37,7 +37,7 @@ struct PasswordTests {
     @Test("Is not asked for in vain")
     func vain() throws {
         let home = try Home()
-        #expect(try home.ctl("user", "add", "alice", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("user", "add", "alice", "--password-stdin", input: "secret of 8 characters\n").status == 0)
         let again = try home.ctl("user", "add", "alice")
         #expect(again.status == 1 && again.errors.contains("user passwd alice"), "\(again)")
         let nobody = try home.ctl("user", "passwd", "bob")
@@ -47,12 +47,14 @@ struct PasswordTests {
     @Test(
         "From standard input it has one line of 1 to 255 bytes",
         arguments: [
-            ("", "empty"), ("\n", "empty"), ("a\nb\n", "second line"), (String(repeating: "x", count: 256), "255"),
+            ("", "empty"), ("\n", "empty"), ("sécret7\n", "7 characters, and 8 are the least"), ("x\n", "`--weak`"),
+            ("a\nb\n", "second line"), (String(repeating: "x", count: 256), "255"),
         ])
     func standardInput(input: String, reason: String) throws {
         let home = try Home()
         let outcome = try home.ctl("user", "add", "alice", "--password-stdin", input: input)
         #expect(outcome.status == 1 && outcome.errors.contains(reason), "\(outcome)")
         #expect(try home.ctl("user", "add", "alice", "--password-stdin", input: "with a blank\r\n").status == 0)
+        #expect(try home.ctl("user", "passwd", "alice", "--password-stdin", "--weak", input: "x\n").status == 0)
     }
 }

@@ -188,7 +188,7 @@ struct VerbTests {
         let again = try run(nobody + [Home.ctl, "--socket", home.socket, "user", "list"], environment: [:])
         #expect(again.errors.contains("`sudo adduser nobody users`, and log in again"), "\(again)")
         // The status is for everybody, and tells them no name that an operator has given.
-        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret of 8 characters\n").status == 0)
         #expect(try home.ctl("limit", "set", "user", "kid", "--sessions", "5").errors.contains("limit for user kid"))
         #expect(try home.ctl("status").output.contains("kid"))
         let look = try run(nobody + [Home.ctl, "--socket", home.socket, "status"], environment: [:])
@@ -254,7 +254,7 @@ struct VerbTests {
     @Test("Rules by all that there is, their default, and what is refused")
     func rules() throws {
         let home = try Home()
-        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret of 8 characters\n").status == 0)
         let added = try home.ctl(
             "rule", "add", "deny", "--user", "kid", "--domain", "Example.COM.", "--port", "443", "--from", "10.0.0.0/8")
         #expect(
@@ -280,10 +280,26 @@ struct VerbTests {
     @Test("Limits are set, shown and removed")
     func limits() throws {
         let home = try Home()
-        #expect(try home.ctl("limit", "list").output.hasPrefix("No limit"))
+        // Shown before anybody has set one, with each of its bounds, and changed or switched off like any other.
+        let standard = try home.ctl("limit", "list").output
+        #expect(standard.contains("client (default)"), "\(standard)")
+        for bound in [4096, 500, 512, 64] { #expect(standard.contains(" \(bound)"), "\(standard)") }
+        let none = try home.ctl("limit", "remove", "client")
+        #expect(none.errors.contains("--handshakes none --lookups none` switches it off"), "\(none)")
+        let off = try home.ctl(
+            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
+            "none")
+        #expect(off.output.hasPrefix("+ limit client: no bound\n"), "\(off)")
+        #expect(try !home.ctl("limit", "list").output.contains("default"))
+        #expect(try home.ctl("limit", "remove", "client").output.hasPrefix("- limit client: no bound\n"))
         let each = try home.ctl("limit", "set", "client", "--sessions", "500", "--rate", "50/s")
-        #expect(each.output.hasPrefix("+ limit client: 500 sessions, 50 new sessions per second\n"), "\(each)")
-        let some = try home.ctl("limit", "set", "client 10.0.0.0/8", "--bandwidth", "1M")
+        let rest = ", 512 handshakes, 64 lookups\n"
+        #expect(each.output.hasPrefix("+ limit client: 500 sessions, 50 new sessions per second\(rest)"), "\(each)")
+        let fewer = try home.ctl("limit", "set", "client", "--handshakes", "none", "--lookups", "none")
+        #expect(fewer.output.contains("+ limit client: 500 sessions, 50 new sessions per second\n"), "\(fewer)")
+        let some = try home.ctl(
+            "limit", "set", "client 10.0.0.0/8", "--bandwidth", "1M", "--sessions", "none", "--rate", "none",
+            "--handshakes", "none", "--lookups", "none")
         #expect(some.output.hasPrefix("+ limit client 10.0.0.0/8: 1000000 bytes per second\n"), "\(some)")
         #expect(try home.ctl("limit", "list").output.contains("client 10.0.0.0/8       any             any"))
         let gone = try home.ctl("limit", "remove", "client", "10.0.0.0/8")
@@ -300,15 +316,17 @@ struct VerbTests {
         let less = try home.ctl("limit", "set", "client", "--sessions", "none", "--rate", "none")
         #expect(less.output.contains("+ limit client: 2000000 bytes per second\n"), "\(less)")
         let last = try home.ctl("limit", "set", "client", "--bandwidth", "none")
-        #expect(last.errors.contains("`gatehousectl limit remove client` takes one away"), "\(last)")
+        #expect(last.output.contains("+ limit client: no bound\n"), "\(last)")
         #expect(try home.ctl("revision", "list").output.contains("limit set client: sessions none, rate none"))
+        let wrong = try home.ctl("limit", "set", "user", "--handshakes", "5")
+        #expect(wrong.errors.contains("handshakes and lookups are a client's"), "\(wrong)")
     }
 
     @Test("A listener is changed, and what is not named stays")
     func changedListener() throws {
         let home = try Home()
         let endpoint = "127.0.0.1:\(try freePort())"
-        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret\n").status == 0)
+        #expect(try home.ctl("user", "add", "kid", "--password-stdin", input: "secret of 8 characters\n").status == 0)
         #expect(try home.ctl("listener", "add", "socks5", endpoint, "--from", "127.0.0.0/8", "--socks4").status == 0)
         let refused = try home.ctl("listener", "set", endpoint, "--auth", "required")
         #expect(refused.status == 1 && refused.errors.contains("SOCKS4 knows no password"), "\(refused)")

@@ -6,12 +6,19 @@ enum LimitCalls {
 }
 
 package struct ListLimits: Call {
-    package static let documentation = "The limits that there are."
+    package static let documentation = """
+        The limits that there are.
+        standard: what holds for each client beside them; null: the limit for client takes its place.
+        """
 
     package struct Reply: Codable, Hashable, Sendable {
         package var limits: [Limit]
+        package var standard: Limit?
 
-        package init(limits: [Limit]) { self.limits = limits }
+        package init(limits: [Limit]) {
+            self.limits = limits
+            standard = limits.contains { $0.subject == .eachClient } ? nil : .standard
+        }
     }
 
     package init() {}
@@ -21,19 +28,27 @@ package struct SetLimit: Call {
     package typealias Reply = Applied
     package static let documentation = """
         Limits somebody, or changes the limit that there is for the same subject: what is null stays as it is.
-        sessions, rate, bandwidth: as in Limit; 0: not limited any more.
+        A new limit for clients begins with the standard one's bounds.
+        sessions, rate, bandwidth, handshakes, lookups: as in Limit; 0: not limited any more.
         """
 
     package var subject: Limit.Subject
     package var sessions: Int?
     package var rate: Int?
     package var bandwidth: Int?
+    package var handshakes: Int?
+    package var lookups: Int?
 
-    package init(subject: Limit.Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil) {
+    package init(
+        subject: Limit.Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil, handshakes: Int? = nil,
+        lookups: Int? = nil
+    ) {
         self.subject = subject
         self.sessions = sessions
         self.rate = rate
         self.bandwidth = bandwidth
+        self.handshakes = handshakes
+        self.lookups = lookups
     }
 
     /// What changes, as text for the history: `rate 50, sessions none`.
@@ -48,12 +63,16 @@ package struct SetLimit: Call {
         if let sessions { limit.sessions = sessions == 0 ? nil : sessions }
         if let rate { limit.rate = rate == 0 ? nil : rate }
         if let bandwidth { limit.bandwidth = bandwidth == 0 ? nil : bandwidth }
+        if let handshakes { limit.handshakes = handshakes == 0 ? nil : handshakes }
+        if let lookups { limit.lookups = lookups == 0 ? nil : lookups }
     }
 }
 
 package struct RemoveLimit: Call {
     package typealias Reply = Applied
-    package static let documentation = "Takes a limit away, by whom it is for."
+    package static let documentation = """
+        Takes a limit away, by whom it is for. Without the one for client the standard limit holds.
+        """
 
     package var subject: Limit.Subject
 

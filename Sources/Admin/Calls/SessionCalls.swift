@@ -3,7 +3,9 @@ package import Policy
 
 /// The calls about sessions: what goes on at present, beside what the policy says.
 enum SessionCalls {
-    static let all: [any Call.Type] = [ListSessions.self, EndSessions.self]
+    static let all: [any Call.Type] = [
+        ListSessions.self, EndSessions.self, ListSessionLog.self, SetSessionLogging.self,
+    ]
 }
 
 package struct ListSessions: Call {
@@ -52,6 +54,49 @@ package struct ListSessions: Call {
         self.rates = rates
         self.endedAfter = endedAfter
     }
+}
+
+package struct ListSessionLog: Call {
+    package static let documentation = """
+        What came of what clients wanted, as far back as the proxies remember; oldest first.
+        denied: whether only what came to nothing is told; null: no.
+        client: only what clients in this network wanted, ADDRESS or ADDRESS/PREFIX.
+        limit: how many at most, the latest; null: 100.
+        logging: whether it is told in the daemon's log as well.
+        """
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var entries: [SessionLogEntry]
+        package var logging: SessionLogging
+
+        package init(entries: [SessionLogEntry], logging: SessionLogging) {
+            self.entries = entries
+            self.logging = logging
+        }
+    }
+
+    package var denied: Bool?
+    package var client: Network?
+    package var limit: Int?
+
+    package init(denied: Bool? = nil, client: Network? = nil, limit: Int? = nil) {
+        self.denied = denied
+        self.client = client
+        self.limit = limit
+    }
+
+    package var query: SessionLogQuery {
+        SessionLogQuery(client: client, leavesOutAllowed: denied ?? false, limit: min(max(limit ?? 100, 0), 100_000))
+    }
+}
+
+package struct SetSessionLogging: Call {
+    package typealias Reply = Applied
+    package static let documentation = "Says whether what comes of sessions is told in the daemon's log."
+
+    package var logging: SessionLogging
+
+    package init(logging: SessionLogging) { self.logging = logging }
 }
 
 package struct EndSessions: Call {

@@ -23,27 +23,37 @@ package struct ListUsers: Call {
 
 package struct AddUser: Call {
     package typealias Reply = Applied
-    package static let documentation = "The password is stored as a salted hash."
+    package static let documentation = """
+        The password is stored as a salted hash.
+        weak: whether a password of less than 8 characters will do; null: no.
+        """
 
     package var name: String
     package var password: String
+    package var weak: Bool?
 
-    package init(name: String, password: String) {
+    package init(name: String, password: String, weak: Bool? = nil) {
         self.name = name
         self.password = password
+        self.weak = weak
     }
 }
 
 package struct SetPassword: Call {
     package typealias Reply = Applied
-    package static let documentation = "Gives a user another password. Sessions that were opened with the old one end."
+    package static let documentation = """
+        Gives a user another password. Sessions that were opened with the old one end.
+        weak: whether a password of less than 8 characters will do; null: no.
+        """
 
     package var name: String
     package var password: String
+    package var weak: Bool?
 
-    package init(name: String, password: String) {
+    package init(name: String, password: String, weak: Bool? = nil) {
         self.name = name
         self.password = password
+        self.weak = weak
     }
 }
 

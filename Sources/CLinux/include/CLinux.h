@@ -46,6 +46,10 @@ int linux_epoll_delete(int epoll, int fd);
 /// At most 256 events; EINTR is answered as 0 events.
 int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_ms);
 int linux_eventfd(void);
+/// malloc_trim(3): gives the free pages of every arena back.
+void linux_trim_memory(void);
+/// Bytes that are free in all arenas, whether or not the machine has them back (mallinfo(3)).
+size_t linux_free_memory(void);
 
 // --- sockets -------------------------------------------------------------------------------------------------------
 /// socket(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.

@@ -19,6 +19,17 @@ extension Relay {
     func route(
         to host: Host, port: UInt16, for session: Session, isWhole: Bool = false, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
+        do throws(DialFailure) {
+            return try await find(host, port: port, for: session, isWhole: isWhole, on: reactor)
+        } catch {
+            session.note(.refused(error), host, port: port)
+            throw error
+        }
+    }
+
+    private func find(
+        _ host: Host, port: UInt16, for session: Session, isWhole: Bool, on reactor: Reactor
+    ) async throws(DialFailure) -> Route {
         if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
         let client = session.identity
@@ -63,6 +74,7 @@ extension Relay {
                 to: route.candidates, followedBy: late(route, for: session.identity, on: reactor),
                 timeout: route.timeout, for: client, on: reactor)
         } catch {
+            session.note(.refused(.unreachable(error.errno)), route.host, port: route.port)
             throw .unreachable(error.errno)
         }
         try join(session, to: origin, by: route, as: activity)
@@ -81,10 +93,15 @@ extension Relay {
         // An address that the box got a moment ago is known to the kernel before the policy's surroundings have it. A connection to
         // oneself has one address at both ends.
         let isOwn = !address.isLoopback && (try? origin.socket.localAddress)?.address == address
-        guard now !== route.access || isOwn else { return }
-        let verdict = now.verdict(
-            on: address, of: route.host, port: route.port, for: session.identity, isOwn: isOwn)
-        if case .deny(let reason) = verdict { throw .notAllowed(route.host, reason) }
+        if now !== route.access || isOwn {
+            let verdict = now.verdict(
+                on: address, of: route.host, port: route.port, for: session.identity, isOwn: isOwn)
+            if case .deny(let reason) = verdict {
+                session.note(.refused(.notAllowed(route.host, reason)), route.host, port: route.port)
+                throw .notAllowed(route.host, reason)
+            }
+        }
+        session.note(.allowed, route.host, port: route.port)
     }
 
     /// The candidates of the family that has not been answered yet; nil: both have been.
@@ -103,7 +120,10 @@ extension Relay {
         on name: String, for client: Access.Client, on reactor: Reactor
     ) async throws(DialFailure) -> Resolver.Answer {
         do {
-            return try await resolver(on: reactor).addresses(of: name, for: client.address)
+            let limits = limitTable
+            return try await resolver(on: reactor).addresses(
+                of: name, for: limits.client(at: client.address).key,
+                atMost: limits.limit(forClient: client.address).lookups)
         } catch {
             throw .unresolved(error)
         }

@@ -11,6 +11,14 @@ enum HTTPAnswers {
         return answer
     }
 
+    /// A login that was not looked at.
+    static func busy(_ cause: LoginVerdict.Cause, for head: HTTPRequestHead) -> OwnResponse {
+        var answer = OwnResponse(cause.status, reason: "\(cause); try again in a few seconds")
+        answer.retryAfter = 3
+        answer.omitsBody = head.isMethod("HEAD")
+        return answer
+    }
+
     /// `OPTIONS *` asks the proxy itself what it can do (RFC 9110 §9.3.7); for any other method the target means nothing.
     static func toAsterisk(_ head: HTTPRequestHead) -> OwnResponse {
         guard head.isMethod("OPTIONS") else {

@@ -79,7 +79,11 @@ struct HTTPConversation {
             switch error {
             case .lost(HeadBudget.isUsedUp, _):
                 throw .answer(.serviceUnavailable, "\(relay.heads.description)\nTry again in a moment.")
-            case .malformed(let mistake): throw .answer(mistake.status, mistake.reason)
+            case .malformed(let mistake):
+                if let stranger = Stranger(firstByte: client.inbox.unread.first), stranger != .http {
+                    throw relay.farewell(to: stranger, client, of: session)
+                }
+                throw .answer(mistake.status, mistake.reason)
             case .lost(.timedOut?, hasBegun: true):
                 throw .answer(.requestTimeout, "the request took too long to arrive")
             case .lost: throw .silent
@@ -177,15 +181,19 @@ struct HTTPConversation {
 
     private func isAuthorized(_ head: HTTPRequestHead) async throws(Farewell) -> Bool {
         guard session.needsPassword else { return true }
+        if let refusal = session.clientRefusal {
+            let failure = DialFailure.overLimit(refusal)
+            session.note(.refused(failure))
+            throw .answer(failure.status, "\(head.target): \(failure)\n\(failure.advice)")
+        }
         let given = head.fields.values(of: "proxy-authorization")
         guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
-        if let account = await relay.credentials.accept(login, on: session.listener) {
-            session.logIn(account, relay.limitTable)
-            return true
+        switch await relay.logIn(login, session) {
+        case .right: return true
+        case .wrong: return false
+        case .busy(let cause): throw .words(HTTPAnswers.busy(cause, for: head).encode())
         }
-        relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
-        return false
     }
 
     private func challenge(_ head: HTTPRequestHead, isLast: Bool) async throws(Farewell) {

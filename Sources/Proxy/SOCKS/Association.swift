@@ -179,7 +179,8 @@ final class Association {
     ) {
         let destination = PackedEndpoint(Endpoint(address: address, port: port))
         if flows.use(destination)?.host != host {
-            guard access.verdict(on: address, of: host, port: port, for: session.identity) == .allow else {
+            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: session.identity) {
+                session.note(.refused(.notAllowed(host, reason)), host, port: port)
                 losses.notAllowed += 1
                 return
             }

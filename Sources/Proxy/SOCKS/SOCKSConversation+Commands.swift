@@ -12,7 +12,7 @@ extension SOCKSConversation {
     ///
     /// Where the client says it will send from is not looked at: real ones name the target, or nothing.
     func associate(on reactor: Reactor) async throws(Farewell) -> DatagramSocket {
-        guard session.refusal == nil else { throw .failure(.notAllowed, in: .version5) }
+        try checkLimits(in: .version5)
         let socks = session.listener.socks
         let (datagrams, bound): (DatagramSocket, Endpoint)
         do throws(Errno) {
@@ -28,7 +28,14 @@ extension SOCKSConversation {
         }
         let told = socks.advertisedAddress.map { Endpoint(address: $0, port: bound.port) } ?? bound
         try await send(SOCKSDialect.version5.success(told))
+        session.note(.allowed)
         return datagrams
+    }
+
+    private func checkLimits(in dialect: SOCKSDialect) throws(Farewell) {
+        guard let refusal = session.refusal else { return }
+        session.note(.refused(.overLimit(refusal)))
+        throw .failure(.notAllowed, in: dialect)
     }
 
     /// BIND (RFC 1928 §4): waits for the one connection that the client expects. Two replies: where it is awaited, and from
@@ -39,7 +46,7 @@ extension SOCKSConversation {
     func bind(
         _ request: SOCKSRequest, in dialect: SOCKSDialect, on reactor: Reactor
     ) async throws(Farewell) -> Connection {
-        guard session.refusal == nil else { throw .failure(.notAllowed, in: dialect) }
+        try checkLimits(in: dialect)
         guard let host = Host(request.address) else { throw .failure(.generalFailure, in: dialect) }
         let expected = try await peers(host, port: request.port, in: dialect, on: reactor)
         // The first address of a name may be of a family that this machine has no route for.
@@ -65,6 +72,7 @@ extension SOCKSConversation {
         let peer = origin.peer.address.unmapped
         session.didConnect(expected == nil ? .address(peer) : host, to: origin.peer, port: request.port)
         session.own(origin.socket)
+        session.note(.allowed, expected == nil ? .address(peer) : host, port: request.port)
         try await send(dialect.success(origin.peer))
         return origin
     }

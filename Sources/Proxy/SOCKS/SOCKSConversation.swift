@@ -37,17 +37,29 @@ struct SOCKSConversation {
     private func authenticate() async throws(Farewell) {
         let greeting = try await next(SOCKS5Greeting.parse)
         guard session.needsPassword else {
-            guard greeting.offersNone else { throw .words(SOCKS5Method.noneAcceptable.reply) }
-            return try await send(SOCKS5Method.none.reply)
+            if greeting.offersNone { return try await send(SOCKS5Method.none.reply) }
+            return try await acceptAnyLogin(greeting)
         }
         guard greeting.offersPassword else { throw .words(SOCKS5Method.noneAcceptable.reply) }
         try await send(SOCKS5Method.password.reply)
         let login = try await next(SOCKS5Login.parse)
-        guard let account = await relay.credentials.accept(login, on: session.listener) else {
-            relay.logger.debug("login refused", metadata: ["user": "\(login.printableName)"])
-            throw .words(SOCKS5Login.refused)
+        // RFC 1929 knows one refusal, and programs take it for a wrong password: where the password was not looked at, nothing is said.
+        if let refusal = session.clientRefusal {
+            session.note(.refused(.overLimit(refusal)), claim: login.printableName)
+            throw .silent
         }
-        session.logIn(account, relay.limitTable)
+        switch await relay.logIn(login, session) {
+        case .right: try await send(SOCKS5Login.accepted)
+        case .wrong: throw .words(SOCKS5Login.refused)
+        case .busy: throw .silent
+        }
+    }
+
+    /// Some programs offer nothing but a password, and say one that was never set. Where none is asked for, any will do.
+    private func acceptAnyLogin(_ greeting: SOCKS5Greeting) async throws(Farewell) {
+        guard greeting.offersPassword else { throw .words(SOCKS5Method.noneAcceptable.reply) }
+        try await send(SOCKS5Method.password.reply)
+        _ = try await next(SOCKS5Login.parse)
         try await send(SOCKS5Login.accepted)
     }
 
@@ -94,6 +106,9 @@ struct SOCKSConversation {
             return try await client.message(parse)
         } catch {
             guard case .malformed(let mistake) = error else { throw .silent }
+            if case .unknownVersion(let byte) = mistake, let stranger = Stranger(firstByte: byte) {
+                throw relay.farewell(to: stranger, client, of: session)
+            }
             throw .words(mistake.answer)
         }
     }

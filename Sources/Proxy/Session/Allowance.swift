@@ -4,14 +4,15 @@ import Reactor
 
 /// A limit that was reached when a session came or when its user logged in: it gets no connection.
 enum LimitRefusal: Error {
-    case clientSessions, clientRate, userSessions, userRate
+    case clientHandshakes, clientSessions, clientRate, userSessions, userRate
 
-    fileprivate var isUsers: Bool { self == .userSessions || self == .userRate }
+    var isUsers: Bool { self == .userSessions || self == .userRate }
 }
 
 extension LimitRefusal: CustomStringConvertible {
     var description: String {
         switch self {
+        case .clientHandshakes: "this client has begun as many sessions as it may without asking for anything"
         case .clientSessions: "this client has as many sessions as it may have; close some"
         case .clientRate: "this client begins more sessions than it may; slow down"
         case .userSessions: "this user has as many sessions as they may have; close some"
@@ -22,17 +23,31 @@ extension LimitRefusal: CustomStringConvertible {
 
 /// What a session takes up of its client's and its user's limits, over all processes.
 struct Allowance {
-    /// The places in the ledger where the session is counted; nil where no limit holds.
-    fileprivate var client: Ledger.Place?
+    /// What is counted of a session for a client, or for the network that the client is in. Places are in the ledger; nil where no limit
+    /// holds.
+    fileprivate struct Share {
+        var session: Ledger.Place?
+        /// Until the client has said what it wants.
+        var handshake: Ledger.Place?
+    }
+
+    fileprivate var client = Share()
+    fileprivate var neighbourhood = Share()
     fileprivate var user: Ledger.Place?
     private(set) var refusal: LimitRefusal?
 
-    var isCounted: Bool { client != nil || user != nil }
-
     /// Counts the session for its client.
-    mutating func enter(_ address: IPAddress, _ limit: Limit?, in ledger: Ledger) {
-        guard let limit else { return }
-        admit(ledger.subject(ofClient: address), limit, (.clientSessions, .clientRate), in: ledger, \.client)
+    mutating func enter(_ client: LimitTable.Client, _ limit: Limit, in ledger: Ledger) {
+        guard !limit.isEmpty else { return }
+        admit(ledger.subject(ofClient: client.key), limit, times: 1, in: ledger, \.client)
+        guard let network = client.neighbourhood, refusal == nil else { return }
+        admit(ledger.subject(ofNetwork: network), limit, times: LimitTable.neighbours, in: ledger, \.neighbourhood)
+    }
+
+    /// The client has said what it wants.
+    mutating func endHandshake(in ledger: Ledger) {
+        if let place = client.handshake.take() { ledger.endHandshake(place) }
+        if let place = neighbourhood.handshake.take() { ledger.endHandshake(place) }
     }
 
     /// Counts the session for its user, and no longer for the one before.
@@ -40,38 +55,58 @@ struct Allowance {
         leave(\.user, in: ledger)
         if refusal?.isUsers == true { refusal = nil }
         guard let limit else { return }
-        admit(ledger.subject(ofUser: name), limit, (.userSessions, .userRate), in: ledger, \.user)
+        switch ledger.admit(ledger.subject(ofUser: name), atMost: limit.sessions, rate: limit.rate) {
+        case .granted(let place): user = place
+        case .tooManySessions: refusal = refusal ?? .userSessions
+        case .tooFast: refusal = refusal ?? .userRate
+        case .uncounted: break
+        }
     }
 
     /// Other limits are in force. A session that stands is counted even beyond a limit: limits refuse new sessions only.
     mutating func change(
-        client: (address: IPAddress, limit: Limit?), user: (name: String, limit: Limit?)?, in ledger: Ledger
+        client: (client: LimitTable.Client, limit: Limit), user: (name: String, limit: Limit?)?, in ledger: Ledger
     ) {
-        follow(ledger.subject(ofClient: client.address), client.limit, in: ledger, \.client)
+        let limit = client.limit.isEmpty ? nil : client.limit
+        follow(ledger.subject(ofClient: client.client.key), limit, in: ledger, \.client.session)
+        if let network = client.client.neighbourhood {
+            follow(ledger.subject(ofNetwork: network), limit, in: ledger, \.neighbourhood.session)
+        }
         if let user { follow(ledger.subject(ofUser: user.name), user.limit, in: ledger, \.user) }
     }
 
     /// The session is over.
     mutating func leave(in ledger: Ledger) {
-        leave(\.client, in: ledger)
+        endHandshake(in: ledger)
+        leave(\.client.session, in: ledger)
+        leave(\.neighbourhood.session, in: ledger)
         leave(\.user, in: ledger)
     }
 
-    func throttle(client: Limit?, user: Limit?, in ledger: Ledger) -> Throttle? {
+    func throttle(client: Limit, user: Limit?, in ledger: Ledger) -> Throttle? {
         var parts: [(place: Ledger.Place, bytesPerSecond: Int)] = []
-        if let place = self.client, let bandwidth = client?.bandwidth { parts.append((place, bandwidth)) }
+        if let place = self.client.session, let bandwidth = client.bandwidth { parts.append((place, bandwidth)) }
         if let place = self.user, let bandwidth = user?.bandwidth { parts.append((place, bandwidth)) }
         return Throttle(parts, in: ledger)
     }
 
     private mutating func admit(
-        _ subject: Ledger.Subject, _ limit: Limit, _ refusals: (LimitRefusal, LimitRefusal), in ledger: Ledger,
-        _ place: WritableKeyPath<Allowance, Ledger.Place?>
+        _ subject: Ledger.Subject, _ limit: Limit, times factor: Int, in ledger: Ledger,
+        _ share: WritableKeyPath<Allowance, Share>
     ) {
-        switch ledger.admit(subject, atMost: limit.sessions, rate: limit.rate) {
-        case .granted(let granted): self[keyPath: place] = granted
-        case .tooManySessions: refusal = refusal ?? refusals.0
-        case .tooFast: refusal = refusal ?? refusals.1
+        if let most = limit.handshakes {
+            switch ledger.beginHandshake(subject, atMost: most * factor) {
+            case .granted(let place): self[keyPath: share].handshake = place
+            case .tooManySessions, .tooFast: refusal = .clientHandshakes
+            case .uncounted: break
+            }
+            guard refusal == nil else { return }
+        }
+        let (sessions, rate) = (limit.sessions.map { $0 * factor }, limit.rate.map { $0 * factor })
+        switch ledger.admit(subject, atMost: sessions, rate: rate) {
+        case .granted(let place): self[keyPath: share].session = place
+        case .tooManySessions: refusal = .clientSessions
+        case .tooFast: refusal = .clientRate
         case .uncounted: break
         }
     }
@@ -95,14 +130,18 @@ struct Allowance {
 }
 
 extension Ledger {
-    fileprivate func subject(ofClient address: IPAddress) -> Subject {
-        switch address {
-        case .v4(let bits): subject([4] + bytes(of: bits))
-        case .v6(let bits): subject([6] + bytes(of: bits))
-        }
-    }
+    fileprivate func subject(ofClient address: IPAddress) -> Subject { subject(4, address) }
+
+    fileprivate func subject(ofNetwork first: IPAddress) -> Subject { subject(64, first) }
 
     fileprivate func subject(ofUser name: String) -> Subject { subject([1] + Array(name.utf8)) }
+
+    private func subject(_ kind: UInt8, _ address: IPAddress) -> Subject {
+        switch address {
+        case .v4(let bits): subject([kind] + bytes(of: bits))
+        case .v6(let bits): subject([kind] + bytes(of: bits))
+        }
+    }
 
     private func bytes(of bits: some FixedWidthInteger) -> [UInt8] {
         withUnsafeBytes(of: bits.bigEndian) { Array($0) }

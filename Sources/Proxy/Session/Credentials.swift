@@ -1,3 +1,4 @@
+import Address
 import COpenSSL
 import Policy
 import Reactor
@@ -33,9 +34,34 @@ final class Credentials: Sendable {
 
     private let state = Mutex(State())
     private let key = Password.randomBytes(32)
-    /// One derivation at a time: a flood of wrong passwords takes one core and 16 MiB, and no more. Beyond the queue's
-    /// length logins are refused at once.
-    private let workers = Workers(count: 1, capacity: 64)
+    private let queue = Mutex(LoginQueue<Attempt>())
+    private let doorbell: Doorbell
+
+    /// A login that waits for its derivation.
+    private struct Attempt {
+        let login: Login
+        let digest: Digest
+        let client: IPAddress
+        let isPermitted: Bool
+        let continuation: UnsafeContinuation<LoginVerdict, Never>
+    }
+
+    /// How long a login waits for its turn, in nanoseconds: less than clients wait for an answer.
+    private static let patience: UInt64 = 8_000_000_000
+
+    /// Called for each wrong login with its name, where it came from, and how many from there were wrong lately.
+    private let onGuess: @Sendable (Login, IPAddress, Int) -> Void
+
+    init(onGuess: @escaping @Sendable (Login, IPAddress, Int) -> Void = { _, _, _ in }) {
+        self.onGuess = onGuess
+        do { doorbell = try Doorbell() } catch { fatalError("no thread for passwords: \(error)") }
+        // One derivation at a time: a flood of wrong passwords takes one core and 16 MiB, and no more.
+        POSIXThread.start(name: "passwords") { [weak self, doorbell] in
+            while let pause = self?.work() { doorbell.wait(atMost: pause) }
+        }
+    }
+
+    deinit { doorbell.ring() }
 
     /// A user whose name and password hash are the same as before keeps the account.
     func replaceUsers(_ users: [User]) {
@@ -43,7 +69,7 @@ final class Credentials: Sendable {
             let before = state.accounts
             state.accounts = Dictionary(
                 users.map { user in
-                    let name = Array(user.name.utf8)
+                    let name = user.name.normalizedUTF8
                     let hash = PasswordHash(user.passwordHash) ?? Password.unmatchable
                     let same = before[name].flatMap { $0.hash == hash ? $0 : nil }
                     return (name, same ?? Account(name: user.name, hash: hash))
@@ -55,25 +81,69 @@ final class Credentials: Sendable {
 
     /// Whether a login that was right still would be.
     func holds(_ account: Account) -> Bool {
-        state.withLock { $0.accounts[Array(account.name.utf8)] === account }
+        state.withLock { $0.accounts[account.name.normalizedUTF8] === account }
     }
 
-    /// - Parameter listener: where the client came to. A user whom the listener does not let in is refused like one whose password is
-    ///   wrong, and waits as long.
-    /// - Returns: whose login it is; nil if it is not right.
-    func accept(_ login: Login, on listener: Listener) async -> Account? {
+    /// - Parameters:
+    ///   - client: in whose turn the login is checked, unless it is known to be right.
+    ///   - listener: where the client came to. A user whom the listener does not let in is refused like one whose password is wrong,
+    ///     and waits as long.
+    func check(_ login: Login, from client: IPAddress, on listener: Listener) async -> LoginVerdict {
         let digest = digest(login)
-        let isPermitted = listener.permits(String(decoding: login.name, as: UTF8.self))
-        if isPermitted, let account = known(login, digest) { return account }
-        let account = try? await workers.run { [self] in derive(login, digest, isPermitted: isPermitted) }
+        let name = String(decoding: login.normalized.name, as: UTF8.self)
+        let isPermitted = listener.permits(name)
+        if isPermitted, let account = known(login, digest) { return .right(account) }
+        let verdict = await withUnsafeContinuation { continuation in
+            let attempt = Attempt(
+                login: login, digest: digest, client: client, isPermitted: isPermitted, continuation: continuation)
+            let deadline = MonotonicClock.nanoseconds + Self.patience
+            let refusal: LoginVerdict.Cause? = queue.withLock { queue in
+                do throws(LoginQueue<Attempt>.Refusal) {
+                    try queue.add(attempt, from: client, deadline: deadline)
+                    return nil
+                } catch {
+                    return LoginVerdict.Cause(error)
+                }
+            }
+            if let refusal { continuation.resume(returning: .busy(refusal)) } else { doorbell.ring() }
+        }
         // The password may have been changed meanwhile, and nobody knew yet that this session was to be ended for it.
-        guard let account, holds(account) else { return nil }
-        return account
+        if case .right(let account) = verdict, !holds(account) { return .wrong }
+        return verdict
+    }
+
+    /// Checks what there is to check, on the thread for it.
+    ///
+    /// - Returns: nanoseconds until there is more, should nobody ring before; the longest time there is: until somebody does.
+    private func work() -> UInt64 {
+        while true {
+            let now = MonotonicClock.nanoseconds
+            let (overdue, next) = queue.withLock { ($0.overdue(at: now), $0.next(at: now)) }
+            for (attempt, cause) in overdue {
+                attempt.continuation.resume(returning: .busy(LoginVerdict.Cause(cause)))
+            }
+            switch next {
+            case .empty: return .max
+            case .nothing(let time): return time - min(time, now)
+            case .attempt(let attempt): attempt.continuation.resume(returning: verdict(on: attempt))
+            }
+        }
+    }
+
+    private func verdict(on attempt: Attempt) -> LoginVerdict {
+        if let account = derive(attempt.login, attempt.digest, isPermitted: attempt.isPermitted) {
+            return .right(account)
+        }
+        let count = queue.withLock { $0.noteGuess(from: attempt.client, at: MonotonicClock.nanoseconds) }
+        onGuess(attempt.login, attempt.client, count)
+        return .wrong
     }
 
     private func known(_ login: Login, _ digest: Digest) -> Account? {
         state.withLock { state in
-            guard let hash = state.known[digest], let account = state.accounts[login.name] else { return nil }
+            guard let hash = state.known[digest], let account = state.accounts[login.normalized.name] else {
+                return nil
+            }
             return account.hash == hash ? account : nil
         }
     }
@@ -82,9 +152,11 @@ final class Credentials: Sendable {
         // Of a hundred connections that a client opens at once, only the first has to wait for a derivation of its own.
         if isPermitted, let account = known(login, digest) { return account }
         // scrypt's HMAC pads its key with zeros, so that "x" and "x" with a NUL are one password to it: none has a NUL.
-        let account = login.password.contains(0) ? nil : state.withLock { $0.accounts[login.name] }
-        guard Password.verify(login.password, against: account?.hash ?? Password.unmatchable), let account, isPermitted
-        else { return nil }
+        let account = login.password.contains(0) ? nil : state.withLock { $0.accounts[login.normalized.name] }
+        let hash = account?.hash ?? Password.unmatchable
+        // An unknown name costs as many derivations as a known one.
+        let isRight = login.spellings.reduce(false) { Password.verify($1, against: hash) || $0 }
+        guard isRight, let account, isPermitted else { return nil }
         state.withLock { state in
             if state.known.count >= Self.capacity, let victim = state.known.keys.first { state.known[victim] = nil }
             state.known[digest] = account.hash
@@ -94,6 +166,7 @@ final class Credentials: Sendable {
 
     private func digest(_ login: Login) -> Digest {
         // Unambiguous, since no password that is ever remembered has a NUL.
+        let login = login.normalized
         let message = login.name + [0] + login.password
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { output in
@@ -104,6 +177,12 @@ final class Credentials: Sendable {
             precondition(result != nil && length == 32, "HMAC-SHA256 failed")
         }
         return Digest(words: words)
+    }
+}
+
+extension LoginVerdict.Cause {
+    fileprivate init<Attempt>(_ refusal: LoginQueue<Attempt>.Refusal) {
+        self = refusal == .share ? .client : .everybody
     }
 }
 

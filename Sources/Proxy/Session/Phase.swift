@@ -30,6 +30,14 @@ enum Phase {
         }
     }
 
+    /// Whether the client has said what it wants, for the first time at least.
+    var isPastHandshake: Bool {
+        switch self {
+        case .request, .farewell: false
+        case .idle, .serving, .answer, .exchange: true
+        }
+    }
+
     /// Whether the client may be ended early in favour of new ones: nothing is done for it.
     var isExpendable: Bool {
         switch self {

@@ -9,7 +9,11 @@ extension Relay {
         let entrance = Session.Entrance(listener)
         return { [self] reactor, client in
             let session = Session(client, by: entrance, in: sessions[reactor.index])
-            if let table = limitTable { session.count(under: table) }
+            session.count(under: limitTable)
+            guard session.mayBegin else {
+                if let refusal = session.refusal { session.note(.refused(.overLimit(refusal))) }
+                return client.socket.resetOnClose()
+            }
             guard listener.admits(session.address) else { return await turnAway(client, of: session, on: reactor) }
             session.enter(.request)
             switch session.kind {
@@ -28,6 +32,7 @@ extension Relay {
     /// Tells a client from outside the listener's networks so, where that can be said before the client has said anything. Elsewhere not
     /// a word is said, as by a port that is shut.
     private func turnAway(_ client: Connection, of session: Session, on reactor: Reactor) async {
+        session.note(.fromElsewhere)
         guard session.listener.kind == .http else { return }
         let answer = OwnResponse(.forbidden, reason: "this proxy does not serve clients from your network")
         await session.close(client, with: .words(answer.encode()), on: reactor)

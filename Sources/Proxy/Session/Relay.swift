@@ -52,13 +52,14 @@ package final class Relay: Sendable {
     let limits: Limits
     let logger: Logger
     let credentials: Credentials
+    /// What holds back the log when clients come to the wrong port.
+    let mistakes = LogBound()
     let heads: HeadBudget
     /// By reactor.
     package let sessions: [Sessions]
+    private let journal: SessionJournal
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
-    /// Whether there is any limit, so that without one a session costs none of it.
-    private let hasLimits = Atomic<Bool>(false)
     private let currentPremises: Mutex<Premises>
     /// The certificate that https listeners show new clients; nil: there is none.
     let tls = Mutex<TLSServer?>(nil)
@@ -70,16 +71,20 @@ package final class Relay: Sendable {
     ///   - ledger: where limits are held, over all processes that have it.
     ///   - nameServers: who is asked for names until `use` names others.
     ///   - counters: where it is told that no name server answers; nil: nowhere.
+    ///   - onWrongLogins: told now and then, from any thread, while somebody seems to be guessing passwords.
     package init(
         reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: NameServers = NameServers([]),
-        counters: Counters? = nil, logger: Logger
+        counters: Counters? = nil, logger: Logger, onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         outboxes = reactors.map { _ in Outbox() }
-        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits) }
+        let journal = SessionJournal(logger: logger)
+        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal) }
+        self.journal = journal
         self.limits = limits
         self.logger = logger
-        credentials = Credentials()
+        let guesses = Guesses(logger: logger, tell: onWrongLogins)
+        credentials = Credentials { guesses.note(user: $0.printableName, from: $1, count: $2) }
         heads = HeadBudget(limit: limits.largeHeads)
         // Until a policy is applied, what no gateway reaches without a rule is shut.
         currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
@@ -90,7 +95,7 @@ package final class Relay: Sendable {
     package func apply(_ policy: Policy, in surroundings: Surroundings) {
         let next = Access(policy, surroundings: surroundings)
         currentAccess.withLock { $0 = next }
-        hasLimits.store(!next.limits.isEmpty, ordering: .relaxed)
+        journal.isOn.store(policy.sessionLogging == .journal, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
         credentials.replaceUsers(policy.users)
     }
@@ -113,8 +118,8 @@ package final class Relay: Sendable {
     /// What decides at present. A caller that asks more than once about one thing keeps the value meanwhile.
     var access: Access { currentAccess.withLock { $0 } }
 
-    /// The limits in force; nil: there is none.
-    var limitTable: LimitTable? { hasLimits.load(ordering: .relaxed) ? access.limits : nil }
+    /// The limits in force.
+    var limitTable: LimitTable { access.limits }
 
     /// What clients are told of the gateway at present, in the PAC file.
     var premises: Premises { currentPremises.withLock { $0 } }

@@ -60,6 +60,7 @@ final class Session: SessionOwner {
 
     /// From now on the session waits for what `phase` says, no longer than it says: both its ends.
     func enter(_ phase: Phase) {
+        if phase.isPastHandshake { allowance.endHandshake(in: sessions.ledger) }
         handle?.setDeadline(after: phase.limit(in: sessions.limits), isExpendable: phase.isExpendable)
     }
 
@@ -68,26 +69,33 @@ final class Session: SessionOwner {
     /// The limit that was reached when the session came, so that it gets no connection; nil: none.
     var refusal: LimitRefusal? { allowance.refusal }
 
+    /// As `refusal`, for its client alone, whoever its user may turn out to be.
+    var clientRefusal: LimitRefusal? { refusal.flatMap { $0.isUsers ? nil : $0 } }
+
+    /// Whether the session is worth beginning, before anything is read from the client or said to it. A session that is over a limit goes
+    /// on until the client asks for something, so that it can be told why; but not where that would cost a TLS handshake, or where
+    /// too many do so already.
+    var mayBegin: Bool { refusal != .clientHandshakes && (refusal == nil || kind != .https) }
+
     /// Counts the session for its client, before anything is read from it.
     func count(under limits: LimitTable) {
-        allowance.enter(address, limits.limit(forClient: address), in: sessions.ledger)
+        allowance.enter(limits.client(at: address), limits.limit(forClient: address), in: sessions.ledger)
         throttle(limits)
     }
 
-    /// The client has given the right password.
-    func logIn(_ account: Account, _ limits: LimitTable?) {
+    /// The client has given the right password: the session counts for its user as well.
+    func logIn(_ account: Account, _ limits: LimitTable) {
         guard account !== self.account else { return }
         self.account = account
-        guard let limits else { return }
         allowance.logIn(account.name, limits.limit(forUser: account.name), in: sessions.ledger)
         throttle(limits)
     }
 
     /// Other limits are in force.
     func change(to limits: LimitTable) {
-        guard !limits.isEmpty || allowance.isCounted else { return }
         allowance.change(
-            client: (address, limits.limit(forClient: address)), user: user.map { ($0, limits.limit(forUser: $0)) },
+            client: (limits.client(at: address), limits.limit(forClient: address)),
+            user: user.map { ($0, limits.limit(forUser: $0)) },
             in: sessions.ledger)
         throttle(limits)
     }
@@ -175,6 +183,16 @@ final class Session: SessionOwner {
     }
 
     var traffic: Traffic { handle?.traffic ?? Traffic() }
+
+    /// Notes what came of what the client wanted.
+    ///
+    /// - Parameters:
+    ///   - host: where it wanted to go; nil: it did not come to that.
+    ///   - claim: who the client said it was, if that was not right.
+    func note(_ outcome: SessionLog.Outcome, _ host: Host? = nil, port: UInt16 = 0, claim: String? = nil) {
+        let target = host.map { SessionLog.Target(host: $0, port: port) }
+        sessions.note(outcome, target, of: self, as: claim ?? user)
+    }
 
     func sessionEnded(_ traffic: Traffic) {
         handle = nil

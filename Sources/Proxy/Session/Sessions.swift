@@ -11,12 +11,14 @@ package actor Sessions {
     private nonisolated let reactor: Reactor
     /// Touched on the reactor's thread alone, where sessions end: to enter the actor would cost each two allocations.
     private nonisolated(unsafe) let journal = Journal()
+    /// Touched as `journal` is.
+    private nonisolated(unsafe) let log: SessionLog
 
     /// The sessions that ended last: short ones are over before anybody asks.
     private final class Journal {
         struct Entry {
-            let session: Session
-            let traffic: Traffic
+            /// As it ended. Not the session: one of a burst would keep the page that it is on from being given back.
+            let record: SessionRecord
             let time: UInt64
         }
 
@@ -54,16 +56,28 @@ package actor Sessions {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
 
-    init(on reactor: Reactor, ledger: Ledger, limits: Relay.Limits) {
+    init(on reactor: Reactor, ledger: Ledger, limits: Relay.Limits, journal: SessionJournal) {
         self.reactor = reactor
+        log = SessionLog(journal)
         self.ledger = ledger
         self.limits = limits
     }
 
     nonisolated func note(_ session: Session, ended traffic: Traffic) {
         reactor.checkThread()
-        journal.note(Journal.Entry(session: session, traffic: traffic, time: MonotonicClock.nanoseconds))
+        let now = MonotonicClock.nanoseconds
+        journal.note(Journal.Entry(record: session.record(traffic, at: now), time: now))
     }
+
+    /// Notes what came of what a session's client wanted.
+    nonisolated func note(
+        _ outcome: SessionLog.Outcome, _ target: SessionLog.Target?, of session: Session, as user: String?
+    ) {
+        reactor.checkThread()
+        log.note(outcome, target, of: session, as: user)
+    }
+
+    package func log(_ query: SessionLogQuery) -> SessionLogList { log.list(query) }
 
     package func list(_ query: SessionQuery) -> SessionList {
         let now = MonotonicClock.nanoseconds
@@ -86,7 +100,7 @@ package actor Sessions {
     private func ended(_ selection: SessionSelection, after start: Int, until end: Int) -> [SessionRecord] {
         journal.inOrder.lazy
             .filter { Int($0.time / 1000) > start && Int($0.time / 1000) <= end }
-            .map { $0.session.record($0.traffic, at: $0.time) }.filter(selection.contains)
+            .map(\.record).filter(selection.contains)
     }
 
     /// Ends the sessions that are meant.

@@ -16,6 +16,7 @@ extension Relay {
         guard let server = tls.withLock({ $0 }),
             let layer = server.layer(over: client.socket.descriptor, outbox: outboxes[reactor.index])
         else {
+            session.note(.noTLS("there is no certificate to show"))
             client.socket.resetOnClose()
             return false
         }
@@ -24,7 +25,9 @@ extension Relay {
             try await client.socket.shakeHands()
             return true
         } catch {
-            logger.debug("no TLS", metadata: ["why": "\(layer.complaint.isEmpty ? "\(error)" : layer.complaint)"])
+            let complaint = layer.complaint.isEmpty ? "\(error)" : layer.complaint
+            session.note(.noTLS(complaint))
+            logger.debug("no TLS", metadata: ["why": "\(complaint)"])
         }
         client.socket.removeLayer()
         let lastWords =

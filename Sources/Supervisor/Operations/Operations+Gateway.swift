@@ -112,6 +112,7 @@ extension Gateway {
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
         warnings += door.foreign
+        warnings += suspicions.warnings(at: .now)
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {

@@ -7,7 +7,7 @@ extension Operations {
         Method(SetLimit.self) { gateway, call, caller in
             let summary = "limit set \(call.subject): \(call.details)"
             return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
-                var limit = policy.limits.first { $0.subject == call.subject } ?? Limit(subject: call.subject)
+                var limit = policy.limits.first { $0.subject == call.subject } ?? .initial(for: call.subject)
                 call.change(&limit)
                 try policy.set(limit)
             }

@@ -14,6 +14,16 @@ extension Operations {
             let parts = try await gateway.askRelays { relay throws(Refusal) in try await relay.sessions(query) }
             return ListSessions.Reply(SessionList(merging: parts, for: query), time: now)
         },
+        Method(ListSessionLog.self) { gateway, call, _ in
+            let parts = try await gateway.askRelays { relay throws(Refusal) in try await relay.sessionLog(call.query) }
+            let all = SessionLogList(merging: parts, for: call.query)
+            return ListSessionLog.Reply(entries: all.entries, logging: gateway.policy.sessionLogging)
+        },
+        Method(SetSessionLogging.self) { gateway, call, caller in
+            try await gateway.apply(by: caller, "session log \(call.logging.rawValue)") { policy throws(Refusal) in
+                policy.sessionLogging = call.logging
+            }
+        },
         Method(EndSessions.self) { gateway, call, caller in
             guard !call.selection.isEverything else {
                 throw Refusal("name the sessions: by their numbers, by user or by client")

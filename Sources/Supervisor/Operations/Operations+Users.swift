@@ -7,13 +7,13 @@ extension Operations {
             ListUsers.Reply(users: gateway.policy.users.map { ListUsers.User(name: $0.name) })
         },
         Method(AddUser.self) { gateway, call, caller in
-            let hash = try await gateway.hash(call.password)
+            let hash = try await gateway.hash(call.password, isWeak: call.weak ?? false)
             return try await gateway.apply(by: caller, "user add \(call.name)") { policy throws(Refusal) in
                 try policy.add(User(name: call.name, passwordHash: hash))
             }
         },
         Method(SetPassword.self) { gateway, call, caller in
-            let hash = try await gateway.hash(call.password)
+            let hash = try await gateway.hash(call.password, isWeak: call.weak ?? false)
             return try await gateway.apply(by: caller, "user passwd \(call.name)") { policy throws(Refusal) in
                 try policy.setPasswordHash(hash, ofUser: call.name)
             }
@@ -27,8 +27,8 @@ extension Operations {
 }
 
 extension Gateway {
-    fileprivate func hash(_ password: String) async throws(Refusal) -> String {
-        try Policy.checkPassword(password)
+    fileprivate func hash(_ password: String, isWeak: Bool) async throws(Refusal) -> String {
+        try Policy.checkPassword(password, isWeak: isWeak)
         return try await hashPassword(password)
     }
 }
