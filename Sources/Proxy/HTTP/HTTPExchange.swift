@@ -187,7 +187,10 @@ final class HTTPExchange {
             // The origin may have answered before it closed.
         }
         if !content.isComplete {
-            upload = HTTPUpload(content, from: client, to: origin, of: session, on: reactor)
+            // A client that waits for a 100 waits for the origin.
+            upload = HTTPUpload(
+                content, from: client, to: origin, of: session, in: head.expectsContinue ? .exchange : .content,
+                on: reactor)
         }
         var parser = HTTPResponseHeadParser()
         var interims = 0
