@@ -34,7 +34,7 @@ enum Phase {
     var isPastHandshake: Bool {
         switch self {
         case .request, .farewell: false
-        case .idle, .serving, .answer, .exchange: true
+        case .idle, .serving, .answer, .content, .exchange: true
         }
     }
 
