@@ -26,8 +26,9 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
 }
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -111,7 +112,8 @@ let package = Package(
             [
                 "TestNetwork", "TestProcess", "Proxy", "Policy", "Address", "CLinux", "gatehoused", "gatehousectl",
                 "gatehouse-load",
-            ]),
+            ],
+            exclude: ["Clients"]),
         .target(name: "TestProcess", path: "Tests/TestProcess", swiftSettings: strict),
         .target(name: "TestNetwork", dependencies: ["TestProcess"], path: "Tests/TestNetwork", swiftSettings: strict),
     ]

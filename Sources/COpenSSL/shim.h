@@ -55,11 +55,12 @@ static inline int openssl_key_ticket_mac(EVP_MAC_CTX *context, const unsigned ch
     return EVP_MAC_CTX_set_params(context, parameters);
 }
 
-/// RFC 7301: HTTP/1.1 and 1.0 are spoken. A client that offers neither is told so (no_application_protocol).
+/// RFC 7301: HTTP/1.1 and 1.0 are spoken. A client that offers neither is told so (no_application_protocol). The name with a space
+/// is nobody's but that of https-proxy-agent for Node.js before version 6, which many programs have.
 static inline int openssl_select_http1(
     SSL *connection, const unsigned char **chosen, unsigned char *length, const unsigned char *offered,
     unsigned int offered_length, void *unused) {
-    static const unsigned char ours[] = "\x08http/1.1\x08http/1.0";
+    static const unsigned char ours[] = "\x08http/1.1\x08http 1.1\x08http/1.0";
     int result = SSL_select_next_proto(
         (unsigned char **)chosen, length, ours, sizeof ours - 1, offered, offered_length);
     (void)connection, (void)unused;

@@ -83,14 +83,24 @@ extension KernelTable.Chain {
             let have = index < rules.count ? rules[index] : nil
             let want = index < wanted.rules.count ? wanted.rules[index] : nil
             if have == want { continue }
-            let shown = have.map { "'\($0)'" } ?? "nothing"
-            return "rule \(index + 1): the kernel has \(shown) instead of \(want.map { "'\($0)'" } ?? "nothing")"
+            if let comment = have?.comment, comment == want?.comment {
+                return "rule \(index + 1): the kernel has another rule by the name of \"\(comment)\""
+            }
+            return
+                "rule \(index + 1): the kernel has \(have?.shown ?? "nothing") instead of \(want?.shown ?? "nothing")"
         }
         return nil
     }
 }
 
 extension KernelTable.Rule: CustomStringConvertible {
+    /// By its comment, as ours have one each; of a rule without one, as much of its instructions as a line can carry.
+    var shown: String {
+        if let comment { return "the rule \"\(comment.prefix(80))\"" }
+        let whole = description
+        return "'\(whole.count > 80 ? whole.prefix(80) + "…" : whole)'"
+    }
+
     var description: String {
         instructions.map(\.description).joined(separator: " ") + (comment.map { " comment \"\($0)\"" } ?? "")
     }

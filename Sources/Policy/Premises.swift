@@ -1,7 +1,7 @@
 package import Address
 
 /// What a client has to know of the gateway to use it: which listeners there are for it, and which networks it reaches
-/// without. The PAC file and `client-setup` are made of this.
+/// without. The PAC file, `client-setup` and the gateway's own pages are made of this.
 package struct Premises: Sendable {
     /// A listener as a client writes it down.
     package struct Offer: Codable, Hashable, Sendable {
@@ -19,11 +19,29 @@ package struct Premises: Sendable {
 
     private let policy: Policy
     private let surroundings: Surroundings
+    /// The certificate of the gateway's own authority, as PEM; nil: no https listener shows a certificate by it.
+    package let authority: String?
 
     /// - Parameter policy: with the listeners that are open.
-    package init(_ policy: Policy, surroundings: Surroundings) {
+    package init(_ policy: Policy, surroundings: Surroundings, authority: String? = nil) {
         self.policy = policy
         self.surroundings = surroundings
+        self.authority = authority
+    }
+
+    /// Whether what a client that came in by `address` asks of `server` is for the gateway itself to answer (RFC 9110 §7.6): a
+    /// listener there speaks HTTP outside TLS, and serves this client.
+    package func answers(at server: Endpoint, to client: IPAddress, by address: IPAddress) -> Bool {
+        let (client, server) = (client.unmapped, Endpoint(address: server.address.unmapped, port: server.port))
+        let interface = surroundings.interface(holding: address.unmapped)?.name
+        return policy.listeners.contains { listener in
+            let own = listener.endpoint.address.unmapped
+            guard listener.kind == .http || listener.kind == .mixed, listener.endpoint.port == server.port,
+                isFor(interface, listener), listener.admits(client)
+            else { return false }
+            return own == server.address
+                || own.covers(server.address) && surroundings.interface(holding: server.address) != nil
+        }
     }
 
     /// The listeners that `client` can use, which has reached the gateway at `address`: those on that address, and those on
@@ -77,10 +95,11 @@ package struct Premises: Sendable {
 extension Premises.Offer {
     package var isIPv4: Bool { if case .v4 = endpoint.address { true } else { false } }
 
+    /// Where the gateway's own page is to be had; nil where no HTTP is spoken.
+    package var page: String? { kind.speaksHTTP ? "\(kind == .https ? "https" : "http")://\(endpoint)/" : nil }
+
     /// Where the PAC file is to be had; nil where no HTTP is spoken.
-    package var autoConfiguration: String? {
-        kind.speaksHTTP ? "\(kind == .https ? "https" : "http")://\(endpoint)/proxy.pac" : nil
-    }
+    package var autoConfiguration: String? { page.map { $0 + "proxy.pac" } }
 
     fileprivate init(_ listener: Listener, at address: IPAddress) {
         self.init(

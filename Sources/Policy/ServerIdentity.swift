@@ -16,6 +16,12 @@ package struct ServerIdentity: Codable, Hashable, Sendable, CustomStringConverti
         self.key = pemBlocks(of: key) { $0.hasSuffix("PRIVATE KEY-----") }
     }
 
+    /// The certificates of those that vouch for the server's own; empty: it brings none along.
+    package var issuers: String {
+        let end = "-----END CERTIFICATE-----\n"
+        return chain.split(separator: end, omittingEmptySubsequences: true).dropFirst().map { $0 + end }.joined()
+    }
+
     /// Both as one text: a file of its own is replaced as a whole.
     package var pem: String { key + chain }
 

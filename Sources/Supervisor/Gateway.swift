@@ -117,7 +117,8 @@ actor Gateway {
         target.closeExpired(at: Int(time(nil)))
         return Estate(
             policy: target, surroundings: surroundings, live: live, identity: identity,
-            hold: door.hold(for: mode(of: target)), ownsTable: options.ownsTable, former: former)
+            authority: certificates.isOwn ? identity?.issuers : nil, hold: door.hold(for: mode(of: target)),
+            ownsTable: options.ownsTable, former: former)
     }
 
     // MARK: changes

@@ -11,6 +11,8 @@ struct Estate {
     var live: [RelayAssignment.Account]
     /// nil: there is no https listener, or nothing to show for it.
     var identity: ServerIdentity?
+    /// The certificate of the gateway's own authority, as PEM; nil: `identity` is not by it.
+    var authority: String?
     var hold: FirewallAssignment.Hold
     /// The table is marked as the firewall role's own, where the kernel can do that.
     var ownsTable: Bool
@@ -67,6 +69,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     package var surroundings: Surroundings
     /// The certificate of its https listeners. nil: the role has no such listener, or there is no certificate.
     package var identity: ServerIdentity?
+    /// The certificate, as PEM, that devices have to trust for that, and can fetch; nil: `identity` is by another authority.
+    package var authority: String?
 
     init(_ estate: Estate, for role: Role) {
         let policy = estate.policy
@@ -80,6 +84,7 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         sessionLogging = policy.sessionLogging
         surroundings = estate.surroundings
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
+        authority = identity == nil ? nil : estate.authority
     }
 
     /// The part of the policy by which the relay decides.

@@ -9,13 +9,6 @@ package struct HTTPTarget: Hashable, Sendable {
 }
 
 extension HTTPRequestHead {
-    /// The request as it would be sent to the server that `target` names, and not to a proxy.
-    package func inOriginForm(_ target: HTTPTarget) -> HTTPRequestHead {
-        HTTPRequestHead(
-            methodRange: methodRange, targetRange: target.pathRange, isTargetRaw: isTargetRaw,
-            minorVersion: minorVersion, fields: fields)
-    }
-
     /// The target, which is to be in absolute-form. Only http can be forwarded; a fragment has no meaning here (RFC 3986 §3.5). User
     /// information is never passed on: clients that put it there say the same in Authorization, or nothing is to be guessed
     /// (RFC 9110 §4.2.4).
@@ -47,5 +40,13 @@ extension HTTPRequestHead {
         let written = host.last == ASCII.colon ? host.dropLast() : host
         return HTTPTarget(
             authority: authority, hostRange: written.startIndex..<written.endIndex, pathRange: end..<rest.endIndex)
+    }
+}
+
+extension HTTPRequestHead {
+    /// The path of a target in absolute-form, with the query; `/` where it is empty (RFC 9110 §4.2.3).
+    package func path(of target: HTTPTarget) -> String {
+        let path = fields.text(target.pathRange)
+        return path.hasPrefix("/") ? path : "/" + path
     }
 }

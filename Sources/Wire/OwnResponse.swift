@@ -7,10 +7,14 @@ package struct OwnResponse: Hashable, Sendable {
     package var allow: String?
     package var body: String
     package var mediaType = Self.plainText
-    /// Seconds for which the client alone may keep the answer (RFC 9111 §5.2.2); nil: not said.
+    /// What the body says, for a page that says it to a person; nil: the answer is a document.
+    package var notice: Notice?
+    /// Seconds for which the client alone may keep the answer (RFC 9111 §5.2.2); nil: nobody may keep it.
     package var freshness: Int?
     /// Seconds after which asking again may help (RFC 9110 §10.2.3); nil: not said.
     package var retryAfter: Int?
+    /// What a page may load and do (W3C, Content Security Policy Level 3); nil: it is no page.
+    package var securityPolicy: String?
     /// Whether the connection ends with this answer.
     package var closes: Bool
     /// The answer to HEAD has the length of a body, and no body (RFC 9110 §9.3.2).
@@ -18,13 +22,23 @@ package struct OwnResponse: Hashable, Sendable {
 
     private static let plainText = "text/plain; charset=utf-8"
 
-    /// - Parameter reason: one or two sentences, what is wrong and what to do; sent with a line feed after them.
-    package init(_ status: HTTPStatus, reason: String, closes: Bool = true) {
+    package struct Notice: Hashable, Sendable {
+        /// What is wrong.
+        package var reason: String
+        /// What to do about it, with commands between backquotes; nil: the reason says it, or the status.
+        package var advice: String?
+    }
+
+    /// - Parameters:
+    ///   - reason: a sentence, what is wrong.
+    ///   - advice: another one, what to do about it; nil: the reason says that, or there is nothing to do.
+    package init(_ status: HTTPStatus, reason: String, advice: String? = nil, closes: Bool = true) {
         self.status = status
         self.closes = closes
         // Limits are per second, or until a session ends.
         if status == .tooManyRequests { retryAfter = 1 }
-        body = reason + "\n"
+        notice = Notice(reason: reason, advice: advice)
+        body = reason + "\n" + (advice.map { $0 + "\n" } ?? "")
     }
 
     /// 200 with a document.
@@ -36,8 +50,10 @@ package struct OwnResponse: Hashable, Sendable {
     }
 
     /// 407 with the challenge that RFC 9110 §11.7.1 asks for; names and passwords are taken as UTF-8 (RFC 7617 §2.1).
-    package static func authenticationRequired(reason: String, closes: Bool) -> OwnResponse {
-        var response = OwnResponse(.proxyAuthenticationRequired, reason: reason, closes: closes)
+    package static func authenticationRequired(
+        reason: String, advice: String? = nil, closes: Bool
+    ) -> OwnResponse {
+        var response = OwnResponse(.proxyAuthenticationRequired, reason: reason, advice: advice, closes: closes)
         response.challenge = #"Basic realm="gatehouse", charset="UTF-8""#
         return response
     }
@@ -56,7 +72,10 @@ package struct OwnResponse: Hashable, Sendable {
         }
         head += "Content-Length: \(body.utf8.count)\r\n"
         if let retryAfter { head += "Retry-After: \(retryAfter)\r\n" }
-        if let freshness { head += "Cache-Control: private, max-age=\(freshness)\r\n" }
+        if let securityPolicy {
+            head += "Content-Security-Policy: \(securityPolicy)\r\nReferrer-Policy: no-referrer\r\n"
+        }
+        head += "Cache-Control: \(freshness.map { "private, max-age=\($0)" } ?? "no-store")\r\n"
         // Said in both cases, though a connection stays if nothing is said (RFC 9112 §9.3).
         head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n"
         return Array((omitsBody ? head : head + body).utf8)

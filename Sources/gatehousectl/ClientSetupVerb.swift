@@ -9,8 +9,8 @@ struct ClientSetupVerb: ParsableCommand {
         abstract: "Show what to enter on the devices of the home.",
         discussion: """
             Computed from the listeners that are open, with the addresses at which the home reaches them. Without a device: \
-            the proxies, and the PAC file that sets up most devices by itself; on a terminal its address is also a QR code \
-            for the camera of a phone.
+            the proxies, the PAC file that sets up most devices by itself, and the gateway's own page, on which a device \
+            reads what it has to be told; on a terminal the page's address is also a QR code for the camera of a phone.
 
             EXAMPLES:
               gatehousectl client-setup
@@ -29,13 +29,13 @@ struct ClientSetupVerb: ParsableCommand {
     func run() throws {
         let daemon = try Daemon(global)
         let check = { (reply: GetClientSetup.Reply) in
-            guard !ClientSettings(reply).isEmpty else {
+            guard !ClientSettings(reply.offers).isEmpty else {
                 throw Failure(
                     "no listener is open that a device of the home could use; `gatehousectl setup` makes two")
             }
         }
         try daemon.show(GetClientSetup(), check: check) { reply in
-            let settings = ClientSettings(reply)
+            let settings = ClientSettings(reply.offers)
             if let device { try present(device, settings) } else { Self.present(settings) }
             if !hasNoQR, device?.hasCamera ?? true { Self.presentCode(of: settings) }
             for hint in settings.hints(for: device) {
@@ -59,6 +59,10 @@ struct ClientSetupVerb: ParsableCommand {
             print()
             for line in way.lines() { print(line) }
         }
+        guard settings.https != nil, let trust = device.trust else { return }
+        print()
+        print("The gateway's own authority, which its HTTPS proxy wants trusted:")
+        for line in trust.lines() { print(line) }
     }
 
     /// Without a device.
@@ -70,7 +74,10 @@ struct ClientSetupVerb: ParsableCommand {
                 "\(offer.authentication)")
         }
         table.show()
-        guard let script = settings.script else { return }
+        guard let script = settings.script, let page = settings.page else { return }
+        print()
+        print("On a device, this page says what to enter there:")
+        print("  \(Output.standard.styled(printable(page), .bold))")
         print()
         print("Most devices set themselves up from this address, as `automatic proxy configuration`:")
         print("  \(Output.standard.styled(printable(script), .bold))")
@@ -82,7 +89,7 @@ struct ClientSetupVerb: ParsableCommand {
 
     static func presentCode(of settings: ClientSettings) {
         let output = Output.standard
-        guard output.isTerminal, let text = settings.script ?? settings.socks?.url,
+        guard output.isTerminal, let text = settings.page ?? settings.socks?.url,
             let code = QRCode(text)
         else { return }
         print()

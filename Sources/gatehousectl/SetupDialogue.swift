@@ -107,7 +107,7 @@ struct SetupDialogue {
     /// The page for the devices.
     private func presentEnd() throws {
         print()
-        let settings = ClientSettings(try daemon.ask(GetClientSetup()))
+        let settings = ClientSettings(try daemon.ask(GetClientSetup()).offers)
         guard !settings.isEmpty else { return }
         ClientSetupVerb.present(settings)
         ClientSetupVerb.presentCode(of: settings)

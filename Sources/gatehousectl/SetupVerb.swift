@@ -84,10 +84,10 @@ struct SetupVerb: ParsableCommand {
 
     private func presentOffers(_ daemon: Daemon) throws {
         print()
-        for offer in try daemon.ask(GetClientSetup()).offers {
-            print("There is now \(offer.kind.title) at \(offer.endpoint).")
-        }
-        if let script = try daemon.ask(GetClientSetup()).autoConfiguration {
+        let setup = try daemon.ask(GetClientSetup())
+        for offer in setup.offers { print("There is now \(offer.kind.title) at \(offer.endpoint).") }
+        if let page = setup.page, let script = setup.autoConfiguration {
+            print("Open \(printable(page)) on a device: it says what to enter there.")
             print("Devices set themselves up from \(printable(script));")
             print("`gatehousectl client-setup` tells where to enter that, or what else.")
         }

@@ -14,8 +14,8 @@ struct TLSVerb: ParsableCommand {
 
             EXAMPLES:
               gatehousectl listener add https 192.168.1.1:3129
-              gatehousectl tls export-ca > gatehouse-ca.pem
-              curl --proxy https://192.168.1.1:3129 --proxy-cacert gatehouse-ca.pem https://example.org/
+              gatehousectl tls export-ca > gatehouse-ca.crt
+              curl --proxy https://192.168.1.1:3129 --proxy-cacert gatehouse-ca.crt https://example.org/
               gatehousectl tls use --cert fullchain.pem --key privkey.pem
             """,
         subcommands: [Show.self, ExportCA.self, Use.self, Renew.self])
@@ -36,7 +36,8 @@ struct TLSVerb: ParsableCommand {
             commandName: "export-ca", abstract: "The certificate of the gateway's own authority, for devices to trust.",
             discussion: """
                 PEM on standard output; there is nothing secret in it. It vouches for local names and for addresses, so \
-                that nobody who steals its key can pass for a site on the internet.
+                that nobody who steals its key can pass for a site on the internet. Devices can fetch it from the \
+                gateway's own page as well, while there is an https listener. \(ClientSettings.authorityCaveat)
                 """)
 
         @OptionGroup(title: "Global options") var global: GlobalOptions

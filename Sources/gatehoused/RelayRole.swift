@@ -108,7 +108,7 @@ actor RelayRole: RoleService {
         guard let assignment = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         self.assignment = assignment
-        relay.apply(assignment.policy, in: assignment.surroundings)
+        relay.apply(assignment.policy, in: assignment.surroundings, authority: assignment.authority)
         shown = nextShown
         relay.show(shown?.server)
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })

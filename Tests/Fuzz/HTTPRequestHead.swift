@@ -32,7 +32,7 @@ func fuzzHTTPRequestHead(_ input: [UInt8]) {
     guard case .done(let second, let length) = feed(again, fresh) else { fatalError("written again it is refused") }
     hold(length == again.count && second.method == head.method && second.target == head.target, "\(second)")
     hold(second.minorVersion == head.minorVersion && second.isPersistent == head.isPersistent, "\(second)")
-    hold(second.fields.count == head.fields.count, "\(second)")
+    hold(second.fields.count == head.fields.count && second.prefersHTML == head.prefersHTML, "\(second)")
     for index in 0..<head.fields.count {
         hold(second.fields.name(at: index).elementsEqual(head.fields.name(at: index)), "\(second)")
         hold(second.fields.value(at: index).elementsEqual(head.fields.value(at: index)), "\(second)")

@@ -74,6 +74,10 @@ struct DHCPTests {
             #expect(
                 eventually(within: .seconds(20)) { said("renew 203.0.112.1") == index + 1 }, "\(rule): \(client.said)")
         }
+        // An answer that does not get in makes it go back to packets, and to everybody.
+        #expect(
+            client.said.contains("sending renew to server") && !client.said.contains("broadcasting renew"),
+            "\(client.said)")
         withExtendedLifetime(server) {}
     }
 

@@ -94,6 +94,9 @@ struct HTTPSTests {
         // The client's own library would not speak it at its usual level of security.
         let old = try sayHello("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         #expect(old.status != 0 && old.errors.contains("alert protocol version"), "\(old)")
+        // As https-proxy-agent for Node.js calls it.
+        let misspelt = try sayHello("-alpn", "http 1.1")
+        #expect(misspelt.status == 0 && misspelt.output.contains("ALPN protocol: http 1.1"), "\(misspelt)")
         let unknown = try sayHello("-alpn", "h2")
         #expect(unknown.status != 0 && unknown.errors.contains("no application protocol"), "\(unknown)")
     }

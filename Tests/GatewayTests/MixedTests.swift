@@ -159,3 +159,85 @@ struct ClientSetupTests {
         #expect(try home.lan.run("curl", "-sf", url).contains("FindProxyForURL"))
     }
 }
+
+@Suite("The gateway's own page", .enabled(if: isRoot, "needs root: network namespaces"))
+struct GuideTests {
+    private let page = "http://192.168.77.1:3128/"
+
+    private func fetch(_ home: Home, _ path: String, _ options: String...) throws -> Outcome {
+        try home.lan.attempt(["curl", "-sf", "-H", "Accept: text/html", page + path] + options)
+    }
+
+    @Test("43: With an https listener by its own authority it hands out that, as a file and as a profile; else neither")
+    func authority() throws {
+        let home = try Home.ready()
+        #expect(try !fetch(home, "").output.contains("mobileconfig"))
+        for file in ["gatehouse-ca.crt", "gatehouse.mobileconfig"] { #expect(try fetch(home, file).status == 22) }
+        try home.ctl("listener", "add", "https", "192.168.77.1:3129", "--interface", "lan0")
+        let certificate = try home.ctl("tls", "export-ca")
+        #expect(try fetch(home, "gatehouse-ca.crt").output == certificate)
+        let guide = try fetch(home, "").output
+        let fingerprint = try home.lan.run("openssl", "x509", "-noout", "-fingerprint", "-sha256", input: certificate)
+        #expect(guide.contains(try #require(fingerprint.split(separator: "=").last).trimmingCharacters(in: .newlines)))
+        #expect(guide.contains("href=\"/gatehouse.mobileconfig\"") && guide.contains("href=\"/gatehouse-ca.crt\""))
+
+        // The profile as another reader of property lists has it.
+        let profile = home.directory + "/gatehouse.mobileconfig"
+        let head = try fetch(home, "gatehouse.mobileconfig", "-o", profile, "-w", "%{content_type}").output
+        #expect(head == "application/x-apple-aspen-config")
+        let read = """
+            import plistlib, sys, uuid
+            p = plistlib.load(open(sys.argv[1], "rb"))
+            c = p["PayloadContent"][0]
+            assert p["PayloadType"] == "Configuration" and c["PayloadType"] == "com.apple.security.root"
+            assert len(p["PayloadContent"]) == 1 and p["PayloadVersion"] == c["PayloadVersion"] == 1
+            assert len({str(uuid.UUID(x["PayloadUUID"])) for x in (p, c)}) == 2
+            assert uuid.UUID(p["PayloadUUID"]).version == 8 and uuid.UUID(p["PayloadUUID"]).variant == uuid.RFC_4122
+            assert p["PayloadIdentifier"] + ".authority" == c["PayloadIdentifier"]
+            assert p["PayloadDisplayName"].startswith("Gatehouse CA of ")
+            sys.stdout.buffer.write(c["PayloadContent"])
+            """
+        let script = home.directory + "/read.py"
+        try read.write(toFile: script, atomically: true, encoding: .utf8)
+        let within = try home.lan.run(
+            "sh", "-c", "/usr/bin/python3 \(script) \(profile) | openssl x509 -inform der")
+        #expect(within == certificate)
+        // It is the same one next time, or a device would have it twice.
+        #expect(try fetch(home, "gatehouse.mobileconfig").output == String(contentsOfFile: profile, encoding: .utf8))
+
+        // With a certificate by somebody else's authority there is nothing to trust.
+        try home.gateway.run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-keyout", home.directory + "/key.pem", "-out", home.directory + "/own.pem", "-subj", "/CN=proxy.example",
+            "-addext", "subjectAltName=DNS:proxy.example")
+        try home.ctl("tls", "use", "--cert", home.directory + "/own.pem", "--key", home.directory + "/key.pem")
+        #expect(try fetch(home, "gatehouse-ca.crt").status == 22)
+        #expect(try !fetch(home, "").output.contains("mobileconfig"))
+        try home.ctl("tls", "use", "--own")
+        #expect(try fetch(home, "gatehouse-ca.crt").output == certificate)
+        try home.ctl("tls", "renew", "--authority")
+        #expect(try fetch(home, "gatehouse-ca.crt").output == home.ctl("tls", "export-ca"))
+        #expect(try fetch(home, "gatehouse.mobileconfig").output != String(contentsOfFile: profile, encoding: .utf8))
+    }
+
+    @Test("43: It is there by every address of the gateway and through the proxy, from the home and from nowhere else")
+    func addresses() throws {
+        let home = try Home.ready()
+        try home.ctl("listener", "add", "mixed", "0.0.0.0:8080", "--from", "home")
+        try home.ctl("listener", "add", "http", "[fd77::1]:3128", "--from", "home")
+        let proxy = ["-x", "http://192.168.77.1:3128"]
+        for url in [page, "http://192.168.77.1:8080/", "http://[fd77::1]:3128/"] {
+            for way in [[], proxy] {
+                let outcome = try home.lan.attempt(["curl", "-sfg", "-H", "Accept: text/html", url] + way)
+                #expect(outcome.output.contains("What to enter where"), "\(url) \(way): \(outcome)")
+            }
+        }
+        for (way, port) in [([], "8080"), (proxy, "3128")] {
+            let outcome = try home.wan.attempt(["curl", "-sS", "--max-time", "2", "http://203.0.113.1:\(port)/"] + way)
+            #expect(outcome.status == 28, "\(outcome)")
+        }
+        // Nobody is told what is on the other side.
+        let other = try home.lan.attempt(["curl", "-s"] + proxy + ["http://203.0.113.1:3128/"])
+        #expect(other.output.contains("No proxy leads to itself") || other.output.contains("address of this gateway"))
+    }
+}

@@ -18,6 +18,31 @@ import Testing
 
     private func texts(_ offers: [Premises.Offer]) -> [String] { offers.map { "\($0.kind) \($0.endpoint)" } }
 
+    @Test
+    func `The gateway answers for the listeners that speak HTTP outside TLS and serve who asks, and for no other`() {
+        let premises = premises([
+            listener(.http, "192.168.1.1:3128", interface: "eth1"), listener(.socks5, "192.168.1.1:1080"),
+            listener(.mixed, "0.0.0.0:8080"), listener(.https, "192.168.1.1:3129"), listener(.http, "[::]:3128"),
+            listener(.http, "203.0.113.5:3130", interface: "eth0"),
+            listener(.http, "192.168.1.1:3131", clients: ["192.168.1.99"]),
+        ])
+        func isOwn(_ server: String, from client: String = "192.168.1.20", by address: String = "192.168.1.1") -> Bool {
+            premises.answers(at: endpoint(server), to: IPAddress(client)!, by: IPAddress(address)!)
+        }
+        for server in [
+            "192.168.1.1:3128", "[::ffff:192.168.1.1]:3128", "192.168.1.1:8080", "203.0.113.5:8080",
+            "[2001:db8:2::1]:3128",
+        ] { #expect(isOwn(server), "\(server)") }
+        for server in [
+            "192.168.1.1:1080", "192.168.1.1:3129", "192.168.1.1:80", "192.168.1.7:3128", "192.168.1.7:8080",
+            "203.0.113.5:3128", "203.0.113.5:3130", "192.168.1.1:3131", "[2001:db8:2::1]:8080", "[2001:db8:9::1]:3128",
+        ] { #expect(!isOwn(server), "\(server)") }
+        #expect(isOwn("192.168.1.1:3131", from: "::ffff:192.168.1.99"))
+        // Who came in on the other side is not told of this one.
+        #expect(!isOwn("192.168.1.1:3128", from: "198.51.100.9", by: "203.0.113.5"))
+        #expect(isOwn("203.0.113.5:3130", from: "198.51.100.9", by: "203.0.113.5"))
+    }
+
     @Test func `A client is offered what it can reach by the address that it came to`() {
         let premises = premises([
             listener(.http, "192.168.1.1:3128", interface: "eth1"), listener(.socks5, "192.168.1.1:1080"),

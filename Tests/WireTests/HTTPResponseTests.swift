@@ -10,6 +10,7 @@ import Wire
                 HTTP/1.1 502 Bad Gateway\r
                 Content-Type: text/plain; charset=utf-8\r
                 Content-Length: 32\r
+                Cache-Control: no-store\r
                 Connection: close\r
                 \r
                 example.org: connection refused
@@ -42,6 +43,7 @@ import Wire
                 Proxy-Authenticate: Basic realm="gatehouse", charset="UTF-8"\r
                 Content-Type: text/plain; charset=utf-8\r
                 Content-Length: 6\r
+                Cache-Control: no-store\r
                 Connection: keep-alive\r
                 \r
                 grün
@@ -57,7 +59,7 @@ import Wire
     @Test func `The answer to HEAD has no body`() {
         var response = OwnResponse(.forbidden, reason: "no")
         response.omitsBody = true
-        #expect(text(response).hasSuffix("Content-Length: 3\r\nConnection: close\r\n\r\n"))
+        #expect(text(response).hasSuffix("Content-Length: 3\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"))
     }
 
     @Test func `Every status has its phrase`() {

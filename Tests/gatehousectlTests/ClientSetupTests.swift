@@ -23,6 +23,8 @@ struct ClientSetupTests {
         let plain = try home.ctl("client-setup")
         #expect(plain.output.contains("\n  \(script)\n") && !plain.output.contains("█"), "\(plain)")
         #expect(try home.json("client-setup")["autoConfiguration"] as? String == script)
+        #expect(try home.json("client-setup")["page"] as? String == "http://\(http)/")
+        #expect(plain.output.contains("\n  http://\(http)/\n"))
         for device in Self.devices {
             let outcome = try home.ctl("client-setup", device)
             let expected =
@@ -62,6 +64,24 @@ struct ClientSetupTests {
         #expect(try home.ctl("client-setup", "macos").output.contains("SOCKS proxy"))
     }
 
+    @Test("With an https listener each device is told how it comes to trust it, and which programs never will")
+    func authority() throws {
+        let home = try Home()
+        let https = "127.0.0.1:\(try freePort())"
+        for device in Self.devices.prefix(6) {
+            #expect(try !home.ctl("client-setup", device).output.contains("authority"), "\(device)")
+        }
+        #expect(try home.ctl("listener", "add", "https", https).status == 0)
+        for device in Self.devices.prefix(6) {
+            let told = try home.ctl("client-setup", device).output
+            #expect(told.contains("own authority, which its HTTPS proxy wants trusted:"), "\(device): \(told)")
+        }
+        #expect(try home.ctl("client-setup", "linux").output.contains("    sudo update-ca-certificates\n"))
+        #expect(try home.ctl("client-setup", "curl").output.contains("--proxy-cacert gatehouse-ca.crt"))
+        let all = try home.ctl("client-setup").output
+        #expect(all.contains("mbedTLS") && all.contains("`tls use`") && all.contains("export-ca > gatehouse-ca.crt"))
+    }
+
     @Test("On a terminal there is a QR code that zbarimg reads, with and without colours", arguments: [true, false])
     func code(isColoured: Bool) throws {
         let home = try Home()
@@ -76,7 +96,7 @@ struct ClientSetupTests {
         }
         for shown in [try screen(), try screen("ios"), try screen("android")] {
             let picture = Picture(of: shown, isColoured: isColoured)
-            #expect(try picture.text() == "http://\(http)/proxy.pac", "\(shown)")
+            #expect(try picture.text() == "http://\(http)/", "\(shown)")
         }
         for shown in [try screen("--no-qr"), try screen("ios", "--no-qr"), try screen("curl")] {
             #expect(!shown.contains("█") && !shown.contains("▀"), "\(shown)")

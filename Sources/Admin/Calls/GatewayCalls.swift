@@ -38,20 +38,19 @@ package struct GetClientSetup: Call {
     package static let documentation = """
         How the home's devices are set up.
         autoConfiguration: the URL of the PAC file; null: no listener serves it.
+        page: the URL of the page that says what to enter on which device; null: no listener serves it.
         """
 
     package struct Reply: Codable, Hashable, Sendable {
         package var offers: [Premises.Offer]
         package var autoConfiguration: String?
+        package var page: String?
 
         package init(offers: [Premises.Offer]) {
             self.offers = offers
-            // A device trusts no CA of ours before somebody has seen to it, and more networks have IPv4.
-            let order: [(Premises.Offer) -> Bool] = [
-                { $0.kind != .https && $0.isIPv4 }, { $0.kind != .https }, { $0.isIPv4 }, { _ in true },
-            ]
-            let served = offers.filter { $0.autoConfiguration != nil }
-            autoConfiguration = order.lazy.compactMap { served.first(where: $0) }.first?.autoConfiguration
+            let settings = ClientSettings(offers)
+            autoConfiguration = settings.script
+            page = settings.page
         }
     }
 

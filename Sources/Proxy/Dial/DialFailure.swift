@@ -79,12 +79,12 @@ extension DialFailure {
         case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
         case .notAllowed(.address(let address), .privateRange) where address.isLocalNAT64:
             "It is one of NAT64, for which your network has a prefix of its own. Whoever runs this gateway can allow it: "
-                + "gatehousectl rule add allow --to 64:ff9b:1::/48"
-        case .notAllowed: "Whoever runs this gateway can allow it: gatehousectl rule add allow --help"
-        case .overLimit: "Whoever runs this gateway can raise the limit: gatehousectl limit --help"
+                + "`gatehousectl rule add allow --to 64:ff9b:1::/48`"
+        case .notAllowed: "Whoever runs this gateway can allow it: `gatehousectl rule add allow --help`"
+        case .overLimit: "Whoever runs this gateway can raise the limit: `gatehousectl limit --help`"
         case .unresolved(.noSuchName): "Check how the name is spelled."
         case .unresolved(.timedOut), .unresolved(.failed), .unresolved(.noServers):
-            "Try again later. Whoever runs this gateway sees what is wrong: gatehousectl status"
+            "Try again later. Whoever runs this gateway sees what is wrong: `gatehousectl status`"
         case .unresolved(.overloaded): "Try again in a moment."
         case .unreachable(let errno):
             switch errno.code {

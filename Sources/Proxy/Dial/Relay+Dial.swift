@@ -140,6 +140,8 @@ extension Relay {
             switch access.verdict(on: address, of: host, port: port, for: client) {
             case .allow: candidates.append(Endpoint(address: address, port: port))
             case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
+            // Of a gateway that has a listener at one of its addresses, that one says what is meant.
+            case .deny(.ownListener): refusal = .notAllowed(.address(address), .ownListener)
             case .deny(let reason): refusal = refusal ?? .notAllowed(.address(address), reason)
             }
         }

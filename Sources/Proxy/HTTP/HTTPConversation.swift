@@ -37,8 +37,12 @@ struct HTTPConversation {
             if form == .origin {
                 try await answerItself(head)
             } else if try await !isAuthorized(head) {
-                challenges += 1
-                try await challenge(head, isLast: challenges > relay.limits.challenges)
+                if let response = relay.ownAnswer(to: head, from: client, session) {
+                    try await answer(response, to: head)
+                } else {
+                    challenges += 1
+                    try await challenge(head, isLast: challenges > relay.limits.challenges)
+                }
             } else {
                 switch form {
                 case .authority: return try await tunnel(for: head, on: reactor)
@@ -103,7 +107,7 @@ struct HTTPConversation {
             target = try head.absoluteTarget()
         } catch {
             // Whatever comes behind a request that was not understood is not to be understood either.
-            throw .answer(HTTPAnswers.mistake(error, in: head).encode())
+            throw .answer(HTTPAnswers.mistake(error, in: head).presented(to: head, by: gateway).encode())
         }
         // RFC 9110 §7.6.2: the recipient of a request with 0 left answers in place of the origin.
         if left == 0 {
@@ -120,28 +124,18 @@ struct HTTPConversation {
         case .persists, .tunnel: return nil
         case .closes: throw .finished
         // The session is not counted, so it is not to stay.
-        case .failed(.answer(let response)) where response.status == .tooManyRequests: throw .answer(response.encode())
+        case .failed(.answer(let response)) where response.status == .tooManyRequests:
+            throw .answer(response.presented(to: head, by: gateway).encode())
         case .failed(.answer(let response)): try await answer(response, to: head, rest: rest)
-        case .failed(.leadsToSelf(let response)):
-            try await answer(ownAnswer(to: head, at: target) ?? response, to: head, rest: rest)
         case .failed(.isCutShort): throw .reset
         case .failed(.clientIsGone): throw .gone
         }
         return nil
     }
 
-    /// The PAC file, which programs that take their proxy from the environment ask for through that very proxy (RFC 9110 §7.6); nil: it is
-    /// anything else of the gateway's own that is asked for.
-    private func ownAnswer(to head: HTTPRequestHead, at target: HTTPTarget) -> OwnResponse? {
-        let head = head.inOriginForm(target)
-        let response = relay.ownAnswer(to: head, from: client, for: session)
-        return response?.mediaType == ProxyAutoConfiguration.mediaType ? response : nil
-    }
-
     /// Answers what the gateway is asked as if it were a server, for which nobody needs a password.
     private func answerItself(_ head: HTTPRequestHead) async throws(Farewell) {
-        guard let response = relay.ownAnswer(to: head, from: client, for: session) else { throw .silent }
-        try await answer(response, to: head)
+        try await answer(relay.ownAnswer(to: head, path: head.target, from: client, session), to: head)
     }
 
     /// Where a CONNECT leads (RFC 9110 §9.3.6); the client has been told that the tunnel stands. After a refusal the connection
@@ -200,11 +194,22 @@ struct HTTPConversation {
         // A client that did not wait has sent what it meant for the tunnel, and that must never be read as a request.
         let closes = isLast || head.form == .authority && !client.inbox.isEmpty
         let response = OwnResponse.authenticationRequired(
-            reason: "this proxy asks for a user and a password", closes: closes)
+            reason: "this proxy asks for a user and a password",
+            advice:
+                "Enter those that you were given for this gateway. Whoever runs it makes them: `gatehousectl user add`",
+            closes: closes)
         try await answer(response, to: head)
     }
 
     // MARK: answers of the proxy's own
+
+    /// Where this client finds the gateway's own page.
+    private var gateway: Premises.Offer? {
+        guard let address = try? client.socket.localAddress else { return nil }
+        return Premises.Offer(
+            kind: session.listener.kind, endpoint: Endpoint(address: address.address.unmapped, port: address.port),
+            authentication: session.listener.authentication)
+    }
 
     /// Answers a request at once, reads over what is left of its content, and ends the connection unless another request can follow.
     ///
@@ -212,7 +217,7 @@ struct HTTPConversation {
     private func answer(
         _ response: OwnResponse, to head: HTTPRequestHead, rest: HTTPBody? = nil
     ) async throws(Farewell) {
-        var response = response
+        var response = response.presented(to: head, by: gateway)
         response.omitsBody = head.isMethod("HEAD")
         var content = rest
         if content == nil, let framing = try? head.framing() { content = HTTPBody(framing) }

@@ -1,3 +1,4 @@
+import Address
 import Glibc
 import Logging
 import Policy
@@ -23,8 +24,6 @@ final class HTTPExchange {
     enum Setback: Error {
         /// Nothing of a response was passed on: this is to be the response.
         case answer(OwnResponse)
-        /// The target is a listener of the gateway's own; this is to be the response if that has none.
-        case leadsToSelf(OwnResponse)
         /// The response was cut short, and the client must not take it for whole.
         case isCutShort
         /// The client is gone, or its session was ended.
@@ -126,18 +125,26 @@ final class HTTPExchange {
     }
 
     private func refusal(_ failure: DialFailure) -> Setback {
+        if case .notAllowed(.address(let address), .ownListener) = failure,
+            let answer = relay.ownAnswer(
+                to: head, for: target, at: Endpoint(address: address, port: target.authority.port), from: client,
+                session)
+        {
+            return .answer(answer)
+        }
         relay.logger.debug("no connection", metadata: ["to": "\(target.authority.host)", "why": "\(failure)"])
-        let response = OwnResponse(
-            failure.status, reason: "\(target.authority.host):\(target.authority.port): \(failure)\n\(failure.advice)")
-        if case .notAllowed(_, .ownListener) = failure { return .leadsToSelf(response) }
-        return .answer(response)
+        return .answer(
+            OwnResponse(
+                failure.status, reason: "\(target.authority.host):\(target.authority.port): \(failure)",
+                advice: failure.advice))
     }
 
     private func problem(_ status: HTTPStatus, _ reason: String) -> Setback {
         relay.logger.debug("no response", metadata: ["from": "\(target.authority.host)", "why": "\(reason)"])
         return .answer(
             OwnResponse(
-                status, reason: "\(target.authority.host):\(target.authority.port) \(reason)\nTry again in a moment."))
+                status, reason: "\(target.authority.host):\(target.authority.port) \(reason)",
+                advice: "Try again in a moment."))
     }
 
     // MARK: the request
@@ -180,7 +187,10 @@ final class HTTPExchange {
             // The origin may have answered before it closed.
         }
         if !content.isComplete {
-            upload = HTTPUpload(content, from: client, to: origin, of: session, on: reactor)
+            // A client that waits for a 100 waits for the origin.
+            upload = HTTPUpload(
+                content, from: client, to: origin, of: session, in: head.expectsContinue ? .exchange : .content,
+                on: reactor)
         }
         var parser = HTTPResponseHeadParser()
         var interims = 0

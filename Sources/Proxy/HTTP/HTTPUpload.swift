@@ -17,9 +17,13 @@ final class HTTPUpload {
     private(set) var stop: HTTPTransfer.Stop?
 
     /// Starts sending.
-    init(_ content: HTTPBody, from client: Connection, to origin: Connection, of session: Session, on reactor: Reactor)
-    {
-        transfer = HTTPTransfer(content, from: client, to: origin, of: session, in: .content)
+    ///
+    /// - Parameter phase: what the session waits for until the response begins.
+    init(
+        _ content: HTTPBody, from client: Connection, to origin: Connection, of session: Session, in phase: Phase,
+        on reactor: Reactor
+    ) {
+        transfer = HTTPTransfer(content, from: client, to: origin, of: session, in: phase)
         self.client = client
         self.origin = origin
         self.session = session

@@ -4,27 +4,80 @@ import Reactor
 import Wire
 
 // What the gateway answers for itself and not for an origin: to a request in origin-form, which asks the proxy as if it were
-// a server (RFC 9112 §3.2.1). That is the PAC file and nothing else.
+// a server (RFC 9112 §3.2.1), and to one that was sent to the proxy because the proxy is set for everything, and leads to its own
+// address (RFC 9110 §7.6). No password is asked for, since devices fetch all this before they have one. The client has been let in
+// already, and nothing here tells more than which listeners there are for it.
 
 extension Relay {
     /// For how many seconds a browser may go by the PAC file that it has. Listeners change seldom, and a browser that finds
     /// its proxy gone asks again by itself.
     private static let freshness = 60
 
-    /// nil: the request is for an origin. No password is asked for, since devices fetch the file before they have one. The client has
-    /// been let in already.
-    func ownAnswer(to head: HTTPRequestHead, from client: Connection, for session: Session) -> OwnResponse? {
-        guard head.method != "CONNECT", head.target.hasPrefix("/") else { return nil }
-        var answer = OwnResponse(.notFound, reason: "this is the port of a proxy; set it as the proxy of your browser")
-        let path = head.target.prefix { $0 != "?" }
-        if head.method == "GET" || head.method == "HEAD", path == "/proxy.pac" || path == "/wpad.dat",
-            let script = autoConfiguration(for: session, at: client, head)
-        {
-            answer = OwnResponse(script.text + "\n", mediaType: ProxyAutoConfiguration.mediaType)
-            answer.freshness = Self.freshness
+    /// The answer to a request in absolute-form; nil: it is for an origin, or it takes a name server to tell.
+    func ownAnswer(to head: HTTPRequestHead, from client: Connection, _ session: Session) -> OwnResponse? {
+        guard head.form == .absolute, let target = try? head.absoluteTarget(),
+            case .address(let address)? = try? Host(target.authority)
+        else { return nil }
+        let server = Endpoint(address: address, port: target.authority.port)
+        return ownAnswer(to: head, for: target, at: server, from: client, session)
+    }
+
+    /// The answer to a request whose `target` is at `server`, a listener of ours; nil: that is none for this client, or none of
+    /// HTTP.
+    func ownAnswer(
+        to head: HTTPRequestHead, for target: HTTPTarget, at server: Endpoint, from client: Connection,
+        _ session: Session
+    ) -> OwnResponse? {
+        guard let address = (try? client.socket.localAddress)?.address,
+            premises.answers(at: server, to: session.client.address, by: address)
+        else { return nil }
+        return ownAnswer(to: head, path: head.path(of: target), from: client, session)
+    }
+
+    /// - Parameter path: with its query.
+    func ownAnswer(
+        to head: HTTPRequestHead, path: String, from client: Connection, _ session: Session
+    ) -> OwnResponse {
+        var answer: OwnResponse?
+        if head.isMethod("GET") || head.isMethod("HEAD") {
+            switch path.prefix(while: { $0 != "?" }) {
+            case "/": answer = guide(for: session, at: client, head)?.answer(to: head)
+            case "/proxy.pac", "/wpad.dat":
+                if let script = autoConfiguration(for: session, at: client, head) {
+                    answer = OwnResponse(script.text + "\n", mediaType: ProxyAutoConfiguration.mediaType)
+                    answer?.freshness = Self.freshness
+                }
+            case "/\(ClientSettings.authorityFile)":
+                answer = premises.authority.map { OwnResponse($0, mediaType: "application/x-x509-ca-cert") }
+            case "/\(ConfigurationProfile.file)":
+                answer = premises.authority.flatMap { try? ConfigurationProfile(authority: $0) }
+                    .map { OwnResponse($0.text, mediaType: ConfigurationProfile.mediaType) }
+            default: break
+            }
         }
-        answer.omitsBody = head.method == "HEAD"
         return answer
+            ?? OwnResponse(
+                .notFound, reason: "this is the port of a proxy, and there is nothing at this address",
+                advice: "What to enter on which device is said at / on this port.")
+    }
+
+    /// What a device is told; nil: the client has hung up.
+    private func guide(for session: Session, at client: Connection, _ head: HTTPRequestHead) -> Guide? {
+        guard let local = try? client.socket.localAddress else { return nil }
+        let premises = self.premises
+        let offers = premises.offers(to: session.client.address, at: local.address)
+        let asked = Premises.Offer(
+            kind: session.listener.kind, endpoint: Endpoint(address: local.address.unmapped, port: local.port),
+            authentication: session.listener.authentication)
+        var settings = ClientSettings(offers.isEmpty ? [asked] : offers)
+        // As in the PAC file: a certificate of the operator's own is most often for a name.
+        if settings.http == nil, let name = name(in: head, port: local.port) {
+            settings.script = "https://\(name):\(local.port)/proxy.pac"
+        }
+        return Guide(
+            settings: settings, gateway: asked,
+            authority: premises.authority.flatMap { try? CertificateFacts(pem: $0) },
+            device: ClientDevice(userAgent: head.fields.values(of: "user-agent").first ?? []))
     }
 
     private func autoConfiguration(

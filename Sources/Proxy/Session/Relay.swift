@@ -92,11 +92,14 @@ package final class Relay: Sendable {
     }
 
     /// From now on new sessions and requests are judged by this policy. Open sessions are judged by `review`.
-    package func apply(_ policy: Policy, in surroundings: Surroundings) {
+    ///
+    /// - Parameter authority: the certificate of the gateway's own authority, as PEM, for devices to fetch; nil: no https listener shows
+    ///   a certificate by it.
+    package func apply(_ policy: Policy, in surroundings: Surroundings, authority: String? = nil) {
         let next = Access(policy, surroundings: surroundings)
         currentAccess.withLock { $0 = next }
         journal.isOn.store(policy.sessionLogging == .journal, ordering: .relaxed)
-        currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings) }
+        currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings, authority: authority) }
         credentials.replaceUsers(policy.users)
     }
 
@@ -121,6 +124,6 @@ package final class Relay: Sendable {
     /// The limits in force.
     var limitTable: LimitTable { access.limits }
 
-    /// What clients are told of the gateway at present, in the PAC file.
+    /// What clients are told of the gateway at present, in the PAC file and on its pages.
     var premises: Premises { currentPremises.withLock { $0 } }
 }

@@ -1,12 +1,11 @@
 import Address
-import ArgumentParser
-import Policy
 
-/// A kind of device, or a program, and how it is set up to use the proxies, in the words of its own menus.
-enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
+/// A kind of device, or a program, and how it is set up to use the proxies, in the words of its own menus: `client-setup` prints
+/// them, and the gateway's own page shows them.
+package enum ClientDevice: String, CaseIterable, Sendable {
     case windows, macos, ios, android, linux, firefox, curl, apt, git
 
-    var title: String {
+    package var title: String {
         switch self {
         case .windows: "Windows 11"
         case .macos: "macOS"
@@ -20,10 +19,14 @@ enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
-    var hasCamera: Bool { self == .ios || self == .android }
+    package var hasCamera: Bool { self == .ios || self == .android }
+
+    /// Of devices with a camera.
+    package static let appsCaveat =
+        "Apps that do not go by the setting reach nothing beyond the home: the gateway forwards no packets."
 
     /// The ways to set it up, the best one first; empty: it can use none of the listeners.
-    func ways(with settings: ClientSettings) -> [Way] {
+    package func ways(with settings: ClientSettings) -> [Way] {
         switch self {
         case .windows: onWindows(settings)
         case .macos: onMac(settings)
@@ -38,26 +41,16 @@ enum ClientDevice: String, CaseIterable, ExpressibleByArgument {
     }
 
     /// One way to set a device up.
-    struct Way {
-        typealias Field = (name: String, value: String)
+    package struct Way: Sendable {
+        package typealias Field = (name: String, value: String)
 
         /// The menu, or the occasion.
-        let title: String
+        package let title: String
         /// The fields of the form, and their values.
-        var fields: [Field] = []
+        package var fields: [Field] = []
         /// Commands to be copied as they are.
-        var commands: [String] = []
-        var ending: String?
-
-        func lines(for output: Output = .standard) -> [String] {
-            let width = fields.map(\.name.count).max() ?? 0
-            let rows = fields.map { field in
-                let gap = String(repeating: " ", count: width - field.name.count)
-                return "    \(field.name)\(gap)  \(output.styled(field.value, .bold))"
-            }
-            return ["  \(title)"] + rows + commands.map { "    \(output.styled($0, .bold))" }
-                + (ending.map { ["  \($0)"] } ?? [])
-        }
+        package var commands: [String] = []
+        package var ending: String?
     }
 }
 
@@ -187,6 +180,46 @@ extension ClientDevice {
     }
 }
 
+// MARK: the authority
+
+extension ClientDevice {
+    /// How a device comes to trust the gateway's own authority, once it has the file; nil: a program that is told of the file
+    /// whenever it is used.
+    package var trust: Way? {
+        let file = ClientSettings.authorityFile
+        switch self {
+        case .windows:
+            return Way(
+                title: "Open \(file) > Install Certificate...",
+                fields: [("Store Location", "Local Machine"), ("Place in", "Trusted Root Certification Authorities")],
+                ending: "Finish")
+        case .macos:
+            return Way(
+                title: "Open \(file), which Keychain Access takes; there: the certificate > Trust",
+                fields: [("When using this certificate", "Always Trust")])
+        case .ios:
+            return Way(
+                title: "Open it in Safari and allow it, then: Settings > Profile Downloaded > Install",
+                ending: "Settings > General > About > Certificate Trust Settings: switch it on")
+        case .android:
+            return Way(
+                title: "Settings > Security & privacy > More security settings > Encryption & credentials",
+                fields: [("Install a certificate", "CA certificate, then \(file)")])
+        case .linux:
+            return Way(
+                title: "Debian, Ubuntu and what is made of them:",
+                commands: [
+                    "sudo cp \(file) /usr/local/share/ca-certificates/", "sudo update-ca-certificates",
+                ])
+        case .firefox:
+            return Way(
+                title: "Settings > Privacy & Security > View Certificates... > Authorities > Import...",
+                fields: [("Trust this CA to identify websites", "ticked")], ending: "OK")
+        case .curl, .apt, .git: return nil
+        }
+    }
+}
+
 // MARK: programs
 
 extension ClientDevice {
@@ -227,7 +260,7 @@ extension ClientDevice {
         for case (let title, let offer?) in offers {
             // The password is asked for: on the command line everybody on the machine could see it.
             let login = offer.needsPassword ? " --proxy-user USER" : ""
-            let authority = offer.kind == .https ? " --proxy-cacert gatehouse-ca.pem" : ""
+            let authority = offer.kind == .https ? " --proxy-cacert \(ClientSettings.authorityFile)" : ""
             ways.append(
                 Way(title: title, commands: ["curl --proxy \(offer.url)\(login)\(authority) https://example.org/"]))
         }
@@ -250,7 +283,7 @@ extension ClientDevice {
                 title: "Repositories over HTTPS:", commands: ["git config --global http.proxy '\(offer.urlWithLogin)'"])
         ]
         if offer.kind == .https {
-            ways[0].commands.append("git config --global http.proxySSLCAInfo \"$PWD/gatehouse-ca.pem\"")
+            ways[0].commands.append("git config --global http.proxySSLCAInfo \"$PWD/\(ClientSettings.authorityFile)\"")
         }
         // nc(1) of OpenBSD and Debian; it has no password.
         var ssh: (protocol: String, offer: Premises.Offer)?
