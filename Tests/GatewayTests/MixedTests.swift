@@ -233,11 +233,11 @@ struct GuideTests {
             }
         }
         for (way, port) in [([], "8080"), (proxy, "3128")] {
-            let outcome = try home.wan.attempt(["curl", "-sS", "--max-time", "2", "http://203.0.113.1:\(port)/"] + way)
+            let outcome = try home.wan.attempt(["curl", "-sS", "--max-time", "2", "http://203.0.112.1:\(port)/"] + way)
             #expect(outcome.status == 28, "\(outcome)")
         }
         // Nobody is told what is on the other side.
-        let other = try home.lan.attempt(["curl", "-s"] + proxy + ["http://203.0.113.1:3128/"])
+        let other = try home.lan.attempt(["curl", "-s"] + proxy + ["http://203.0.112.1:3128/"])
         #expect(other.output.contains("No proxy leads to itself") || other.output.contains("address of this gateway"))
     }
 }
