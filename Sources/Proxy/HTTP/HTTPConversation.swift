@@ -186,7 +186,7 @@ struct HTTPConversation {
         switch await relay.logIn(login, session) {
         case .right: return true
         case .wrong: return false
-        case .busy(let cause): throw .words(HTTPAnswers.busy(cause, for: head).encode())
+        case .busy(let cause): throw .words(HTTPAnswers.busy(cause, for: head).presented(to: head, by: gateway).encode())
         }
     }
 
