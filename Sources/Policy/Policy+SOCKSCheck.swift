@@ -30,6 +30,8 @@ extension Policy {
         _ advertised: IPAddress, of listener: Listener, called name: String
     ) throws(Refusal) {
         switch advertised.unmapped.special {
+        // A laboratory may use what is reserved for tests and documents.
+        case .reserved where advertised.unmapped.isUnicast: break
         case .unspecified, .multicast, .broadcast, .reserved:
             throw Refusal("\(advertised) is nowhere that a client could send to; give the address that clients reach")
         default: break
@@ -54,5 +56,15 @@ extension Policy {
         throw Refusal(
             "the ports \(ports) for BIND on \(other.endpoint) hold that of the \(listener.kind.rawValue) listener on "
                 + "\(listener.endpoint); choose others with `--bind-ports`")
+    }
+}
+
+extension IPAddress {
+    /// Whether an address of its form can be a host's (RFC 1112 §4, RFC 4291 §2.4), whatever it is set aside for.
+    fileprivate var isUnicast: Bool {
+        switch self {
+        case .v4(let bits): bits >> 28 < 0xe
+        case .v6(let bits): bits >> 125 == 1
+        }
     }
 }

@@ -22,11 +22,11 @@ struct SessionLogTests {
         _ = try dead.receive(exactly: 12)
         let all = try home.ctl("session", "log")
         #expect(all.contains("\(Home.wanHost):\(origin.port)"))
-        #expect(all.firstMatch(of: /192\.168\.77\.10:\d+ +- +203\.0\.113\.10:\d+ +allowed/) != nil, "\(all)")
+        #expect(all.firstMatch(of: /192\.168\.77\.10:\d+ +- +203\.0\.112\.10:\d+ +allowed/) != nil, "\(all)")
         #expect(
-            all.firstMatch(of: /203\.0\.113\.99:80 +denied +203\.0\.113\.99 is not allowed: rule 1 denies it/) != nil,
+            all.firstMatch(of: /203\.0\.112\.99:80 +denied +203\.0\.112\.99 is not allowed: rule 1 denies it/) != nil,
             "\(all)")
-        #expect(all.firstMatch(of: /203\.0\.113\.10:9 +failed +.*refused/) != nil, "\(all)")
+        #expect(all.firstMatch(of: /203\.0\.112\.10:9 +failed +.*refused/) != nil, "\(all)")
         let some = try home.ctl("session", "log", "--denied")
         #expect(!some.contains("allowed ") && some.contains("rule 1 denies it"), "\(some)")
         #expect(try home.ctl("session", "log", "--client", "10.0.0.0/8").contains("Nobody"))
