@@ -242,11 +242,19 @@ struct ForwardingTests {
     @Test("29: a request that would lead back to the proxy is refused, and Max-Forwards is honoured")
     func loops() throws {
         let server = try Server(in: home)
-        for host in [Home.gatewayOnLAN, "127.0.0.1", Home.gatewayOnWAN] {
+        for request in [
+            "GET http://127.0.0.1:3128/", "GET http://\(Home.gatewayOnWAN):3128/",
+            "GET http://\(Home.gatewayOnLAN):1080/",
+            "CONNECT \(Home.gatewayOnLAN):3128",
+        ] {
             let client = try home.dial(.http)
-            try client.send("GET http://\(host):3128/ HTTP/1.1\r\nHost: x\r\n\r\n")
-            #expect(try answer(from: client).status == 403)
+            try client.send("\(request) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try answer(from: client).status == 403, "\(request)")
         }
+        // RFC 9110 §7.6: what the listener itself serves, it serves without a connection to itself.
+        let own = try home.dial(.http)
+        try own.send("GET http://\(Home.gatewayOnLAN):3128/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try answer(from: own).body.contains("/proxy.pac"))
         let client = try home.dial(.http)
         try client.send(line("TRACE", to: server.origin) + "Max-Forwards: 0\r\n\r\n")
         let trace = try answer(from: client)
