@@ -17,9 +17,7 @@ struct MemoryTests {
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         // All of the many come from one address.
-        try home.ctl(
-            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
-            "none")
+        try home.liftClientLimit()
     }
 
     /// What of the process is in memory, in kB.

@@ -18,9 +18,7 @@ struct PressureTests {
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         // All of the many come from one address, and what is tried is what holds without a limit for each.
-        try home.ctl(
-            "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
-            "none")
+        try home.liftClientLimit()
     }
 
     /// How long each of some new sessions takes, one after the other, shortest first.
