@@ -3,12 +3,14 @@ package import Address
 /// Finds the limit that holds for somebody. Where several are about them the most specific holds, and it alone: a user's own
 /// before that of each user, the narrowest network before a wider one and before each client. Until the operator has limited each
 /// client, or said that none is, each has the standard limit.
-package struct LimitTable: Sendable {
-    private var eachClient = Limit.standard
-    private var eachUser: Limit?
+///
+/// A class: each session asks, and would copy all of it.
+package final class LimitTable: Sendable {
+    private let eachClient: Limit
+    private let eachUser: Limit?
     /// The narrowest first.
-    private var networks: [(network: Network, limit: Limit)] = []
-    private var users: [String: Limit] = [:]
+    private let networks: [(network: Network, limit: Limit)]
+    private let users: [String: Limit]
     /// The /64 networks that this machine has an address in.
     private let near: Set<IPAddress>
 
@@ -25,6 +27,10 @@ package struct LimitTable: Sendable {
 
     package init(_ limits: [Limit] = [], in surroundings: Surroundings = Surroundings()) {
         near = Set(surroundings.interfaces.flatMap(\.addresses).compactMap { $0.address.first64 })
+        var eachClient = Limit.standard
+        var eachUser: Limit?
+        var networks: [(network: Network, limit: Limit)] = []
+        var users: [String: Limit] = [:]
         for limit in limits {
             switch limit.subject {
             case .eachClient: eachClient = limit
@@ -33,7 +39,10 @@ package struct LimitTable: Sendable {
             case .user(let name): users[name] = limit
             }
         }
-        networks.sort { $0.network.prefix > $1.network.prefix }
+        self.eachClient = eachClient
+        self.eachUser = eachUser
+        self.networks = networks.sorted { $0.network.prefix > $1.network.prefix }
+        self.users = users
     }
 
     /// - Parameter address: never v4-mapped.
