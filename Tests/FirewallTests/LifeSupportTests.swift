@@ -42,7 +42,7 @@ struct LifeSupportTests {
 
     /// Router advertisements and DHCPv6 replies were taken on every interface: a guest's laptop could make itself the
     /// gateway's IPv6 router and name server, and carry everybody's traffic.
-    @Test func `routes and name servers are taken from the internet's side alone`() throws {
+    @Test("51: routes and name servers are taken from the internet's side alone") func routes() throws {
         try apply(Policy(lan: ["lan0"], wan: ["wan0"]))
         let advertisement = Frame.icmp(from: "fe80::9", to: "ff02::1", type: 134, hopLimit: 255)
         let reply = Frame.udp(from: "fe80::9", 547, to: "fe80::113:2", 546)
@@ -62,7 +62,7 @@ struct LifeSupportTests {
     }
 
     /// Some providers' DHCPv6 servers answer from a global address, and the rule asked for a link-local one.
-    @Test func `a lease is renewed by whoever answers, from whatever address and port`() throws {
+    @Test("50: a lease is renewed by whoever answers, from whatever address and port") func lease() throws {
         try apply(Policy(lan: ["lan0"], wan: ["wan0"]))
         try expect([
             Case(

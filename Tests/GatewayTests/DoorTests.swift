@@ -149,7 +149,9 @@ struct DoorTests {
         withExtendedLifetime(siege) {}
     }
 
-    @Test("All processes killed, started again, stopped, started, booted, upgraded to other rules: the door stays shut")
+    @Test(
+        "49: all processes killed, started again, stopped, started, booted, upgraded to other rules: the door stays shut"
+    )
     func restarts() throws {
         let home = try Home()
         home.killsRoles = true

@@ -38,7 +38,7 @@ struct MemoryTests {
     }
 
     /// The allocator kept what 4 000 handshakes at once had taken, and after six times it was 451 MB in place of 38.
-    @Test("24 000 TLS handshakes that are begun and left behind: a minute later the memory is back")
+    @Test("48: 24 000 TLS handshakes that are begun and left behind: a minute later the memory is back")
     func handshakes() throws {
         try ready()
         try home.ctl("listener", "add", "https", "192.168.77.1:3129", "--interface", "lan0")

@@ -146,7 +146,7 @@ struct TableTests {
     }
 
     /// Another table's drop is final, whatever ours says; status called the door well.
-    @Test func `a table that drops our clients is named in status, as is one that forwards`() throws {
+    @Test("52: a table that drops our clients is named in status, as is one that forwards") func foreign() throws {
         let home = try Home.ready()
         try home.gateway.run(
             "nft", "-f", "-",

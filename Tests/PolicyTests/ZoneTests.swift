@@ -198,8 +198,8 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         ("nothing at all", Surroundings()),
     ]
 
-    @Test(arguments: troubles.map(\.0))
-    func `a change goes through and what is missing is told`(_ name: String) throws {
+    @Test("53: a change goes through and what is missing is told", arguments: troubles.map(\.0))
+    func change(_ name: String) throws {
         let surroundings = try #require(Self.troubles.first { $0.0 == name }).1
         #expect(!grown.warnings(in: surroundings).isEmpty)
         let changes: [(inout Policy) throws -> Void] = [

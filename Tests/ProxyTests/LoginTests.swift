@@ -52,7 +52,7 @@ import Testing
     }
 
     /// With one queue for everybody the right password of a newcomer was refused as wrong while a hundred connections guessed.
-    @Test func `A right password is right while another address guesses, and soon`() async throws {
+    @Test("47: a right password is right while another address guesses, and soon") func rightPassword() async throws {
         let gateway = try Gateway(authentication: .required, users: users)
         let flood = Flood(of: 100) {
             let client = try await Peer.connect(to: gateway.socks5, from: guesser)
