@@ -70,6 +70,26 @@ import Testing
         #expect(queue.noteGuess(from: attacker, at: 901_000_000_000) == 1)
     }
 
+    /// In a home with IPv6 all are in one /64, and one device that guessed kept all the others waiting.
+    @Test func `One that guesses keeps no neighbour waiting, and many that guess together wait together`() throws {
+        var queue = Queue()
+        func device(_ number: UInt128) -> IPAddress { .v6(0x2001_0db9 << 96 | number) }
+        for _ in 0..<200 { _ = queue.noteGuess(from: device(1), at: 0) }
+        try queue.add("guess", from: device(1), deadline: far)
+        try queue.add("alice", from: device(2), deadline: far)
+        #expect(order(&queue) == ["alice"])
+        guard case .nothing(let time) = queue.next(at: 0) else { throw Missing() }
+        #expect(time == 2_000_000_000 && order(&queue, at: time) == ["guess"])
+        // Another address for each guess does not help.
+        for number in 0..<UInt128(Queue.guessers * Queue.freeGuesses) {
+            _ = queue.noteGuess(from: device(100 + number), at: time)
+        }
+        try queue.add("fresh", from: device(99), deadline: far)
+        #expect(order(&queue, at: time) == [])
+        try queue.add("far away", from: alice, deadline: far)
+        #expect(order(&queue, at: time) == ["far away"])
+    }
+
     @Test func `A login that had no turn in time is given back, with the reason`() throws {
         var queue = Queue()
         for _ in 0...Queue.freeGuesses { _ = queue.noteGuess(from: attacker, at: 0) }

@@ -4,8 +4,9 @@ import Policy
 /// Logins that wait to be checked, and which of them is next: networks in turn, in each its clients in turn, and of each client the
 /// first that came. Guessing gains nobody a second turn, and keeps nobody else from theirs.
 ///
-/// A network is an IPv4 address, or the /64 of an IPv6 one, of which a single device has 2^64 addresses. After a few wrong passwords the
-/// network waits for its next turn, longer each time. The times are those of `MonotonicClock`.
+/// A network is an IPv4 address, or the /64 of an IPv6 one, of which a single device has 2^64 addresses and in which a whole home may be.
+/// After a few wrong passwords a client waits for its next turn, longer each time; its neighbours do not wait for it. Only where more guess
+/// than some clients would does the network wait. The times are those of `MonotonicClock`.
 struct LoginQueue<Attempt> {
     /// Why a login is not looked at.
     enum Refusal: Error {
@@ -23,17 +24,42 @@ struct LoginQueue<Attempt> {
         case empty
     }
 
+    /// What wrong passwords bring upon a client or a network.
+    private struct Penalty {
+        private(set) var guesses = 0
+        private(set) var last: UInt64 = 0
+        /// No turn before this.
+        private(set) var ready: UInt64 = 0
+
+        mutating func note(at now: UInt64, free: Int) {
+            if now - min(now, last) >= LoginQueue.forgetting { guesses = 0 }
+            guesses += 1
+            last = now
+            guard guesses > free else { return }
+            ready = now + min(LoginQueue.firstPause << UInt64(min(guesses - free - 1, 10)), LoginQueue.longestPause)
+        }
+    }
+
     private struct Network {
         var clients: [IPAddress: [Entry]] = [:]
         /// Clients that wait, the one whose turn is next first.
         var turns: [IPAddress] = []
         var waiting = 0
+        /// Of clients that guessed lately.
+        var penalties: [IPAddress: Penalty] = [:]
+        /// Of all together. A client adds no more to it than its free guesses.
+        var common = Penalty()
+        /// Wrong passwords lately.
         var guesses = 0
         var lastGuess: UInt64 = 0
-        /// No turn before this.
-        var ready: UInt64 = 0
+
+        /// No turn for the client before this.
+        func ready(_ client: IPAddress) -> UInt64 { max(common.ready, penalties[client]?.ready ?? 0) }
 
         var firstDeadline: UInt64? { clients.values.lazy.compactMap { $0.first?.deadline }.min() }
+
+        /// When something is to be done about the client that is first to need it.
+        var firstTime: UInt64? { turns.lazy.map { min(ready($0), clients[$0]![0].deadline) }.min() }
     }
 
     private struct Entry {
@@ -57,6 +83,10 @@ struct LoginQueue<Attempt> {
     static var memory: Int { 4096 }
     /// Wrong passwords that cost no time: people mistype, and after a change of password each program has the old one still.
     static var freeGuesses: Int { 5 }
+    /// Clients of a network that may guess before all of it waits.
+    static var guessers: Int { 8 }
+    /// Clients of a network whose guesses are remembered.
+    private static var suspects: Int { 32 }
     private static var firstPause: UInt64 { 100_000_000 }
     private static var longestPause: UInt64 { 2_000_000_000 }
     /// Nanoseconds after which guesses are forgotten.
@@ -81,12 +111,15 @@ struct LoginQueue<Attempt> {
     /// Takes out the login that is next.
     mutating func next(at now: UInt64) -> Next {
         guard !turns.isEmpty else { return .empty }
-        guard let turn = turns.firstIndex(where: { networks[$0]!.ready <= now }) else {
-            let times = turns.map { min(networks[$0]!.ready, networks[$0]!.firstDeadline!) }
-            return .nothing(until: times.min()!)
+        func place(in key: IPAddress) -> Int? {
+            let network = networks[key]!
+            return network.turns.firstIndex { network.ready($0) <= now }
+        }
+        guard let turn = turns.firstIndex(where: { place(in: $0) != nil }) else {
+            return .nothing(until: turns.map { networks[$0]!.firstTime! }.min()!)
         }
         let key = turns.remove(at: turn)
-        let client = networks[key]!.turns.removeFirst()
+        let client = networks[key]!.turns.remove(at: place(in: key)!)
         let attempt = networks[key]!.clients[client]!.removeFirst().attempt
         if networks[key]!.clients[client]!.isEmpty {
             networks[key]!.clients[client] = nil
@@ -105,8 +138,9 @@ struct LoginQueue<Attempt> {
     mutating func overdue(at now: UInt64) -> [(attempt: Attempt, cause: Refusal)] {
         var all: [(Attempt, Refusal)] = []
         for key in turns where networks[key]!.firstDeadline! <= now {
-            let cause: Refusal = networks[key]!.guesses > Self.freeGuesses ? .share : .whole
-            for (client, entries) in networks[key]!.clients {
+            let network = networks[key]!
+            for (client, entries) in network.clients {
+                let cause: Refusal = network.ready(client) > 0 ? .share : .whole
                 let left = entries.filter { $0.deadline > now }
                 all += entries.lazy.filter { $0.deadline <= now }.map { ($0.attempt, cause) }
                 networks[key]!.clients[client] = left.isEmpty ? nil : left
@@ -127,13 +161,22 @@ struct LoginQueue<Attempt> {
         let key = client.countedNetwork
         if networks[key] == nil, networks.count >= Self.memory { makeRoom(at: now) }
         var network = networks[key] ?? Network()
-        if now - min(now, network.lastGuess) >= Self.forgetting { network.guesses = 0 }
+        if now - min(now, network.lastGuess) >= Self.forgetting {
+            (network.guesses, network.penalties, network.common) = (0, [:], Penalty())
+        }
         network.guesses += 1
         network.lastGuess = now
-        if network.guesses > Self.freeGuesses {
-            let doublings = min(network.guesses - Self.freeGuesses - 1, 10)
-            network.ready = now + min(Self.firstPause << UInt64(doublings), Self.longestPause)
+        var penalty = network.penalties[client] ?? Penalty()
+        penalty.note(at: now, free: Self.freeGuesses)
+        if penalty.guesses <= Self.freeGuesses {
+            network.common.note(at: now, free: Self.guessers * Self.freeGuesses)
         }
+        if network.penalties[client] == nil, network.penalties.count >= Self.suspects,
+            let quiet = network.penalties.min(by: { $0.value.last < $1.value.last })
+        {
+            network.penalties[quiet.key] = nil
+        }
+        network.penalties[client] = penalty
         networks[key] = network
         return network.guesses
     }
