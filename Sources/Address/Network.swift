@@ -19,6 +19,9 @@ package struct Network: Hashable, Sendable {
 
     package func contains(_ other: Network) -> Bool { prefix <= other.prefix && contains(other.base) }
 
+    /// Whether an address is in both.
+    package func overlaps(_ other: Network) -> Bool { contains(other) || other.contains(self) }
+
     /// Families never match one another: a v4-mapped address is to be unmapped by the caller.
     package func contains(_ address: IPAddress) -> Bool {
         switch (base, address) {

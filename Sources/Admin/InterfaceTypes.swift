@@ -77,7 +77,47 @@ extension Limit: InterfaceType {
 extension Zone: InterfaceType {
     static let documentation = """
         A part of the world that is told apart by the interfaces that lead there. home and internet are always there.
+        addresses: those that the gateway itself gives to the first interface, as "192.168.10.1/24"; none: somebody else does.
+        way: of devices that have no way of their own; of no meaning for internet.
+        newDevices: the way of devices about which nothing was decided; null: like the others.
+        service: what the gateway does for the zone's devices; null: nothing.
         """
+}
+
+extension Zone.Service: InterfaceType {
+    static let interfaceName = "ZoneService"
+    static let documentation = """
+        Addresses and names for the devices of a zone.
+        dhcp: devices are given addresses.
+        names: the gateway answers their questions for names.
+        range: the IPv4 addresses that are given out, as "FIRST-LAST"; null: worked out from the zone's own address.
+        strayNames: what becomes of questions that they ask other name servers.
+        """
+}
+
+extension Zone.StrayNames: InterfaceEnumeration {
+    static let documentation = """
+        answered: the gateway answers in the other server's place.
+        refused: they are turned away.
+        allowed: they pass.
+        """
+}
+
+extension Way: InterfaceEnumeration {
+    static let documentation = """
+        How the packets of a device are carried.
+        routed: by the kernel, wherever its zone may go.
+        proxy: through a proxy or not at all.
+        blocked: not at all, and nothing of the gateway answers either.
+        """
+}
+
+extension InterfaceAddress: InterfaceText {
+    static let sample = InterfaceAddress(address: .v4(0), prefix: 0)
+}
+
+extension AddressRange: InterfaceText {
+    static let sample = AddressRange(.v4(0), .v4(0))!
 }
 
 extension ListZones.Interface: InterfaceType {

@@ -4,7 +4,7 @@ import Glibc
 /// A network interface and its addresses.
 package struct Interface: Hashable, Sendable {
     package var name: String
-    package var addresses: [Address]
+    package var addresses: [InterfaceAddress]
     /// nil: it has none, like a loopback, PPP or WireGuard interface.
     package var hardware: HardwareAddress?
     /// IFF_LOOPBACK (netdevice(7)).
@@ -17,12 +17,6 @@ package struct Interface: Hashable, Sendable {
     package var hasDefaultRoute: Bool
     /// `bridge`, `wireguard`, `veth`; nil: a card of its own.
     package var kind: String?
-
-    /// An address with the prefix of its network. The address's host bits are kept.
-    package struct Address: Hashable, Sendable {
-        package var address: IPAddress
-        package var prefix: Int
-    }
 }
 
 extension Interface {
@@ -54,7 +48,7 @@ extension Interface {
             if let address = Self.address(at: current.pointee.ifa_addr) {
                 let width = if case .v4 = address { 32 } else { 128 }
                 let prefix = Self.address(at: current.pointee.ifa_netmask).map(leadingOnes) ?? width
-                found[name]?.addresses.append(Address(address: address, prefix: prefix))
+                found[name]?.addresses.append(InterfaceAddress(address: address, prefix: prefix))
             }
             entry = current.pointee.ifa_next
         }

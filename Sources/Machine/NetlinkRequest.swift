@@ -106,4 +106,12 @@ extension [UInt8] {
     mutating func append(_ number: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: number) { append(contentsOf: $0) }
     }
+
+    /// An attribute (netlink(7), `struct nlattr`), filled up to a multiple of four bytes.
+    mutating func append(attribute kind: UInt16, _ value: [UInt8]) {
+        append(UInt16(4 + value.count))
+        append(kind)
+        self += value
+        self += [UInt8](repeating: 0, count: -value.count & 3)
+    }
 }

@@ -13,6 +13,9 @@ package struct Changes: Hashable, Sendable {
         case firewall(FirewallMode)
         case defaultAction(Rule.Action)
         case sessionLogging(SessionLogging)
+        case device(Device)
+        case passage(Passage)
+        case forward(Forward)
     }
 
     package enum Change: Hashable, Sendable {
@@ -96,6 +99,9 @@ extension Policy {
             case .firewall(let mode): firewall = mode
             case .defaultAction(let action): defaultAction = action
             case .sessionLogging(let logging): sessionLogging = logging
+            case .device(let device): devices.append(device)
+            case .passage(let passage): passages.append(passage)
+            case .forward(let forward): forwards.append(forward)
             }
         }
     }
@@ -104,6 +110,7 @@ extension Policy {
         let all: [Changes.Thing] =
             zones.map { .zone($0) } + listeners.map { .listener($0) } + users.map { .user($0) }
             + rules.map { .rule($0) } + limits.map { .limit($0) } + openings.map { .opening($0) }
+            + devices.map { .device($0) } + passages.map { .passage($0) } + forwards.map { .forward($0) }
             + [.firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging)]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
     }
@@ -123,6 +130,9 @@ extension Policy {
         trim(\.rules)
         trim(\.limits)
         trim(\.openings)
+        trim(\.devices)
+        trim(\.passages)
+        trim(\.forwards)
         return (before.things, after.things)
     }
 }
@@ -153,6 +163,9 @@ extension Changes.Thing: CustomStringConvertible {
         case .firewall: .init(kind: 6)
         case .defaultAction: .init(kind: 7)
         case .sessionLogging: .init(kind: 8)
+        case .device(let device): .init(kind: 9, name: "\(device.hardware)")
+        case .passage(let passage): .init(kind: 10, name: "\(passage.ends)")
+        case .forward(let forward): .init(kind: 11, name: forward.name)
         }
     }
 
@@ -167,6 +180,9 @@ extension Changes.Thing: CustomStringConvertible {
         case .firewall(let mode): "firewall \(mode.rawValue)"
         case .defaultAction(let action): "rule default \(action.rawValue)"
         case .sessionLogging(let logging): "session log \(logging.rawValue)"
+        case .device(let device): "device \(device)"
+        case .passage(let passage): "passage \(passage)"
+        case .forward(let forward): "forward \(forward)"
         }
     }
 }

@@ -74,7 +74,7 @@ extension Opening: CustomStringConvertible {
     }
 
     /// Seconds since 1970 as a date and a time of day that are the same wherever they are read.
-    private static func time(_ seconds: Int) -> String {
+    static func time(_ seconds: Int) -> String {
         let (day, rest) = max(seconds, 0).quotientAndRemainder(dividingBy: 86_400)
         // Years from March on, so that the odd day is the last one (H. Hinnant, chrono-Compatible Low-Level Date Algorithms);
         // 719 468 days lie between 0000-03-01 and 1970, 146 097 make 400 years.
@@ -91,9 +91,29 @@ extension Opening: CustomStringConvertible {
 }
 
 extension Zone: CustomStringConvertible {
-    /// `home eth1 wlan0`.
+    /// `home eth1 wlan0, 192.168.10.1/24, proxy, new devices blocked, serves dhcp, names`; a way that is usual is left out.
     package var description: String {
-        interfaces.isEmpty ? "\(name) without interfaces" : "\(name) \(interfaces.joined(separator: " "))"
+        let parts: [String?] = [
+            interfaces.isEmpty ? "\(name) without interfaces" : "\(name) \(interfaces.joined(separator: " "))",
+            addresses.isEmpty ? nil : addresses.map(\.description).joined(separator: " "),
+            way == .routed ? nil : way.rawValue, newDevices.map { "new devices \($0.rawValue)" },
+            service.map { "serves \($0)" },
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ")
+    }
+}
+
+extension Device: CustomStringConvertible {
+    /// `tv 52:54:00:12:34:56, proxy, at 192.168.10.20, paused`.
+    package var description: String {
+        let pause: String? =
+            switch pause {
+            case nil: nil
+            case .forever: "paused"
+            case .until(let end): "paused until \(Opening.time(end))"
+            }
+        let parts: [String?] = ["\(name) \(hardware)", way?.rawValue, address.map { "at \($0)" }, pause]
+        return parts.compactMap(\.self).joined(separator: ", ")
     }
 }
 

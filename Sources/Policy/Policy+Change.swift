@@ -166,17 +166,20 @@ extension Policy {
         }
     }
 
-    /// Gives a zone these interfaces in place of those that it has. One that is called otherwise now, and is not there under
-    /// its old name, keeps its listeners and openings.
-    package mutating func setZone(
-        named name: String, interfaces: [String], in surroundings: Surroundings
+    /// Does what `edit` does to a zone. An interface that is called otherwise now, and is not there under its old name, keeps
+    /// its listeners and openings.
+    package mutating func changeZone(
+        named name: String, in surroundings: Surroundings, _ edit: (inout Zone) -> Void
     ) throws(Refusal) {
         try checkExists(zone: name)
-        let former = self.interfaces(of: name)
-        let gone = former.filter { !interfaces.contains($0) }
-        let new = interfaces.filter { !former.contains($0) }
+        guard let index = zones.firstIndex(where: { $0.name == name }) else { return }
+        let former = zones[index]
         try change(in: surroundings) { policy in
-            policy.setInterfaces(interfaces, of: name)
+            edit(&policy.zones[index])
+            policy.zones[index].name = name
+            let latter = policy.zones[index]
+            let gone = former.interfaces.filter { !latter.interfaces.contains($0) }
+            let new = latter.interfaces.filter { !former.interfaces.contains($0) }
             if gone.count == 1, new.count == 1, surroundings.interface(named: gone[0]) == nil,
                 surroundings.interface(named: new[0]) != nil
             {
@@ -200,6 +203,10 @@ extension Policy {
             throw Refusal(
                 "the listener on \(listener.endpoint) is for the zone \(name); `gatehousectl listener remove "
                     + "\(listener.endpoint)` first, or give it another zone with `gatehousectl listener set`")
+        }
+        if let passage = passages.first(where: { $0.from == name || $0.to == name }) {
+            throw Refusal(
+                "there is a passage \(passage.ends); `gatehousectl zone deny \(passage.ends)` first")
         }
         try change(in: surroundings) { policy in policy.zones.removeAll { $0.name == name } }
     }

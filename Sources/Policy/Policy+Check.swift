@@ -31,6 +31,7 @@ extension Policy {
         }
         for (index, zone) in zones.enumerated() {
             note { () throws(Refusal) in try check(zone, after: zones[..<index]) }
+            note { () throws(Refusal) in try checkAddresses(of: zone, in: surroundings) }
         }
         for (index, listener) in listeners.enumerated() {
             for other in listeners[..<index] where other.collides(with: listener) {

@@ -8,17 +8,19 @@ extension Policy {
     /// - Parameters:
     ///   - wan: nil leaves what is known of the internet as it is.
     ///   - allowSSH: opens TCP port 22, to the home only.
+    ///   - given: the address that the gateway is to give to the home's interface; nil: the one that it has, or has from the
+    ///     gateway already, and else one of a network that is free.
+    ///   - serves: whether the home's devices are given addresses and names; nil: as it is.
     ///   - isForced: takes the sides as they are given, against what the default route says.
     package mutating func setup(
-        lan interface: String, wan: String?, allowSSH: Bool, isForced: Bool = false, surroundings: Surroundings
+        lan interface: String, wan: String?, allowSSH: Bool, address given: InterfaceAddress? = nil,
+        serves: Bool? = nil, isForced: Bool = false, surroundings: Surroundings
     ) throws(Refusal) {
         try Self.checkSides(lan: interface, wan: wan, isForced: isForced, in: surroundings)
-        guard let address = surroundings.interface(named: interface)?.ownAddress else {
-            throw Refusal("\(interface) has no address yet; give it one, then run `gatehousectl setup` again")
-        }
         var changed = self
         changed.bind(interface, to: Zone.home)
         if let wan { changed.bind(wan, to: Zone.internet) }
+        let address = try changed.placeHome(on: interface, given, serves: serves, in: surroundings)
         changed.firewall = .enforce
         changed.moveListeners(to: address, on: interface, from: lan, in: surroundings)
         for (kind, port) in [(Listener.Kind.socks5, UInt16(1080)), (.http, 3128)] {
@@ -35,6 +37,33 @@ extension Policy {
         try changed.check(in: surroundings, since: self, isNew: true)
         try changed.checkMoves(since: self)
         self = changed
+    }
+
+    /// Gives the home its address and its service.
+    ///
+    /// - Returns: the address for the proxies.
+    private mutating func placeHome(
+        on interface: String, _ given: InterfaceAddress?, serves: Bool?, in surroundings: Surroundings
+    ) throws(Refusal) -> IPAddress {
+        guard let index = zones.firstIndex(where: { $0.name == Zone.home }) else {
+            throw Refusal("there is no zone home")
+        }
+        let present = surroundings.interface(named: interface)?.ownAddress
+        // Of a box with one interface the network that it is in is the router's, and no other would lead anywhere.
+        if wan.isEmpty, given != nil || present == nil {
+            throw Refusal("\(interface) has no address yet; give it one, then run `gatehousectl setup` again")
+        }
+        if let given {
+            zones[index].addresses = [given]
+        } else if present == nil, zones[index].addresses.isEmpty {
+            zones[index].addresses = [surroundings.freeNetwork]
+        }
+        switch serves {
+        case true?: if zones[index].service == nil { zones[index].service = Zone.Service() }
+        case false?: zones[index].service = nil
+        case nil: break
+        }
+        return given?.address ?? present ?? zones[index].addresses[0].address
     }
 
     /// Throws if the home can hardly be behind `lan`, or the internet behind `wan`.

@@ -25,6 +25,12 @@ package struct Policy: Codable, Hashable, Sendable {
     package var zones: [Zone]
     /// Where it is told what comes of sessions.
     package var sessionLogging: SessionLogging
+    /// The devices about which something was decided.
+    package var devices: [Device]
+    /// Which zones may begin conversations with which others, beside those of each zone with the internet.
+    package var passages: [Passage]
+    /// Doors from the internet to devices.
+    package var forwards: [Forward]
 
     /// - Parameters:
     ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
@@ -33,7 +39,8 @@ package struct Policy: Codable, Hashable, Sendable {
         listeners: [Listener] = [], users: [User] = [], rules: [Rule] = [], defaultAction: Rule.Action = .allow,
         limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
         zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
-        sessionLogging: SessionLogging = .quiet
+        sessionLogging: SessionLogging = .quiet, devices: [Device] = [], passages: [Passage] = [],
+        forwards: [Forward] = []
     ) {
         self.listeners = listeners
         self.users = users
@@ -44,11 +51,14 @@ package struct Policy: Codable, Hashable, Sendable {
         self.firewall = firewall
         self.zones = zones
         self.sessionLogging = sessionLogging
+        self.devices = devices
+        self.passages = passages
+        self.forwards = forwards
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
     }
 
-    /// A copy that a version before kept has no word on how sessions are logged.
+    /// A copy that a version before kept has no word on how sessions are logged, and none on devices.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         listeners = try container.decode([Listener].self, forKey: .listeners)
@@ -60,6 +70,9 @@ package struct Policy: Codable, Hashable, Sendable {
         firewall = try container.decode(FirewallMode.self, forKey: .firewall)
         zones = try container.decode([Zone].self, forKey: .zones)
         sessionLogging = try container.decodeIfPresent(SessionLogging.self, forKey: .sessionLogging) ?? .quiet
+        devices = try container.decodeIfPresent([Device].self, forKey: .devices) ?? []
+        passages = try container.decodeIfPresent([Passage].self, forKey: .passages) ?? []
+        forwards = try container.decodeIfPresent([Forward].self, forKey: .forwards) ?? []
     }
 }
 

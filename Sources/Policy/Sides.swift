@@ -19,12 +19,16 @@ extension Sides {
     /// The likeliest ones: the internet is where the default route leads, the home an interface with a private address
     /// behind which something is plugged in.
     ///
-    /// - Returns: nil: no interface has an address for the proxies to listen on.
+    /// - Returns: nil: no interface has an address for the proxies to listen on, and none that could be given one.
     package static func proposed(in surroundings: Surroundings) -> Sides? {
         let candidates = surroundings.candidates
         let internet = candidates.first(where: \.hasDefaultRoute)
         let homes = candidates.filter { $0.ownAddress != nil && $0.name != internet?.name }
-        let likeliest = homes.first { $0.isPrivate && $0.hasCarrier } ?? homes.first(where: \.isPrivate) ?? homes.first
+        // A bare box has an address on the internet's side alone.
+        let bare = candidates.filter { $0.ownAddress == nil && $0.name != internet?.name }
+        let likeliest =
+            homes.first { $0.isPrivate && $0.hasCarrier } ?? homes.first(where: \.isPrivate) ?? homes.first
+            ?? (internet == nil ? nil : bare.first(where: \.hasCarrier) ?? (bare.count == 1 ? bare[0] : nil))
         if let likeliest {
             let other = internet ?? candidates.first { $0.name != likeliest.name && $0.couldLeadOut }
             return Sides(home: likeliest.name, internet: other?.name)

@@ -5,7 +5,7 @@ package struct Surroundings: Codable, Hashable, Sendable {
     package struct Interface: Codable, Hashable, Sendable {
         package var name: String
         /// Each address with the prefix of its network. Not the network alone: the address's host bits are kept.
-        package var addresses: [Address]
+        package var addresses: [InterfaceAddress]
         /// nil: it has none, like a loopback, PPP or WireGuard interface.
         package var hardware: HardwareAddress?
         package var isLoopback: Bool
@@ -19,7 +19,7 @@ package struct Surroundings: Codable, Hashable, Sendable {
         package var driver: String?
 
         package init(
-            name: String, addresses: [Address], hardware: HardwareAddress? = nil, isLoopback: Bool = false,
+            name: String, addresses: [InterfaceAddress], hardware: HardwareAddress? = nil, isLoopback: Bool = false,
             isUp: Bool = true, hasCarrier: Bool = true, hasDefaultRoute: Bool = false, driver: String? = nil
         ) {
             self.name = name
@@ -33,20 +33,13 @@ package struct Surroundings: Codable, Hashable, Sendable {
         }
     }
 
-    package struct Address: Codable, Hashable, Sendable {
-        package var address: IPAddress
-        package var prefix: Int
-
-        package init(address: IPAddress, prefix: Int) {
-            self.address = address
-            self.prefix = prefix
-        }
-    }
-
     package var interfaces: [Interface]
+    /// The devices that were seen in the zones.
+    package var household: Household
 
-    package init(interfaces: [Interface] = []) {
+    package init(interfaces: [Interface] = [], household: Household = Household()) {
         self.interfaces = interfaces
+        self.household = household
     }
 
     package func interface(named name: String) -> Interface? {
@@ -62,7 +55,7 @@ package struct Surroundings: Codable, Hashable, Sendable {
     package func networks(of interfaces: [String]) -> [Network] {
         self.interfaces.filter { interfaces.contains($0.name) }.flatMap(\.addresses)
             .filter { $0.address.special != .linkLocal }
-            .map { Network($0.address, prefix: $0.prefix) }
+            .map(\.network)
     }
 }
 

@@ -1,4 +1,4 @@
-import Address
+package import Address
 
 /// A part of the world that the gateway tells apart by the network interfaces that lead there. An interface is in one zone at
 /// most; one that is in none gets nothing.
@@ -14,13 +14,97 @@ package struct Zone: Codable, Hashable, Sendable {
     package var name: String
     /// The interfaces by name, whether the machine has them at the moment or not.
     package var interfaces: [String]
+    /// The addresses that the gateway itself gives to the first interface; empty: somebody else does.
+    package var addresses: [InterfaceAddress]
+    /// How devices are carried that have no way of their own. Of no meaning for the internet.
+    package var way: Way
+    /// How devices are carried about which nothing was decided; nil: like the others.
+    package var newDevices: Way?
+    /// What the gateway does for the zone's devices; nil: nothing.
+    package var service: Service?
 
-    package init(name: String, interfaces: [String] = []) {
+    /// Addresses and names for the devices of a zone.
+    package struct Service: Codable, Hashable, Sendable {
+        /// Whether devices are given addresses (DHCP, router advertisements).
+        package var dhcp: Bool
+        /// Whether the gateway answers their questions for names (DNS).
+        package var names: Bool
+        /// The IPv4 addresses that are given out; nil: worked out from the zone's own address.
+        package var range: AddressRange?
+        /// What becomes of questions that they ask other name servers.
+        package var strayNames: StrayNames
+
+        package init(
+            dhcp: Bool = true, names: Bool = true, range: AddressRange? = nil, strayNames: StrayNames = .answered
+        ) {
+            self.dhcp = dhcp
+            self.names = names
+            self.range = range
+            self.strayNames = strayNames
+        }
+    }
+
+    /// What becomes of a question that a device of a served zone asks a name server elsewhere (port 53).
+    package enum StrayNames: String, Codable, Hashable, Sendable, CaseIterable {
+        /// The gateway answers in its place.
+        case answered
+        case refused
+        case allowed
+    }
+
+    package init(
+        name: String, interfaces: [String] = [], addresses: [InterfaceAddress] = [], way: Way = .routed,
+        newDevices: Way? = nil, service: Service? = nil
+    ) {
         self.name = name
         self.interfaces = interfaces
+        self.addresses = addresses
+        self.way = way
+        self.newDevices = newDevices
+        self.service = service
+    }
+
+    /// A copy that a version before kept has a zone from which nothing is routed.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        interfaces = try container.decode([String].self, forKey: .interfaces)
+        addresses = try container.decodeIfPresent([InterfaceAddress].self, forKey: .addresses) ?? []
+        way = try container.decodeIfPresent(Way.self, forKey: .way) ?? (name == Self.internet ? .routed : .proxy)
+        newDevices = try container.decodeIfPresent(Way.self, forKey: .newDevices)
+        service = try container.decodeIfPresent(Service.self, forKey: .service)
     }
 
     package var isBuiltIn: Bool { name == Self.home || name == Self.internet }
+}
+
+extension Zone.Service: CustomStringConvertible, LosslessStringConvertible {
+    /// `dhcp, names, range 192.168.10.100-192.168.10.199, stray names refused`; what is as usual is left out.
+    package init?(_ description: String) {
+        self.init(dhcp: false, names: false)
+        for part in description.split(separator: ",") {
+            let words = part.split(separator: " ").map(String.init)
+            switch words.first {
+            case "dhcp" where words.count == 1: dhcp = true
+            case "names" where words.count == 1: names = true
+            case "range" where words.count == 2:
+                guard let range = AddressRange(words[1]) else { return nil }
+                self.range = range
+            case "stray" where words.count == 3 && words[1] == "names":
+                guard let stray = Zone.StrayNames(rawValue: words[2]) else { return nil }
+                strayNames = stray
+            default: return nil
+            }
+        }
+    }
+
+    package var description: String {
+        let parts: [String?] = [
+            dhcp ? "dhcp" : nil, names ? "names" : nil, range.map { "range \($0)" },
+            strayNames == .answered ? nil : "stray names \(strayNames.rawValue)",
+        ]
+        return parts.compactMap(\.self).joined(separator: ", ")
+    }
 }
 
 /// Where an opening or a listener is reachable from. Which interfaces that means is found out when a ruleset is made: a

@@ -21,19 +21,22 @@ extension Column {
 
     static func text(_ name: String, _ path: Path<String?>) -> Self { notation(name, path) }
 
-    static func number(_ name: String, _ path: Path<Int>) -> Self {
-        Self(name: name, value: { .integer($0[keyPath: path]) }) { value, thing in
-            guard case .integer(let number) = value else { return false }
+    /// A number that `Number` cannot hold is no value.
+    static func number<Number: FixedWidthInteger & SendableMetatype>(_ name: String, _ path: Path<Number>) -> Self {
+        Self(name: name, value: { .integer(Int($0[keyPath: path])) }) { value, thing in
+            guard case .integer(let integer) = value, let number = Number(exactly: integer) else { return false }
             thing[keyPath: path] = number
             return true
         }
     }
 
-    static func number(_ name: String, _ path: Path<Int?>) -> Self {
-        Self(name: name, value: { $0[keyPath: path].map { .integer($0) } ?? .null }) { value, thing in
+    static func number<Number: FixedWidthInteger & SendableMetatype>(_ name: String, _ path: Path<Number?>) -> Self {
+        Self(name: name, value: { .optional($0[keyPath: path].map { Int($0) }) }) { value, thing in
             switch value {
-            case .integer(let number): thing[keyPath: path] = number
             case .null: thing[keyPath: path] = nil
+            case .integer(let integer):
+                guard let number = Number(exactly: integer) else { return false }
+                thing[keyPath: path] = number
             case .text: return false
             }
             return true
@@ -52,6 +55,19 @@ extension Column {
         Self(name: name, value: { .text($0[keyPath: path].rawValue) }) { value, thing in
             guard case .text(let text) = value, let word = Word(rawValue: text) else { return false }
             thing[keyPath: path] = word
+            return true
+        }
+    }
+
+    static func word<Word: RawRepresentable<String> & SendableMetatype>(_ name: String, _ path: Path<Word?>) -> Self {
+        Self(name: name, value: { $0[keyPath: path].map { .text($0.rawValue) } ?? .null }) { value, thing in
+            switch value {
+            case .null: thing[keyPath: path] = nil
+            case .text(let text):
+                guard let word = Word(rawValue: text) else { return false }
+                thing[keyPath: path] = word
+            case .integer: return false
+            }
             return true
         }
     }

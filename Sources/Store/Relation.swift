@@ -14,12 +14,34 @@ struct Relation: Sendable {
     /// Adds the row to the policy; false if this version cannot read it.
     let add: @Sendable (Row, inout Policy) -> Bool
 
-    static let all = [zone, listener, user, rule, limit, opening, setting]
+    static let all = [zone, listener, user, rule, limit, opening, setting, device, passage, forward]
 
     /// Interface names have no blank in them (dev_valid_name in the kernel), so a list is one text.
     private static let zone = Relation(
         "zone", of: \.zones, as: Zone(name: ""),
-        [.text("name", \.name), .list("interfaces", \.interfaces, separator: " ")])
+        [
+            .text("name", \.name), .list("interfaces", \.interfaces, separator: " "),
+            .list("addresses", \.addresses, separator: " "), .word("way", \.way), .word("new_devices", \.newDevices),
+            .notation("service", \.service),
+        ])
+
+    private static let device = Relation(
+        "device", of: \.devices, as: Device(name: "", hardware: HardwareAddress(bytes: [2, 0, 0, 0, 0, 1])!),
+        [
+            .notation("hardware", \.hardware), .text("name", \.name), .word("way", \.way),
+            .notation("address", \.address), .notation("pause", \.pause),
+        ])
+
+    private static let passage = Relation(
+        "passage", of: \.passages, as: Passage(from: "", to: ""),
+        [.notation("ends", \.ends), .list("services", \.services, separator: ",")])
+
+    private static let forward = Relation(
+        "forward", of: \.forwards, as: Forward(name: "", transport: .tcp, port: 1, device: ""),
+        [
+            .text("name", \.name), .word("transport", \.transport), .number("port", \.port), .text("device", \.device),
+            .number("device_port", \.devicePort), .notation("source", \.source), .number("closes", \.until),
+        ])
 
     /// Networks have no blank in them, and users' names no colon (RFC 7617 §2), so a list is one text.
     private static let listener = Relation(

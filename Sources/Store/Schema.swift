@@ -166,6 +166,47 @@ enum Schema {
         INSERT INTO setting (name, value, since)
             SELECT 'session log', 'quiet', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'session log');
         """,
+        // Zones that are routed and served, devices, passages, forwards. No verdict changes: from a zone of before nothing is
+        // routed until the operator says so. A store in which nothing was decided yet begins like any new one.
+        """
+        ALTER TABLE zone ADD COLUMN addresses TEXT NOT NULL DEFAULT '';
+        ALTER TABLE zone ADD COLUMN way TEXT NOT NULL DEFAULT 'proxy';
+        ALTER TABLE zone ADD COLUMN new_devices TEXT;
+        ALTER TABLE zone ADD COLUMN service TEXT;
+        UPDATE zone SET way = 'routed' WHERE name = 'internet' OR NOT EXISTS (SELECT 1 FROM revision WHERE id > 1);
+
+        CREATE TABLE device (
+            hardware TEXT NOT NULL,
+            name TEXT NOT NULL,
+            way TEXT,
+            address TEXT,
+            pause TEXT,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX device_in_force ON device(hardware) WHERE until IS NULL;
+
+        CREATE TABLE passage (
+            ends TEXT NOT NULL,
+            services TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX passage_in_force ON passage(ends) WHERE until IS NULL;
+
+        CREATE TABLE forward (
+            name TEXT NOT NULL,
+            transport TEXT NOT NULL,
+            port INTEGER NOT NULL CHECK (port BETWEEN 1 AND 65535),
+            device TEXT NOT NULL,
+            device_port INTEGER CHECK (device_port BETWEEN 1 AND 65535),
+            source TEXT,
+            closes INTEGER,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX forward_in_force ON forward(name) WHERE until IS NULL;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -235,6 +235,8 @@ extension FirewallAssignment {
     /// Whether it takes something away that `other` has, and nothing else is different.
     func onlyCloses(comparedTo other: FirewallAssignment) -> Bool {
         hold == other.hold && former == other.former && zones == other.zones && surroundings == other.surroundings
+            && devices == other.devices && passages.allSatisfy(other.passages.contains)
+            && forwards.allSatisfy(other.forwards.contains)
             && listeners.allSatisfy(other.listeners.contains) && openings.allSatisfy(other.openings.contains)
     }
 }

@@ -24,6 +24,7 @@ actor Gateway {
     let fleet: Fleet
     let door: Door
     let rescue: Rescue
+    let ground: Ground
     let names = NameFollower()
     let turnstile: Turnstile
     private var books: Books
@@ -67,6 +68,7 @@ actor Gateway {
         ledger = try Ledger()
         turnstile = Turnstile(reactor: reactor)
         rescue = Rescue(options)
+        ground = Ground(directory: options.state, log: log)
         surroundings = try .current()
         user = try Privileges.user(named: options.user)
         fleet = try Fleet(
@@ -121,6 +123,12 @@ actor Gateway {
             ownsTable: options.ownsTable, former: former)
     }
 
+    /// What the machine has to be like where `target` is the policy in force.
+    func groundwork(of target: Policy) -> Groundwork {
+        target.groundwork(
+            in: surroundings, isEnforced: options.firewall != .off && mode(of: target) == .enforce)
+    }
+
     // MARK: changes
 
     /// Makes a revision of the policy as `edit` leaves it, or throws and leaves everything as it was.
@@ -170,7 +178,9 @@ actor Gateway {
         do throws(Refusal) {
             do throws(Refusal) {
                 try await fleet.stage(estate, sockets)
+                ground.withdraw(for: groundwork(of: policy), keepsAddresses: true)
                 try await door.apply(FirewallAssignment(estate)) { isStopping }
+                prepareGround()
             } catch {
                 await fleet.abort()
                 throw error
@@ -188,13 +198,23 @@ actor Gateway {
         return complaint
     }
 
+    /// Makes the machine as the policy in force needs it, now that the kernel holds its rules, or where none are to be held.
+    func prepareGround() {
+        guard firewallMode == .observe || door.isSettled || options.firewall == .off else { return }
+        let work = groundwork(of: policy)
+        ground.withdraw(for: work, keepsAddresses: trial != nil)
+        ground.prepare(work)
+    }
+
     /// Reloads if the machine's addresses have changed, a listener lacks its socket (or its interface is another one by
     /// now), something failed the last time, or somebody else laid hands on the kernel's table.
     func reloadIfNeeded() async {
         if case .shut = books, openBooks() { return await adopt() }
         let current = (try? Surroundings.current()) ?? surroundings
         let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
-        let isAsBefore = surroundings == current && isComplete && !door.needsAnotherTry && complaint == nil
+        let isAsBefore =
+            surroundings == current && isComplete && !door.needsAnotherTry && complaint == nil
+            && ground.isReady(for: groundwork(of: policy), in: current)
         if isAsBefore, !isIdentityStale() {
             guard let detail = await door.loss() else { return }
             log.warning("the kernel does not hold the ruleset in force, which is put back: \(detail)")
@@ -335,6 +355,7 @@ actor Gateway {
         {
             await reactor.sleep(for: .milliseconds(16))
         }
+        prepareGround()
     }
 
     /// Ends. A change that comes now is refused.

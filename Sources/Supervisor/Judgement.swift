@@ -126,7 +126,7 @@ struct Judgement {
     }
 }
 
-extension Surroundings.Address {
+extension InterfaceAddress {
     /// Another address of the same network.
     fileprivate var neighbour: IPAddress {
         switch address {

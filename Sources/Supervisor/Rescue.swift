@@ -93,7 +93,8 @@ final class Rescue {
             let open = Policy(
                 listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
                 limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
-                sessionLogging: policy.sessionLogging)
+                sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
+                forwards: policy.forwards)
             attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
             attempt { () throws(Refusal) in
                 if policy.firewall == .enforce {
@@ -117,23 +118,7 @@ final class Rescue {
     // MARK: files
 
     private func read(_ path: String) -> Copy? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        guard let bytes = bytes(of: descriptor) else { return nil }
-        return Message.decode(Copy.self, from: bytes)
-    }
-
-    private func bytes(of descriptor: Int32) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count < Message.limit {
-            let count = Glibc.read(descriptor, &buffer, buffer.count)
-            guard count >= 0 else { return nil }
-            if count == 0 { return bytes }
-            bytes += buffer[..<count]
-        }
-        return nil
+        StateFile.read(path).flatMap { Message.decode(Copy.self, from: $0) }
     }
 
     private func write(_ copy: Copy, to path: String) throws(Refusal) {
@@ -144,30 +129,12 @@ final class Rescue {
         kept[path] = copy
     }
 
-    /// Writes the file whole or not at all, whenever the power fails.
     private func write(_ bytes: [UInt8], to path: String) throws(Refusal) {
-        let draft = path + ".new"
         do throws(Errno) {
-            let file = try opened(open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600))
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.write(file.number, $0.baseAddress, $0.count) }
-                guard count > 0 else { throw Errno(errno) }
-                rest = rest.dropFirst(count)
-            }
-            guard fsync(file.number) == 0, rename(draft, path) == 0 else { throw Errno(errno) }
-            let directory = String(path[..<path.lastIndex(of: "/")!])
-            let parent = try opened(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-            guard fsync(parent.number) == 0 else { throw Errno(errno) }
+            try StateFile.write(bytes, to: path)
         } catch {
-            unlink(draft)
             throw Refusal(
                 "no copy of the policy can be kept in \(path): \(error); the next start without a store lacks it")
         }
-    }
-
-    private func opened(_ result: Int32) throws(Errno) -> Descriptor {
-        guard result >= 0 else { throw Errno(errno) }
-        return Descriptor(adopting: result)
     }
 }

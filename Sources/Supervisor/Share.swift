@@ -114,6 +114,9 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var listeners: [Listener]
     package var openings: [Opening]
     package var zones: [Zone]
+    package var devices: [Device]
+    package var passages: [Passage]
+    package var forwards: [Forward]
     package var surroundings: Surroundings
     /// The rules to which the kernel goes back by itself, with every process dead. nil: nothing is on trial.
     package var former: Former?
@@ -137,11 +140,18 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
         zones = estate.policy.zones
+        devices = estate.policy.devices
+        passages = estate.policy.passages
+        forwards = estate.policy.forwards
         surroundings = estate.surroundings
     }
 
     /// The part of the policy from which the ruleset follows.
-    package var policy: Policy { Policy(listeners: listeners, openings: openings, zones: zones) }
+    package var policy: Policy {
+        Policy(
+            listeners: listeners, openings: openings, zones: zones, devices: devices, passages: passages,
+            forwards: forwards)
+    }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.
     package var ruleset: Ruleset {

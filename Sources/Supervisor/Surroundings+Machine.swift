@@ -8,8 +8,7 @@ extension Surroundings {
         Surroundings(
             interfaces: try Machine.Interface.all().map { interface in
                 Interface(
-                    name: interface.name,
-                    addresses: interface.addresses.map { Address(address: $0.address, prefix: $0.prefix) },
+                    name: interface.name, addresses: interface.addresses,
                     hardware: interface.hardware, isLoopback: interface.isLoopback, isUp: interface.isUp,
                     hasCarrier: interface.hasCarrier, hasDefaultRoute: interface.hasDefaultRoute,
                     driver: interface.kind)

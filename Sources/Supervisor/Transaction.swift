@@ -29,6 +29,7 @@ struct Transaction {
                 gateway.sockets = former.sockets
                 // The roles still go by these; `reloadIfNeeded` has to see the difference.
                 gateway.surroundings = former.surroundings
+                gateway.prepareGround()
             }
         }
         gateway.lookAround()
@@ -39,6 +40,12 @@ struct Transaction {
         guard manner.dryRun != true else {
             let verdict = gateway.judge(target)
             return Result(revision: gateway.revision, consequences: verdict.consequences)
+        }
+        // What listens on an address of ours needs it first.
+        let given = gateway.groundwork(of: target).assignments
+        if !given.isEmpty {
+            for assignment in given { try gateway.ground.give(assignment) }
+            gateway.lookAround()
         }
         if let failed = gateway.sockets.open(target.listeners.filter { !old.listeners.contains($0) }).first {
             throw failed.reason
@@ -67,6 +74,7 @@ struct Transaction {
         if let trial { gateway.begin(trial) }
         isDone = true
         await gateway.fleet.commit()
+        gateway.prepareGround()
         gateway.sockets.keep(only: target.listeners)
         gateway.bindSockets()
         gateway.legacy.keep(gateway.sockets)
@@ -112,6 +120,8 @@ struct Transaction {
         let present = FirewallAssignment(gateway.estate(of: gateway.policy))
         do throws(Refusal) {
             try await gateway.fleet.stage(estate, gateway.sockets)
+            // Before the rules: in between nothing passes that neither the old nor the new ones let pass.
+            gateway.ground.withdraw(for: gateway.groundwork(of: target), keepsAddresses: true)
             if share.asksTheSame(as: present), !gateway.door.isClaimed, !gateway.door.holdsAnother(than: share) {
                 return false
             }

@@ -133,3 +133,30 @@ extension CompletionKind {
         .shellCommand("gatehousectl \(verb) list 2>/dev/null | awk 'NR > 1 && \(condition) { print $\(number) }'")
     }
 }
+
+extension InterfaceAddress {
+    @Sendable static func parse(argument text: String) throws -> InterfaceAddress {
+        guard let address = InterfaceAddress(text) else {
+            throw Refusal("write an address with its prefix, like 192.168.10.1/24")
+        }
+        return address
+    }
+}
+
+extension AddressRange {
+    @Sendable static func parse(argument text: String) throws -> AddressRange {
+        guard let range = AddressRange(text) else {
+            throw Refusal("write the first and the last address, like 192.168.10.100-192.168.10.199")
+        }
+        return range
+    }
+}
+
+extension Way {
+    @Sendable static func parse(argument text: String) throws -> Way {
+        guard let way = Way(text) else {
+            throw Refusal("write \(allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return way
+    }
+}

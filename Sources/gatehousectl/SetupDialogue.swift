@@ -14,6 +14,11 @@ struct SetupDialogue {
         let machine = try daemon.ask(GetMachine())
         present(machine)
         var request = try chooseSides(machine)
+        if request.serve == nil, request.internet != nil || machine.zones.contains(Zone.internet) {
+            request.serve = try Question.choice(
+                "Give the home's devices addresses and names (DHCP, DNS)?",
+                usual: machine.lacksHomeAddress(request.home))
+        }
         var preview = try daemon.preview(request)
         try keepSSH(&request, &preview)
         present(preview)
@@ -69,7 +74,8 @@ struct SetupDialogue {
         }
         return Setup(
             home: home ?? "", internet: internet, allowSSH: verb.allowsSSH,
-            sshSources: verb.sshSources.isEmpty ? nil : verb.sshSources, force: verb.force ? true : nil)
+            sshSources: verb.sshSources.isEmpty ? nil : verb.sshSources, force: verb.force ? true : nil,
+            address: verb.address, serve: verb.serve)
     }
 
     /// Whoever came in over SSH is not to be shut out by an answer that nobody gave.
@@ -126,6 +132,14 @@ struct SetupDialogue {
 }
 
 extension GetMachine.Reply {
+    /// The zones that have an interface.
+    fileprivate var zones: Set<String> { Set(interfaces.compactMap(\.zone)) }
+
+    /// Nobody else can be serving a home that has no address.
+    fileprivate func lacksHomeAddress(_ interface: String) -> Bool {
+        interfaces.first { $0.name == interface }?.addresses.isEmpty ?? false
+    }
+
     /// The home's own IPv6 address, or the first one that means something beyond its link; nil: it has none.
     fileprivate var homeIPv6: IPAddress? {
         let home = interfaces.filter { $0.zone == Zone.home }

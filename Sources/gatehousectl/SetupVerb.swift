@@ -8,8 +8,9 @@ struct SetupVerb: ParsableCommand {
         commandName: "setup",
         abstract: "Make this machine a gateway.",
         discussion: """
-            Puts a SOCKS5 proxy (port 1080) and an HTTP proxy (port 3128) on the address of the home's interface and \
-            enforces the firewall: of everything else that listens on this machine only what you open can be reached from \
+            Puts the box between the home and the internet: devices of the home are routed and hidden behind its address. \
+            A SOCKS5 proxy (port 1080) and an HTTP proxy (port 3128) listen on the address of the home's interface, and the \
+            firewall is enforced: of everything else that listens on this machine only what you open can be reached from \
             then on, on any interface. Running it again is harmless; after the home's address has changed it moves the \
             proxies along.
 
@@ -17,11 +18,16 @@ struct SetupVerb: ParsableCommand {
             the change on trial: unless it is confirmed in time, everything is as before. With --yes, or without a \
             terminal, it asks nothing, and the change is on trial only if it would cut off a connection that now comes in.
 
+            A home's interface without an address is given one (--address names it, else one of a network that is free). With \
+            --serve the home's devices get their addresses and names from the gateway; another DHCP server in the home has \
+            to be switched off then.
+
             A machine with one interface, which is both the home's and the way out, is set up without --internet.
 
             EXAMPLES:
               gatehousectl setup
               gatehousectl setup --home eth1 --internet eth0 --allow-ssh
+              gatehousectl setup --home eth1 --internet eth0 --address 192.168.10.1/24 --serve
               gatehousectl setup --home eth1 --internet eth0 --dry-run
             """)
 
@@ -47,6 +53,16 @@ struct SetupVerb: ParsableCommand {
             "Keep SSH open for these addresses, wherever they come from (may be repeated).", valueName: "network"),
         transform: Network.parse)
     var sshSources: [Network] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The address that the gateway gives to the home's interface, with its prefix (192.168.10.1/24).",
+            valueName: "address"), transform: InterfaceAddress.parse(argument:))
+    var address: InterfaceAddress?
+
+    @Flag(
+        inversion: .prefixedNo, help: "Give the home's devices addresses and names (DHCP, router advertisements, DNS).")
+    var serve: Bool?
 
     @Flag(help: "Take interfaces that look swapped, or are none for a home.")
     var force = false
@@ -79,7 +95,7 @@ struct SetupVerb: ParsableCommand {
         return Setup(
             home: home ?? "", internet: internet, allowSSH: allowsSSH,
             sshSources: sshSources.isEmpty ? nil : sshSources,
-            force: force ? true : nil)
+            force: force ? true : nil, address: address, serve: serve)
     }
 
     private func presentOffers(_ daemon: Daemon) throws {

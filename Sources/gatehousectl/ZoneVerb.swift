@@ -13,7 +13,9 @@ struct ZoneVerb: ParsableCommand {
             EXAMPLES:
               gatehousectl zone list
               gatehousectl zone set home --interface eth1,wlan0
-              gatehousectl zone add guest --interface wlan1
+              gatehousectl zone set home --address 192.168.10.1/24 --serve
+              gatehousectl zone add guest --interface wlan1 --way proxy
+              gatehousectl zone set home --new-devices blocked
               gatehousectl firewall open print --tcp 631 --from guest
             """,
         subcommands: [List.self, Add.self, Set.self, Remove.self])
@@ -57,32 +59,35 @@ struct ZoneVerb: ParsableCommand {
             discussion: "Nothing of this machine can be reached from it until something is for it.")
 
         @OptionGroup var which: Name
-        @OptionGroup var interfaces: Interfaces
+        @OptionGroup var options: ZoneOptions
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).change(AddZone(zone: Zone(name: which.name, interfaces: interfaces.names ?? [])), manner)
+            var zone = Zone(name: which.name)
+            options.change(of: which.name).change(&zone)
+            try Daemon(global).change(AddZone(zone: zone), manner)
         }
     }
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give a zone other interfaces.", discussion: "They take the place of those that it has.")
+            abstract: "Change what a zone is.", discussion: "What is not given stays as it is.")
 
         @OptionGroup var which: Name
-        @OptionGroup var interfaces: Interfaces
+        @OptionGroup var options: ZoneOptions
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard interfaces.names != nil else {
-                throw ValidationError("Name the interfaces: --interface eth1,wlan0, or --interface none.")
+            guard options.change(of: which.name) != SetZone(name: which.name) else {
+                throw ValidationError(
+                    "Say what is to change: --interface eth1,wlan0, --address 192.168.10.1/24, --way proxy, --serve.")
             }
         }
 
         func run() throws {
-            try Daemon(global).change(SetZone(zone: Zone(name: which.name, interfaces: interfaces.names ?? [])), manner)
+            try Daemon(global).change(options.change(of: which.name), manner)
         }
     }
 
@@ -104,20 +109,5 @@ struct ZoneVerb: ParsableCommand {
             help: ArgumentHelp("home, internet, or what you call it.", valueName: "zone"),
             completion: .column(1, ofVerb: "zone"))
         var name: String
-    }
-
-    struct Interfaces: ParsableArguments {
-        @Option(
-            name: .customLong("interface"),
-            help: ArgumentHelp(
-                "Its interfaces, with commas between them; none: no interface. May be given several times.",
-                valueName: "interfaces"), completion: .interface)
-        var options: [String] = []
-
-        /// nil: the option was not given.
-        var names: [String]? {
-            if options.isEmpty { return nil }
-            return options.flatMap { $0.split(separator: ",") }.map(String.init).filter { $0 != "none" }
-        }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct `What a certificate has to be for, and when it is time for another one` {
     private func surroundings() -> Surroundings {
-        func address(_ text: String, _ prefix: Int) -> Surroundings.Address {
+        func address(_ text: String, _ prefix: Int) -> InterfaceAddress {
             .init(address: IPAddress(text)!, prefix: prefix)
         }
         return Surroundings(interfaces: [

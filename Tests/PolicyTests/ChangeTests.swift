@@ -302,7 +302,7 @@ private let web = PortRange("80-443")
         throws
     {
         let addresses = ["fe80::1", "2001:db9:1::1", "fd00:1::1"].map {
-            Surroundings.Address(address: IPAddress($0)!, prefix: 64)
+            InterfaceAddress(address: IPAddress($0)!, prefix: 64)
         }
         let eth1 = try #require(home.interfaces.firstIndex { $0.name == "eth1" })
         for (count, expected) in [(3, "[fd00:1::1]:1080"), (2, "[2001:db9:1::1]:1080")] {

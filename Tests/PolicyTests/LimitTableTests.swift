@@ -35,8 +35,8 @@ import Testing
         let home = Surroundings.Interface(
             name: "lan0",
             addresses: [
-                Surroundings.Address(address: IPAddress("fd77::1")!, prefix: 64),
-                Surroundings.Address(address: IPAddress("192.168.77.1")!, prefix: 24),
+                InterfaceAddress(address: IPAddress("fd77::1")!, prefix: 64),
+                InterfaceAddress(address: IPAddress("192.168.77.1")!, prefix: 24),
             ])
         let table = LimitTable([], in: Surroundings(interfaces: [home]))
         func client(_ text: String) -> LimitTable.Client { table.client(at: IPAddress(text)!) }

@@ -44,17 +44,17 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         #expect(policy.zones.map(\.name) == ["guest", "home", "internet"])
         #expect(policy.zone(of: "guest0")?.name == "guest")
         #expect(policy.zone(of: "eth9") == nil)
-        try policy.setZone(named: "guest", interfaces: ["guest0", "guest1"], in: home)
+        try policy.changeZone(named: "guest", in: home) { $0.interfaces = ["guest0", "guest1"] }
         #expect(policy.interfaces(of: "guest") == ["guest0", "guest1"])
         let refusals: [(String, (inout Policy) throws -> Void)] = [
             ("there is a zone guest already", { policy in try policy.add(guests, in: home) }),
             (
                 "there is no zone things",
-                { p in try p.setZone(named: "things", interfaces: [], in: home) }
+                { p in try p.changeZone(named: "things", in: home) { $0.interfaces = [] } }
             ),
             (
                 "eth0 cannot be in the zones guest and internet",
-                { policy in try policy.setZone(named: "guest", interfaces: ["eth0"], in: home) }
+                { policy in try policy.changeZone(named: "guest", in: home) { $0.interfaces = ["eth0"] } }
             ),
             (
                 "the zone home is always there",
@@ -306,7 +306,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
             ])
         #expect(grown.interfaces(of: grown.listeners[2], in: surroundings) == [])
         var policy = grown
-        try policy.setZone(named: "home", interfaces: ["enp3s0"], in: surroundings)
+        try policy.changeZone(named: "home", in: surroundings) { $0.interfaces = ["enp3s0"] }
         #expect(policy.listeners.map(\.interface) == ["enp3s0", "enp3s0", nil, nil])
         #expect(policy.openings == [Opening(name: "ssh", .ssh, from: .interface("enp3s0"))])
         #expect(policy.warnings(in: surroundings, known: known) == [])
@@ -423,7 +423,7 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         try policy.check(in: home, since: before)
         try before.check(in: home, since: policy)
         #expect(
-            told { try policy.setZone(named: "home", interfaces: ["eth1"], in: home) } == nil)
+            told { try policy.changeZone(named: "home", in: home) { $0.interfaces = ["eth1"] } } == nil)
         policy = before
         #expect(told { try policy.removeZone(named: "guest", in: home) } == nil)
     }

@@ -40,7 +40,8 @@ import Testing
             ])
         #expect(
             policy.zones == [
-                Zone(name: "home", interfaces: ["eth1", "wlan0"]), Zone(name: "internet", interfaces: ["eth0"]),
+                Zone(name: "home", interfaces: ["eth1", "wlan0"], way: .proxy),
+                Zone(name: "internet", interfaces: ["eth0"]),
             ])
         #expect(policy.firewall == .enforce)
         #expect(
@@ -71,10 +72,11 @@ import Testing
 
     @Test func `keeps its history`() throws {
         let store = try Store(directory: directory.path)
-        #expect(try store.policy(at: 1) == Policy())
+        #expect(
+            try store.policy(at: 1) == Policy(zones: [Zone(name: "home", way: .proxy), Zone(name: "internet")]))
         #expect(
             try store.policy(at: 2).zones == [
-                Zone(name: "home", interfaces: ["eth1", "wlan0"]), Zone(name: "internet"),
+                Zone(name: "home", interfaces: ["eth1", "wlan0"], way: .proxy), Zone(name: "internet"),
             ])
         #expect(
             try store.policy(at: 3).openings.first

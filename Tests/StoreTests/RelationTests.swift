@@ -10,6 +10,7 @@ import Testing
         let things: [(String, Any?)] = [
             ("zone", policy.zones.first), ("listener", policy.listeners.first), ("user", policy.users.first),
             ("rule", policy.rules.first), ("usage_limit", policy.limits.first), ("opening", policy.openings.first),
+            ("device", policy.devices.first), ("passage", policy.passages.first), ("forward", policy.forwards.first),
         ]
         for (name, thing) in things {
             let relation = try #require(Relation.all.first { $0.name == name })

@@ -73,5 +73,30 @@ extension Policy {
             Opening(name: "dns", .init("udp 53")!, from: .interface("eth1"), source: Network("10.0.0.0/8")!),
             Opening(name: "ssh", .ssh, from: .anywhere),
         ],
-        firewall: .enforce, lan: ["eth1", "wlan0"], wan: ["eth0"])
+        firewall: .enforce,
+        zones: [
+            Zone(
+                name: "guest", interfaces: ["wlan1"], addresses: [InterfaceAddress("192.168.20.1/24")!], way: .proxy,
+                newDevices: .blocked,
+                service: .init(
+                    names: false, range: AddressRange("192.168.20.9-192.168.20.19")!, strayNames: .refused)),
+            Zone(name: "home", interfaces: ["eth1", "wlan0"], service: .init()),
+            Zone(name: "internet", interfaces: ["eth0"]),
+        ],
+        devices: [
+            Device(
+                name: "tv", hardware: HardwareAddress("02:00:00:00:00:0a")!, way: .proxy,
+                address: IPAddress("192.168.1.20")!, pause: .until(1_800_000_000)),
+            Device(name: "kid", hardware: HardwareAddress("02:00:00:00:00:0b")!, pause: .forever),
+        ],
+        passages: [
+            Passage(from: "guest", to: "home", services: [.init("tcp 631")!, .init("udp 5353")!]),
+            Passage(from: "home", to: "guest"),
+        ],
+        forwards: [
+            Forward(
+                name: "web", transport: .tcp, port: 8080, device: "tv", devicePort: 80,
+                source: Network("203.0.113.0/24")!, until: 1_800_000_000),
+            Forward(name: "game", transport: .udp, port: 3074, device: "kid"),
+        ])
 }

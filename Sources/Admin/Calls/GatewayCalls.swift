@@ -66,6 +66,8 @@ package struct Setup: Call {
         allowSSH: also opens TCP port 22 to the home.
         sshSources: networks, ADDRESS or ADDRESS/PREFIX, to which it is opened as well, wherever they are.
         force: takes interfaces that look swapped; null: false.
+        address: the address that the gateway gives to the home's interface; null: the one that it has, or one of a free network.
+        serve: the home's devices are given addresses and names; null: as it is.
         """
 
     package var home: String
@@ -73,15 +75,19 @@ package struct Setup: Call {
     package var allowSSH: Bool
     package var sshSources: [Network]?
     package var force: Bool?
+    package var address: InterfaceAddress?
+    package var serve: Bool?
 
     package init(
         home: String, internet: String? = nil, allowSSH: Bool = false, sshSources: [Network]? = nil,
-        force: Bool? = nil
+        force: Bool? = nil, address: InterfaceAddress? = nil, serve: Bool? = nil
     ) {
         self.home = home
         self.internet = internet
         self.allowSSH = allowSSH
         self.sshSources = sshSources
         self.force = force
+        self.address = address
+        self.serve = serve
     }
 }

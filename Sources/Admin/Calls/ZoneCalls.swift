@@ -59,13 +59,43 @@ package struct AddZone: Call {
     package init(zone: Zone) { self.zone = zone }
 }
 
-package struct SetZone: Call {
+package struct SetZone: Call, Hashable {
     package typealias Reply = Applied
-    package static let documentation = "Gives a zone these interfaces in place of those that it has."
+    package static let documentation = """
+        What is null stays as it is.
+        interfaces: in place of those that the zone has.
+        addresses: in place of those that the gateway gives to the first interface.
+        newDevices: as in Zone; any: like the others.
+        dhcp, names, range, strayNames: as in ZoneService; without both of the first the zone is not served. range any: worked
+        out from the zone's own address.
+        """
 
-    package var zone: Zone
+    package var name: String
+    package var interfaces: [String]?
+    package var addresses: [InterfaceAddress]?
+    package var way: Way?
+    package var newDevices: Choice<Way>?
+    package var dhcp: Bool?
+    package var names: Bool?
+    package var range: Choice<AddressRange>?
+    package var strayNames: Zone.StrayNames?
 
-    package init(zone: Zone) { self.zone = zone }
+    /// Changes nothing until something is set.
+    package init(name: String) { self.name = name }
+
+    /// Gives `zone` what is not nil here.
+    package func change(_ zone: inout Zone) {
+        if let interfaces { zone.interfaces = interfaces }
+        if let addresses { zone.addresses = addresses }
+        if let way { zone.way = way }
+        if let newDevices { zone.newDevices = newDevices.value }
+        var service = zone.service ?? Zone.Service(dhcp: false, names: false)
+        if let dhcp { service.dhcp = dhcp }
+        if let names { service.names = names }
+        if let range { service.range = range.value }
+        if let strayNames { service.strayNames = strayNames }
+        zone.service = service.dhcp || service.names ? service : nil
+    }
 }
 
 package struct RemoveZone: Call {

@@ -16,7 +16,8 @@ extension Operations {
             var applied = try await gateway.apply(by: caller, call.summary) { policy throws(Refusal) in
                 try policy.setup(
                     lan: call.home, wan: call.internet ?? gateway.wayOut(besides: call.home, policy),
-                    allowSSH: call.allowSSH, isForced: call.force ?? false, surroundings: gateway.surroundings)
+                    allowSSH: call.allowSSH, address: call.address, serves: call.serve, isForced: call.force ?? false,
+                    surroundings: gateway.surroundings)
                 for source in call.sshSources ?? [] { try gateway.admitSSH(from: source, &policy) }
             }
             if let imposed = gateway.options.firewall, imposed.mode != gateway.policy.firewall {
@@ -34,6 +35,7 @@ extension Setup {
     fileprivate var summary: String {
         let options = [
             "--home \(home)", internet.map { "--internet \($0)" }, allowSSH ? "--allow-ssh" : nil,
+            address.map { "--address \($0)" }, serve.map { $0 ? "--serve" : "--no-serve" },
             force == true ? "--force" : nil,
         ]
         let sources = sshSources?.map { " --ssh-from \($0)" } ?? []
@@ -113,6 +115,7 @@ extension Gateway {
         if let loss = door.lastLoss { warnings.append(loss) }
         warnings += door.foreign
         warnings += suspicions.warnings(at: .now)
+        warnings += ground.faults
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {

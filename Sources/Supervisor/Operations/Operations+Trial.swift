@@ -1,3 +1,4 @@
+import Address
 import Admin
 import Machine
 import Policy
@@ -28,7 +29,7 @@ extension Operations {
             let interfaces = surroundings.interfaces.map { interface in
                 NetworkInterface(
                     name: interface.name,
-                    addresses: interface.addresses.map { "\($0.address)/\($0.prefix)" },
+                    addresses: interface.addresses.map(\.description),
                     hasCarrier: interface.hasCarrier, hasDefaultRoute: interface.hasDefaultRoute,
                     zone: gateway.policy.zone(of: interface.name)?.name)
             }

@@ -10,9 +10,9 @@ extension Operations {
             }
         },
         Method(SetZone.self) { gateway, call, caller in
-            try await gateway.apply(by: caller, "zone set \(call.zone)") { policy throws(Refusal) in
-                try policy.setZone(
-                    named: call.zone.name, interfaces: call.zone.interfaces, in: gateway.surroundings)
+            let summary = "zone set \(call.name): \(call.details(besides: "name"))"
+            return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
+                try policy.changeZone(named: call.name, in: gateway.surroundings) { call.change(&$0) }
             }
         },
         Method(RemoveZone.self) { gateway, call, caller in
