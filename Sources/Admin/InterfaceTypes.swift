@@ -77,7 +77,7 @@ extension Limit: InterfaceType {
 extension Zone: InterfaceType {
     static let documentation = """
         A part of the world that is told apart by the interfaces that lead there. home and internet are always there.
-        addresses: those that the gateway itself gives to the first interface, as "192.168.10.1/24"; none: somebody else does.
+        addresses: those that the gateway itself gives to the first interface, as "192.168.10.1/24".
         way: of devices that have no way of their own; of no meaning for internet.
         newDevices: the way of devices about which nothing was decided; null: like the others.
         service: what the gateway does for the zone's devices; null: nothing.

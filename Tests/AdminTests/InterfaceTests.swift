@@ -189,6 +189,8 @@ struct InterfaceText {
             "destination": "192.0.2.0/24", "source": "192.0.2.0/24", "sshSources": "192.0.2.0/24", "ports": "80-443",
             "udpPorts": "5000-5009",
             "bindPorts": "6000-6009", "advertisedAddress": "192.0.2.1", "addresses": "192.0.2.1", "subject": "user kid",
+            "Zone.addresses": "192.168.10.1/24", "address": "192.168.10.1/24", "range": "192.168.10.9-192.168.10.19",
+            "newDevices": "blocked",
             "hardware": "52:54:00:12:34:56", "Endangered.client": "192.0.2.7",
             "services": "udp 5000-5100", "place": "interface:eth1",
             "Session.listener": "192.0.2.1:3128", "Session.client": "192.0.2.7:4711", "Session.origin": "192.0.2.9:443",

@@ -322,8 +322,28 @@ private let web = PortRange("80-443")
         var policy = Policy()
         #expect(
             refusal { () throws(Refusal) in
-                try policy.setup(lan: "eth1", wan: "eth0", allowSSH: false, surroundings: surroundings)
+                try policy.setup(lan: "eth1", wan: nil, allowSSH: false, surroundings: surroundings)
             }?.hasPrefix("eth1 has no address yet") == true)
+    }
+
+    @Test func `A home without an address is given the one that was named, or one of a free network, and is served if asked`()
+        throws
+    {
+        var policy = Policy()
+        try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, surroundings: home)
+        #expect(policy.zone(named: "home")?.addresses == [home.freeNetwork])
+        #expect(policy.zone(named: "home")?.service == nil)
+        #expect(policy.listeners.map(\.endpoint.address) == [home.freeNetwork.address, home.freeNetwork.address])
+        try policy.setup(
+            lan: "eth2", wan: "eth0", allowSSH: false, address: InterfaceAddress("10.20.0.1/24")!, serves: true,
+            surroundings: home)
+        #expect(policy.zone(named: "home")?.addresses == [InterfaceAddress("10.20.0.1/24")!])
+        #expect(policy.zone(named: "home")?.service == Zone.Service())
+        let before = policy
+        try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, surroundings: home)
+        #expect(policy.zones == before.zones)
+        try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, serves: false, surroundings: home)
+        #expect(policy.zone(named: "home")?.service == nil)
     }
 
     @Test func `What cannot be set up leaves the policy as it was`() {
@@ -332,7 +352,7 @@ private let web = PortRange("80-443")
             ("eth9", nil, "there is no interface eth9; "), ("eth1", "eth9", "there is no interface eth9; "),
             ("eth1", "eth1", "eth1 cannot be LAN and WAN at once"), ("lo", "eth0", "lo leads to nobody but"),
             ("eth1", "lo", "lo leads to nobody but"), ("", nil, "there is no interface without a name; "),
-            ("eth2", "eth0", "eth2 has no address yet"),
+            ("eth2", nil, "eth2 has no address yet"),
         ]
         for (lan, wan, text) in attempts {
             let told = refusal { () throws(Refusal) in

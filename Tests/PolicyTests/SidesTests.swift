@@ -53,8 +53,9 @@ import Testing
         #expect(
             proposal(card("eth0", "192.168.1.5", isDefault: true), card("docker0", "172.17.0.1", driver: "bridge"))
                 == "--home eth0")
-        // A second cable without an address: one of the two is the home's, and it has to get one first.
-        #expect(proposal(card("eth0", "203.0.112.7", isDefault: true), card("eth1")) == nil)
+        // A second cable without an address is the home's, which is given one.
+        #expect(
+            proposal(card("eth0", "203.0.112.7", isDefault: true), card("eth1")) == "--home eth1 --internet eth0")
         #expect(proposal(card("eth0")) == nil)
         #expect(proposal() == nil)
     }

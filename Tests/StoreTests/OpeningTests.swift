@@ -79,7 +79,8 @@ import Testing
         ]
         var policy = Policy(
             listeners: [Listener(kind: .socks5, endpoint: Endpoint("127.0.0.1:1080")!)],
-            users: [User(name: "anna", passwordHash: "scrypt$1")], rules: [rules[1]])
+            users: [User(name: "anna", passwordHash: "scrypt$1")], rules: [rules[1]],
+            zones: [Zone(name: "home", way: .proxy), Zone(name: "internet")])
         #expect(try store.policy() == policy)
         policy.rules = rules
         #expect(try store.policy(at: 2) == policy)

@@ -71,8 +71,10 @@ import Testing
         try store.commit(.example, author: alice, summary: "everything")
         #expect(
             try store.changes(of: 2).lines == [
+                "+ zone guest wlan1, 192.168.20.1/24, proxy, new devices blocked, serves dhcp, "
+                    + "range 192.168.20.9-192.168.20.19, stray names refused",
                 "- zone home without interfaces",
-                "+ zone home eth1 wlan0",
+                "+ zone home eth1 wlan0, serves dhcp, names",
                 "- zone internet without interfaces",
                 "+ zone internet eth0",
                 "+ listener socks5 127.0.0.1:1080, no password",
@@ -92,6 +94,12 @@ import Testing
                 "+ firewall enforce",
                 "- rule default allow",
                 "+ rule default deny",
+                "+ device tv 02:00:00:00:00:0a, proxy, at 192.168.1.20, paused until 2027-01-15 08:00:00 UTC",
+                "+ device kid 02:00:00:00:00:0b, paused",
+                "+ passage guest to home, tcp 631, udp 5353",
+                "+ passage home to guest",
+                "+ forward game udp 3074 to kid",
+                "+ forward web tcp 8080 to tv:80, from 203.0.113.0/24, until 2027-01-15 08:00:00 UTC",
             ])
         var changed = Policy.example
         changed.users[0].passwordHash = "scrypt$3"

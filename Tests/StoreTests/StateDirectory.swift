@@ -94,9 +94,9 @@ extension Policy {
             Passage(from: "home", to: "guest"),
         ],
         forwards: [
+            Forward(name: "game", transport: .udp, port: 3074, device: "kid"),
             Forward(
                 name: "web", transport: .tcp, port: 8080, device: "tv", devicePort: 80,
                 source: Network("203.0.113.0/24")!, until: 1_800_000_000),
-            Forward(name: "game", transport: .udp, port: 3074, device: "kid"),
         ])
 }

@@ -242,7 +242,10 @@ struct VerbTests {
             (["firewall", "open", "ssh", "--for", "2w"], "'2w'", "90s, 30m, 2h or 7d"),
             (["firewall", "open", "ssh", "--from", "home", "--from", "guest"], "one place", "make another one"),
             (["firewall", "open", "ssh", "--from", "10.0.0.1/8"], "'10.0.0.1/8'", "10.0.0.0/8"),
-            (["zone", "set", "home"], "--interface eth1,wlan0", "none"),
+            (["zone", "set", "home"], "--interface eth1,wlan0", "--way"),
+            (["zone", "set", "home", "--address", "192.168.10.1"], "'192.168.10.1'", "192.168.10.1/24"),
+            (["zone", "set", "home", "--range", "192.168.10.1"], "'192.168.10.1'", "first and the last"),
+            (["zone", "set", "home", "--new-devices", "gone"], "'gone'", "routed, proxy, blocked"),
             (["user", "add", "a:b"], "'a:b'", "no colon"),
         ])
     func badArgument(arguments: [String], value: String, form: String) throws {

@@ -66,7 +66,7 @@ package struct Setup: Call {
         allowSSH: also opens TCP port 22 to the home.
         sshSources: networks, ADDRESS or ADDRESS/PREFIX, to which it is opened as well, wherever they are.
         force: takes interfaces that look swapped; null: false.
-        address: the address that the gateway gives to the home's interface; null: the one that it has, or one of a free network.
+        address: what the gateway gives to the home's interface; null: the one that it has, or one of a free network.
         serve: the home's devices are given addresses and names; null: as it is.
         """
 

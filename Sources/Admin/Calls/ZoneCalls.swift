@@ -66,8 +66,8 @@ package struct SetZone: Call, Hashable {
         interfaces: in place of those that the zone has.
         addresses: in place of those that the gateway gives to the first interface.
         newDevices: as in Zone; any: like the others.
-        dhcp, names, range, strayNames: as in ZoneService; without both of the first the zone is not served. range any: worked
-        out from the zone's own address.
+        dhcp, names, range, strayNames: as in ZoneService; without both of the first the zone is not served.
+        range any: worked out from the zone's own address.
         """
 
     package var name: String
