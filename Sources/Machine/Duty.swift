@@ -85,7 +85,7 @@ extension Duty: CustomStringConvertible {
     package var description: String {
         switch self {
         case .forwarding:
-            "this machine passes packets on between its interfaces (ip_forward is on); nothing will pass any more"
+            "this machine passes packets on between its interfaces (ip_forward is on); only what the policy lets pass will"
         case .guests(.tailscale, let interfaces):
             "Tailscale (\(interfaces.joined(separator: ", "))): what it carries for other machines will not pass"
         case .guests(let host, let interfaces):

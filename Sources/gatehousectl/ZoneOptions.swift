@@ -17,8 +17,8 @@ struct ZoneOptions: ParsableArguments {
         help: ArgumentHelp(
             "The address that the gateway gives to the first interface, with its prefix (192.168.10.1/24); none: something "
                 + "else does. May be given several times.",
-            valueName: "address"), transform: Choice.parse(InterfaceAddress.parse(argument:)))
-    var addresses: [Choice<InterfaceAddress>] = []
+            valueName: "address"), transform: { $0 == "none" ? nil : try InterfaceAddress.parse(argument: $0) })
+    var addresses: [InterfaceAddress?] = []
 
     @Option(
         help: ArgumentHelp(
@@ -58,7 +58,7 @@ struct ZoneOptions: ParsableArguments {
         if !interfaces.isEmpty {
             change.interfaces = interfaces.flatMap { $0.split(separator: ",") }.map(String.init).filter { $0 != "none" }
         }
-        if !addresses.isEmpty { change.addresses = addresses.compactMap(\.value) }
+        if !addresses.isEmpty { change.addresses = addresses.compactMap(\.self) }
         change.way = way
         change.newDevices = newDevices
         change.dhcp = dhcp ?? serve

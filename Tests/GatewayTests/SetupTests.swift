@@ -35,6 +35,9 @@ struct SetupTests {
         terminal.type("\n")
         try terminal.wait(for: "And which to the internet? [wan0] ")
         terminal.type("\n")
+        // A home that has an address may have a DHCP server.
+        try terminal.wait(for: "Give the home's devices addresses and names (DHCP, DNS)? [y/N] ")
+        terminal.type("\n")
         try terminal.wait(for: "Keep SSH (port 22) open from the home? [Y/n] ")
         #expect(terminal.screen.contains("192.168.77.10"))
         terminal.type("\n")
@@ -59,7 +62,7 @@ struct SetupTests {
     func declined() throws {
         let home = try machine()
         let revision = try home.revision()
-        let terminal = try terminal(home, "setup", "--home", "lan0", "--internet", "wan0")
+        let terminal = try terminal(home, "setup", "--home", "lan0", "--internet", "wan0", "--no-serve")
         try terminal.wait(for: "Go ahead? [y/N] ")
         terminal.type("\n")
         #expect(terminal.end() == 0)
@@ -104,6 +107,28 @@ struct SetupTests {
         #expect(answer == "204")
         #expect(try !home.ctl("setup", "--home", "lan0", "--internet", "wan0", "--yes").contains("IPv6"))
         withExtendedLifetime(web) {}
+    }
+
+    @Test("gives a home without an address one, and proposes to serve it")
+    func bare() throws {
+        let home = try machine()
+        try home.gateway.run("ip", "address", "flush", "dev", "lan0")
+        let terminal = try terminal(home, "setup")
+        try terminal.wait(for: "Which interface leads to the home? [lan0] ")
+        terminal.type("\n")
+        try terminal.wait(for: "And which to the internet? [wan0] ")
+        terminal.type("\n")
+        try terminal.wait(for: "Give the home's devices addresses and names (DHCP, DNS)? [Y/n] ")
+        terminal.type("n\n")
+        try terminal.wait(for: "Go ahead? [y/N] ")
+        #expect(terminal.screen.contains("zone home lan0, 192.168.10.1/24"), "\(terminal.screen)")
+        terminal.type("y\n")
+        try terminal.wait(until: "On trial for ")
+        terminal.type("\n")
+        try terminal.wait(until: "Kept: revision 2")
+        #expect(terminal.end() == 0)
+        #expect(terminal.screen.contains("http://192.168.10.1:3128/"), "\(terminal.screen)")
+        #expect(try home.gateway.run("ip", "address", "show", "dev", "lan0").contains("192.168.10.1/24"))
     }
 
     @Test("proposes by itself without a terminal, and one arm where there is one interface")

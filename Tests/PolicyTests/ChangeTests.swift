@@ -326,7 +326,8 @@ private let web = PortRange("80-443")
             }?.hasPrefix("eth1 has no address yet") == true)
     }
 
-    @Test func `A home without an address is given the one that was named, or one of a free network, and is served if asked`()
+    @Test
+    func `A home without an address is given the one that was named, or one of a free network, and is served if asked`()
         throws
     {
         var policy = Policy()
