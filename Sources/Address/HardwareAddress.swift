@@ -8,6 +8,9 @@ package struct HardwareAddress: Hashable, Sendable {
         guard bytes.count == 6, bytes.contains(where: { $0 != 0 }) else { return nil }
         self.bytes = bytes
     }
+
+    /// Made up by the device, which may take another one tomorrow; no maker has given it (IEEE 802-2014 §8.2, the U/L bit).
+    package var isRandomised: Bool { bytes[0] & 0x02 != 0 }
 }
 
 extension HardwareAddress: CustomStringConvertible, LosslessStringConvertible, Codable {

@@ -46,6 +46,7 @@ extension Rule: InterfaceType {
     static let documentation = """
         Says who may go where through the proxies. Rules are tried in ascending order of their numbers. The first rule whose
         conditions all match decides, then the default. A condition that is null always matches.
+        device: the device that asks, by its name, wherever it is at the moment.
         user: who asks.
         client: the network from which they ask, ADDRESS or ADDRESS/PREFIX.
         destination: the network in which the destination's address is. An allow that names one opens it even where the
@@ -60,11 +61,25 @@ extension Rule.Action: InterfaceEnumeration {
     static let documentation = "What a rule does with what it matches."
 }
 
+extension DeviceStanding.Stop: InterfaceEnumeration {
+    static let interfaceName = "DeviceStop"
+    static let documentation = "Why a device gets nothing at present."
+}
+
+extension Device.Pause: InterfaceText {
+    static let sample = Device.Pause.forever
+}
+
+extension Schedule: InterfaceText {
+    static let sample = Schedule("mon-sun 00:00-24:00")!
+}
+
 extension Limit: InterfaceType {
     static let documentation = """
         What somebody may use up, over both proxies together; what is null is not limited.
-        subject: client (each address on its own), client NETWORK (each address of it), user (each one), user NAME.
-        An IPv6 client is counted by its /64, but where the gateway itself is in it.
+        subject: client (each on its own), client NETWORK (each of it), device NAME, user (each one), user NAME.
+        A client is a device of the home, where the kernel knows it, or else an address: an IPv6 client is counted by its
+        /64, but where the gateway itself is in it.
         A limit that names somebody goes before the one for each.
         sessions: at once.
         rate: new sessions per second.
@@ -239,7 +254,10 @@ extension SessionRecord: InterfaceType {
     static let interfaceName = "Session"
     static let documentation = """
         What somebody does through the gateway, from the client's connection to its end.
-        kind: what the client speaks.
+        kind: what the client speaks to a proxy, or routed.
+        transport: what the packets carry, of a session that is routed.
+        listener: null: the session is routed.
+        device: what the client's device is called; null: nobody knows which it is.
         user: once the client has given the right password.
         host: the name that the client asked for; null: it asked for an address.
         origin: where the session leads now, or led last.
@@ -250,11 +268,24 @@ extension SessionRecord: InterfaceType {
         """
 }
 
+extension SessionRecord.Kind: InterfaceEnumeration {
+    static let interfaceName = "SessionKind"
+    static let documentation = """
+        How it is carried.
+        routed: by the kernel, without a proxy.
+        """
+}
+
+extension IPProtocol: InterfaceText {
+    static let sample = IPProtocol("gre")!
+}
+
 extension SessionRecord.Activity: InterfaceEnumeration {
     static let interfaceName = "SessionActivity"
     static let documentation = """
         handshake: the client has not said yet what it wants, or waits for its origin.
         requests: HTTP requests, each to an origin of its own.
+        flow: packets that the kernel passes on.
         udp, bind: SOCKS5's UDP ASSOCIATE and BIND.
         """
 }
@@ -264,6 +295,7 @@ extension SessionLogEntry: InterfaceType {
         What came of something that a client wanted: a connection, a login, or to be let in at all.
         time: milliseconds since 1970, UTC.
         session: the session's number.
+        device: what the client's device is called; null: nobody knows which it is.
         user: of a login that was not right, whom the client said it was.
         target: HOST:PORT as the client asked for it; null: it did not come to that.
         reason: a phrase; null: it was allowed.

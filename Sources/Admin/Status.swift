@@ -10,11 +10,14 @@ package struct Status: Codable, Hashable, Sendable {
     package var listeners: [ListenerStatus]
     package var firewall: FirewallStatus
     package var users: Int
+    package var devices: Int
+    package var newDevices: [String]
     package var warnings: [String]
 
     package init(
         version: String = gatehouseVersion, revision: Int, uptime: Int, roles: [RoleStatus],
-        listeners: [ListenerStatus], firewall: FirewallStatus, users: Int, warnings: [String]
+        listeners: [ListenerStatus], firewall: FirewallStatus, users: Int, devices: Int = 0, newDevices: [String] = [],
+        warnings: [String]
     ) {
         self.version = version
         self.revision = revision
@@ -23,6 +26,8 @@ package struct Status: Codable, Hashable, Sendable {
         self.listeners = listeners
         self.firewall = firewall
         self.users = users
+        self.devices = devices
+        self.newDevices = newDevices
         self.warnings = warnings
     }
 }
@@ -31,6 +36,7 @@ extension Status {
     /// For callers who are no operators: that something is wrong, and nothing of what the operator has given names to.
     package var withoutNames: Status {
         var status = self
+        status.newDevices = []
         let who = "root and members of the group gatehouse are told"
         status.firewall.door = firewall.door.explained(by: "\(who) why")
         if !warnings.isEmpty {

@@ -10,6 +10,8 @@ package struct Bulletin: ~Copyable {
         case table
         /// An interface or an address came, went or changed.
         case surroundings
+        /// A neighbour came, went, or has another hardware address.
+        case neighbours
     }
 
     private let topic: Topic
@@ -22,6 +24,8 @@ package struct Bulletin: ~Copyable {
             case .table: (NETLINK_NETFILTER, [CInt(NFNLGRP_NFTABLES.rawValue)])
             // RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR of linux/rtnetlink.h.
             case .surroundings: (NETLINK_ROUTE, [1, 5, 9])
+            // RTNLGRP_NEIGH.
+            case .neighbours: (NETLINK_ROUTE, [3])
             }
         let number = socket(
             AF_NETLINK, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), family)
@@ -71,7 +75,7 @@ private func receive(_ descriptor: CInt, into buffer: inout [UInt8]) -> Int {
 extension Bulletin.Topic {
     /// Whether a datagram of netlink messages says something of the topic. An empty one stands for what was lost.
     func concerns(_ datagram: ArraySlice<UInt8>) -> Bool {
-        if datagram.isEmpty || self == .surroundings { return true }
+        if datagram.isEmpty || self != .table { return true }
         var rest = datagram
         // struct nlmsghdr: length, type, flags, sequence, port.
         while rest.count >= 16 {

@@ -3,7 +3,7 @@ package import Address
 /// Decides who is served and where they are taken. Made once for a policy and its surroundings, asked for every client, every
 /// dial and every datagram; it never changes, so whoever holds one decides consistently.
 ///
-/// The order of judgement: whether the listener serves the client; 0.0.0.0 and ::, which are always refused, because Linux
+/// The order of judgement: whether the listener serves the client; whether the client's device is stopped; 0.0.0.0 and ::, which are always refused, because Linux
 /// takes them for the machine itself and name servers for "blocked"; our own listeners, which are always refused too, because
 /// a proxy that dials itself goes round in circles; the operator's rules, the first that matches, or their default; and what
 /// these allow without naming its network has to be a place on the internet (`DestinationGuard`). An IPv6 address that
@@ -19,12 +19,17 @@ package final class Access: Sendable {
         package var address: IPAddress
         /// Once it has given the right password.
         package var user: String?
+        /// The number of its device, by the kernel's word; 0: the kernel does not know it.
+        package var device: UInt16
 
-        package init(listener: Endpoint, kind: Listener.Kind, address: IPAddress, user: String? = nil) {
+        package init(
+            listener: Endpoint, kind: Listener.Kind, address: IPAddress, user: String? = nil, device: UInt16 = 0
+        ) {
             self.listener = listener
             self.kind = kind
             self.address = address.unmapped
             self.user = user
+            self.device = device
         }
     }
 
@@ -36,6 +41,8 @@ package final class Access: Sendable {
     package enum Reason: Hashable, Sendable {
         /// The listener is gone, or does not serve this client or this user, or not so.
         case listener
+        /// The client's device gets nothing at present.
+        case stopped(DeviceStanding.Stop)
         case ownListener
         case rule(id: Int)
         /// No rule allows it and the default is to deny.
@@ -51,26 +58,31 @@ package final class Access: Sendable {
     }
 
     package let limits: LimitTable
+    /// By their numbers.
+    package let devices: [UInt16: DeviceStanding]
     private let listeners: [Listener]
     private let users: Set<String>
     private let rules: RuleTable
     private let guarded: DestinationGuard
 
-    package init(_ policy: Policy, surroundings: Surroundings) {
-        limits = LimitTable(policy.limits, in: surroundings)
+    /// - Parameter standings: how devices stand at present.
+    package init(_ policy: Policy, surroundings: Surroundings, standings: [DeviceStanding] = []) {
+        devices = Dictionary(standings.map { ($0.number, $0) }) { first, _ in first }
+        limits = LimitTable(policy.limits, in: surroundings, standings: standings)
         listeners = policy.listeners
         users = Set(policy.users.map(\.name))
-        rules = RuleTable(policy.rules, defaultAction: policy.defaultAction)
+        rules = RuleTable(policy.rules, defaultAction: policy.defaultAction, standings: standings)
         guarded = DestinationGuard(
             listeners: policy.listeners.map(\.endpoint), lan: policy.lan, surroundings: surroundings)
     }
 
     /// Whether a client that has not said who it is may go on: its listener is there, speaks to it as it did, and serves its
-    /// network.
+    /// network, and its device is not stopped.
     package func receives(_ client: Client) -> Bool {
-        listeners.contains {
-            $0.endpoint == client.listener && $0.kind.includes(client.kind) && $0.admits(client.address)
-        }
+        stop(of: client) == nil
+            && listeners.contains {
+                $0.endpoint == client.listener && $0.kind.includes(client.kind) && $0.admits(client.address)
+            }
     }
 
     /// Whether its listener asks for a password at present.
@@ -78,9 +90,16 @@ package final class Access: Sendable {
         listeners.contains { $0.endpoint == client.listener && $0.authentication == .required }
     }
 
+    /// Why the client's device gets nothing at present; nil: it may go on, or nobody knows which device it is.
+    package func stop(of client: Client) -> DeviceStanding.Stop? {
+        client.device == 0 ? nil : devices[client.device]?.stop
+    }
+
     /// Whether the client may be served at all: its listener is there, speaks to it as it did, serves its network, and asks
-    /// for no password or for that of this user.
-    package func admits(_ client: Client) -> Bool {
+    /// for no password or for that of this user; and its device is not stopped.
+    package func admits(_ client: Client) -> Bool { stop(of: client) == nil && serves(client) }
+
+    private func serves(_ client: Client) -> Bool {
         guard let listener = listeners.first(where: { $0.endpoint == client.listener }),
             listener.kind.includes(client.kind), listener.admits(client.address)
         else { return false }
@@ -96,7 +115,7 @@ package final class Access: Sendable {
     package func verdict(
         on address: IPAddress, of host: Host, port: UInt16, for client: Client, isOwn: Bool = false
     ) -> Verdict {
-        guard admits(client) else { return .deny(.listener) }
+        if let reason = obstacle(to: client) { return .deny(reason) }
         let address = address.unmapped
         if let reason = objection(to: address, of: host, port: port, for: client, isOwn) { return .deny(reason) }
         if let embedded = address.embedded,
@@ -110,7 +129,12 @@ package final class Access: Sendable {
     /// Why the client may not be connected to `host`, whatever its address: the name need not be looked up. nil: that
     /// depends on the address.
     package func refusal(of host: Host, port: UInt16, for client: Client) -> Reason? {
-        admits(client) ? rules.refusal(of: host, port: port, for: client) : .listener
+        obstacle(to: client) ?? rules.refusal(of: host, port: port, for: client)
+    }
+
+    /// What keeps the client from everything.
+    private func obstacle(to client: Client) -> Reason? {
+        serves(client) ? stop(of: client).map { .stopped($0) } : .listener
     }
 
     private func objection(
@@ -151,6 +175,7 @@ extension Access.Reason: CustomStringConvertible {
     package var description: String {
         switch self {
         case .listener: "the listener does not serve this client any more"
+        case .stopped(let stop): "this device \(stop)"
         case .ownListener: "it is a listener of this gateway"
         case .rule(let id): "rule \(id) denies it"
         case .noRule: "no rule allows it"

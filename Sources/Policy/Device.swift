@@ -12,15 +12,19 @@ package struct Device: Codable, Hashable, Sendable {
     package var address: IPAddress?
     /// nil: it is not paused.
     package var pause: Pause?
+    /// The hours in which it is allowed; nil: all.
+    package var schedule: Schedule?
 
     package init(
-        name: String, hardware: HardwareAddress, way: Way? = nil, address: IPAddress? = nil, pause: Pause? = nil
+        name: String, hardware: HardwareAddress, way: Way? = nil, address: IPAddress? = nil, pause: Pause? = nil,
+        schedule: Schedule? = nil
     ) {
         self.name = name
         self.hardware = hardware
         self.way = way
         self.address = address
         self.pause = pause
+        self.schedule = schedule
     }
 
     /// How long a device gets nothing.

@@ -80,6 +80,7 @@ extension Policy {
         }
         work.settings += [
             .init("net/netfilter/nf_conntrack_acct", .exactly(1)),
+            .init("net/netfilter/nf_conntrack_timestamp", .exactly(1)),
             .init("net/netfilter/nf_conntrack_max", .atLeast(65_536)),
         ]
         // IPv4 is passed on only between interfaces of zones; IPv6 knows one switch for all (ip-sysctl, forwarding).

@@ -26,6 +26,10 @@ package struct Household: Codable, Hashable, Sendable {
         }
     }
 
+    /// The highest number of a device. The one above it is the kernel's mark of what the operator has ended.
+    package static let lastNumber: UInt16 = endedNumber - 1
+    package static let endedNumber: UInt16 = .max
+
     /// In the order of their numbers.
     package var members: [Member]
 

@@ -3,7 +3,7 @@
 import Address
 
 extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
-    /// `client`, `client NETWORK`, `user`, `user NAME`.
+    /// `client`, `client NETWORK`, `device NAME`, `user`, `user NAME`.
     package init?(_ description: String) {
         let parts = description.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         switch (parts[0], parts.count) {
@@ -12,6 +12,7 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
         case ("client", 2):
             guard let network = Network(String(parts[1])) else { return nil }
             self = .client(network)
+        case ("device", 2) where !parts[1].isEmpty: self = .device(String(parts[1]))
         case ("user", 2): self = .user(String(parts[1]))
         default: return nil
         }
@@ -21,6 +22,7 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
         switch self {
         case .eachClient: "client"
         case .client(let network): "client \(network)"
+        case .device(let name): "device \(name)"
         case .eachUser: "user"
         case .user(let name): "user \(name)"
         }
@@ -28,10 +30,11 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
 }
 
 extension Rule: CustomStringConvertible {
-    /// `deny user kid domain example.com port 443`.
+    /// `deny device kid domain example.com port 443`.
     package var description: String {
         let conditions = [
-            user.map { "user \($0)" }, client.map { "from \($0)" }, destination.map { "to \($0)" },
+            device.map { "device \($0)" }, user.map { "user \($0)" }, client.map { "from \($0)" },
+            destination.map { "to \($0)" },
             domain.map { "domain \($0)" }, ports.map { "port \($0)" },
         ]
         return ([action.rawValue] + conditions.compactMap(\.self)).joined(separator: " ")
@@ -104,7 +107,7 @@ extension Zone: CustomStringConvertible {
 }
 
 extension Device: CustomStringConvertible {
-    /// `tv 52:54:00:12:34:56, proxy, at 192.168.10.20, paused`.
+    /// `tv 52:54:00:12:34:56, proxy, at 192.168.10.20, paused, allowed mon-fri 07:00-21:00`.
     package var description: String {
         let pause: String? =
             switch pause {
@@ -112,7 +115,9 @@ extension Device: CustomStringConvertible {
             case .forever: "paused"
             case .until(let end): "paused until \(Opening.time(end))"
             }
-        let parts: [String?] = ["\(name) \(hardware)", way?.rawValue, address.map { "at \($0)" }, pause]
+        let parts: [String?] = [
+            "\(name) \(hardware)", way?.rawValue, address.map { "at \($0)" }, pause, schedule.map { "allowed \($0)" },
+        ]
         return parts.compactMap(\.self).joined(separator: ", ")
     }
 }

@@ -55,7 +55,7 @@ package struct IPProtocol: Hashable, Sendable {
     ]
 }
 
-extension IPProtocol: CustomStringConvertible, LosslessStringConvertible {
+extension IPProtocol: CustomStringConvertible, LosslessStringConvertible, Codable {
     /// A number from 0 to 255, or a name like `gre`.
     package init?(_ description: String) {
         if let entry = Self.names.first(where: { $0.value == description }) {
@@ -67,6 +67,9 @@ extension IPProtocol: CustomStringConvertible, LosslessStringConvertible {
     }
 
     package var description: String { Self.names[number] ?? "\(number)" }
+
+    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
 }
 
 extension Opening.Service: CustomStringConvertible, LosslessStringConvertible, Codable {

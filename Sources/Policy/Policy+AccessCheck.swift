@@ -5,11 +5,12 @@ import Address
 extension Policy {
     /// - Parameter rule: one that is there, or is to be.
     func check(_ rule: Rule) throws(Refusal) {
+        if let device = rule.device { try checkExists(device: device) }
         if let user = rule.user { try checkExists(user) }
         if let domain = rule.domain { try Self.checkDomain(domain) }
         guard !rule.isAboutEverything else {
             throw Refusal(
-                "a rule names a user, a network, a domain or a port; `gatehousectl rule default \(rule.action.rawValue)` "
+                "a rule names a device, a user, a network, a domain or a port; `gatehousectl rule default \(rule.action.rawValue)` "
                     + "is for everything that no rule is about")
         }
     }
@@ -36,11 +37,12 @@ extension Policy {
         switch limit.subject {
         case .user(let name): try checkExists(name)
         case .client(let network): try Self.checkMatches(network)
+        case .device(let name): try checkExists(device: name)
         case .eachClient, .eachUser: break
         }
         switch limit.subject {
         // One that bounds nothing takes the place of the standard one.
-        case .eachClient, .client: break
+        case .eachClient, .client, .device: break
         case .eachUser, .user:
             guard limit.handshakes == nil, limit.lookups == nil else {
                 throw Refusal(
@@ -123,11 +125,12 @@ extension Policy {
 
 extension Rule {
     fileprivate var isAboutEverything: Bool {
-        user == nil && client == nil && destination == nil && domain == nil && ports == nil
+        device == nil && user == nil && client == nil && destination == nil && domain == nil && ports == nil
     }
 
     /// Whether this rule is about everything that `other` is about.
     fileprivate func covers(_ other: Rule) -> Bool {
+        if let device, device != other.device { return false }
         if let user, user != other.user { return false }
         if let client, other.client.map(client.contains) != true { return false }
         if let destination, other.destination.map(destination.contains) != true { return false }

@@ -139,19 +139,25 @@ extension Policy {
         return openings.remove(at: index)
     }
 
-    /// Takes away every opening whose time is up.
+    /// Takes away every opening, forward and pause whose time is up.
     ///
     /// - Parameter now: seconds since 1970.
-    /// - Returns: their names.
+    /// - Returns: what an operator would have done: `firewall close ssh, web`, `device resume kid`.
     @discardableResult
     package mutating func closeExpired(at now: Int) -> [String] {
-        let expired = openings.filter { $0.isExpired(at: now) }.map(\.name)
-        openings.removeAll { $0.isExpired(at: now) }
-        return expired
+        let isOver = { (until: Int?) in until.map { $0 <= now } ?? false }
+        let expired = [
+            ("firewall close", openings.filter { isOver($0.until) }.map(\.name)),
+            ("forward remove", forwards.filter { isOver($0.until) }.map(\.name)),
+            ("device resume", endPauses(at: now)),
+        ]
+        openings.removeAll { isOver($0.until) }
+        forwards.removeAll { isOver($0.until) }
+        return expired.compactMap { verb, names in names.isEmpty ? nil : "\(verb) \(names.joined(separator: ", "))" }
     }
 
-    /// When the next opening closes by itself, in seconds since 1970; nil: none does.
-    package var nextExpiry: Int? { openings.compactMap(\.until).min() }
+    /// When the next opening or forward closes by itself, in seconds since 1970; nil: none does.
+    package var nextExpiry: Int? { (openings.compactMap(\.until) + forwards.compactMap(\.until)).min() }
 
     // MARK: zones
 

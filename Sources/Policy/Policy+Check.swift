@@ -69,6 +69,7 @@ extension Policy {
             }
             note { () throws(Refusal) in try check(limit) }
         }
+        for device in devices { note { () throws(Refusal) in try check(device) } }
         names = []
         for opening in openings {
             if !names.insert(opening.name).inserted { faults.append(Self.nameTaken(opening)) }

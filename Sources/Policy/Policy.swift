@@ -206,6 +206,8 @@ package struct Rule: Codable, Hashable, Sendable {
     /// Unique; rules are tried in ascending order.
     package var id: Int
     package var action: Action
+    /// The device that asks, by name.
+    package var device: String?
     /// The user who asks, by name.
     package var user: String?
     /// The network from which the client comes.
@@ -220,11 +222,12 @@ package struct Rule: Codable, Hashable, Sendable {
     package var ports: PortRange?
 
     package init(
-        id: Int, action: Action, user: String? = nil, client: Network? = nil, destination: Network? = nil,
-        domain: String? = nil, ports: PortRange? = nil
+        id: Int, action: Action, device: String? = nil, user: String? = nil, client: Network? = nil,
+        destination: Network? = nil, domain: String? = nil, ports: PortRange? = nil
     ) {
         self.id = id
         self.action = action
+        self.device = device
         self.user = user
         self.client = client
         self.destination = destination
@@ -235,12 +238,15 @@ package struct Rule: Codable, Hashable, Sendable {
 
 /// What somebody may use up, over both proxies together. What is nil is not limited.
 package struct Limit: Codable, Hashable, Sendable {
-    /// Whom it holds for. One that names a user or a network goes before the one for each.
+    /// Whom it holds for. One that names a device goes before one that names a network; one that names a user or a network goes
+    /// before the one for each.
     package enum Subject: Hashable, Sendable {
         /// Each client address on its own.
         case eachClient
         /// Each client address of this network on its own.
         case client(Network)
+        /// A device of the home, at all its addresses together.
+        case device(String)
         /// Each user on their own.
         case eachUser
         case user(String)
@@ -282,7 +288,7 @@ package struct Limit: Codable, Hashable, Sendable {
         var limit = Limit(subject: subject)
         switch subject {
         case .eachUser, .user: break
-        case .eachClient, .client:
+        case .eachClient, .client, .device:
             limit = .standard
             limit.subject = subject
         }

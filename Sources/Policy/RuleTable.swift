@@ -15,6 +15,8 @@ struct RuleTable: Sendable {
         let ports: PortRange?
         let destination: AddressBlock?
         let client: AddressBlock?
+        /// The device's number; 0, which is no device's: one that was never seen.
+        let device: UInt16?
         /// Where in `users` and `domains` what the rule names is.
         let user: Int?
         let domain: Int?
@@ -25,14 +27,15 @@ struct RuleTable: Sendable {
     private let users: [String: Int]
     private let domains: [[UInt8]]
 
-    init(_ rules: [Rule], defaultAction: Rule.Action) {
+    init(_ rules: [Rule], defaultAction: Rule.Action, standings: [DeviceStanding] = []) {
+        let numbers = Dictionary(standings.map { ($0.name, $0.number) }) { first, _ in first }
         var users: [String: Int] = [:]
         var domains: [[UInt8]] = []
         entries = rules.sorted { $0.id < $1.id }.map { rule in
             Entry(
                 id: rule.id, action: rule.action, ports: rule.ports,
                 destination: rule.destination.map(AddressBlock.init),
-                client: rule.client.map(AddressBlock.init),
+                client: rule.client.map(AddressBlock.init), device: rule.device.map { numbers[$0] ?? 0 },
                 user: rule.user.map { name in
                     if let known = users[name] { return known }
                     let index = users.count
@@ -56,7 +59,7 @@ struct RuleTable: Sendable {
         let user = index(of: client.user)
         for entry in entries {
             if let destination = entry.destination, !destination.contains(bits) { continue }
-            guard isAbout(entry, host, port, clientBits, user) else { continue }
+            guard isAbout(entry, host, port, clientBits, client.device, user) else { continue }
             return entry.action == .deny ? .deny(.rule(id: entry.id)) : .allow(opens: entry.destination != nil)
         }
         return defaultAction == .deny ? .deny(.noRule) : .allow(opens: false)
@@ -66,7 +69,7 @@ struct RuleTable: Sendable {
     func refusal(of host: Host, port: UInt16, for client: Access.Client) -> Access.Reason? {
         let clientBits = AddressBits(client.address)
         let user = index(of: client.user)
-        for entry in entries where isAbout(entry, host, port, clientBits, user) {
+        for entry in entries where isAbout(entry, host, port, clientBits, client.device, user) {
             if entry.action == .allow { return nil }
             // One that shuts a network only is passed over: it refuses, or it leaves the word to the next.
             if entry.destination == nil { return .rule(id: entry.id) }
@@ -81,10 +84,11 @@ struct RuleTable: Sendable {
 
     /// Whether all matches that the rule names, apart from the destination's network.
     private func isAbout(
-        _ entry: Entry, _ host: Host, _ port: UInt16, _ client: AddressBits, _ user: Int?
+        _ entry: Entry, _ host: Host, _ port: UInt16, _ client: AddressBits, _ device: UInt16, _ user: Int?
     ) -> Bool {
         if let ports = entry.ports, !ports.contains(port) { return false }
         if let network = entry.client, !network.contains(client) { return false }
+        if let named = entry.device, named == 0 || named != device { return false }
         if let named = entry.user, named != user { return false }
         if let domain = entry.domain { return host.isWithin(domains[domain]) }
         return true

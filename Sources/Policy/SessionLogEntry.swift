@@ -18,6 +18,8 @@ package struct SessionLogEntry: Codable, Hashable, Sendable {
     package var kind: Listener.Kind
     package var listener: Endpoint
     package var client: Endpoint
+    /// What the client's device is called; nil: nobody knows which it is.
+    package var device: String?
     /// Of a login that was not right, whom the client said it was.
     package var user: String?
     /// HOST:PORT as the client asked for it; nil: it did not come to that.
@@ -29,14 +31,15 @@ package struct SessionLogEntry: Codable, Hashable, Sendable {
     package var rule: Int?
 
     package init(
-        time: Int, session: Int, kind: Listener.Kind, listener: Endpoint, client: Endpoint, user: String? = nil,
-        target: String? = nil, verdict: Verdict, reason: String? = nil, rule: Int? = nil
+        time: Int, session: Int, kind: Listener.Kind, listener: Endpoint, client: Endpoint, device: String? = nil,
+        user: String? = nil, target: String? = nil, verdict: Verdict, reason: String? = nil, rule: Int? = nil
     ) {
         self.time = time
         self.session = session
         self.kind = kind
         self.listener = listener
         self.client = client
+        self.device = device
         self.user = user
         self.target = target
         self.verdict = verdict
@@ -49,13 +52,16 @@ package struct SessionLogEntry: Codable, Hashable, Sendable {
 package struct SessionLogQuery: Codable, Hashable, Sendable {
     /// Only those of clients in this network.
     package var client: Network?
+    /// Only those of this device, by its name.
+    package var device: String?
     /// Only those that came to nothing.
     package var leavesOutAllowed: Bool
     /// At most so many, the latest.
     package var limit: Int
 
-    package init(client: Network? = nil, leavesOutAllowed: Bool = false, limit: Int) {
+    package init(client: Network? = nil, device: String? = nil, leavesOutAllowed: Bool = false, limit: Int) {
         self.client = client
+        self.device = device
         self.leavesOutAllowed = leavesOutAllowed
         self.limit = limit
     }

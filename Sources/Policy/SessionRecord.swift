@@ -2,6 +2,16 @@ package import Address
 
 /// What there is to say about a session: what the operator lists, watches and ends it by.
 package struct SessionRecord: Codable, Hashable, Sendable {
+    /// Who carries it, and what the client speaks.
+    package enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
+        case socks5, http, https, mixed
+        /// The kernel: a flow of packets between a device and the world, without a proxy.
+        case routed
+
+        /// nil: sessions are not what clients of such a listener have.
+        package init?(_ kind: Listener.Kind) { self.init(rawValue: kind.rawValue) }
+    }
+
     /// What it does at present.
     package enum Activity: String, Codable, Hashable, Sendable, CaseIterable {
         /// The client has not said yet what it wants, or waits for its origin.
@@ -13,13 +23,20 @@ package struct SessionRecord: Codable, Hashable, Sendable {
         case udp
         /// BIND: waits for an origin to connect.
         case bind
+        /// Packets that the kernel passes on.
+        case flow
     }
 
-    /// Unique as long as the daemon runs.
+    /// Unique as long as the daemon runs; of a flow, as long as the kernel knows it.
     package var id: Int
-    package var kind: Listener.Kind
-    package var listener: Endpoint
+    package var kind: Kind
+    /// What the packets of a flow carry; nil: it is no flow.
+    package var transport: IPProtocol?
+    /// nil: it is a flow.
+    package var listener: Endpoint?
     package var client: Endpoint
+    /// What the client's device is called; nil: nobody knows which it is.
+    package var device: String?
     /// Once the client has given the right password.
     package var user: String?
     package var activity: Activity
@@ -38,14 +55,17 @@ package struct SessionRecord: Codable, Hashable, Sendable {
     package var age: Int
 
     package init(
-        id: Int, kind: Listener.Kind, listener: Endpoint, client: Endpoint, user: String? = nil,
-        activity: Activity = .handshake, host: String? = nil, origin: Endpoint? = nil, sent: Int = 0, received: Int = 0,
+        id: Int, kind: Kind, transport: IPProtocol? = nil, listener: Endpoint? = nil, client: Endpoint,
+        device: String? = nil, user: String? = nil, activity: Activity = .handshake, host: String? = nil,
+        origin: Endpoint? = nil, sent: Int = 0, received: Int = 0,
         age: Int = 0
     ) {
         self.id = id
         self.kind = kind
+        self.transport = transport
         self.listener = listener
         self.client = client
+        self.device = device
         self.user = user
         self.activity = activity
         self.host = host
@@ -61,19 +81,23 @@ package struct SessionSelection: Codable, Hashable, Sendable {
     package var ids: [Int]?
     package var user: String?
     package var client: Network?
+    /// By its name.
+    package var device: String?
 
-    package init(ids: [Int]? = nil, user: String? = nil, client: Network? = nil) {
+    package init(ids: [Int]? = nil, user: String? = nil, client: Network? = nil, device: String? = nil) {
         self.ids = ids
         self.user = user
         self.client = client
+        self.device = device
     }
 
     /// Whether nothing is named, which means all of them.
-    package var isEverything: Bool { ids == nil && user == nil && client == nil }
+    package var isEverything: Bool { ids == nil && user == nil && client == nil && device == nil }
 
     package func contains(_ session: SessionRecord) -> Bool {
         (ids.map { $0.contains(session.id) } ?? true) && (user.map { $0 == session.user } ?? true)
             && (client.map { $0.contains(session.client.address) } ?? true)
+            && (device == nil || device == session.device)
     }
 }
 
@@ -142,7 +166,8 @@ extension SessionQuery.Order {
 
     private func weight(of session: SessionRecord) -> Int {
         switch self {
-        case .age: 0
+        // The numbers of the proxies' sessions are in their order; those of flows are not.
+        case .age: session.kind == .routed ? session.age : .max
         case .bytes: session.sent &+ session.received
         case .rate: (session.sentRate ?? 0) &+ (session.receivedRate ?? 0)
         }

@@ -36,10 +36,13 @@ package struct Surroundings: Codable, Hashable, Sendable {
     package var interfaces: [Interface]
     /// The devices that were seen in the zones.
     package var household: Household
+    /// The clock on the wall.
+    package var clock: LocalClock
 
-    package init(interfaces: [Interface] = [], household: Household = Household()) {
+    package init(interfaces: [Interface] = [], household: Household = Household(), clock: LocalClock = .utc) {
         self.interfaces = interfaces
         self.household = household
+        self.clock = clock
     }
 
     package func interface(named name: String) -> Interface? {

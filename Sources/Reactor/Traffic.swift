@@ -7,4 +7,10 @@ package struct Traffic: Hashable, Sendable {
         self.sent = sent
         self.received = received
     }
+
+    /// Another process may have a hand in the numbers: their sum must not trap.
+    package mutating func add(_ other: Traffic) {
+        sent &+= other.sent
+        received &+= other.received
+    }
 }

@@ -29,7 +29,7 @@ struct Relation: Sendable {
         "device", of: \.devices, as: Device(name: "", hardware: HardwareAddress(bytes: [2, 0, 0, 0, 0, 1])!),
         [
             .notation("hardware", \.hardware), .text("name", \.name), .word("way", \.way),
-            .notation("address", \.address), .notation("pause", \.pause),
+            .notation("address", \.address), .notation("pause", \.pause), .notation("schedule", \.schedule),
         ])
 
     private static let passage = Relation(
@@ -64,6 +64,7 @@ struct Relation: Sendable {
         [
             .number("id", \.id), .word("action", \.action), .text("user", \.user), .notation("client", \.client),
             .notation("destination", \.destination), .text("domain", \.domain), .notation("ports", \.ports),
+            .text("device", \.device),
         ])
 
     private static let limit = Relation(

@@ -207,6 +207,22 @@ enum Schema {
         ) STRICT;
         CREATE UNIQUE INDEX forward_in_force ON forward(name) WHERE until IS NULL;
         """,
+        // The hours of devices, rules about devices, and the devices that were seen, which are of no revision.
+        """
+        ALTER TABLE device ADD COLUMN schedule TEXT;
+        ALTER TABLE rule ADD COLUMN device TEXT;
+        CREATE TABLE acquaintance (
+            number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 65535),
+            hardware TEXT NOT NULL UNIQUE,
+            interface TEXT NOT NULL,
+            hostname TEXT,
+            first_seen INTEGER NOT NULL,
+            last_seen INTEGER NOT NULL,
+            day INTEGER NOT NULL DEFAULT 0,
+            sent INTEGER NOT NULL DEFAULT 0,
+            received INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

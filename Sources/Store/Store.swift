@@ -226,8 +226,11 @@ package final class Store {
     }
 
     private func refuseReuse(of rule: Relation.Row) throws(StoreError) {
-        let differences = Relation.rule.columns.dropFirst().map { "\($0) IS NOT ?" }.joined(separator: " OR ")
-        let others = try writer.integer("SELECT count(*) FROM rule WHERE id = ? AND (\(differences))", rule)
+        // A device that is called otherwise now is the same one.
+        let compared = zip(Relation.rule.columns, rule).filter { $0.0 != "device" }
+        let differences = compared.dropFirst().map { "\($0.0) IS NOT ?" }.joined(separator: " OR ")
+        let others = try writer.integer(
+            "SELECT count(*) FROM rule WHERE id = ? AND (\(differences))", compared.map(\.1))
         if others != 0, case .integer(let id) = rule[0] { throw .ruleNumberReused(id) }
     }
 }

@@ -131,6 +131,7 @@ package enum Daemon {
                 await gateway.reactor.sleep(for: .seconds(5))
                 await gateway.closeExpired()
                 await gateway.reloadIfNeeded()
+                await gateway.measureTraffic()
                 guard readiness.isHeard else { continue }
                 let summary = await summary()
                 guard summary != said, await !gateway.isStopping else { continue }

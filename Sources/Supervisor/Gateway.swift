@@ -35,6 +35,15 @@ actor Gateway {
     var legacy: Legacy
     /// The hardware addresses that interfaces had when they were last there, by the interfaces' names.
     private(set) var hardware: [String: HardwareAddress] = [:]
+    /// Who is in the home.
+    var census = Census()
+    /// nil: no census was taken yet.
+    var censusTime: ContinuousClock.Instant?
+    /// True while a census waits for its time: later askers are served by it.
+    var isCensusDue = false
+    var meter = Meter()
+    /// When the devices' counts were kept in mind last; nil: not yet.
+    var countsKept: ContinuousClock.Instant?
     /// Why the last reload failed. nil: it did not.
     private(set) var complaint: Refusal?
     /// Why the copies of the policy, which a start without a store reads, could not be written. nil: they are.
@@ -80,6 +89,7 @@ actor Gateway {
             policy = try store.policy()
             revision = try store.current()
             hardware = try store.hardware()
+            census = Census(try store.acquaintances())
         case .shut(let reason):
             let found = rescue.load()
             (policy, revision) = (found.policy, found.revision)
@@ -118,7 +128,8 @@ actor Gateway {
         var target = target
         target.closeExpired(at: Int(time(nil)))
         return Estate(
-            policy: target, surroundings: surroundings, live: live, identity: identity,
+            policy: target, surroundings: surroundings, live: live,
+            standings: target.standings(in: surroundings, at: Int(time(nil))), identity: identity,
             authority: certificates.isOwn ? identity?.issuers : nil, hold: door.hold(for: mode(of: target)),
             ownsTable: options.ownsTable, former: former)
     }
@@ -148,7 +159,7 @@ actor Gateway {
     /// addresses would dial them.
     func lookAround() {
         do throws(MachineFailure) {
-            surroundings = try .current()
+            surroundings = try look()
         } catch {
             log.error("the interfaces cannot be read: \(error)")
         }
@@ -210,7 +221,7 @@ actor Gateway {
     /// now), something failed the last time, or somebody else laid hands on the kernel's table.
     func reloadIfNeeded() async {
         if case .shut = books, openBooks() { return await adopt() }
-        let current = (try? Surroundings.current()) ?? surroundings
+        let current = (try? look()) ?? surroundings
         let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
         let isAsBefore =
             surroundings == current && isComplete && !door.needsAnotherTry && complaint == nil
@@ -223,7 +234,7 @@ actor Gateway {
     }
 
     /// Looks around as soon as the loop is free, once for any number of calls.
-    private func lookAroundSoon() {
+    func lookAroundSoon() {
         guard !isLookDue else { return }
         isLookDue = true
         Task(executorPreference: reactor.taskExecutor) { await self.lookNow() }
@@ -246,15 +257,15 @@ actor Gateway {
         sockets.bind(policy.listeners) { policy.device(of: $0, in: surroundings) }
     }
 
-    /// Makes the revision that closes the openings whose time is up.
+    /// Makes the revision that closes the openings and ends the pauses whose time is up.
     func closeExpired() async {
         let now = Int(time(nil))
         var target = policy
-        let names = target.closeExpired(at: now)
-        guard !names.isEmpty else { return }
+        let expired = target.closeExpired(at: now)
+        guard !expired.isEmpty else { return }
         do throws(Refusal) {
             let author = Author(uid: getuid(), name: "gatehoused")
-            let summary = "firewall close \(names.joined(separator: ", ")): the time is up"
+            let summary = "\(expired.joined(separator: "; ")): the time is up"
             _ = try await change(by: author, summary) { policy throws(Refusal) in policy.closeExpired(at: now) }
         } catch {
             // The ruleset closes them all the same, and the revision is tried again.
@@ -282,6 +293,8 @@ actor Gateway {
             if pause == nil { lookAroundSoon() }
         case .surroundingsChanged:
             lookAroundSoon()
+        case .neighboursChanged:
+            lookAtNeighboursSoon()
         case .wrongLogins(let client, let user, let count):
             suspicions.note(client, user: user, count: count, at: .now)
         }
@@ -318,6 +331,7 @@ actor Gateway {
             try Self.endTrial(in: store, log)
             policy = try store.policy()
             revision = try store.current()
+            census = Census(try store.acquaintances())
             door.fallback = nil
             log.notice("the store can be read again: revision \(revision.id) is in force")
         } catch {
@@ -341,12 +355,14 @@ actor Gateway {
         if let fallback = door.fallback { log.critical("\(fallback)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         await lookAtNames()
+        lookAround()
         legacy.handDown(to: &sockets, for: policy.listeners) { policy.device(of: $0, in: surroundings) }
         openSockets()
         legacy.keep(sockets)
         rememberHardware()
         refreshIdentity(for: policy)
         Task(executorPreference: reactor.taskExecutor) { await self.followNames() }
+        Task(executorPreference: reactor.taskExecutor) { await self.followTurns() }
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }
@@ -373,6 +389,7 @@ actor Gateway {
             turnstile.leave()
         }
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
+        keepCounts()
         if case .open(let store) = books {
             store.close()
             books = .shut(why: Refusal("gatehoused is stopping"))

@@ -36,6 +36,8 @@ struct Order: Codable {
         case sessions(SessionQuery)
         /// Tell what came of sessions lately (the answer brings a `SessionLogList` in a sealed memfd).
         case sessionLog(SessionLogQuery)
+        /// Tell how much went for each device (the answer brings a list of `DeviceTraffic` in a sealed memfd).
+        case traffic
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
@@ -70,6 +72,8 @@ package enum Event: Codable, Hashable, Sendable {
     case tableLost(detail: String, putBackAfterMilliseconds: Int?)
     /// An interface or an address came, went or changed.
     case surroundingsChanged
+    /// Somebody came, went or took another address on a link.
+    case neighboursChanged
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
 }

@@ -21,6 +21,7 @@ package struct RelayAlteration: Codable, Sendable {
         trim(\.users, of: share, against: former)
         trim(\.rules, of: share, against: former)
         trim(\.limits, of: share, against: former)
+        trim(\.standings, of: share, against: former)
     }
 
     /// The share, for the process that has `former`.
@@ -31,7 +32,7 @@ package struct RelayAlteration: Codable, Sendable {
         var kept = kept[...]
         guard fill(\.accounts, of: &share, from: former, &kept), fill(\.listeners, of: &share, from: former, &kept),
             fill(\.users, of: &share, from: former, &kept), fill(\.rules, of: &share, from: former, &kept),
-            fill(\.limits, of: &share, from: former, &kept)
+            fill(\.limits, of: &share, from: former, &kept), fill(\.standings, of: &share, from: former, &kept)
         else { throw Refusal("the supervisor alters a share that this process has not got") }
         return share
     }

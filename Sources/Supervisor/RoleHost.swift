@@ -29,6 +29,8 @@ package protocol RoleService: Sendable {
     func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
     func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
+    /// How much went for each device since the role began.
+    func traffic() async -> [DeviceTraffic]
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -60,6 +62,7 @@ package struct MemoryAllotment {
 extension RoleService {
     package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
     package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
+    package func traffic() -> [DeviceTraffic] { [] }
 }
 
 /// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
@@ -190,6 +193,9 @@ package enum RoleHost {
             case .sessionLog(let query):
                 let list = await service.sessionLog(query)
                 memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .traffic:
+                let traffic = await service.traffic()
+                memory = try await sealed { () throws(Errno) in Message.encode(traffic) }
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))
             }

@@ -279,6 +279,9 @@ final class RoleProcess {
         try await fetch(.sessionLog(query))
     }
 
+    /// How much went for each device since the process began.
+    func traffic() async throws(Refusal) -> [DeviceTraffic] { try await fetch(.traffic) }
+
     /// Ends sessions.
     ///
     /// - Returns: the number of sessions that were ended.

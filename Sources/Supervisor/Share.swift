@@ -9,6 +9,8 @@ struct Estate {
     /// The listeners that have a socket, with the accounts of their sessions. A listener without one gets no opening, and is
     /// named to nobody.
     var live: [RelayAssignment.Account]
+    /// How the devices stand at present.
+    var standings: [DeviceStanding] = []
     /// nil: there is no https listener, or nothing to show for it.
     var identity: ServerIdentity?
     /// The certificate of the gateway's own authority, as PEM; nil: `identity` is not by it.
@@ -66,6 +68,9 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
     package var limits: [Limit]
     package var zones: [Zone]
     package var sessionLogging: SessionLogging
+    /// How the devices stand at present.
+    package var standings: [DeviceStanding]
+    /// Without the household, of which `standings` tells what is needed.
     package var surroundings: Surroundings
     /// The certificate of its https listeners. nil: the role has no such listener, or there is no certificate.
     package var identity: ServerIdentity?
@@ -82,7 +87,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         limits = policy.limits
         zones = policy.zones
         sessionLogging = policy.sessionLogging
-        surroundings = estate.surroundings
+        standings = estate.standings
+        surroundings = Surroundings(interfaces: estate.surroundings.interfaces)
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
         authority = identity == nil ? nil : estate.authority
     }

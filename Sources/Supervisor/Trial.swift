@@ -1,5 +1,6 @@
 import Address
 import Admin
+import CLinux
 import Glibc
 import Machine
 import Policy

@@ -7,9 +7,12 @@ struct LimitVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "limit", abstract: "Limit how much clients and users may use.",
         discussion: """
-            A limit is for `client` (each client address on its own), `client NETWORK` (each address of that network), \
-            `user` (each user) or `user NAME`. The limit for one network or user goes before the one for all. A session \
-            counts for its client and for its user, and both proxies count together.
+            A limit is for `client` (each client on its own), `client NETWORK` (each client of that network), `device NAME`, \
+            `user` (each user) or `user NAME`. The limit for one device, network or user goes before the one for all. A \
+            session counts for its client and for its user, and both proxies count together.
+
+            A client is a device of the home, whatever addresses it takes; where the firewall is not enforced or does not know \
+            the device, it is an address.
 
             Each client has a limit by default, which no household meets; `limit list` shows it. An IPv6 client is \
             counted by its /64 network. Devices in a network of the gateway's own are counted one by one, and all of a \
@@ -18,7 +21,7 @@ struct LimitVerb: ParsableCommand {
             EXAMPLES:
               gatehousectl limit set client --sessions 500 --rate 50/s
               gatehousectl limit set client --sessions none --rate none --handshakes none --lookups none
-              gatehousectl limit set user kid --bandwidth 1M
+              gatehousectl limit set device kid --bandwidth 1M
               gatehousectl limit remove user kid
             """,
         subcommands: [Set.self, List.self, Remove.self])
@@ -158,8 +161,8 @@ enum Bound: Sendable {
 /// Whom a limit is for, in one argument or in two.
 struct LimitSubject: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("client, client NETWORK, user, or user NAME.", valueName: "whom"),
-        completion: .list(["client", "user"]))
+        help: ArgumentHelp("client, client NETWORK, device NAME, user, or user NAME.", valueName: "whom"),
+        completion: .list(["client", "device", "user"]))
     var words: [String]
 
     func validate() throws {
@@ -175,6 +178,7 @@ struct LimitSubject: ParsableArguments {
                 throw ValidationError("The value '\(network)' is invalid: \(error)")
             }
         }
-        throw ValidationError("The value '\(text)' is invalid: write client, client NETWORK, user, or user NAME")
+        throw ValidationError(
+            "The value '\(text)' is invalid: write client, client NETWORK, device NAME, user, or user NAME")
     }
 }

@@ -13,7 +13,7 @@ struct RuleVerb: ParsableCommand {
 
             EXAMPLES:
               gatehousectl rule add allow --to 192.168.1.20 --port 443
-              gatehousectl rule add deny --user kid --domain games.example
+              gatehousectl rule add deny --device kid --domain games.example
               gatehousectl rule add deny --from 192.168.1.128/25 --port 25
               gatehousectl rule default deny
               gatehousectl rule remove 1
@@ -35,6 +35,12 @@ struct RuleVerb: ParsableCommand {
 
         @Argument(help: "What the rule does with a request that it matches.")
         var action: Rule.Action
+
+        @Option(
+            help: ArgumentHelp(
+                "The device: its name, its hardware address, or an address that it has now.", valueName: "device"),
+            completion: .column(1, ofVerb: "device"))
+        var device: String?
 
         @Option(
             help: ArgumentHelp("The user, on a listener that asks for a password.", valueName: "name"),
@@ -69,10 +75,11 @@ struct RuleVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard user != nil || client != nil || destination != nil || domain != nil || ports != nil else {
+            guard device != nil || user != nil || client != nil || destination != nil || domain != nil || ports != nil
+            else {
                 throw ValidationError(
                     """
-                    A rule needs a condition: give --user, --from, --to, --domain or --port. For requests that no rule matches \
+                    A rule needs a condition: give --device, --user, --from, --to, --domain or --port. For requests that no rule matches \
                     there is `gatehousectl rule default \(action.rawValue)`.
                     """)
             }
@@ -81,8 +88,8 @@ struct RuleVerb: ParsableCommand {
         func run() throws {
             try Daemon(global).change(
                 AddRule(
-                    action: action, user: user, client: client, destination: destination, domain: domain?.name,
-                    ports: ports), manner)
+                    action: action, device: device, user: user, client: client, destination: destination,
+                    domain: domain?.name, ports: ports), manner)
         }
     }
 
@@ -112,16 +119,17 @@ struct RuleVerb: ParsableCommand {
             try Daemon(global).show(ListRules()) { reply in
                 var table = Table(
                     .text("NUMBER"), .text("ACTION"), .text("USER"), .text("FROM"), .text("TO"), .text("DOMAIN"),
-                    .text("PORT"))
+                    .text("PORT"), .text("DEVICE"))
                 for rule in reply.rules {
                     table.add(
                         "\(rule.id)", cell(rule.action), .init(rule.user ?? "any"),
                         .init(rule.client?.description ?? "any"), .init(rule.destination?.description ?? "any"),
-                        .init(rule.domain ?? "any"), .init(rule.ports?.description ?? "any"))
+                        .init(rule.domain ?? "any"), .init(rule.ports?.description ?? "any"),
+                        .init(rule.device ?? "any"))
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
-                table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any")
-                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any")
+                table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any")
+                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any")
                 table.show()
                 print()
                 print("These are not on the internet: loopback, link-local, multicast and private networks, and the")

@@ -11,7 +11,7 @@ struct SessionLogVerb: ParsableCommand {
             password, a name that does not exist, a server that does not answer. The latest comes last. After a restart \
             they begin anew.
 
-            With --journal on each is a line in the daemon's log as well, with the fields CLIENT, USER, TARGET, VERDICT, \
+            With --journal on each is a line in the daemon's log as well, with the fields CLIENT, DEVICE, USER, TARGET, VERDICT, \
             REASON and RULE where that is the journal; without it nobody's ways are written down.
 
             EXAMPLES:
@@ -33,6 +33,12 @@ struct SessionLogVerb: ParsableCommand {
         transform: Network.parse)
     var client: Network?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only this device: its name, its hardware address, or an address that it has now.", valueName: "device"),
+        completion: .column(1, ofVerb: "device"))
+    var device: String?
+
     @Option(help: ArgumentHelp("At most so many, the latest.", valueName: "number"))
     var limit: Int = 100
 
@@ -44,8 +50,8 @@ struct SessionLogVerb: ParsableCommand {
 
     func validate() throws {
         guard limit > 0 else { throw ValidationError("The value '\(limit)' is invalid: --limit is 1 or more") }
-        guard journal == nil || !denied && client == nil else {
-            throw ValidationError("--journal is about all sessions: leave --denied and --client away.")
+        guard journal == nil || !denied && client == nil && device == nil else {
+            throw ValidationError("--journal is about all sessions: leave --denied, --client and --device away.")
         }
     }
 
@@ -54,15 +60,17 @@ struct SessionLogVerb: ParsableCommand {
         if let journal {
             return try daemon.change(SetSessionLogging(logging: journal == .on ? .journal : .quiet), manner)
         }
-        try daemon.show(ListSessionLog(denied: denied, client: client, limit: limit)) { reply in
+        try daemon.show(ListSessionLog(denied: denied, client: client, device: device, limit: limit)) { reply in
             guard !reply.entries.isEmpty else {
                 return print(denied ? "Nothing has come to nothing." : "Nobody has wanted anything yet.")
             }
             var table = Table(
-                .text("TIME"), .text("CLIENT"), .text("USER"), .text("TARGET"), .text("VERDICT"), .text("REASON"))
+                .text("TIME"), .text("CLIENT"), .text("DEVICE", rank: 1), .text("USER"), .text("TARGET"),
+                .text("VERDICT"), .text("REASON"))
             for entry in reply.entries {
                 table.add(
-                    .init(localTime(entry.time / 1000)), "\(entry.client)", .init(entry.user ?? "-"),
+                    .init(localTime(entry.time / 1000)), "\(entry.client)", .init(entry.device ?? "-"),
+                    .init(entry.user ?? "-"),
                     .init(entry.target ?? "-"), .init(entry.verdict.rawValue), .init(entry.reason ?? "-"))
             }
             table.show()

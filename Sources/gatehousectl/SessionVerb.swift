@@ -6,10 +6,10 @@ import Policy
 
 struct SessionVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "session", abstract: "Show and end the sessions of the proxies.",
+        commandName: "session", abstract: "Show and end what devices do through the gateway.",
         discussion: """
-            A session is one client's connection to a proxy, from its beginning to its end. `gatehousectl top` shows them \
-            live.
+            A session is one client's connection to a proxy, from its beginning to its end, or a flow of packets that the \
+            kernel passes on (routed). `gatehousectl top` shows them live.
 
             EXAMPLES:
               gatehousectl session list --user alice
@@ -28,17 +28,19 @@ struct SessionVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).show(ListSessions(user: which.user, client: which.client)) { reply in
+            try Daemon(global).show(ListSessions(user: which.user, client: which.client, device: which.device)) {
+                reply in
                 guard !reply.sessions.isEmpty else {
-                    let isAboutAll = which.user == nil && which.client == nil
+                    let isAboutAll = which.user == nil && which.client == nil && which.device == nil
                     return print(isAboutAll ? "No session is open." : "No such session is open.")
                 }
                 var table = Table(
-                    .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .text("ORIGIN"),
-                    .text("ADDRESS"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
+                    .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("DEVICE", rank: 1), .text("USER"),
+                    .text("ORIGIN"), .text("ADDRESS"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
                 for session in reply.sessions {
                     table.add(
-                        "\(session.id)", "\(session.kind)", "\(session.client)", .init(session.user ?? "-"),
+                        "\(session.id)", .init(session.manner), "\(session.client)", .init(session.device ?? "-"),
+                        .init(session.user ?? "-"),
                         .init(session.aim, session.origin == nil ? .dim : .plain), .init(session.address),
                         .init(humanBytes(session.sent)), .init(humanBytes(session.received)),
                         .init(humanDuration(seconds: session.age / 1000)))
@@ -66,7 +68,8 @@ struct SessionVerb: ParsableCommand {
             var last: Int?
             while !Output.standard.isAbandoned {
                 let reply = try daemon.ask(
-                    ListSessions(user: which.user, client: which.client, endedAfter: last ?? Int.max))
+                    ListSessions(
+                        user: which.user, client: which.client, device: which.device, endedAfter: last ?? Int.max))
                 report(reply, since: &known, &missed)
                 last = reply.time
                 usleep(500_000)
@@ -104,7 +107,8 @@ struct SessionVerb: ParsableCommand {
                 let event = Event(event: sign == "+" ? "begun" : sign == "-" ? "ended" : "changed", session: session)
                 return print(String(decoding: JSON.encode(event), as: UTF8.self))
             }
-            var line = "\(sign) \(session.id) \(session.kind) \(session.client)"
+            var line = "\(sign) \(session.id) \(session.manner) \(session.client)"
+            if let device = session.device { line += " [\(device)]" }
             if let user = session.user { line += " (\(user))" }
             line += " → \(session.aim)"
             if session.address != "-", session.address != session.aim { line += " [\(session.address)]" }
@@ -125,7 +129,7 @@ struct SessionVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End sessions at once.",
             discussion: """
-                Client and origin see a connection that was reset. Nothing keeps the client from coming back; \
+                Client and origin see a connection that was reset; of a routed session nothing passes any more. Nothing keeps the client from coming back; \
                 `gatehousectl rule`, `user` and `listener` do, and end sessions by themselves.
 
                 EXAMPLES:
@@ -141,13 +145,15 @@ struct SessionVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard !ids.isEmpty || which.user != nil || which.client != nil else {
-                throw ValidationError("Which sessions? Give their numbers, --user NAME or --client NETWORK.")
+            guard !ids.isEmpty || which.user != nil || which.client != nil || which.device != nil else {
+                throw ValidationError(
+                    "Which sessions? Give their numbers, --user NAME, --client NETWORK or --device NAME.")
             }
         }
 
         func run() throws {
-            let call = EndSessions(ids: ids.isEmpty ? nil : ids, user: which.user, client: which.client)
+            let call = EndSessions(
+                ids: ids.isEmpty ? nil : ids, user: which.user, client: which.client, device: which.device)
             let check = { (reply: EndSessions.Reply) in
                 guard reply.ended > 0 else {
                     throw Failure("no such session is open; `gatehousectl session list` shows those that are")
@@ -168,10 +174,19 @@ struct SessionVerb: ParsableCommand {
                 "Only those of clients in this network: ADDRESS or ADDRESS/PREFIX.", valueName: "network"),
             transform: Network.parse)
         var client: Network?
+
+        @Option(
+            help: ArgumentHelp(
+                "Only those of this device: its name, its hardware address, or an address that it has now.",
+                valueName: "device"), completion: .column(1, ofVerb: "device"))
+        var device: String?
     }
 }
 
 extension SessionRecord {
+    /// `socks5`, `routed tcp`.
+    var manner: String { transport.map { "\(kind) \($0)" } ?? "\(kind)" }
+
     /// Where it leads, as the client asked for it.
     var aim: String {
         switch activity {

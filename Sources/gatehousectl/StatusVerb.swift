@@ -39,6 +39,7 @@ struct StatusVerb: ParsableCommand {
         present(status.listeners)
         print()
         print("\(output.styled("FIREWALL", .dim))  \(Self.line(for: status.firewall, on: output))")
+        if status.devices > 0 { print("\(output.styled("DEVICES", .dim))   \(Self.line(for: status))") }
         if !status.warnings.isEmpty { print() }
         for warning in status.warnings { print("\(output.styled("!", .bad)) \(printable(warning))") }
     }
@@ -75,6 +76,13 @@ struct StatusVerb: ParsableCommand {
                 .init(humanBytes(listener.bytesIn)), .init(humanBytes(listener.bytesOut)))
         }
         table.show()
+    }
+
+    /// `12 seen; new since yesterday: tv, anna-phone and 3 more`.
+    private static func line(for status: Status) -> String {
+        let shown = status.newDevices.prefix(5).map(printable).joined(separator: ", ")
+        let rest = status.newDevices.count > 5 ? " and \(status.newDevices.count - 5) more" : ""
+        return "\(status.devices) seen" + (shown.isEmpty ? "" : "; new since yesterday: \(shown)\(rest)")
     }
 
     private static func line(for firewall: FirewallStatus, on output: Output) -> String {

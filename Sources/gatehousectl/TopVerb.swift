@@ -27,7 +27,8 @@ struct TopVerb: ParsableCommand {
     }
 
     private func printOnce(_ daemon: Daemon) throws {
-        let call = ListSessions(user: which.user, client: which.client, order: order, rates: true)
+        let call = ListSessions(
+            user: which.user, client: which.client, device: which.device, order: order, rates: true)
         guard !global.json else { return try daemon.show(call) { _ in } }
         _ = try daemon.ask(call)
         // Rates are of the time between two looks.
@@ -43,7 +44,8 @@ struct TopVerb: ParsableCommand {
         while true {
             let began = milliseconds()
             let rows = screen.size.rows
-            let call = ListSessions(user: which.user, client: which.client, order: order, limit: rows, rates: true)
+            let call = ListSessions(
+                user: which.user, client: which.client, device: which.device, order: order, limit: rows, rates: true)
             let sessions = try daemon.ask(call)
             let status = try daemon.ask(GetStatus())
             meter.take(status, at: sessions.time)
@@ -112,7 +114,8 @@ private struct Picture {
             .number("RECEIVED/s"), .number("SENT"), .number("RECEIVED"), .number("AGE"))
         for session in sessions.sessions.prefix(max(0, rows - lines.count - 1)) {
             table.add(
-                "\(session.id)", "\(session.kind)", "\(session.client.address)", .init(session.user ?? "-"),
+                "\(session.id)", .init(session.manner), .init(session.device ?? "\(session.client.address)"),
+                .init(session.user ?? "-"),
                 .init(session.aim, session.origin == nil ? .dim : .plain), rate(session.sentRate),
                 rate(session.receivedRate), .init(humanBytes(session.sent)), .init(humanBytes(session.received)),
                 .init(humanDuration(seconds: session.age / 1000)))

@@ -23,6 +23,7 @@ actor FirewallRole: RoleService {
     private var staged: Plan?
     /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
+    private let flows = RoutedFlows()
     /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
     private var known: Set<UInt64> = []
 
@@ -45,12 +46,14 @@ actor FirewallRole: RoleService {
         log = equipment.log
         reactor.spawn { _ in await self.followTable() }
         reactor.spawn { _ in await self.followSurroundings() }
+        reactor.spawn { _ in await self.followNeighbours() }
     }
 
     /// Needs no sockets.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {}
 
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
+        flows.use(assignment)
         staged = Plan(
             ruleset: assignment.ruleset,
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
@@ -144,10 +147,11 @@ actor FirewallRole: RoleService {
 
     func drain(for limit: Duration) {}
 
-    /// Has none.
-    func sessions(_ query: SessionQuery) -> SessionList { SessionList() }
+    func sessions(_ query: SessionQuery) -> SessionList { flows.list(query) }
 
-    func endSessions(_ selection: SessionSelection) -> Int { 0 }
+    func endSessions(_ selection: SessionSelection) -> Int { flows.end(selection) }
+
+    func traffic() -> [DeviceTraffic] { flows.traffic() }
 
     // MARK: - What others do
 
@@ -173,6 +177,20 @@ actor FirewallRole: RoleService {
             }
         } catch {
             log.info("the kernel does not tell of changes to its interfaces: \(error)")
+        }
+    }
+
+    /// Once a second at most: a link on which somebody makes addresses up has thousands of changes.
+    private func followNeighbours() async {
+        do {
+            let bulletin = try Bulletin(.neighbours, on: reactor)
+            while true {
+                try await bulletin.next()
+                events.send(.neighboursChanged)
+                await reactor.sleep(for: .seconds(1))
+            }
+        } catch {
+            log.info("the kernel does not tell of changes to its neighbours: \(error)")
         }
     }
 

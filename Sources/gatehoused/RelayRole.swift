@@ -108,7 +108,9 @@ actor RelayRole: RoleService {
         guard let assignment = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
         self.assignment = assignment
-        relay.apply(assignment.policy, in: assignment.surroundings, authority: assignment.authority)
+        relay.apply(
+            assignment.policy, in: assignment.surroundings, standings: assignment.standings,
+            authority: assignment.authority)
         shown = nextShown
         relay.show(shown?.server)
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
@@ -186,6 +188,16 @@ actor RelayRole: RoleService {
         var parts: [SessionLogList] = []
         for sessions in relay.sessions { parts.append(await sessions.log(query)) }
         return SessionLogList(merging: parts, for: query)
+    }
+
+    func traffic() async -> [DeviceTraffic] {
+        var totals: [UInt16: Traffic] = [:]
+        for sessions in relay.sessions {
+            for (number, traffic) in await sessions.traffic() { totals[number, default: Traffic()].add(traffic) }
+        }
+        return totals.map { number, traffic in
+            DeviceTraffic(number: number, sent: Int(clamping: traffic.sent), received: Int(clamping: traffic.received))
+        }
     }
 
     func endSessions(_ selection: SessionSelection) async -> Int {

@@ -154,9 +154,9 @@ private func home(_ edit: (inout Surroundings) -> Void) -> Surroundings {
         ])
         #expect(policy.nextExpiry == 900)
         #expect(policy.closeExpired(at: 899) == [])
-        #expect(policy.closeExpired(at: 900) == ["c"])
+        #expect(policy.closeExpired(at: 900) == ["firewall close c"])
         #expect(policy.nextExpiry == 1000)
-        #expect(policy.closeExpired(at: 5000) == ["a"])
+        #expect(policy.closeExpired(at: 5000) == ["firewall close a"])
         #expect(policy.openings.map(\.name) == ["b"] && policy.nextExpiry == nil)
     }
 

@@ -61,13 +61,14 @@ extension Policy {
             Rule(id: 1, action: .allow, destination: Network("127.0.0.0/8")!),
             Rule(id: 2, action: .deny, destination: Network("2001:db8::/32")!),
             Rule(
-                id: 3, action: .deny, user: "anna", client: Network("10.0.0.0/8")!, domain: "example.com",
+                id: 3, action: .deny, device: "kid", user: "anna", client: Network("10.0.0.0/8")!,
+                domain: "example.com",
                 ports: PortRange("80-443")),
         ],
         defaultAction: .deny,
         limits: [
             Limit(subject: .eachClient, sessions: 100, rate: 20, bandwidth: 1_000_000),
-            Limit(subject: .user("anna"), sessions: 10),
+            Limit(subject: .device("kid"), bandwidth: 500_000), Limit(subject: .user("anna"), sessions: 10),
         ],
         openings: [
             Opening(name: "dns", .init("udp 53")!, from: .interface("eth1"), source: Network("10.0.0.0/8")!),
@@ -87,7 +88,9 @@ extension Policy {
             Device(
                 name: "tv", hardware: HardwareAddress("02:00:00:00:00:0a")!, way: .proxy,
                 address: IPAddress("192.168.1.20")!, pause: .until(1_800_000_000)),
-            Device(name: "kid", hardware: HardwareAddress("02:00:00:00:00:0b")!, pause: .forever),
+            Device(
+                name: "kid", hardware: HardwareAddress("02:00:00:00:00:0b")!, pause: .forever,
+                schedule: Schedule("mon-fri 07:00-21:00,sat 09:00-01:00")!),
         ],
         passages: [
             Passage(from: "guest", to: "home", services: [.init("tcp 631")!, .init("udp 5353")!]),

@@ -30,9 +30,11 @@ package struct AddRule: Call {
     package static let documentation = """
         The rule is tried after those that there are.
         id: its number, which is never given again.
+        device: its name, its hardware address, or an address that it has at present.
         """
 
     package var action: Rule.Action
+    package var device: String?
     package var user: String?
     package var client: Network?
     package var destination: Network?
@@ -40,10 +42,11 @@ package struct AddRule: Call {
     package var ports: PortRange?
 
     package init(
-        action: Rule.Action, user: String? = nil, client: Network? = nil, destination: Network? = nil,
-        domain: String? = nil, ports: PortRange? = nil
+        action: Rule.Action, device: String? = nil, user: String? = nil, client: Network? = nil,
+        destination: Network? = nil, domain: String? = nil, ports: PortRange? = nil
     ) {
         self.action = action
+        self.device = device
         self.user = user
         self.client = client
         self.destination = destination
@@ -53,7 +56,9 @@ package struct AddRule: Call {
 
     package func rule(id: Int) -> Rule {
         Rule(
-            id: id, action: action, user: user, client: client, destination: destination, domain: domain, ports: ports)
+            id: id, action: action, device: device, user: user, client: client, destination: destination,
+            domain: domain,
+            ports: ports)
     }
 }
 

@@ -13,6 +13,7 @@ package struct ListSessions: Call {
         The sessions that are open.
         user: only the sessions of this user.
         client: only the sessions of clients in this network, ADDRESS or ADDRESS/PREFIX.
+        device: only the sessions of this device: its name, its hardware address, or an address that it has.
         order: null: oldest first.
         limit: how many at most; null: all of them.
         rates: whether bytes per second are measured from one call to the next; null: no.
@@ -38,17 +39,19 @@ package struct ListSessions: Call {
 
     package var user: String?
     package var client: Network?
+    package var device: String?
     package var order: SessionQuery.Order?
     package var limit: Int?
     package var rates: Bool?
     package var endedAfter: Int?
 
     package init(
-        user: String? = nil, client: Network? = nil, order: SessionQuery.Order? = nil, limit: Int? = nil,
-        rates: Bool? = nil, endedAfter: Int? = nil
+        user: String? = nil, client: Network? = nil, device: String? = nil, order: SessionQuery.Order? = nil,
+        limit: Int? = nil, rates: Bool? = nil, endedAfter: Int? = nil
     ) {
         self.user = user
         self.client = client
+        self.device = device
         self.order = order
         self.limit = limit
         self.rates = rates
@@ -61,6 +64,7 @@ package struct ListSessionLog: Call {
         What came of what clients wanted, as far back as the proxies remember; oldest first.
         denied: whether only what came to nothing is told; null: no.
         client: only what clients in this network wanted, ADDRESS or ADDRESS/PREFIX.
+        device: only what this device wanted, as in ListSessions.
         limit: how many at most, the latest; null: 100.
         logging: whether it is told in the daemon's log as well.
         """
@@ -77,16 +81,20 @@ package struct ListSessionLog: Call {
 
     package var denied: Bool?
     package var client: Network?
+    package var device: String?
     package var limit: Int?
 
-    package init(denied: Bool? = nil, client: Network? = nil, limit: Int? = nil) {
+    package init(denied: Bool? = nil, client: Network? = nil, device: String? = nil, limit: Int? = nil) {
         self.denied = denied
         self.client = client
+        self.device = device
         self.limit = limit
     }
 
     package var query: SessionLogQuery {
-        SessionLogQuery(client: client, leavesOutAllowed: denied ?? false, limit: min(max(limit ?? 100, 0), 100_000))
+        SessionLogQuery(
+            client: client, device: device, leavesOutAllowed: denied ?? false,
+            limit: min(max(limit ?? 100, 0), 100_000))
     }
 }
 
@@ -105,6 +113,7 @@ package struct EndSessions: Call {
         ids: sessions by their numbers.
         user: the sessions of this user.
         client: the sessions of clients in this network, ADDRESS or ADDRESS/PREFIX.
+        device: the sessions of this device, as in ListSessions.
         ended: how many sessions were ended.
         """
 
@@ -117,12 +126,16 @@ package struct EndSessions: Call {
     package var ids: [Int]?
     package var user: String?
     package var client: Network?
+    package var device: String?
 
-    package init(ids: [Int]? = nil, user: String? = nil, client: Network? = nil) {
+    package init(ids: [Int]? = nil, user: String? = nil, client: Network? = nil, device: String? = nil) {
         self.ids = ids
         self.user = user
         self.client = client
+        self.device = device
     }
 
-    package var selection: SessionSelection { SessionSelection(ids: ids, user: user, client: client) }
+    package var selection: SessionSelection {
+        SessionSelection(ids: ids, user: user, client: client, device: device)
+    }
 }

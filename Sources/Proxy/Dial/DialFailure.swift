@@ -76,6 +76,7 @@ extension DialFailure {
         switch self {
         case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
         case .notAllowed(_, .blocked): "Whoever runs the name server that this gateway asks can allow the name there."
+        case .notAllowed(_, .stopped): "Whoever runs this gateway decides when it may go on: `gatehousectl device list`"
         case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
         case .notAllowed(.address(let address), .privateRange) where address.isLocalNAT64:
             "It is one of NAT64, for which your network has a prefix of its own. Whoever runs this gateway can allow it: "

@@ -122,8 +122,8 @@ extension Relay {
         do {
             let limits = limitTable
             return try await resolver(on: reactor).addresses(
-                of: name, for: limits.client(at: client.address).key,
-                atMost: limits.limit(forClient: client.address).lookups)
+                of: name, for: limits.client(at: client.address, device: client.device).key.address,
+                atMost: limits.limit(forClient: client.address, device: client.device).lookups)
         } catch {
             throw .unresolved(error)
         }

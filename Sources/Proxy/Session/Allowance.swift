@@ -39,7 +39,7 @@ struct Allowance {
     /// Counts the session for its client.
     mutating func enter(_ client: LimitTable.Client, _ limit: Limit, in ledger: Ledger) {
         guard !limit.isEmpty else { return }
-        admit(ledger.subject(ofClient: client.key), limit, times: 1, in: ledger, \.client)
+        admit(ledger.subject(of: client.key), limit, times: 1, in: ledger, \.client)
         guard let network = client.neighbourhood, refusal == nil else { return }
         admit(ledger.subject(ofNetwork: network), limit, times: LimitTable.neighbours, in: ledger, \.neighbourhood)
     }
@@ -68,7 +68,7 @@ struct Allowance {
         client: (client: LimitTable.Client, limit: Limit), user: (name: String, limit: Limit?)?, in ledger: Ledger
     ) {
         let limit = client.limit.isEmpty ? nil : client.limit
-        follow(ledger.subject(ofClient: client.client.key), limit, in: ledger, \.client.session)
+        follow(ledger.subject(of: client.client.key), limit, in: ledger, \.client.session)
         if let network = client.client.neighbourhood {
             follow(ledger.subject(ofNetwork: network), limit, in: ledger, \.neighbourhood.session)
         }
@@ -130,7 +130,12 @@ struct Allowance {
 }
 
 extension Ledger {
-    fileprivate func subject(ofClient address: IPAddress) -> Subject { subject(4, address) }
+    fileprivate func subject(of client: LimitTable.Client.Key) -> Subject {
+        switch client {
+        case .address(let address): subject(4, address)
+        case .device(let number): subject([2] + bytes(of: number))
+        }
+    }
 
     fileprivate func subject(ofNetwork first: IPAddress) -> Subject { subject(64, first) }
 

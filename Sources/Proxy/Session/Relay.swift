@@ -58,6 +58,7 @@ package final class Relay: Sendable {
     /// By reactor.
     package let sessions: [Sessions]
     private let journal: SessionJournal
+    private let names: DeviceNames
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
     private let currentPremises: Mutex<Premises>
@@ -79,8 +80,10 @@ package final class Relay: Sendable {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         outboxes = reactors.map { _ in Outbox() }
         let journal = SessionJournal(logger: logger)
-        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal) }
+        let names = DeviceNames()
+        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal, names: names) }
         self.journal = journal
+        self.names = names
         self.limits = limits
         self.logger = logger
         let guesses = Guesses(logger: logger, tell: onWrongLogins)
@@ -93,10 +96,15 @@ package final class Relay: Sendable {
 
     /// From now on new sessions and requests are judged by this policy. Open sessions are judged by `review`.
     ///
-    /// - Parameter authority: the certificate of the gateway's own authority, as PEM, for devices to fetch; nil: no https listener shows
-    ///   a certificate by it.
-    package func apply(_ policy: Policy, in surroundings: Surroundings, authority: String? = nil) {
-        let next = Access(policy, surroundings: surroundings)
+    /// - Parameters:
+    ///   - standings: how devices stand at present.
+    ///   - authority: the certificate of the gateway's own authority, as PEM, for devices to fetch; nil: no https listener shows
+    ///     a certificate by it.
+    package func apply(
+        _ policy: Policy, in surroundings: Surroundings, standings: [DeviceStanding] = [], authority: String? = nil
+    ) {
+        let next = Access(policy, surroundings: surroundings, standings: standings)
+        names.replace(by: next.devices)
         currentAccess.withLock { $0 = next }
         journal.isOn.store(policy.sessionLogging == .journal, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings, authority: authority) }

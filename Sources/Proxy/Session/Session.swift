@@ -14,6 +14,8 @@ final class Session: SessionOwner {
     let began: UInt64
     /// Where the client connected from.
     let client: Endpoint
+    /// The number of the client's device, which the kernel marks connections with; 0: it does not know the device.
+    let device: UInt16
     /// Where the session leads now, or led last.
     private(set) var origin: Endpoint?
     /// Once the client has given the right password.
@@ -40,6 +42,7 @@ final class Session: SessionOwner {
         id = sessions.ledger.nextSession()
         kind = entrance.listener.kind
         self.client = client.peer
+        device = UInt16(truncatingIfNeeded: client.socket.mark)
         began = MonotonicClock.nanoseconds
         handle = client.socket.beginSession(of: self)
     }
@@ -51,7 +54,8 @@ final class Session: SessionOwner {
 
     /// Who the client is, as Policy asks for it.
     var identity: Access.Client {
-        Access.Client(listener: entrance.listener.endpoint, kind: kind, address: client.address, user: user)
+        Access.Client(
+            listener: entrance.listener.endpoint, kind: kind, address: client.address, user: user, device: device)
     }
 
     var needsPassword: Bool { entrance.listener.authentication == .required }
@@ -79,7 +83,9 @@ final class Session: SessionOwner {
 
     /// Counts the session for its client, before anything is read from it.
     func count(under limits: LimitTable) {
-        allowance.enter(limits.client(at: address), limits.limit(forClient: address), in: sessions.ledger)
+        allowance.enter(
+            limits.client(at: address, device: device), limits.limit(forClient: address, device: device),
+            in: sessions.ledger)
         throttle(limits)
     }
 
@@ -94,7 +100,7 @@ final class Session: SessionOwner {
     /// Other limits are in force.
     func change(to limits: LimitTable) {
         allowance.change(
-            client: (limits.client(at: address), limits.limit(forClient: address)),
+            client: (limits.client(at: address, device: device), limits.limit(forClient: address, device: device)),
             user: user.map { ($0, limits.limit(forUser: $0)) },
             in: sessions.ledger)
         throttle(limits)
@@ -103,7 +109,7 @@ final class Session: SessionOwner {
     private func throttle(_ limits: LimitTable) {
         handle?.hold(
             to: allowance.throttle(
-                client: limits.limit(forClient: address), user: user.flatMap(limits.limit(forUser:)),
+                client: limits.limit(forClient: address, device: device), user: user.flatMap(limits.limit(forUser:)),
                 in: sessions.ledger))
     }
 

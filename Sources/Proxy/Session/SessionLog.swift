@@ -32,6 +32,7 @@ final class SessionLog {
         let kind: Listener.Kind
         let listener: Endpoint
         let client: Endpoint
+        let device: UInt16
         let user: String?
         let target: Target?
         let outcome: Outcome
@@ -63,9 +64,11 @@ final class SessionLog {
     private var allowed = Ring()
     private var others = Ring()
     private let journal: SessionJournal
+    private let names: DeviceNames
 
-    init(_ journal: SessionJournal) {
+    init(_ journal: SessionJournal, names: DeviceNames) {
         self.journal = journal
+        self.names = names
     }
 
     func note(_ outcome: Outcome, _ target: Target?, of session: Session, as user: String?) {
@@ -73,19 +76,21 @@ final class SessionLog {
         clock_gettime(CLOCK_REALTIME, &time)
         let entry = Entry(
             time: time.tv_sec * 1000 + time.tv_nsec / 1_000_000, session: session.id, kind: session.kind,
-            listener: session.listener.endpoint, client: session.client, user: user, target: target, outcome: outcome)
+            listener: session.listener.endpoint, client: session.client, device: session.device, user: user,
+            target: target, outcome: outcome)
         if case .allowed = outcome {
             allowed.add(entry)
         } else {
             if let newest = others.newest, entry.repeats(newest) { return }
             others.add(entry)
         }
-        if journal.isOn.load(ordering: .relaxed) { journal.write(entry.published) }
+        if journal.isOn.load(ordering: .relaxed) { journal.write(entry.published(by: names)) }
     }
 
     func list(_ query: SessionLogQuery) -> SessionLogList {
         let all = others.inOrder + (query.leavesOutAllowed ? [] : allowed.inOrder)
-        let meant = all.lazy.filter { query.client?.contains($0.client.address.unmapped) ?? true }.map(\.published)
+        let meant = all.lazy.filter { query.client?.contains($0.client.address.unmapped) ?? true }
+            .map { [names] in $0.published(by: names) }.filter { query.device == nil || query.device == $0.device }
         return SessionLogList(merging: [SessionLogList(Array(meant))], for: query)
     }
 }
@@ -96,10 +101,11 @@ extension SessionLog.Entry {
             && time - other.time < SessionLog.repetition && kind == other.kind && outcome.isDenial
     }
 
-    fileprivate var published: SessionLogEntry {
+    fileprivate func published(by names: DeviceNames) -> SessionLogEntry {
         var entry = SessionLogEntry(
             time: time, session: session, kind: kind, listener: listener,
-            client: Endpoint(address: client.address.unmapped, port: client.port), user: user, verdict: outcome.verdict,
+            client: Endpoint(address: client.address.unmapped, port: client.port), device: names[device], user: user,
+            verdict: outcome.verdict,
             reason: outcome.reason, rule: outcome.rule)
         entry.target = target.map { target in
             if case .address(.v6(let bits)) = target.host {
@@ -155,6 +161,7 @@ final class SessionJournal: Sendable {
             "CLIENT": "\(entry.client)", "VERDICT": "\(entry.verdict)", "LISTENER": "\(entry.listener)",
             "SESSION": "\(entry.session)",
         ]
+        if let device = entry.device { fields["DEVICE"] = "\(device)" }
         if let user = entry.user { fields["USER"] = "\(user)" }
         if let target = entry.target { fields["TARGET"] = "\(target)" }
         if let reason = entry.reason { fields["REASON"] = "\(reason)" }

@@ -1,6 +1,6 @@
 import Address
 package import Policy
-import Reactor
+package import Reactor
 
 /// The sessions of one reactor, on whose thread the actor runs: all open ones, and the last that ended.
 package actor Sessions {
@@ -8,6 +8,7 @@ package actor Sessions {
     nonisolated let ledger: Ledger
     /// How long each phase of a session may last.
     nonisolated let limits: Relay.Limits
+    nonisolated let names: DeviceNames
     private nonisolated let reactor: Reactor
     /// Touched on the reactor's thread alone, where sessions end: to enter the actor would cost each two allocations.
     private nonisolated(unsafe) let journal = Journal()
@@ -22,6 +23,8 @@ package actor Sessions {
             let time: UInt64
         }
 
+        /// What sessions that are over moved for each device, by its number.
+        var moved: [UInt16: Traffic] = [:]
         /// Oldest first from `oldest` on.
         private var entries: [Entry] = []
         private var oldest = 0
@@ -56,9 +59,10 @@ package actor Sessions {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
 
-    init(on reactor: Reactor, ledger: Ledger, limits: Relay.Limits, journal: SessionJournal) {
+    init(on reactor: Reactor, ledger: Ledger, limits: Relay.Limits, journal: SessionJournal, names: DeviceNames) {
         self.reactor = reactor
-        log = SessionLog(journal)
+        self.names = names
+        log = SessionLog(journal, names: names)
         self.ledger = ledger
         self.limits = limits
     }
@@ -67,6 +71,7 @@ package actor Sessions {
         reactor.checkThread()
         let now = MonotonicClock.nanoseconds
         journal.note(Journal.Entry(record: session.record(traffic, at: now), time: now))
+        if session.device > 0 { journal.moved[session.device, default: Traffic()].add(traffic) }
     }
 
     /// Notes what came of what a session's client wanted.
@@ -75,6 +80,15 @@ package actor Sessions {
     ) {
         reactor.checkThread()
         log.note(outcome, target, of: session, as: user)
+    }
+
+    /// How much sessions have moved for each device, by its number, those that are over included.
+    package func traffic() -> [UInt16: Traffic] {
+        var moved = journal.moved
+        forEach { session in
+            if session.device > 0 { moved[session.device, default: Traffic()].add(session.traffic) }
+        }
+        return moved
     }
 
     package func log(_ query: SessionLogQuery) -> SessionLogList { log.list(query) }
@@ -171,8 +185,9 @@ package actor Sessions {
 extension Session {
     fileprivate func record(_ traffic: Traffic, at now: UInt64) -> SessionRecord {
         SessionRecord(
-            id: id, kind: kind, listener: listener.endpoint,
-            client: Endpoint(address: client.address.unmapped, port: client.port), user: user, activity: activity,
+            id: id, kind: SessionRecord.Kind(kind) ?? .mixed, listener: listener.endpoint,
+            client: Endpoint(address: client.address.unmapped, port: client.port), device: sessions.names[device],
+            user: user, activity: activity,
             host: name, origin: origin,
             sent: Int(clamping: traffic.sent),
             received: Int(clamping: traffic.received),

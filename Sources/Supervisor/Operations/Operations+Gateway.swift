@@ -75,8 +75,8 @@ extension Gateway {
                 RoleStatus(name: $0.role.name, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
             },
             listeners: policy.listeners.map(status),
-            firewall: firewall, users: policy.users.count,
-            warnings: warnings)
+            firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
+            newDevices: newDevices, warnings: warnings)
     }
 
     /// The listeners as the home's devices reach them.
@@ -114,7 +114,7 @@ extension Gateway {
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
         warnings += door.foreign
-        warnings += suspicions.warnings(at: .now)
+        warnings += suspicions.warnings(at: .now) + householdWarnings
         warnings += ground.faults
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
@@ -148,7 +148,7 @@ extension Limit.Subject {
     fileprivate var isUser: Bool {
         switch self {
         case .eachUser, .user: true
-        case .eachClient, .client: false
+        case .eachClient, .client, .device: false
         }
     }
 }

@@ -7,7 +7,11 @@ extension Operations {
         Method(SetLimit.self) { gateway, call, caller in
             let summary = "limit set \(call.subject): \(call.details)"
             return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
-                var limit = policy.limits.first { $0.subject == call.subject } ?? .initial(for: call.subject)
+                var subject = call.subject
+                if case .device(let device) = subject, let name = try gateway.adopt(device, in: &policy) {
+                    subject = .device(name)
+                }
+                var limit = policy.limits.first { $0.subject == subject } ?? .initial(for: subject)
                 call.change(&limit)
                 try policy.set(limit)
             }

@@ -9,6 +9,7 @@ extension Operations {
         },
         Method(AddRule.self) { gateway, call, caller in
             var id = 0
+            var call = call
             let summary = "rule add \(call.rule(id: id))"
             let applied = try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 // The store's number: the policy alone does not know which ones removed rules had. Asked for when it is
@@ -18,6 +19,7 @@ extension Operations {
                 } catch {
                     throw Refusal("\(error)")
                 }
+                call.device = try gateway.adopt(call.device, in: &policy)
                 try policy.add(call.rule(id: id))
             }
             return AppliedRule(id: id, applied)

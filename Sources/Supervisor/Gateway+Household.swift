@@ -1,0 +1,178 @@
+import Address
+import Glibc
+import Logging
+import Machine
+import Policy
+import Reactor
+import Store
+
+/// Who is in the home: the census, and what comes of it.
+extension Gateway {
+    /// A census goes through all neighbours; so often at most.
+    private static let censusInterval = Duration.seconds(1)
+    /// New devices that the log names at once.
+    private static let announced = 8
+
+    /// This machine as it is now, with who is in the home.
+    func look() throws(MachineFailure) -> Surroundings {
+        var current = try Surroundings.current()
+        takeCensus()
+        current.household = census.household
+        current.clock = .current
+        return current
+    }
+
+    /// Takes down who is in the zones other than the internet, unless that was done a moment ago.
+    func takeCensus() {
+        if let censusTime, .now - censusTime < Self.censusInterval { return }
+        censusTime = .now
+        let neighbours: [Neighbour]
+        do throws(MachineFailure) {
+            neighbours = try Neighbour.all()
+        } catch {
+            log.error("the neighbours cannot be read: \(error)")
+            return
+        }
+        let news = census.take(
+            sightings(among: neighbours), keeping: Set(policy.devices.map(\.hardware)), at: Int(time(nil)))
+        announce(news.newcomers)
+        guard !news.changed.isEmpty || !news.gone.isEmpty else { return }
+        do throws(StoreError) {
+            try store.remember(news.changed, forgetting: news.gone)
+        } catch {
+            log.debug("the devices that were seen could not be kept: \(error)")
+        }
+    }
+
+    private func sightings(among neighbours: [Neighbour]) -> [Census.Sighting] {
+        neighbours.filter { neighbour in
+            guard let zone = policy.zone(of: neighbour.interface) else { return false }
+            return zone.name != Zone.internet
+        }.map {
+            Census.Sighting(hardware: $0.hardware, interface: $0.interface, address: $0.address, age: $0.age)
+        }
+    }
+
+    private func announce(_ newcomers: [Acquaintance]) {
+        guard !newcomers.isEmpty else { return }
+        let household = census.household
+        let names = policy.deviceNames(in: household)
+        for newcomer in newcomers.prefix(Self.announced) where policy.device(with: newcomer.hardware) == nil {
+            guard let zone = policy.zone(of: newcomer.interface) else { continue }
+            let addresses = household.member(newcomer.hardware)?.addresses.map(\.description) ?? []
+            let kind = newcomer.hardware.isRandomised ? ", a made-up address," : ""
+            log.notice(
+                "a new device in the zone \(zone.name): \(names[newcomer.number] ?? ""), \(newcomer.hardware)\(kind) at \(addresses.joined(separator: " ")); it is \(policy.way(of: newcomer.hardware, in: zone))",
+                metadata: ["DEVICE": "\(newcomer.hardware)"])
+        }
+        if newcomers.count > Self.announced {
+            log.notice("\(newcomers.count - Self.announced) more new devices; `gatehousectl device list` shows them")
+        }
+    }
+
+    /// The names of the devices that came within the last day and about which nothing is decided.
+    var newDevices: [String] {
+        let names = policy.deviceNames(in: surroundings.household)
+        let yesterday = Int(time(nil)) - 86_400
+        return census.acquaintances.filter { $0.firstSeen >= yesterday && policy.device(with: $0.hardware) == nil }
+            .compactMap { names[$0.number] }
+    }
+
+    /// A line for each device that claims what is another's, and one if there were too many devices.
+    var householdWarnings: [String] {
+        let claims = policy.claims(in: surroundings.household)
+        var warnings = Array(claims.prefix(3))
+        if claims.count > 3 { warnings.append("\(claims.count - 3) more devices claim what is another's") }
+        if census.turnedAway > 0 {
+            warnings.append(
+                "\(census.turnedAway) new devices could not be taken down at once: somebody in the home makes hardware "
+                    + "addresses up")
+        }
+        return warnings
+    }
+
+    /// Forgets that a device was ever seen, unless it shows itself at present.
+    func forgetAcquaintance(_ hardware: HardwareAddress) async {
+        guard !census.isFound(hardware), census[hardware] != nil else { return }
+        census.forget(hardware)
+        do throws(StoreError) {
+            try store.remember([], forgetting: [hardware])
+        } catch {
+            log.debug("the device \(hardware) could not be forgotten: \(error)")
+        }
+        await reload()
+    }
+
+    /// Looks at the neighbours as soon as a census may be taken.
+    func lookAtNeighboursSoon() {
+        guard let censusTime, case let wait = Self.censusInterval - (.now - censusTime), wait > .zero else {
+            return lookAroundSoon()
+        }
+        guard !isCensusDue else { return }
+        isCensusDue = true
+        Task(executorPreference: reactor.taskExecutor) {
+            await self.reactor.sleep(for: wait)
+            await self.takeDueCensus()
+        }
+    }
+
+    private func takeDueCensus() async {
+        isCensusDue = false
+        await reloadIfNeeded()
+    }
+
+    // MARK: traffic
+
+    /// Counts of a day are kept in mind so often.
+    private static let countInterval = Duration.seconds(300)
+
+    /// Asks the roles how much each device has moved, unless that was done within the last second.
+    func measureTraffic() async {
+        guard !surroundings.household.members.isEmpty else { return }
+        if let time = meter.time, .now - time < .seconds(1) { return }
+        var reports: [(role: Role, generation: Int, totals: [DeviceTraffic])] = []
+        for process in processes where process.isRunning {
+            let generation = process.generation
+            // A role that dies meanwhile takes what it has not told along.
+            guard let totals = try? await process.traffic() else { continue }
+            reports.append((process.role, generation, totals))
+        }
+        census.count(meter.take(reports, at: .now), on: today)
+        if let countsKept, .now - countsKept < Self.countInterval { return }
+        keepCounts()
+    }
+
+    /// Days since 1970-01-01, by the clock on the wall.
+    var today: Int {
+        let now = Int(time(nil))
+        return (now + surroundings.clock.offset(at: now)) / 86_400
+    }
+
+    func keepCounts() {
+        countsKept = .now
+        let changed = census.takeUncounted()
+        guard !changed.isEmpty else { return }
+        do throws(StoreError) {
+            try store.remember(changed)
+        } catch {
+            log.debug("what devices have moved could not be kept: \(error)")
+        }
+    }
+
+    // MARK: stops
+
+    /// Carries the policy out anew whenever a device's pause or its hours end or begin, by the machine's clock, which may be set.
+    func followTurns() async {
+        var held: [HardwareAddress: DeviceStanding.Stop] = [:]
+        while !isStopping {
+            let now = Int(time(nil))
+            let holds = policy.holds(at: now, on: surroundings.clock)
+            if holds != held { await reload() }
+            held = holds
+            let next = policy.nextTurn(after: now, on: surroundings.clock)
+            // The clock's seconds do not begin with ours.
+            let isNear = next.map { $0 - now < 2 } ?? false
+            await reactor.sleep(for: isNear ? .milliseconds(100) : .seconds(1))
+        }
+    }
+}

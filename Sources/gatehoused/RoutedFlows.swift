@@ -1,0 +1,105 @@
+import Address
+import Glibc
+import Machine
+import Policy
+import Reactor
+import Supervisor
+
+/// What the kernel passes on for the home's devices, told as sessions: the firewall role alone may ask for it.
+///
+/// Belongs to its role and its thread.
+final class RoutedFlows {
+    /// Of the devices, by the numbers that the kernel marks their flows with.
+    private var names: [UInt16: String] = [:]
+    private var own: Set<IPAddress> = []
+    /// Bytes when rates were measured last, by the flows' numbers.
+    private var sample: [Int: (sent: UInt64, received: UInt64)] = [:]
+    private var sampled: UInt64 = 0
+    /// Bytes of each flow when they were counted last, by the kernel's number of it.
+    private var counted: [UInt32: (sent: UInt64, received: UInt64)] = [:]
+    /// Bytes of each device since the role began.
+    private var totals: [UInt16: DeviceTraffic] = [:]
+
+    /// A flow's number is above those of the proxies' sessions.
+    private static let firstNumber = 1 << 32
+    /// Nanoseconds. Several watchers share a sample that is younger than this.
+    private static let youngest: UInt64 = 300_000_000
+
+    func use(_ assignment: FirewallAssignment) {
+        names = assignment.policy.deviceNames(in: assignment.surroundings.household)
+        own = Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address))
+    }
+
+    func list(_ query: SessionQuery) -> SessionList {
+        let flows = (try? RoutedFlow.all(besides: own)) ?? []
+        let now = UInt64(max(0, time(nil))) * 1_000_000_000
+        var records = flows.filter { !isEnded($0) }.map { record(of: $0, at: now) }
+        if query.measuresRates { measure(&records) }
+        records = records.filter(query.selection.contains)
+        let list = SessionList(sessions: records, total: records.count)
+        return SessionList(merging: [list], for: query)
+    }
+
+    /// How much went for each device. A flow that is over stays known to connection tracking for ten seconds at least
+    /// (net.netfilter.nf_conntrack_*_timeout_*), so whoever asks more often than that misses nothing.
+    func traffic() -> [DeviceTraffic] {
+        var now: [UInt32: (sent: UInt64, received: UInt64)] = [:]
+        for flow in (try? RoutedFlow.all(besides: own)) ?? [] {
+            now[flow.identifier] = (flow.sent, flow.received)
+            let number = UInt16(truncatingIfNeeded: flow.mark)
+            guard number > 0, !isEnded(flow) else { continue }
+            // A number of a flow that is gone may be a new one's.
+            let former = counted[flow.identifier]
+            let isSame = former.map { $0.sent <= flow.sent && $0.received <= flow.received } ?? false
+            let before = isSame ? former! : (sent: 0, received: 0)
+            totals[number, default: DeviceTraffic(number: number)].sent &+= Int(clamping: flow.sent - before.sent)
+            totals[number, default: DeviceTraffic(number: number)].received &+= Int(
+                clamping: flow.received - before.received)
+        }
+        counted = now
+        return Array(totals.values)
+    }
+
+    /// Nothing of the flows that are meant passes any more, in either direction: the ruleset drops what bears the mark. To make the
+    /// kernel forget a flow would not end it, for its next packet would begin it again.
+    ///
+    /// - Returns: how many.
+    func end(_ selection: SessionSelection) -> Int {
+        let flows = (try? RoutedFlow.all(besides: own)) ?? []
+        return flows.count { flow in
+            guard !isEnded(flow), selection.contains(record(of: flow, at: 0)) else { return false }
+            return (try? flow.setMark(UInt32(Household.endedNumber), mask: 0xffff)) != nil
+        }
+    }
+
+    private func isEnded(_ flow: RoutedFlow) -> Bool { UInt16(truncatingIfNeeded: flow.mark) == Household.endedNumber }
+
+    private func record(of flow: RoutedFlow, at now: UInt64) -> SessionRecord {
+        SessionRecord(
+            id: Self.firstNumber + Int(flow.identifier), kind: .routed,
+            transport: IPProtocol(number: flow.transport), client: flow.source,
+            device: names[UInt16(truncatingIfNeeded: flow.mark)], activity: .flow, origin: flow.destination,
+            sent: Int(clamping: flow.sent), received: Int(clamping: flow.received),
+            age: flow.start.map { Int(clamping: (now - min($0, now)) / 1_000_000) } ?? 0)
+    }
+
+    private func measure(_ records: inout [SessionRecord]) {
+        let now = MonotonicClock.nanoseconds
+        let passed = now - sampled
+        if sampled > 0 {
+            for index in records.indices {
+                let before = sample[records[index].id]
+                func rate(_ total: Int, _ before: UInt64?) -> Int {
+                    Int(
+                        clamping: UInt64(max(0, total - Int(clamping: before ?? 0))) &* 1000
+                            / max(1, passed / 1_000_000))
+                }
+                records[index].sentRate = rate(records[index].sent, before?.sent)
+                records[index].receivedRate = rate(records[index].received, before?.received)
+            }
+        }
+        guard passed >= Self.youngest else { return }
+        sampled = now
+        sample = Dictionary(records.map { ($0.id, (UInt64($0.sent), UInt64($0.received))) }) { first, _ in first }
+    }
+}
