@@ -12,6 +12,9 @@ package struct LocalClock: Codable, Hashable, Sendable {
         }
     }
 
+    /// The beginning of the day, UTC, on which the machine's clock was read, in seconds since 1970. What is written down ahead for
+    /// the kernel begins here, and is written anew when another day has begun.
+    package var day: Int
     /// Seconds ahead of UTC before the first change.
     package var offset: Int
     /// Ascending.
@@ -19,13 +22,17 @@ package struct LocalClock: Codable, Hashable, Sendable {
 
     package static let utc = LocalClock(offset: 0)
 
-    package init(offset: Int, changes: [Change] = []) {
+    package init(day: Int = 0, offset: Int, changes: [Change] = []) {
+        self.day = day
         self.offset = offset
         self.changes = changes
     }
 
     /// Seconds ahead of UTC at `time`.
     package func offset(at time: Int) -> Int { changes.last { $0.time <= time }?.offset ?? offset }
+
+    /// The week ahead, for which the changes are known.
+    package var week: Range<Int> { day..<day + 8 * 86_400 }
 
     /// `range` in parts in which the offset is one and the same.
     package func parts(of range: Range<Int>) -> [(range: Range<Int>, offset: Int)] {

@@ -49,7 +49,10 @@ extension Gateway {
             guard let zone = policy.zone(of: neighbour.interface) else { return false }
             return zone.name != Zone.internet
         }.map {
-            Census.Sighting(hardware: $0.hardware, interface: $0.interface, address: $0.address, age: $0.age)
+            // A link-local address shows that a device is there, and leads nobody to it.
+            Census.Sighting(
+                hardware: $0.hardware, interface: $0.interface,
+                address: $0.address.special == .linkLocal ? nil : $0.address, age: $0.age)
         }
     }
 

@@ -9,6 +9,6 @@ extension LocalClock {
         let today = Int(time(nil)) / 86_400 * 86_400
         let range = today - 86_400..<today + 9 * 86_400
         let changes = LocalTime.changes(within: range).map { Change(time: $0.time, offset: $0.offset) }
-        return LocalClock(offset: LocalTime.offset(at: range.lowerBound), changes: changes)
+        return LocalClock(day: today, offset: LocalTime.offset(at: range.lowerBound), changes: changes)
     }
 }

@@ -15,6 +15,10 @@ final class RoutedFlows {
     /// Bytes when rates were measured last, by the flows' numbers.
     private var sample: [Int: (sent: UInt64, received: UInt64)] = [:]
     private var sampled: UInt64 = 0
+    /// Whether the kernel is to pass anything on.
+    private var isRouting = false
+    /// When flows are counted next at the earliest: to go through all of them takes a fiftieth of the time at most.
+    private var nextCount: UInt64 = 0
     /// Bytes of each flow when they were counted last, by the kernel's number of it.
     private var counted: [UInt32: (sent: UInt64, received: UInt64)] = [:]
     /// Bytes of each device since the role began.
@@ -27,6 +31,9 @@ final class RoutedFlows {
 
     func use(_ assignment: FirewallAssignment) {
         names = assignment.policy.deviceNames(in: assignment.surroundings.household)
+        let policy = assignment.policy
+        isRouting =
+            assignment.hold == .enforced && (policy.zones.contains(where: policy.isRouted) || !policy.passages.isEmpty)
         own = Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address))
     }
 
@@ -43,6 +50,9 @@ final class RoutedFlows {
     /// How much went for each device. A flow that is over stays known to connection tracking for ten seconds at least
     /// (net.netfilter.nf_conntrack_*_timeout_*), so whoever asks more often than that misses nothing.
     func traffic() -> [DeviceTraffic] {
+        let start = MonotonicClock.nanoseconds
+        guard isRouting, start >= nextCount else { return Array(totals.values) }
+        defer { nextCount = start + 50 * (MonotonicClock.nanoseconds - start) }
         var now: [UInt32: (sent: UInt64, received: UInt64)] = [:]
         for flow in (try? RoutedFlow.all(besides: own)) ?? [] {
             now[flow.identifier] = (flow.sent, flow.received)

@@ -14,6 +14,8 @@ func fuzzPolicyNotation(_ input: [UInt8]) {
     keepsItsMeaning(IPProtocol.self, text)
     keepsItsMeaning(Opening.Service.self, text)
     keepsItsMeaning(Place.self, text)
+    keepsItsMeaning(Schedule.self, text)
+    keepsItsMeaning(Device.Pause.self, text)
     if !text.utf8.contains(0) { agreesWithLibrary(text) }
     guard let host = try? Host(text) else { return }
     switch host {

@@ -275,6 +275,83 @@ struct DeviceTests {
         #expect(try home.ctl("limit", "list").contains("device device-aa0010"))
         withExtendedLifetime(tunnels) {}
     }
+
+    // MARK: what the kernel does
+
+    /// A connection from the LAN host straight to an echo on the WAN host, with what it is answered.
+    private func routed(_ home: Home, to port: UInt16) throws -> Peer {
+        let peer = try Peer(to: Home.wanHost, port, from: home.lan)
+        try peer.send("hello")
+        guard try peer.receive(exactly: 5).count == 5 else { throw Failure("nothing is routed") }
+        return peer
+    }
+
+    /// Whether the LAN host gets a new connection straight to the WAN host.
+    private func reaches(_ home: Home, _ port: UInt16) throws -> Bool {
+        let outcome = try home.lan.attempt([
+            "curl", "-s", "-o", "/dev/null", "--max-time", "1", "http://\(Home.wanHost):\(port)/",
+        ])
+        // curl's 28 is a timeout, 7 a refusal: any other end is that of a connection that there was.
+        return outcome.status != 28 && outcome.status != 7
+    }
+
+    /// Whether the far end still answers, now and for a second.
+    private func isAnswered(_ peer: Peer) -> Bool {
+        peer.setPatience(seconds: 1)
+        guard (try? peer.send("again")) != nil else { return false }
+        return (try? peer.receive(exactly: 5).count) == 5
+    }
+
+    @Test("what the kernel passes on stands beside the sessions, with its device, and can be ended for good")
+    func flows() throws {
+        let home = try home()
+        try meet(home)
+        try home.ctl("device", "name", Self.hardware, "tv")
+        let origin = try echo(in: home)
+        let (first, second) = (try routed(home, to: origin.port), try routed(home, to: origin.port))
+        let proxied = try home.tunnel(.socks5, origin.port)
+        let sessions = try home.sessions("--device", "tv")
+        #expect(sessions.count == 3 && sessions.first?["kind"] as? String == "socks5", "\(sessions)")
+        let flow = try #require(sessions.first { $0["client"] as? String == first.nearEnd })
+        #expect(flow["kind"] as? String == "routed" && flow["transport"] as? String == "tcp")
+        #expect(flow["origin"] as? String == "\(Home.wanHost):\(origin.port)" && flow["listener"] == nil)
+        #expect((flow["sent"] as? Int ?? 0) > 5 && (flow["received"] as? Int ?? 0) > 5)
+        #expect(try home.ctl("session", "list").contains("routed tcp"))
+        #expect(try home.ctl("top", "--device", "tv").contains("3 sessions"))
+        let id = try #require(flow["id"] as? Int)
+        #expect(try home.ctl("session", "kill", "\(id)").contains("1 session ended"))
+        #expect(!isAnswered(first) && isAnswered(second))
+        #expect(try !home.sessions().contains { $0["id"] as? Int == id })
+        #expect(try eventually { try device(home)?.sentToday ?? 0 > 100 })
+        withExtendedLifetime(proxied) {}
+    }
+
+    @Test("a pause and the hours end what is routed within a second, and hold with the daemon and all roles dead")
+    func routedStops() throws {
+        let home = try home()
+        home.killsRoles = true
+        try meet(home)
+        try home.ctl("device", "name", Self.hardware, "kid")
+        let origin = try echo(in: home)
+        for (stop, resume) in [
+            (["pause", "kid", "--for", "1h"], ["resume", "kid"]),
+            (["way", "kid", "blocked"], ["way", "kid", "default"]),
+            (["way", "kid", "proxy"], ["way", "kid", "default"]),
+        ] {
+            let flow = try routed(home, to: origin.port)
+            try home.ctl(["device"] + stop)
+            #expect(!isAnswered(flow), "\(stop)")
+            #expect(try !reaches(home, origin.port))
+            try home.ctl(["device"] + resume)
+            _ = try routed(home, to: origin.port)
+        }
+        let other = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][(Self.weekday() + 3) % 7]
+        let flow = try routed(home, to: origin.port)
+        try home.ctl("device", "schedule", "kid", "--allow", "\(other) 00:00-00:01")
+        #expect(!isAnswered(flow))
+        try home.stop()
+        #expect(try !reaches(home, origin.port))
+    }
 }
 
 /// Counts, for several threads.

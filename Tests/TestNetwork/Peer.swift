@@ -102,6 +102,13 @@ package final class Peer: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// How long sending and receiving wait from now on.
+    package func setPatience(seconds: Int) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     /// FIN: nothing more will be sent, but received.
     package func finish() { shutdown(descriptor, CInt(SHUT_WR)) }
 
