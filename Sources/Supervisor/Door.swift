@@ -230,6 +230,13 @@ extension FirewallAssignment {
         hold == other.hold && isOpen == other.isOpen && former == other.former
             && Ruleset(policy: policy, surroundings: surroundings)
                 == Ruleset(policy: other.policy, surroundings: other.surroundings)
+            && tellsTheSame(as: other)
+    }
+
+    /// Whether what the kernel passes on would be told by the same names and addresses.
+    private func tellsTheSame(as other: FirewallAssignment) -> Bool {
+        policy.deviceNames(in: surroundings.household) == other.policy.deviceNames(in: other.surroundings.household)
+            && surroundings.interfaces.map(\.addresses) == other.surroundings.interfaces.map(\.addresses)
     }
 
     /// Whether it takes something away that `other` has, and nothing else is different.
