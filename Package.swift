@@ -70,7 +70,7 @@ let package = Package(
             "gatehoused",
             [
                 "Address", "Supervisor", "Proxy", "Firewall", "Ruleset", "Machine", "Admin", "Reactor", "Resolver",
-                "Policy",
+                "Policy", "Wire",
                 "CLinux",
                 logging,
             ]),

@@ -5,8 +5,9 @@ package enum Interface {
 
     /// The methods of org.gatehouse.Admin. A method that is not in this table does not exist (as in OpenSSH's monitor.c).
     package static let calls: [any Call.Type] =
-        GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + FirewallCalls.all
-        + ZoneCalls.all + DeviceCalls.all
+        GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + BlocklistCalls.all
+        + NameCalls.all
+        + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + ForwardCalls.all
         + RevisionCalls.all + TrialCalls.all + MachineCalls.all + CertificateCalls.all + SessionCalls.all
 
     /// The text that introspection shows, printed from `calls`.

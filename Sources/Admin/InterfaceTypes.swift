@@ -19,6 +19,7 @@ extension Listener.Kind: InterfaceEnumeration {
     static let documentation = """
         https: HTTP inside TLS.
         mixed: SOCKS5 or HTTP, told apart by the client's first byte.
+        dns: questions for names; it follows from a zone that is served and cannot be added.
         """
 }
 
@@ -59,6 +60,23 @@ extension Rule: InterfaceType {
 extension Rule.Action: InterfaceEnumeration {
     static let interfaceName = "RuleAction"
     static let documentation = "What a rule does with what it matches."
+}
+
+extension ListBlocklists.Blocklist: InterfaceType {
+    static let documentation = """
+        Names that are not told.
+        zone: for whose devices it holds.
+        device: for which it holds; null beside a null zone: for everybody.
+        count: how many names it has.
+        refusals: to whom they were refused.
+        """
+}
+
+extension BlocklistRefusals: InterfaceType {
+    static let documentation = """
+        How often names of a list were refused to a device.
+        device: null: devices that nobody knows.
+        """
 }
 
 extension DeviceStanding.Stop: InterfaceEnumeration {
@@ -166,6 +184,25 @@ extension Opening: InterfaceType {
         place: from where: anywhere, the name of a zone, or interface:NAME.
         source: the network that may come in; null: everybody of that place.
         until: when it closes by itself, in seconds since 1970, UTC; null: never.
+        """
+}
+
+extension ForwardStatus: InterfaceType {
+    static let documentation = """
+        A door to a device and what came of it.
+        isReachable: the device has an address, and the firewall is enforced.
+        packets: the first ones of conversations that began by it; null: nobody counts.
+        """
+}
+
+extension Forward: InterfaceType {
+    static let documentation = """
+        A door from the internet to a device of the home.
+        port: of the gateway, and in IPv6 of the device.
+        device: its name.
+        devicePort: of the device, in IPv4; null: the same.
+        source: the network that may come in; null: everybody.
+        until: when it shuts by itself, in seconds since 1970, UTC; null: never.
         """
 }
 

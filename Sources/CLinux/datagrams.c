@@ -23,7 +23,8 @@ struct linux_datagrams {
     struct mmsghdr received[received_most];
     struct iovec received_vectors[received_most];
     linux_address sources[received_most];
-    char received_control[received_most][CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+    // Of each: the size of a run's datagrams (UDP_GRO), and the mark (SO_RCVMARK).
+    char received_control[received_most][2 * CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
     uint8_t *buffers;
     // Headers that the last receive has written to.
     int used;
@@ -86,10 +87,10 @@ linux_datagram_run linux_datagrams_received(const linux_datagrams *batch, int in
     };
     struct msghdr *header = (struct msghdr *)&message->msg_hdr;
     for (struct cmsghdr *each = CMSG_FIRSTHDR(header); each; each = CMSG_NXTHDR(header, each)) {
-        if (each->cmsg_level != SOL_UDP || each->cmsg_type != UDP_GRO) continue;
-        int segment;
-        memcpy(&segment, CMSG_DATA(each), sizeof segment);
-        if (segment > 0) run.segment = (uint32_t)segment;
+        int value;
+        memcpy(&value, CMSG_DATA(each), sizeof value);
+        if (each->cmsg_level == SOL_UDP && each->cmsg_type == UDP_GRO && value > 0) run.segment = (uint32_t)value;
+        if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SO_MARK) run.mark = (uint32_t)value;
     }
     return run;
 }
@@ -196,3 +197,10 @@ int linux_datagrams_flush(linux_datagrams *batch, int fd, uint32_t *largest_segm
 }
 
 int linux_udp_coalesce(int fd) { return linux_set_option(fd, SOL_UDP, UDP_GRO, 1); }
+
+// Since Linux 5.19; the headers of Debian 12 know it, those of before do not.
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+
+int linux_tell_mark(int fd) { return linux_set_option(fd, SOL_SOCKET, SO_RCVMARK, 1); }

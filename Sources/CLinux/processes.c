@@ -121,6 +121,36 @@ int linux_become(uid_t uid, gid_t gid, int keep_net_admin) {
     return linux_limit_capabilities(keep_net_admin);
 }
 
+int linux_keep_network(int ids, uid_t uid, gid_t gid) {
+    static const int kept[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
+    unsigned mask = 0;
+    for (size_t index = 0; index < sizeof kept / sizeof *kept; index++) mask |= 1u << kept[index];
+    for (int capability = 0; capability < 64; capability++) {
+        if (capability < 32 && mask & 1u << capability) continue;
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    }
+    if (ids) {
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return -errno;
+        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) return -errno;
+    }
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct had[2];
+    if (syscall(SYS_capget, &header, had) < 0) return -errno;
+    mask &= had[0].permitted;
+    struct __user_cap_data_struct data[2] = {{.effective = mask, .permitted = mask, .inheritable = mask}, {0}};
+    if (syscall(SYS_capset, &header, data) < 0) return -errno;
+    for (size_t index = 0; index < sizeof kept / sizeof *kept; index++) {
+        if (mask & 1u << kept[index] && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[index], 0, 0) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+int linux_execute(const char *path, char *const *arguments, char *const *environment) {
+    execve(path, arguments, environment);
+    return -errno;
+}
+
 void linux_set_title(int argc, char **argv, const char *title) {
     // The arguments lie one behind the other; proc(5) shows the area from argv[0] to the last one's end.
     char *end = argv[0];

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <linux/sockios.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,17 +32,31 @@ int linux_landlock_version(void) {
     return version < 0 ? -errno : version;
 }
 
-int linux_restrict_files(const char *const *readable, int count) {
+const uint32_t LINUX_FILE_READ = 1, LINUX_FILE_WRITE = 2, LINUX_FILE_EXECUTE = 4;
+
+// The rights on a directory mean nothing for a file, and the kernel refuses a rule with them (EINVAL).
+static uint64_t rights_on(int path, uint32_t wanted, int version) {
+    struct stat status;
+    int is_directory = fstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    uint64_t rights = 0;
+    if (wanted & LINUX_FILE_READ) rights |= LANDLOCK_ACCESS_FS_READ_FILE;
+    if (wanted & LINUX_FILE_READ && is_directory) rights |= LANDLOCK_ACCESS_FS_READ_DIR;
+    if (wanted & LINUX_FILE_WRITE) rights |= LANDLOCK_ACCESS_FS_WRITE_FILE | 1ull << 14; // TRUNCATE
+    if (wanted & LINUX_FILE_EXECUTE) rights |= LANDLOCK_ACCESS_FS_EXECUTE;
+    return rights & every_right(version);
+}
+
+int linux_restrict_files(const linux_file_grant *grants, int count) {
     int version = linux_landlock_version();
     if (version < 0) return version;
     struct landlock_ruleset_attr attributes = {.handled_access_fs = every_right(version)};
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (ruleset < 0) return -errno;
     for (int index = 0; index < count; index++) {
-        int path = open(readable[index], O_PATH | O_CLOEXEC);
-        if (path < 0) continue; // what is not there need not be readable
+        int path = open(grants[index].path, O_PATH | O_CLOEXEC);
+        if (path < 0) continue; // what is not there need not be reachable
         struct landlock_path_beneath_attr rule = {
-            .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, .parent_fd = path};
+            .allowed_access = rights_on(path, grants[index].rights, version), .parent_fd = path};
         syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
         close(path);
     }
@@ -108,4 +126,87 @@ int linux_restrict_calls(const int *families, int count) {
     if (result == 0) result = seccomp_load(filter);
     seccomp_release(filter);
     return result;
+}
+
+// --- a program that is not ours ------------------------------------------------------------------------------------
+
+// It is Debian's, and its next version may call what this one does not: it is told what it may not, where a role is told what it
+// may. The argument of an int is in the lower half of its register, and the kernel looks at no more (`low`).
+#define low(argument, value) SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint32_t)(value))
+
+static const int denied[] = {
+    SCMP_SYS(add_key), SCMP_SYS(bpf), SCMP_SYS(chroot), SCMP_SYS(clone), SCMP_SYS(delete_module),
+    SCMP_SYS(finit_module), SCMP_SYS(fork), SCMP_SYS(init_module), SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register), SCMP_SYS(io_uring_setup), SCMP_SYS(kexec_file_load), SCMP_SYS(kexec_load),
+    SCMP_SYS(keyctl), SCMP_SYS(mount), SCMP_SYS(move_mount), SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(open_tree), SCMP_SYS(perf_event_open), SCMP_SYS(personality), SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(pidfd_send_signal), SCMP_SYS(pivot_root), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
+    SCMP_SYS(ptrace), SCMP_SYS(request_key), SCMP_SYS(setns), SCMP_SYS(umount2), SCMP_SYS(unshare),
+    SCMP_SYS(userfaultfd), SCMP_SYS(vfork),
+};
+
+// The families of sockets that DHCP and router advertisements need, and of netlink the routing alone: addresses, neighbours.
+static int deny_sockets(scmp_filter_ctx filter) {
+    int result = 0;
+    for (int family = 0; result == 0 && family < 64; family++) {
+        if (family == AF_INET || family == AF_INET6 || family == AF_NETLINK) continue;
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, low(0, family));
+    }
+    // netlink(7) knows no number from MAX_LINKS on.
+    for (int protocol = NETLINK_ROUTE + 1; result == 0 && protocol < MAX_LINKS; protocol++)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2, low(0, AF_NETLINK), low(2, protocol));
+    return result;
+}
+
+// The socket options that replace the tables of iptables, ip6tables, arptables and ebtables, and those of IPVS
+// (IPT_BASE_CTL, IP6T_BASE_CTL, ARPT_BASE_CTL, EBT_BASE_CTL, IP_VS_BASE_CTL in the kernel's headers). The options of IPv4
+// itself end below 64; those of IPv6 go on, with none at the two numbers that are ip6tables'.
+static int deny_tables(scmp_filter_ctx filter) {
+    static const int levels[] = {IPPROTO_IP, SOL_RAW};
+    int result = 0;
+    for (size_t index = 0; result == 0 && index < sizeof levels / sizeof *levels; index++)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 2, low(1, levels[index]),
+            SCMP_A2_64(SCMP_CMP_GE, 64));
+    for (int option = 64; result == 0 && option <= 65; option++)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 2, low(1, IPPROTO_IPV6), low(2, option));
+    return result;
+}
+
+int linux_restrict_companion(void) {
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter) return -ENOMEM;
+    int result = 0;
+    for (size_t index = 0; result == 0 && index < sizeof denied / sizeof *denied; index++) {
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), denied[index], 0);
+        if (result == -EDOM || result == -EINVAL) result = 0;
+    }
+    if (result == 0) result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    // Others of its user: it may signal itself alone.
+    if (result == 0)
+        result = seccomp_rule_add(
+            filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1, SCMP_A0_64(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+    if (result == 0) result = deny_sockets(filter);
+    if (result == 0) result = deny_tables(filter);
+    // Whoever holds the filter's listener is asked for each program that is to be started. With nobody holding it, the calls
+    // fail with ENOSYS (seccomp_unotify(2)).
+    if (result == 0) result = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(execve), 0);
+    if (result == 0) result = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(execveat), 0);
+    if (result == 0) result = seccomp_load(filter);
+    if (result == 0) result = seccomp_notify_fd(filter);
+    // The descriptor is the caller's: it stays open when the filter's description goes (seccomp_notify_fd(3)), and a copy that
+    // stayed behind would keep each call waiting for an answer.
+    seccomp_release(filter);
+    return result;
+}
+
+int linux_admit_program(int listener) {
+    struct seccomp_notif request = {0};
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0) return -errno;
+    // What is started is read from the program's own memory, which one thread of it could change meanwhile: it has no other
+    // yet, and what it runs until this call is ours.
+    struct seccomp_notif_resp answer = {.id = request.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 ? -errno : 0;
 }

@@ -96,8 +96,10 @@ extension Batch {
         // What is named must be there before a rule or an element names it.
         var sets: UInt32 = 0
         for meter in ruleset.meters { add(NamedSet(meter), &sets) }
+        for map in ruleset.deviceMaps { add(NamedSet(map), &sets) }
         for map in ruleset.maps { add(NamedSet(map), &sets) }
         for chain in ruleset.chains { add(chain) }
+        for map in ruleset.deviceMaps { addElements(of: map) }
         for map in ruleset.maps { addElements(of: map) }
         for chain in ruleset.chains {
             for rule in chain.rules { add(rule, to: chain, sets: &sets, counted: counters.take(for: rule, in: chain)) }
@@ -195,7 +197,10 @@ extension Batch {
         defer { nftnl_set_free(set) }
         nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), named.name)
         nftnl_set_set_u32(set, UInt16(NFTNL_SET_FLAGS.rawValue), named.flags)
-        if named.isMap { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_TYPE.rawValue), CNETFILTER_DATA_VERDICT) }
+        if named.valueType != 0 { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_TYPE.rawValue), named.valueType) }
+        if named.valueType == Instruction.KeyType.mark.rawValue {
+            nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_LEN.rawValue), 4)
+        }
         if named.size > 0 { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), named.size) }
         if named.milliseconds > 0 { nftnl_set_set_u64(set, UInt16(NFTNL_SET_TIMEOUT.rawValue), named.milliseconds) }
         if let type = named.type { identify(set, sets, type, keyLength: named.keyLength) }
@@ -215,6 +220,17 @@ extension Batch {
         addElements(of: set, .addElements("map \(map.name)"))
     }
 
+    private mutating func addElements(of map: Ruleset.DeviceMap) {
+        let elements = map.elements
+        guard !elements.isEmpty else { return }
+        let set = nftnl_set_alloc()
+        defer { nftnl_set_free(set) }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), map.name)
+        for element in elements { add(element.key, element.verdict, number: element.number, to: set) }
+        addElements(of: set, .addElements("map \(map.name)"))
+    }
+
     private func identify(_ set: OpaquePointer?, _ id: UInt32, _ type: Instruction.KeyType, keyLength: Int) {
         nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
         nftnl_set_set_u32(set, UInt16(NFTNL_SET_ID.rawValue), id)
@@ -222,12 +238,13 @@ extension Batch {
         nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_TYPE.rawValue), type.rawValue)
         nftnl_set_set_u32(set, UInt16(NFTNL_SET_KEY_LEN.rawValue), UInt32(keyLength))
         // Without the key's byte order nft would list names backwards.
-        let order = type.udata
+        let order = type.order
         nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
     }
 
     private func add(
-        _ key: [UInt8], _ verdict: Ruleset.Verdict?, milliseconds: UInt64 = 0, to set: OpaquePointer?
+        _ key: [UInt8], _ verdict: Ruleset.Verdict?, number: [UInt8]? = nil, milliseconds: UInt64 = 0,
+        to set: OpaquePointer?
     ) {
         let element = nftnl_set_elem_alloc()
         nftnl_set_elem_set(element, UInt16(NFTNL_SET_ELEM_KEY), key, UInt32(key.count))
@@ -235,6 +252,7 @@ extension Batch {
             nftnl_set_elem_set_u32(element, UInt16(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: verdict.code))
             if let chain = verdict.chain { nftnl_set_elem_set_str(element, UInt16(NFTNL_SET_ELEM_CHAIN), chain) }
         }
+        if let number { nftnl_set_elem_set(element, UInt16(NFTNL_SET_ELEM_DATA), number, UInt32(number.count)) }
         if milliseconds > 0 { nftnl_set_elem_set_u64(element, UInt16(NFTNL_SET_ELEM_TIMEOUT), milliseconds) }
         nftnl_set_elem_add(set, element)
     }
@@ -261,31 +279,106 @@ private func encodeComment(_ comment: String) -> [UInt8] {
 }
 
 extension Instruction.KeyType {
-    /// NFTNL_UDATA_SET_KEYBYTEORDER (0) with nft's BYTEORDER_HOST_ENDIAN (1) or BYTEORDER_BIG_ENDIAN (2).
-    fileprivate var udata: [UInt8] {
-        let order: UInt32 =
-            switch self {
-            case .interfaceName, .connectionState, .protocolFamily: 1
-            case .ipv4Address, .ipv6Address, .icmpType, .icmpv6Type: 2
-            }
-        return [0, 4] + withUnsafeBytes(of: order) { Array($0) }
+    /// NFTNL_UDATA_SET_KEYBYTEORDER (0), and of what a map of numbers gives NFTNL_UDATA_SET_DATABYTEORDER (1): with nft's
+    /// BYTEORDER_HOST_ENDIAN (1) or BYTEORDER_BIG_ENDIAN (2), or 0 for a key of several parts, each of which has its own.
+    fileprivate var order: [UInt8] {
+        func attribute(_ number: UInt8, _ order: UInt32) -> [UInt8] {
+            [number, 4] + withUnsafeBytes(of: order) { Array($0) }
+        }
+        return switch self {
+        case .interfaceName, .connectionState, .protocolFamily, .mark: attribute(0, 1)
+        case .ipv4Address, .ipv6Address, .icmpType, .icmpv6Type: attribute(0, 2)
+        case .sender: attribute(0, 0) + attribute(1, 1)
+        }
     }
 }
 
 extension Instruction {
     /// The instruction as libnftnl's object; the caller owns it. nil only for what was read and is not ours to write.
     fileprivate func expression(set: UInt32, counted: Counter?) -> OpaquePointer? {
-        let register = UInt32(NFT_REG_1.rawValue)
+        let register = Register.first.rawValue
         switch self {
         case .meta(let key):
             let expression = nftnl_expr_alloc("meta")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_KEY), key.rawValue)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_DREG), register)
             return expression
-        case .connectionState:
+        case .connection(let key):
             let expression = nftnl_expr_alloc("ct")
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_STATE.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), key.rawValue)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_DREG), register)
+            return expression
+        case .setConnectionMark:
+            let expression = nftnl_expr_alloc("ct")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_MARK.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_SREG), register)
+            return expression
+        case .setMark:
+            let expression = nftnl_expr_alloc("meta")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_KEY), NFT_META_MARK.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_META_SREG), register)
+            return expression
+        case .senderHardware:
+            let expression = nftnl_expr_alloc("payload")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_DREG), Register.second.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_BASE), NFT_PAYLOAD_LL_HEADER.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_OFFSET), 6)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_LEN), 6)
+            return expression
+        case .toNetworkOrder(let length):
+            let expression = nftnl_expr_alloc("byteorder")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BYTEORDER_SREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BYTEORDER_DREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BYTEORDER_OP), NFT_BYTEORDER_HTON.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BYTEORDER_LEN), length)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BYTEORDER_SIZE), length)
+            return expression
+        case .load(let value, let register):
+            let expression = nftnl_expr_alloc("immediate")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_IMM_DREG), register.rawValue)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_IMM_DATA), value, UInt32(value.count))
+            return expression
+        case .sourceRoute, .destinationKind:
+            let asksForSource = self == .sourceRoute
+            let result = asksForSource ? NFT_FIB_RESULT_OIF : NFT_FIB_RESULT_ADDRTYPE
+            let expression = nftnl_expr_alloc("fib")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_FIB_DREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_FIB_RESULT), result.rawValue)
+            nftnl_expr_set_u32(
+                expression, UInt16(NFTNL_EXPR_FIB_FLAGS), asksForSource ? sourceRouteFlags : NFTA_FIB_F_DADDR.rawValue)
+            return expression
+        case .segmentSize:
+            let expression = nftnl_expr_alloc("rt")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_RT_KEY), NFT_RT_TCPMSS.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_RT_DREG), register)
+            return expression
+        case .writeSegmentSize:
+            let expression = nftnl_expr_alloc("exthdr")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_EXTHDR_SREG), register)
+            nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_EXTHDR_TYPE), maximumSegmentSize)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_EXTHDR_OFFSET), 2)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_EXTHDR_LEN), 2)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_EXTHDR_OP), NFT_EXTHDR_OP_TCPOPT.rawValue)
+            return expression
+        case .translateDestination(let family, let setsPort):
+            let expression = nftnl_expr_alloc("nat")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_NAT_TYPE), NFT_NAT_DNAT.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_NAT_FAMILY), UInt32(family.rawValue))
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_NAT_REG_ADDR_MIN), register)
+            if setsPort {
+                nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_NAT_REG_PROTO_MIN), Register.second.rawValue)
+            }
+            return expression
+        case .redirect:
+            return nftnl_expr_alloc("redir")
+        case .masquerade:
+            return nftnl_expr_alloc("masq")
+        case .refuse(let refusal):
+            let expression = nftnl_expr_alloc("reject")
+            let type = refusal == .reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH
+            let code = refusal == .reset ? 0 : UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_REJECT_TYPE), type.rawValue)
+            nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_REJECT_CODE), code)
             return expression
         case .payload(let base, let offset, let length):
             let expression = nftnl_expr_alloc("payload")
@@ -329,13 +422,20 @@ extension Instruction {
             nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG), UInt32(NFT_REG_VERDICT.rawValue))
             return expression
-        case .update(let meter, let perSecond, let burst):
+        case .lookUpValue(let name):
+            let expression = nftnl_expr_alloc("lookup")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
+            nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG), register)
+            return expression
+        case .update(let meter, let perSecond, let burst, let isOver):
             let limit = nftnl_expr_alloc("limit")
             nftnl_expr_set_u64(limit, UInt16(NFTNL_EXPR_LIMIT_RATE), perSecond)
             // Per so many seconds.
             nftnl_expr_set_u64(limit, UInt16(NFTNL_EXPR_LIMIT_UNIT), 1)
             nftnl_expr_set_u32(limit, UInt16(NFTNL_EXPR_LIMIT_BURST), burst)
             nftnl_expr_set_u32(limit, UInt16(NFTNL_EXPR_LIMIT_TYPE), UInt32(NFT_LIMIT_PKTS.rawValue))
+            if isOver { nftnl_expr_set_u32(limit, UInt16(NFTNL_EXPR_LIMIT_FLAGS), NFT_LIMIT_F_INV.rawValue) }
             let expression = nftnl_expr_alloc("dynset")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_DYNSET_SREG_KEY), register)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_DYNSET_OP), UInt32(NFT_DYNSET_OP_UPDATE.rawValue))

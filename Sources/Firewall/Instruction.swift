@@ -3,28 +3,51 @@ internal import Glibc
 internal import Policy
 internal import Ruleset
 
-/// One step of the kernel's nf_tables machine. All of them work on register 1; the verdict has a register of its own.
+/// One step of the kernel's nf_tables machine. All of them work on register 1, unless they say so; the verdict has a register of
+/// its own.
 ///
 /// A rule that was sent and a rule that was read back are equal when their instructions are, which leaves out what the
 /// kernel chose or counts: handles, the names of anonymous sets, the values of counters.
 enum Instruction: Hashable, Sendable {
     case meta(Meta)
-    case connectionState
+    case connection(Connection)
     case payload(base: Base, offset: UInt32, length: UInt32)
+    /// register 2 = the hardware address of whoever sent the packet.
+    case senderHardware
+    /// Numbers that the kernel has in the machine's byte order are compared in the network's.
+    case toNetworkOrder(length: UInt32)
+    case load([UInt8], Register)
     /// register = register & mask
     case mask([UInt8])
     case compare(Comparison, [UInt8])
     /// Whether the socket that would receive the packet is bound to every address: 1, else 0; the rule ends without one.
     case socketWildcard
+    /// Whether an answer to the packet's source would leave by the interface that it came in by: 1, else 0.
+    case sourceRoute
+    /// What kind of address the destination is to this machine: `enum rtn_type` of rtnetlink(7).
+    case destinationKind
+    /// The largest segment that the way to the packet's destination, and the one back to its source, take.
+    case segmentSize
+    /// The packet's own word on it becomes the register's, if that is less.
+    case writeSegmentSize
     /// The register is one of these, each `elements[i].count` bytes; ascending.
     case lookup(KeyType, elements: [[UInt8]])
     /// The verdict that is given for the register; none if it is not among the elements.
     case choose(KeyType, elements: [Choice])
     /// The same, by a map with a name of its own.
     case chooseByMap(String)
-    /// The packet counts for the source in the register; the rule ends if that is over its rate.
-    case update(meter: String, perSecond: UInt64, burst: UInt32)
+    /// register = what the map has for registers 1 and 2; the rule ends if that is nothing.
+    case lookUpValue(String)
+    case setConnectionMark
+    case setMark
+    /// The packet counts for the source in the register; the rule ends if that is over its rate, or if it is not (`isOver`).
+    case update(meter: String, perSecond: UInt64, burst: UInt32, isOver: Bool)
     case counter
+    /// The destination becomes register 1, and the port register 2.
+    case translateDestination(Match.Family, setsPort: Bool)
+    case redirect
+    case masquerade
+    case refuse(Ruleset.Refusal)
     case verdict(Ruleset.Verdict)
     /// Read from the kernel and none of ours, in libnftnl's notation.
     case foreign(String)
@@ -37,8 +60,24 @@ enum Instruction: Hashable, Sendable {
     /// With the numbers of `enum nft_meta_keys` (linux/netfilter/nf_tables.h).
     enum Meta: UInt32, Sendable {
         case iifname = 6
+        case oifname = 7
+        case iiftype = 8
         case nfproto = 15
         case l4proto = 16
+        case time = 30
+    }
+
+    /// With the numbers of `enum nft_ct_keys`.
+    enum Connection: UInt32, Sendable {
+        case state = 0
+        case status = 2
+        case mark = 3
+    }
+
+    /// With the numbers of `enum nft_registers`.
+    enum Register: UInt32, Sendable {
+        case first = 1
+        case second = 2
     }
 
     /// With the numbers of `enum nft_payload_bases`.
@@ -51,6 +90,7 @@ enum Instruction: Hashable, Sendable {
     enum Comparison: UInt32, Sendable {
         case eq = 0
         case neq = 1
+        case lt = 2
         case lte = 3
         case gte = 5
     }
@@ -62,9 +102,12 @@ enum Instruction: Hashable, Sendable {
         case ipv4Address = 7
         case ipv6Address = 8
         case icmpType = 14
+        case mark = 19
         case connectionState = 26
         case icmpv6Type = 29
         case interfaceName = 41
+        /// A name and an ether_addr (9), in 6 bits each.
+        case sender = 2633
     }
 }
 
@@ -80,12 +123,54 @@ extension Ruleset.Rule {
             let elements = verdicts.sorted { $0.key < $1.key }.map {
                 Instruction.Choice(key: bytes($0.key.rawValue), verdict: $0.value)
             }
-            compiler.instructions += [.connectionState, .choose(.connectionState, elements: elements)]
+            compiler.instructions += [.connection(.state), .choose(.connectionState, elements: elements)]
         case .byMap(let name): compiler.instructions += [.meta(.nfproto), .chooseByMap(name)]
+        case .byDevice(let name): compiler.instructions += Compiler.device + [.chooseByMap(name)]
+        case .byInput(let verdicts):
+            compiler.instructions += [.meta(.iifname), .choose(.interfaceName, elements: choices(verdicts))]
+        case .byOutput(let verdicts):
+            compiler.instructions += [.meta(.oifname), .choose(.interfaceName, elements: choices(verdicts))]
+        case .identify(let name):
+            // A line without hardware addresses has no header to read them from.
+            compiler.instructions += [
+                .meta(.iiftype), .compare(.eq, bytes(ethernet)), .meta(.iifname), .senderHardware,
+                .lookUpValue(name), .setConnectionMark,
+            ]
+        case .assign(let number): compiler.instructions += [.load(bytes(UInt32(number)), .first), .setConnectionMark]
+        case .tell: compiler.instructions += Compiler.device + [.setMark]
+        case .clampSegments:
+            compiler.instructions += [.segmentSize, .toNetworkOrder(length: 2), .writeSegmentSize]
+        case .refuse(let refusal): compiler.instructions.append(.refuse(refusal))
+        case .forward(let address, let port):
+            let (family, target): (Match.Family, [UInt8]) =
+                switch address {
+                case .v4(let bits): (.ipv4, bytes(bits.bigEndian))
+                case .v6(let bits): (.ipv6, bytes(bits.bigEndian))
+                }
+            compiler.instructions.append(.load(target, .first))
+            if let port { compiler.instructions.append(.load(bytes(port.bigEndian), .second)) }
+            compiler.instructions.append(.translateDestination(family, setsPort: port != nil))
+        case .redirect: compiler.instructions.append(.redirect)
+        case .masquerade: compiler.instructions.append(.masquerade)
         }
         return compiler.instructions
     }
 }
+
+private func choices(_ verdicts: [String: Ruleset.Verdict]) -> [Instruction.Choice] {
+    canonical(Array(verdicts.keys)).compactMap { name in
+        verdicts[name].map { Instruction.Choice(key: interfaceKey(name), verdict: $0) }
+    }
+}
+
+/// The number of a connection's device, in the lower half of its mark.
+private let deviceBits = bytes(UInt32(0xffff))
+/// ARPHRD_ETHER of linux/if_arp.h.
+private let ethernet: UInt16 = 1
+/// IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+private let destinationTranslated: UInt32 = 1 << 5
+/// RTN_LOCAL of linux/rtnetlink.h.
+private let localAddress: UInt32 = 2
 
 /// In a table of family inet a header field may only be read once the rule knows whose header it is; each such check is
 /// made once for a rule.
@@ -99,9 +184,31 @@ private struct Compiler {
         case .inputInterface(let names):
             instructions.append(.meta(.iifname))
             isOne(of: canonical(names).map(interfaceKey), .interfaceName)
+        case .outputInterface(let names):
+            instructions.append(.meta(.oifname))
+            isOne(of: canonical(names).map(interfaceKey), .interfaceName)
+        case .translated:
+            instructions += [
+                .connection(.status), .mask(bytes(destinationTranslated)), .compare(.neq, [0, 0, 0, 0]),
+            ]
+        case .device(let number): instructions += Self.device + [.compare(.eq, bytes(UInt32(number)))]
+        case .forgedSource: instructions += [.sourceRoute, .compare(.eq, [0, 0, 0, 0])]
+        case .ownDestination: instructions += [.destinationKind, .compare(.eq, bytes(localAddress))]
+        case .foreignDestination: instructions += [.destinationKind, .compare(.neq, bytes(localAddress))]
+        case .handshake:
+            require(transport: UInt8(IPPROTO_TCP))
+            // SYN alone of FIN, SYN and RST.
+            instructions += [.payload(base: .transport, offset: 13, length: 1), .mask([7]), .compare(.eq, [2])]
+        case .time(let range):
+            instructions += [
+                .meta(.time), .toNetworkOrder(length: 8), .compare(.gte, nanoseconds(range.lowerBound)),
+                .compare(.lte, nanoseconds(range.upperBound)),
+            ]
+        case .before(let end):
+            instructions += [.meta(.time), .toNetworkOrder(length: 8), .compare(.lt, nanoseconds(end))]
         case .connection(let states):
             instructions += [
-                .connectionState, .mask(bytes(states.rawValue)), .compare(.neq, [0, 0, 0, 0]),
+                .connection(.state), .mask(bytes(states.rawValue)), .compare(.neq, [0, 0, 0, 0]),
             ]
         case .family(let family): require(family)
         // Offsets of RFC 791 §3.1 and RFC 8200 §3.
@@ -124,17 +231,8 @@ private struct Compiler {
                 .compare(.lte, bytes(ports.upper.bigEndian)),
             ]
         case .transport(let number): require(transport: number.number)
-        case .withinRate(let rate):
-            require(rate.family)
-            // Offsets of RFC 791 §3.1 and RFC 8200 §3.
-            switch rate.family {
-            case .ipv4: instructions.append(.payload(base: .network, offset: 12, length: 4))
-            case .ipv6:
-                instructions.append(.payload(base: .network, offset: 8, length: 16))
-                instructions.append(.mask((0..<16).map { $0 < 8 ? 0xff : 0 }))
-            }
-            instructions.append(
-                .update(meter: rate.meter, perSecond: UInt64(rate.perSecond), burst: rate.burst))
+        case .withinRate(let rate): compile(rate, isOver: false)
+        case .beyondRate(let rate): compile(rate, isOver: true)
         case .boundSocket:
             instructions += [.socketWildcard, .compare(.eq, [0])]
         case .icmp(let types):
@@ -148,6 +246,22 @@ private struct Compiler {
             instructions.append(.payload(base: .transport, offset: 0, length: 1))
             isOne(of: Set(types).sorted().map { [$0.rawValue] }, .icmpv6Type)
         }
+    }
+
+    static let device: [Instruction] = [.connection(.mark), .mask(deviceBits)]
+
+    private mutating func compile(_ rate: Match.SourceRate, isOver: Bool) {
+        require(rate.family)
+        // Offsets of RFC 791 §3.1 and RFC 8200 §3.
+        switch rate.family {
+        case .ipv4: instructions.append(.payload(base: .network, offset: 12, length: 4))
+        case .ipv6:
+            instructions.append(.payload(base: .network, offset: 8, length: 16))
+            instructions.append(.mask((0..<16).map { $0 < 8 ? 0xff : 0 }))
+        }
+        instructions.append(
+            .update(
+                meter: rate.meter, perSecond: UInt64(rate.perSecond), burst: rate.burst, isOver: isOver))
     }
 
     private mutating func compile(_ network: Network, offsets: (v4: UInt32, v6: UInt32)) {
@@ -187,9 +301,14 @@ private struct Compiler {
 
 /// An interface's name as the kernel loads it: 16 bytes (IFNAMSIZ), filled with zeros. A longer name fills all of them and
 /// so equals none that an interface can have.
-private func interfaceKey(_ name: String) -> [UInt8] {
+func interfaceKey(_ name: String) -> [UInt8] {
     let letters = Array(name.utf8.prefix(16))
     return letters + Array(repeating: 0, count: 16 - letters.count)
+}
+
+/// Of the kernel's clock, in the network's byte order.
+private func nanoseconds(_ seconds: Int) -> [UInt8] {
+    bytes((UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000).partialValue).bigEndian)
 }
 
 private func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
@@ -201,7 +320,14 @@ extension Instruction: CustomStringConvertible {
     var description: String {
         switch self {
         case .meta(let key): "[ meta load \(key) => reg 1 ]"
-        case .connectionState: "[ ct load state => reg 1 ]"
+        case .connection(let key): "[ ct load \(key) => reg 1 ]"
+        case .senderHardware: "[ payload load 6b @ link header + 6 => reg 2 ]"
+        case .toNetworkOrder(let length): "[ byteorder reg 1 = hton(reg 1, \(length), \(length)) ]"
+        case .load(let value, let register): "[ immediate reg \(register.rawValue) \(words(value)) ]"
+        case .sourceRoute: "[ fib saddr . iif oif present => reg 1 ]"
+        case .destinationKind: "[ fib daddr type => reg 1 ]"
+        case .segmentSize: "[ rt load tcpmss => reg 1 ]"
+        case .writeSegmentSize: "[ exthdr write tcpopt reg 1 => 2b @ 2 + 2 ]"
         case .payload(let base, let offset, let length):
             "[ payload load \(length)b @ \(base) header + \(offset) => reg 1 ]"
         case .mask(let mask):
@@ -212,9 +338,18 @@ extension Instruction: CustomStringConvertible {
         case .choose(_, let elements):
             "[ lookup reg 1 set { \(elements.map { "\(words($0.key)) : \($0.verdict.traced)" }.joined(separator: ", ")) } dreg 0 ]"
         case .chooseByMap(let name): "[ lookup reg 1 set \(name) dreg 0 ]"
-        case .update(let meter, let perSecond, let burst):
+        case .lookUpValue(let name): "[ lookup reg 1 set \(name) dreg 1 ]"
+        case .setConnectionMark: "[ ct set mark with reg 1 ]"
+        case .setMark: "[ meta set mark with reg 1 ]"
+        case .update(let meter, let perSecond, let burst, let isOver):
             "[ dynset update reg_key 1 set \(meter) expr "
-                + "[ limit rate \(perSecond)/second burst \(burst) type packets flags 0x0 ] ]"
+                + "[ limit rate \(perSecond)/second burst \(burst) type packets flags 0x\(isOver ? 1 : 0) ] ]"
+        case .translateDestination(let family, let setsPort):
+            "[ nat dnat \(family == .ipv4 ? "ip" : "ip6") addr_min reg 1 \(setsPort ? "proto_min reg 2 flags 0x2 " : "")]"
+        case .redirect: "[ redir ]"
+        case .masquerade: "[ masq ]"
+        case .refuse(.reset): "[ reject type 1 code 0 ]"
+        case .refuse(.prohibited): "[ reject type 2 code 3 ]"
         case .counter: "[ counter ]"
         case .verdict(let verdict): "[ immediate reg 0 \(verdict.traced) ]"
         case .foreign(let text): text

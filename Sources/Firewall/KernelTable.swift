@@ -1,3 +1,4 @@
+internal import Address
 internal import CNetfilter
 internal import Glibc
 internal import Ruleset
@@ -7,8 +8,10 @@ struct KernelTable: Equatable {
     /// `enum nft_table_flags`. A dormant one is not looked at by the kernel at all.
     var flags: UInt32 = 0
     var chains: [Chain] = []
-    /// Sets and maps with names of their own. What they hold is state and is not compared.
+    /// Sets and maps with names of their own. What meters and timed maps hold is state and is not compared.
     var namedSets: [NamedSet] = []
+    /// What the device maps hold, by name.
+    var deviceMaps: [String: [DeviceElement]] = [:]
 
     struct Chain: Equatable {
         var name: String
@@ -44,7 +47,10 @@ struct KernelTable: Equatable {
     /// - Parameter flags: with which the table is to be marked.
     init(_ ruleset: Ruleset, flags: UInt32) {
         self.flags = flags
-        namedSets = ruleset.meters.map { NamedSet($0) } + ruleset.maps.map { NamedSet($0) }
+        namedSets =
+            ruleset.meters.map { NamedSet($0) } + ruleset.deviceMaps.map { NamedSet($0) }
+            + ruleset.maps.map { NamedSet($0) }
+        for map in ruleset.deviceMaps { deviceMaps[map.name] = map.elements }
         chains = ruleset.chains.map { chain in
             Chain(
                 name: chain.name, role: chain.base.map { "\($0)" } ?? noBase,
@@ -62,6 +68,9 @@ struct KernelTable: Equatable {
         }
         if let set = wanted.namedSets.first(where: { !namedSets.contains($0) }) {
             return "the kernel has no set \(set.name)"
+        }
+        for name in wanted.deviceMaps.keys.sorted() where deviceMaps[name] != wanted.deviceMaps[name] {
+            return "the map \(name) has other elements than it is to have"
         }
         if let chain = chains.first(where: { chain in !wanted.chains.contains { $0.name == chain.name } }) {
             return "the kernel has a chain \(chain.name) that is none of ours"
@@ -183,8 +192,45 @@ extension Instruction {
         switch text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_NAME))) {
         case "meta" where isFirst(NFTNL_EXPR_META_DREG):
             return Meta(rawValue: number(NFTNL_EXPR_META_KEY)).map { .meta($0) }
-        case "ct" where isFirst(NFTNL_EXPR_CT_DREG) && number(NFTNL_EXPR_CT_KEY) == NFT_CT_STATE.rawValue:
-            return .connectionState
+        case "meta" where isFirst(NFTNL_EXPR_META_SREG):
+            return number(NFTNL_EXPR_META_KEY) == NFT_META_MARK.rawValue ? .setMark : nil
+        case "ct" where isFirst(NFTNL_EXPR_CT_DREG):
+            return Connection(rawValue: number(NFTNL_EXPR_CT_KEY)).map { .connection($0) }
+        case "ct" where isFirst(NFTNL_EXPR_CT_SREG):
+            return number(NFTNL_EXPR_CT_KEY) == NFT_CT_MARK.rawValue ? .setConnectionMark : nil
+        case "payload" where number(NFTNL_EXPR_PAYLOAD_DREG) == Register.second.rawValue:
+            return number(NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_LL_HEADER.rawValue
+                && number(NFTNL_EXPR_PAYLOAD_OFFSET) == 6 && number(NFTNL_EXPR_PAYLOAD_LEN) == 6
+                ? .senderHardware : nil
+        case "byteorder" where isFirst(NFTNL_EXPR_BYTEORDER_SREG, NFTNL_EXPR_BYTEORDER_DREG):
+            let length = number(NFTNL_EXPR_BYTEORDER_LEN)
+            return number(NFTNL_EXPR_BYTEORDER_OP) == NFT_BYTEORDER_HTON.rawValue
+                && number(NFTNL_EXPR_BYTEORDER_SIZE) == length ? .toNetworkOrder(length: length) : nil
+        case "fib" where isFirst(NFTNL_EXPR_FIB_DREG):
+            return fib(result: number(NFTNL_EXPR_FIB_RESULT), flags: number(NFTNL_EXPR_FIB_FLAGS))
+        case "rt" where isFirst(NFTNL_EXPR_RT_DREG):
+            return number(NFTNL_EXPR_RT_KEY) == NFT_RT_TCPMSS.rawValue ? .segmentSize : nil
+        case "exthdr" where isFirst(NFTNL_EXPR_EXTHDR_SREG):
+            return number(NFTNL_EXPR_EXTHDR_OP) == NFT_EXTHDR_OP_TCPOPT.rawValue
+                && nftnl_expr_get_u8(expression, UInt16(NFTNL_EXPR_EXTHDR_TYPE)) == maximumSegmentSize
+                && number(NFTNL_EXPR_EXTHDR_OFFSET) == 2 && number(NFTNL_EXPR_EXTHDR_LEN) == 2
+                ? .writeSegmentSize : nil
+        case "nat" where isFirst(NFTNL_EXPR_NAT_REG_ADDR_MIN):
+            return translation(expression)
+        case "redir":
+            return !nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_REDIR_REG_PROTO_MIN))
+                && number(NFTNL_EXPR_REDIR_FLAGS) == 0 ? .redirect : nil
+        case "masq":
+            return !nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_MASQ_REG_PROTO_MIN))
+                && number(NFTNL_EXPR_MASQ_FLAGS) == 0 ? .masquerade : nil
+        case "reject":
+            let code = nftnl_expr_get_u8(expression, UInt16(NFTNL_EXPR_REJECT_CODE))
+            switch number(NFTNL_EXPR_REJECT_TYPE) {
+            case NFT_REJECT_TCP_RST.rawValue: return .refuse(.reset)
+            case NFT_REJECT_ICMPX_UNREACH.rawValue where UInt32(code) == NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue:
+                return .refuse(.prohibited)
+            default: return nil
+            }
         case "payload" where isFirst(NFTNL_EXPR_PAYLOAD_DREG):
             return Base(rawValue: number(NFTNL_EXPR_PAYLOAD_BASE)).map {
                 .payload(base: $0, offset: number(NFTNL_EXPR_PAYLOAD_OFFSET), length: number(NFTNL_EXPR_PAYLOAD_LEN))
@@ -201,12 +247,13 @@ extension Instruction {
         case "socket" where isFirst(NFTNL_EXPR_SOCKET_DREG):
             return number(NFTNL_EXPR_SOCKET_KEY) == NFT_SOCKET_WILDCARD.rawValue ? .socketWildcard : nil
         case "lookup" where isFirst(NFTNL_EXPR_LOOKUP_SREG):
-            // An inverted lookup, or one that loads a value, is none of ours.
+            // An inverted lookup is none of ours.
             let givesVerdict = nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG))
             guard number(NFTNL_EXPR_LOOKUP_FLAGS) == 0,
-                !givesVerdict || number(NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT.rawValue,
                 let name = text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET)))
             else { return nil }
+            if givesVerdict, isFirst(NFTNL_EXPR_LOOKUP_DREG), sets[name] == nil { return .lookUpValue(name) }
+            guard !givesVerdict || number(NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT.rawValue else { return nil }
             switch sets[name] {
             case .lookup(let type, let elements)? where !givesVerdict: return .lookup(type, elements: elements)
             case .choose(let type, let elements)? where givesVerdict: return .choose(type, elements: elements)
@@ -217,7 +264,11 @@ extension Instruction {
             return update(expression)
         case "counter":
             return .counter
-        case "immediate" where number(NFTNL_EXPR_IMM_DREG) == NFT_REG_VERDICT.rawValue:
+        case "immediate" where number(NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT.rawValue:
+            return Register(rawValue: number(NFTNL_EXPR_IMM_DREG)).map {
+                .load(data(expression, NFTNL_EXPR_IMM_DATA), $0)
+            }
+        case "immediate":
             let chain = text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_IMM_CHAIN)))
             let code = Int32(bitPattern: number(NFTNL_EXPR_IMM_VERDICT))
             return Ruleset.Verdict(code: code, chain: chain).map { .verdict($0) }
@@ -237,11 +288,38 @@ extension Instruction {
             text(nftnl_expr_get_str(limit, UInt16(NFTNL_EXPR_NAME))) == "limit",
             nftnl_expr_get_u64(limit, UInt16(NFTNL_EXPR_LIMIT_UNIT)) == 1,
             nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_TYPE)) == NFT_LIMIT_PKTS.rawValue,
-            nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_FLAGS)) == 0
+            case let flags = nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_FLAGS)),
+            flags & ~NFT_LIMIT_F_INV.rawValue == 0
         else { return nil }
         return .update(
             meter: meter, perSecond: nftnl_expr_get_u64(limit, UInt16(NFTNL_EXPR_LIMIT_RATE)),
-            burst: nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_BURST)))
+            burst: nftnl_expr_get_u32(limit, UInt16(NFTNL_EXPR_LIMIT_BURST)), isOver: flags != 0)
+    }
+
+    private static func fib(result: UInt32, flags: UInt32) -> Instruction? {
+        switch (result, flags) {
+        case (NFT_FIB_RESULT_OIF.rawValue, sourceRouteFlags): .sourceRoute
+        case (NFT_FIB_RESULT_ADDRTYPE.rawValue, NFTA_FIB_F_DADDR.rawValue): .destinationKind
+        default: nil
+        }
+    }
+
+    /// nil: one to a range, or of the source.
+    private static func translation(_ expression: OpaquePointer) -> Instruction? {
+        func number(_ attribute: Int) -> UInt32 { nftnl_expr_get_u32(expression, UInt16(attribute)) }
+        func isSet(_ attribute: Int) -> Bool { nftnl_expr_is_set(expression, UInt16(attribute)) }
+        // The kernel names the end of a range of one as well.
+        func isRange(_ low: Int, _ high: Int) -> Bool { isSet(high) && number(high) != number(low) }
+        let setsPort = isSet(NFTNL_EXPR_NAT_REG_PROTO_MIN)
+        guard number(NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT.rawValue,
+            let family = Match.Family(rawValue: UInt8(truncatingIfNeeded: number(NFTNL_EXPR_NAT_FAMILY))),
+            !isRange(NFTNL_EXPR_NAT_REG_ADDR_MIN, NFTNL_EXPR_NAT_REG_ADDR_MAX),
+            !setsPort
+                || (number(NFTNL_EXPR_NAT_REG_PROTO_MIN) == Register.second.rawValue
+                    && !isRange(NFTNL_EXPR_NAT_REG_PROTO_MIN, NFTNL_EXPR_NAT_REG_PROTO_MAX)),
+            number(NFTNL_EXPR_NAT_FLAGS) & ~addressAndPort == 0
+        else { return nil }
+        return .translateDestination(family, setsPort: setsPort)
     }
 
     private static func printed(_ expression: OpaquePointer) -> String {
@@ -258,6 +336,13 @@ extension Instruction {
         return Array(UnsafeRawBufferPointer(start: start, count: Int(length)))
     }
 }
+
+/// `saddr . iif`, as a question whether there is a route.
+let sourceRouteFlags = NFTA_FIB_F_SADDR.rawValue | NFTA_FIB_F_IIF.rawValue | NFTA_FIB_F_PRESENT.rawValue
+/// The TCP option (RFC 9293 §3.7.1).
+let maximumSegmentSize: UInt8 = 2
+/// NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED of linux/netfilter/nf_nat.h, which the kernel adds by itself.
+private let addressAndPort: UInt32 = 3
 
 /// A set that the kernel named for us. nil: of another table, or one with a name of its own.
 struct AnonymousSet {
@@ -286,7 +371,7 @@ struct AnonymousSet {
                 var length: UInt32 = 0
                 guard let key = nftnl_set_elem_get(element, UInt16(NFTNL_SET_ELEM_KEY), &length) else { continue }
                 let bytes = Array(UnsafeRawBufferPointer(start: key, count: Int(length)))
-                elements.append((bytes, isMap ? verdict(of: element) : nil))
+                elements.append((bytes, isMap ? Self.verdict(of: element) : nil))
             }
         }
         // The kernel returns them in the order of its hash; ours is that of nft, the first byte being the lowest.
@@ -297,11 +382,65 @@ struct AnonymousSet {
             elements: elements.compactMap { element in element.verdict.map { .init(key: element.key, verdict: $0) } })
     }
 
-    private func verdict(of element: OpaquePointer) -> Ruleset.Verdict? {
+    static func verdict(of element: OpaquePointer) -> Ruleset.Verdict? {
         guard nftnl_set_elem_is_set(element, UInt16(NFTNL_SET_ELEM_VERDICT)) else { return nil }
         return Ruleset.Verdict(
             code: Int32(bitPattern: nftnl_set_elem_get_u32(element, UInt16(NFTNL_SET_ELEM_VERDICT))),
             chain: text(nftnl_set_elem_get_str(element, UInt16(NFTNL_SET_ELEM_CHAIN))))
+    }
+}
+
+/// An element of a device map, as bytes.
+struct DeviceElement: Hashable {
+    var key: [UInt8]
+    /// A number for a sender; nil: a verdict.
+    var number: [UInt8]?
+    /// nil: a number, or a verdict that is none of ours.
+    var verdict: Ruleset.Verdict?
+
+    fileprivate static func sorted(_ elements: [DeviceElement]) -> [DeviceElement] {
+        elements.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    }
+
+    /// Those of a map that was read.
+    static func elements(of object: OpaquePointer) -> [DeviceElement] {
+        var elements: [DeviceElement] = []
+        guard let iterator = nftnl_set_elems_iter_create(object) else { return [] }
+        defer { nftnl_set_elems_iter_destroy(iterator) }
+        while let element = nftnl_set_elems_iter_next(iterator) {
+            func bytes(_ attribute: Int) -> [UInt8]? {
+                var length: UInt32 = 0
+                guard nftnl_set_elem_is_set(element, UInt16(attribute)),
+                    let start = nftnl_set_elem_get(element, UInt16(attribute), &length)
+                else { return nil }
+                return Array(UnsafeRawBufferPointer(start: start, count: Int(length)))
+            }
+            guard let key = bytes(NFTNL_SET_ELEM_KEY) else { continue }
+            let isVerdict = nftnl_set_elem_is_set(element, UInt16(NFTNL_SET_ELEM_VERDICT))
+            elements.append(
+                DeviceElement(
+                    key: key, number: isVerdict ? nil : bytes(NFTNL_SET_ELEM_DATA),
+                    verdict: isVerdict ? AnonymousSet.verdict(of: element) : nil))
+        }
+        return sorted(elements)
+    }
+}
+
+extension Ruleset.DeviceMap {
+    /// In a fixed order, as the kernel has none.
+    var elements: [DeviceElement] {
+        func host(_ number: UInt16) -> [UInt8] { withUnsafeBytes(of: UInt32(number)) { Array($0) } }
+        return switch content {
+        case .numbers(let numbers):
+            DeviceElement.sorted(
+                numbers.map { sender, number in
+                    // Each part of a key takes whole words.
+                    DeviceElement(
+                        key: interfaceKey(sender.interface) + sender.hardware.bytes + [0, 0], number: host(number))
+                })
+        case .verdicts(let verdicts):
+            DeviceElement.sorted(verdicts.map { DeviceElement(key: host($0.key), verdict: $0.value) })
+        }
     }
 }
 
@@ -318,7 +457,11 @@ struct NamedSet: Equatable {
     /// After which an element goes unless it says otherwise; 0: never.
     var milliseconds: UInt64
 
-    var isMap: Bool { flags & NFT_SET_MAP.rawValue != 0 }
+    /// What a map gives: `enum nft_data_types` for a verdict, else one of nft's types; 0: it is a set.
+    var valueType: UInt32 = 0
+
+    /// It is one of the ruleset's `deviceMaps`, so that its elements are to be compared.
+    var isDeviceMap: Bool { flags == NFT_SET_MAP.rawValue }
 
     init(_ meter: Ruleset.Meter) {
         name = meter.name
@@ -332,6 +475,17 @@ struct NamedSet: Equatable {
         name = map.name
         flags = NFT_SET_MAP.rawValue | NFT_SET_TIMEOUT.rawValue
         (type, keyLength, size, milliseconds) = (.protocolFamily, 1, 0, 0)
+        valueType = CNETFILTER_DATA_VERDICT
+    }
+
+    init(_ map: Ruleset.DeviceMap) {
+        name = map.name
+        flags = NFT_SET_MAP.rawValue
+        (size, milliseconds) = (0, 0)
+        switch map.content {
+        case .numbers: (type, keyLength, valueType) = (.sender, 24, Instruction.KeyType.mark.rawValue)
+        case .verdicts: (type, keyLength, valueType) = (.mark, 4, CNETFILTER_DATA_VERDICT)
+        }
     }
 
     init(_ object: OpaquePointer) {
@@ -340,6 +494,7 @@ struct NamedSet: Equatable {
         type = Instruction.KeyType(rawValue: number(NFTNL_SET_KEY_TYPE))
         flags = number(NFTNL_SET_FLAGS)
         keyLength = Int(number(NFTNL_SET_KEY_LEN))
+        if flags & NFT_SET_MAP.rawValue != 0 { valueType = number(NFTNL_SET_DATA_TYPE) }
         size = number(NFTNL_SET_DESC_SIZE)
         milliseconds = nftnl_set_get_u64(object, UInt16(NFTNL_SET_TIMEOUT.rawValue))
     }

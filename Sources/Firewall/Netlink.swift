@@ -221,15 +221,15 @@ package struct Netlink: ~Copyable {
         for set in anonymous {
             guard let object = nftnl_set_alloc() else { continue }
             defer { nftnl_set_free(object) }
-            let attributes = [
-                (UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), Ruleset.table),
-                (UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set.name),
-            ]
-            isWhole =
-                try dump(NFT_MSG_GETSETELEM, "read the set \(set.name)", attributes: attributes) { header in
-                    _ = nftnl_set_elems_nlmsg_parse(header, object)
-                } && isWhole
+            isWhole = try dumpElements(of: set.name, into: object) && isWhole
             sets[set.name] = set.lookup(elementsOf: object)
+        }
+
+        for set in table.namedSets where set.isDeviceMap {
+            guard let object = nftnl_set_alloc() else { continue }
+            defer { nftnl_set_free(object) }
+            isWhole = try dumpElements(of: set.name, into: object) && isWhole
+            table.deviceMaps[set.name] = DeviceElement.elements(of: object)
         }
 
         let ruleTable = UInt16(NFTA_RULE_TABLE.rawValue)
@@ -246,6 +246,16 @@ package struct Netlink: ~Copyable {
             } && isWhole
 
         return isWhole ? .complete(table) : .interrupted
+    }
+
+    private mutating func dumpElements(of set: String, into object: OpaquePointer) throws(FirewallError) -> Bool {
+        let attributes = [
+            (UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), Ruleset.table),
+            (UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set),
+        ]
+        return try dump(NFT_MSG_GETSETELEM, "read the set \(set)", attributes: attributes) { header in
+            _ = nftnl_set_elems_nlmsg_parse(header, object)
+        }
     }
 
     /// nil: there is no such table.

@@ -15,6 +15,10 @@ package struct Interface: Hashable, Sendable {
     package var hasCarrier: Bool
     /// Whether packets for everywhere leave by it, in either IP version.
     package var hasDefaultRoute: Bool
+    /// Whether packets of IPv6 do.
+    package var leadsOutByIPv6: Bool
+    /// The longest packet that it carries, in bytes; nil: the kernel does not say.
+    package var mtu: Int?
     /// `bridge`, `wireguard`, `veth`; nil: a card of its own.
     package var kind: String?
 }
@@ -30,7 +34,10 @@ extension Interface {
         // Where the kernel does not tell, every interface counts as a card of its own without a route.
         let links = (try? Link.all()) ?? []
         let kinds = Dictionary(links.compactMap { link in link.kind.map { (link.name, $0) } }) { first, _ in first }
-        let defaults = Set((try? Route.defaults())?.flatMap(\.interfaces) ?? [])
+        let sizes = Dictionary(links.compactMap { link in link.mtu.map { (link.name, $0) } }) { first, _ in first }
+        let routes = (try? Route.defaults()) ?? []
+        let defaults = Set(routes.flatMap(\.interfaces))
+        let defaults6 = Set(routes.filter(\.isIPv6).flatMap(\.interfaces))
         var entry = list
         while let current = entry {
             // An IPv4 address may have a label of its own, `eth0:1`; the interface is eth0 (ip-address(8)).
@@ -42,7 +49,8 @@ extension Interface {
                 found[name] = Interface(
                     name: name, addresses: [], isLoopback: flags & UInt32(IFF_LOOPBACK) != 0,
                     isUp: flags & UInt32(IFF_UP) != 0, hasCarrier: flags & UInt32(IFF_RUNNING) != 0,
-                    hasDefaultRoute: defaults.contains(name), kind: kinds[name])
+                    hasDefaultRoute: defaults.contains(name), leadsOutByIPv6: defaults6.contains(name),
+                    mtu: sizes[name], kind: kinds[name])
             }
             if let hardware = hardware(current.pointee.ifa_addr) { found[name]?.hardware = hardware }
             if let address = Self.address(at: current.pointee.ifa_addr) {

@@ -8,6 +8,8 @@ struct Link: Hashable, Sendable {
     var kind: String?
     /// The number of the bridge that it is a port of; nil: of none.
     var bridge: UInt32?
+    /// The longest packet that it carries, in bytes; nil: the kernel does not say.
+    var mtu: Int?
 
     static func all() throws(MachineFailure) -> [Link] {
         let request = NetlinkRequest(
@@ -29,19 +31,21 @@ struct Link: Hashable, Sendable {
     /// Of a `struct ifinfomsg` (linux/rtnetlink.h).
     private static let headSize = 16
 
-    init(index: UInt32, name: String, kind: String? = nil, bridge: UInt32? = nil) {
+    init(index: UInt32, name: String, kind: String? = nil, bridge: UInt32? = nil, mtu: Int? = nil) {
         self.index = index
         self.name = name
         self.kind = kind
         self.bridge = bridge
+        self.mtu = mtu
     }
 
     init?(_ message: ArraySlice<UInt8>) {
         let attributes = message.attributes(at: Self.headSize)
-        // IFLA_IFNAME; IFLA_LINKINFO with IFLA_INFO_KIND inside; IFLA_MASTER.
+        // IFLA_IFNAME; IFLA_LINKINFO with IFLA_INFO_KIND inside; IFLA_MASTER; IFLA_MTU.
         guard let index = message.load(UInt32.self, at: 4), let name = attributes[3]?.text else { return nil }
         self.init(
             index: index, name: name, kind: attributes[18]?.attributes(at: 0)[1]?.text,
-            bridge: attributes[10]?.load(UInt32.self, at: 0))
+            bridge: attributes[10]?.load(UInt32.self, at: 0),
+            mtu: attributes[4]?.load(UInt32.self, at: 0).map(Int.init))
     }
 }

@@ -27,11 +27,19 @@ package struct NameServerList: Hashable, Codable, Sendable {
     package var timeout: Int?
     package var attempts = 2
     package var rotates = false
+    /// The server is this gateway's own, which keeps answers itself and is told for whom it is asked.
+    package var isOwn = false
 
     private static let mostServers = 8
     private static let mostDomains = 16
 
     package init() {}
+
+    /// This gateway's own server alone.
+    package init(own address: IPAddress) {
+        servers = [Server(address: address)]
+        isOwn = true
+    }
 
     /// - Parameter text: the file. What cannot be read of it is passed over, as everybody does.
     package init(parsing text: [UInt8]) {

@@ -1,11 +1,16 @@
 package import Address
 import Glibc
 
-/// Who listens on a port, as /proc tells (proc(5)): what `ss -ltnp` does.
+/// Who listens on a port, as /proc tells (proc(5)): what `ss -lntup` does.
 package enum PortHolder {
     /// `squid (pid 123)`, or nil if nobody is found or we may not look.
-    package static func find(_ endpoint: Endpoint) -> String? {
-        let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeningInodes($0, in: endpoint) }
+    package static func find(
+        _ endpoint: Endpoint, over transport: Connections.ListeningSocket.Transport = .tcp
+    ) -> String? {
+        let (table, state) = transport == .tcp ? ("tcp", "0A") : ("udp", "07")
+        let inodes = ["/proc/net/\(table)", "/proc/net/\(table)6"].flatMap {
+            listeningInodes($0, in: endpoint, state: state)
+        }
         guard !inodes.isEmpty, let directory = opendir("/proc") else { return nil }
         defer { closedir(directory) }
         let wanted = Set(inodes.map { "socket:[\($0)]" })
@@ -16,11 +21,12 @@ package enum PortHolder {
         return nil
     }
 
-    /// Inodes of the sockets in state LISTEN (0A) that stand in the way of `endpoint`: fields 1, 3 and 9 of the table.
-    private static func listeningInodes(_ path: String, in endpoint: Endpoint) -> [Substring] {
+    /// Inodes of the sockets that stand in the way of `endpoint`: fields 1, 3 and 9 of the table. The state of a TCP socket that
+    /// listens is LISTEN (0A), that of a UDP socket that hears everybody is CLOSE (07).
+    private static func listeningInodes(_ path: String, in endpoint: Endpoint, state: String) -> [Substring] {
         lines(of: path).dropFirst().compactMap { line in
             let fields = line.split(separator: " ")
-            guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
+            guard fields.count > 9, fields[3] == state, let colon = fields[1].lastIndex(of: ":"),
                 UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == endpoint.port
             else { return nil }
             return isInTheWay(String(fields[1][..<colon]), of: endpoint.address) ? fields[9] : nil

@@ -7,10 +7,12 @@ package struct Route: Hashable, Sendable {
     package var metric: UInt32
     /// The interfaces by which it leaves; several where it has several next hops.
     package var interfaces: [String]
+    package var isIPv6: Bool
 
-    package init(metric: UInt32, interfaces: [String]) {
+    package init(metric: UInt32, interfaces: [String], isIPv6: Bool = false) {
         self.metric = metric
         self.interfaces = interfaces
+        self.isIPv6 = isIPv6
     }
 }
 
@@ -65,7 +67,9 @@ extension Route {
         }
         let names = indices.compactMap(Interface.name)
         guard !names.isEmpty else { return nil }
-        return Route(metric: attributes[6]?.load(UInt32.self, at: 0) ?? 0, interfaces: names)
+        return Route(
+            metric: attributes[6]?.load(UInt32.self, at: 0) ?? 0, interfaces: names,
+            isIPv6: message.first.map(Int32.init) == AF_INET6)
     }
 }
 

@@ -13,6 +13,14 @@ package struct RoutedFlow: Hashable, Sendable {
     /// Who answers.
     package let destination: Endpoint
     package let mark: UInt32
+    /// Where the first packet was to go, before a forward replaced it.
+    package let sought: IPAddress
+    /// Where the answers go: to who began it, or to an address of this machine's that stands for them.
+    package let answered: IPAddress
+    /// Whether a forward replaced the destination.
+    package let isForwarded: Bool
+    /// Whether another flow announced it, as an FTP session does the transfer of a file.
+    package let isExpected: Bool
     /// Bytes from who began it; 0: nobody counts (net.netfilter.nf_conntrack_acct).
     package let sent: UInt64
     package let received: UInt64
@@ -24,9 +32,11 @@ package struct RoutedFlow: Hashable, Sendable {
 }
 
 extension RoutedFlow {
-    // linux/netfilter/nfnetlink_conntrack.h: NFNL_SUBSYS_CTNETLINK << 8 with IPCTNL_MSG_CT_NEW and IPCTNL_MSG_CT_GET.
+    // linux/netfilter/nfnetlink_conntrack.h: NFNL_SUBSYS_CTNETLINK << 8 with IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_GET and
+    // IPCTNL_MSG_CT_DELETE.
     private static let new: UInt16 = 0x100
     private static let get: UInt16 = 0x101
+    private static let delete: UInt16 = 0x102
     /// Of a `struct nfgenmsg`.
     private static let headSize = 4
 
@@ -54,6 +64,18 @@ extension RoutedFlow {
         _ = try NetlinkRequest(family: .netfilter, type: Self.new, isDump: false, payload: payload).messages()
     }
 
+    /// Has the kernel forget it: its next packet is judged like a first one, and translated like one.
+    package func end() throws(MachineFailure) {
+        var payload: [UInt8] = [family, 0, 0, 0]
+        // CTA_TUPLE_ORIG, and CTA_ID, so that no other flow is meant that has taken its place.
+        for (number, value) in [(UInt16(1 | 0x8000), tuple), (12, Self.bytes(identifier))] {
+            payload.append(UInt16(4 + value.count))
+            payload.append(number)
+            payload += value + [UInt8](repeating: 0, count: -value.count & 3)
+        }
+        _ = try NetlinkRequest(family: .netfilter, type: Self.delete, isDump: false, payload: payload).messages()
+    }
+
     /// nil: it is none, or cannot be read.
     init?(_ message: ArraySlice<UInt8>, own: Set<IPAddress>) {
         let attributes = message.attributes(at: Self.headSize)
@@ -67,6 +89,10 @@ extension RoutedFlow {
         (self.family, self.tuple, transport) = (family, Array(tuple), first.transport)
         (source, destination) = (first.source, answer.source)
         mark = Self.number(attributes[8]) ?? 0
+        (sought, answered) = (first.destination, answer.destination)
+        // CTA_STATUS: IPS_EXPECTED is 1, IPS_DST_NAT 32 (linux/netfilter/nf_conntrack_common.h).
+        let status = Self.number(attributes[3]) ?? 0
+        (isExpected, isForwarded) = (status & 1 != 0, status & 32 != 0)
         identifier = Self.number(attributes[12]) ?? 0
         sent = attributes[9].flatMap(Self.bytesCounted) ?? 0
         received = attributes[10].flatMap(Self.bytesCounted) ?? 0
@@ -89,6 +115,7 @@ extension RoutedFlow {
     private struct Tuple {
         let transport: UInt8
         let source: Endpoint
+        let destination: IPAddress
 
         init?(_ attribute: ArraySlice<UInt8>) {
             let parts = attribute.attributes(at: 0)
@@ -97,10 +124,14 @@ extension RoutedFlow {
                 let transport = proto[1]?.first
             else { return nil }
             let port = proto[2]?.load(UInt16.self, at: 0).map(UInt16.init(bigEndian:)) ?? 0
-            if let bits = addresses[1]?.load(UInt32.self, at: 0) {
+            if let bits = addresses[1]?.load(UInt32.self, at: 0), let other = addresses[2]?.load(UInt32.self, at: 0) {
                 source = Endpoint(address: .v4(UInt32(bigEndian: bits)), port: port)
-            } else if let bits = addresses[3]?.load(UInt128.self, at: 0) {
+                destination = .v4(UInt32(bigEndian: other))
+            } else if let bits = addresses[3]?.load(UInt128.self, at: 0),
+                let other = addresses[4]?.load(UInt128.self, at: 0)
+            {
                 source = Endpoint(address: .v6(UInt128(bigEndian: bits)), port: port)
+                destination = .v6(UInt128(bigEndian: other))
             } else {
                 return nil
             }

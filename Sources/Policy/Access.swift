@@ -60,6 +60,8 @@ package final class Access: Sendable {
     package let limits: LimitTable
     /// By their numbers.
     package let devices: [UInt16: DeviceStanding]
+    /// The number of each zone, and of the one behind each listener.
+    private let zones: (byName: [String: UInt16], byListener: [Endpoint: UInt16])
     private let listeners: [Listener]
     private let users: Set<String>
     private let rules: RuleTable
@@ -69,6 +71,12 @@ package final class Access: Sendable {
     package init(_ policy: Policy, surroundings: Surroundings, standings: [DeviceStanding] = []) {
         devices = Dictionary(standings.map { ($0.number, $0) }) { first, _ in first }
         limits = LimitTable(policy.limits, in: surroundings, standings: standings)
+        zones = (
+            Dictionary(policy.zones.map { ($0.name, policy.number(ofZone: $0.name)) }) { first, _ in first },
+            Dictionary(
+                policy.listeners.map { ($0.endpoint, policy.number(ofZoneBehind: $0, in: surroundings)) }
+            ) { first, _ in first }
+        )
         listeners = policy.listeners
         users = Set(policy.users.map(\.name))
         rules = RuleTable(policy.rules, defaultAction: policy.defaultAction, standings: standings)
@@ -93,6 +101,13 @@ package final class Access: Sendable {
     /// Why the client's device gets nothing at present; nil: it may go on, or nobody knows which device it is.
     package func stop(of client: Client) -> DeviceStanding.Stop? {
         client.device == 0 ? nil : devices[client.device]?.stop
+    }
+
+    /// Who asks for names in a relay's question to the role for names: the number of the device above 16 bits of the number of its
+    /// zone, each 0 where nobody knows.
+    package func party(of client: Client) -> UInt32 {
+        let zone = devices[client.device].map { zones.byName[$0.zone] ?? 0 } ?? zones.byListener[client.listener] ?? 0
+        return UInt32(client.device) << 16 | UInt32(zone)
     }
 
     /// Whether the client may be served at all: its listener is there, speaks to it as it did, serves its network, and asks

@@ -16,6 +16,8 @@ package struct Changes: Hashable, Sendable {
         case device(Device)
         case passage(Passage)
         case forward(Forward)
+        case blocklist(Blocklist)
+        case trustedDomains([String])
     }
 
     package enum Change: Hashable, Sendable {
@@ -102,6 +104,8 @@ extension Policy {
             case .device(let device): devices.append(device)
             case .passage(let passage): passages.append(passage)
             case .forward(let forward): forwards.append(forward)
+            case .blocklist(let list): blocklists.append(list)
+            case .trustedDomains(let domains): trustedDomains = domains
             }
         }
     }
@@ -111,7 +115,11 @@ extension Policy {
             zones.map { .zone($0) } + listeners.map { .listener($0) } + users.map { .user($0) }
             + rules.map { .rule($0) } + limits.map { .limit($0) } + openings.map { .opening($0) }
             + devices.map { .device($0) } + passages.map { .passage($0) } + forwards.map { .forward($0) }
-            + [.firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging)]
+            + blocklists.map { .blocklist($0) }
+            + [
+                .firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging),
+                .trustedDomains(trustedDomains),
+            ]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
     }
 
@@ -133,6 +141,7 @@ extension Policy {
         trim(\.devices)
         trim(\.passages)
         trim(\.forwards)
+        trim(\.blocklists)
         return (before.things, after.things)
     }
 }
@@ -166,6 +175,8 @@ extension Changes.Thing: CustomStringConvertible {
         case .device(let device): .init(kind: 9, name: "\(device.hardware)")
         case .passage(let passage): .init(kind: 10, name: "\(passage.ends)")
         case .forward(let forward): .init(kind: 11, name: forward.name)
+        case .blocklist(let list): .init(kind: 12, name: list.name)
+        case .trustedDomains: .init(kind: 13)
         }
     }
 
@@ -183,6 +194,8 @@ extension Changes.Thing: CustomStringConvertible {
         case .device(let device): "device \(device)"
         case .passage(let passage): "passage \(passage)"
         case .forward(let forward): "forward \(forward)"
+        case .blocklist(let list): "blocklist \(list)"
+        case .trustedDomains(let domains): "trusted domains \(listed(domains))"
         }
     }
 }

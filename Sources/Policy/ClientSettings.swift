@@ -60,6 +60,7 @@ extension Premises.Offer {
 
     private var scheme: String {
         switch kind {
+        case .dns: "dns"
         case .socks5: "socks5h"
         case .http, .mixed: "http"
         case .https: "https"

@@ -50,7 +50,9 @@ struct DestinationGuard: Sendable {
 extension Policy {
     /// Whether a connection to there would come back to one of this gateway's listeners.
     package func isOwnListener(_ endpoint: Endpoint, in surroundings: Surroundings) -> Bool {
-        DestinationGuard(listeners: listeners.map(\.endpoint), lan: [], surroundings: surroundings)
-            .isOwnListener(endpoint.address, port: endpoint.port)
+        DestinationGuard(
+            listeners: allListeners(in: surroundings).map(\.endpoint), lan: [], surroundings: surroundings
+        )
+        .isOwnListener(endpoint.address, port: endpoint.port)
     }
 }

@@ -30,10 +30,17 @@ package struct Forward: Codable, Hashable, Sendable {
     }
 }
 
+extension Forward {
+    /// `nas:80`, or the device alone where the port is the same.
+    package var target: String { devicePort.map { "\(device):\($0)" } ?? device }
+
+    /// What the ruleset calls it.
+    package var ruleName: String { "forward \(name)" }
+}
+
 extension Forward: CustomStringConvertible {
     /// `web tcp 8080 to nas:80, from 203.0.113.0/24`.
     package var description: String {
-        let target = devicePort.map { "\(device):\($0)" } ?? device
         let parts: [String?] = [
             "\(name) \(transport.rawValue) \(port) to \(target)", source.map { "from \($0)" },
             until.map { "until \(Opening.time($0))" },

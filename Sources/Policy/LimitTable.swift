@@ -101,3 +101,20 @@ extension IPAddress {
         if case .v6(let bits) = self { .v6((bits >> 64) << 64) } else { nil }
     }
 }
+
+extension Policy {
+    /// The new sessions per second that any client may have; nil: there is one whose sessions are not limited by it.
+    package var highestClientRate: Int? {
+        var eachClient = Limit.standard
+        var rates: [Int?] = []
+        for limit in limits {
+            switch limit.subject {
+            case .eachClient: eachClient = limit
+            case .client, .device: rates.append(limit.rate)
+            case .eachUser, .user: break
+            }
+        }
+        rates.append(eachClient.rate)
+        return rates.contains(nil) ? nil : rates.compactMap(\.self).max()
+    }
+}

@@ -180,7 +180,8 @@ extension Policy {
         try checkExists(zone: name)
         guard let index = zones.firstIndex(where: { $0.name == name }) else { return }
         let former = zones[index]
-        try change(in: surroundings) { policy in
+        var changed = self
+        try changed.change(in: surroundings) { policy in
             edit(&policy.zones[index])
             policy.zones[index].name = name
             let latter = policy.zones[index]
@@ -192,6 +193,10 @@ extension Policy {
                 policy.rename(interface: gone[0], to: new[0])
             }
         }
+        let latter = changed.zones[index]
+        let isAsBefore = former.service == latter.service && former.addresses == latter.addresses
+        if !isAsBefore { try changed.checkIsServable(latter, in: surroundings) }
+        self = changed
     }
 
     package mutating func removeZone(named name: String, in surroundings: Surroundings) throws(Refusal) {

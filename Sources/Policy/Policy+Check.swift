@@ -32,6 +32,10 @@ extension Policy {
         for (index, zone) in zones.enumerated() {
             note { () throws(Refusal) in try check(zone, after: zones[..<index]) }
             note { () throws(Refusal) in try checkAddresses(of: zone, in: surroundings) }
+            note { () throws(Refusal) in try checkService(of: zone) }
+        }
+        for (index, device) in devices.enumerated() {
+            note { () throws(Refusal) in try checkFixedAddress(of: device, after: devices[..<index]) }
         }
         for (index, listener) in listeners.enumerated() {
             for other in listeners[..<index] where other.collides(with: listener) {
@@ -69,18 +73,26 @@ extension Policy {
             }
             note { () throws(Refusal) in try check(limit) }
         }
+        for list in blocklists { note { () throws(Refusal) in try check(list) } }
         for device in devices { note { () throws(Refusal) in try check(device) } }
         names = []
         for opening in openings {
             if !names.insert(opening.name).inserted { faults.append(Self.nameTaken(opening)) }
             note { () throws(Refusal) in try check(opening) }
         }
+        for passage in passages { note { () throws(Refusal) in try check(passage) } }
+        for forward in forwards { note { () throws(Refusal) in try check(forward) } }
         return faults
     }
 
     /// Throws what is wrong with the listener, wherever its address is at the moment.
     func check(_ listener: Listener, in surroundings: Surroundings, isNew: Bool = true) throws(Refusal) {
         let endpoint = listener.endpoint
+        guard listener.kind.isProxy else {
+            throw Refusal(
+                "a listener for names follows from a zone that is served; `gatehousectl zone set home --serve` makes one for "
+                    + "each address of the zone")
+        }
         guard endpoint.port != 0 else {
             throw Refusal("\(endpoint) has the port 0; give a port from 1 to 65535")
         }

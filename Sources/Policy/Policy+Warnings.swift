@@ -15,6 +15,7 @@ extension Policy {
             warnings += zone.interfaces.filter(isMissing).map {
                 "there is no interface \($0) at the moment, which is in the zone \(zone.name)"
             }
+            if !zone.interfaces.contains(where: isMissing) { warnings += obstacles(toServing: zone, in: surroundings) }
         }
         for listener in listeners {
             if let text = warning(for: listener, in: surroundings, isMissing) { warnings.append(text) }

@@ -31,6 +31,10 @@ package struct Policy: Codable, Hashable, Sendable {
     package var passages: [Passage]
     /// Doors from the internet to devices.
     package var forwards: [Forward]
+    /// Names that are not told.
+    package var blocklists: [Blocklist]
+    /// The domains whose answers from outside may lead into the home, each with all that is below it; in ascending order.
+    package var trustedDomains: [String]
 
     /// - Parameters:
     ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
@@ -40,7 +44,8 @@ package struct Policy: Codable, Hashable, Sendable {
         limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
         zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
         sessionLogging: SessionLogging = .quiet, devices: [Device] = [], passages: [Passage] = [],
-        forwards: [Forward] = []
+        forwards: [Forward] = [], blocklists: [Blocklist] = [],
+        trustedDomains: [String] = []
     ) {
         self.listeners = listeners
         self.users = users
@@ -54,6 +59,8 @@ package struct Policy: Codable, Hashable, Sendable {
         self.devices = devices
         self.passages = passages
         self.forwards = forwards
+        self.blocklists = blocklists
+        self.trustedDomains = trustedDomains
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
     }
@@ -73,6 +80,8 @@ package struct Policy: Codable, Hashable, Sendable {
         devices = try container.decodeIfPresent([Device].self, forKey: .devices) ?? []
         passages = try container.decodeIfPresent([Passage].self, forKey: .passages) ?? []
         forwards = try container.decodeIfPresent([Forward].self, forKey: .forwards) ?? []
+        blocklists = try container.decodeIfPresent([Blocklist].self, forKey: .blocklists) ?? []
+        trustedDomains = try container.decodeIfPresent([String].self, forKey: .trustedDomains) ?? []
     }
 }
 
@@ -91,11 +100,16 @@ package struct Listener: Codable, Hashable, Sendable {
         case https
         /// SOCKS5 or HTTP, told apart by the client's first byte.
         case mixed
+        /// Questions for names (RFC 1035), over UDP and TCP. It follows from a zone that is served, and is never added by hand.
+        case dns
+
+        /// Whether it is one that the operator adds.
+        package var isProxy: Bool { self != .dns }
 
         /// Whether clients may speak SOCKS5 to it.
         package var speaksSOCKS: Bool { self == .socks5 || self == .mixed }
         /// Whether clients may speak HTTP to it, inside TLS or not.
-        package var speaksHTTP: Bool { self != .socks5 }
+        package var speaksHTTP: Bool { [.http, .https, .mixed].contains(self) }
     }
 
     package enum Authentication: String, Codable, Hashable, Sendable, CaseIterable {
@@ -293,6 +307,14 @@ package struct Limit: Codable, Hashable, Sendable {
             limit.subject = subject
         }
         return limit
+    }
+
+    /// Whether it is about addresses, and not about who logs in.
+    package var isForClients: Bool {
+        switch subject {
+        case .eachClient, .client, .device: true
+        case .eachUser, .user: false
+        }
     }
 
     /// Whether it bounds nothing.

@@ -49,7 +49,7 @@ package struct Premises: Sendable {
     package func offers(to client: IPAddress, at address: IPAddress) -> [Offer] {
         let (client, address) = (client.unmapped, address.unmapped)
         let holder = surroundings.interface(holding: address)
-        return policy.listeners.compactMap { listener in
+        return policy.listeners.filter(\.kind.isProxy).compactMap { listener in
             guard let place = listener.endpoint.address.unmapped.place(of: address, on: holder),
                 isFor(holder?.name, listener), listener.admits(client)
             else { return nil }
@@ -63,8 +63,8 @@ package struct Premises: Sendable {
         let lan = policy.interfaces(of: Zone.home)
         let interfaces = surroundings.interfaces.filter { lan.isEmpty || lan.contains($0.name) }
         // Those that serve everybody come first: who takes the first should get in.
-        let inOrder =
-            policy.listeners.filter(\.servesEverybody) + policy.listeners.filter { !$0.servesEverybody }
+        let proxies = policy.listeners.filter(\.kind.isProxy)
+        let inOrder = proxies.filter(\.servesEverybody) + proxies.filter { !$0.servesEverybody }
         return inOrder.flatMap { listener -> [Offer] in
             let own = interfaces.filter { isFor($0.name, listener) }
             let address = listener.endpoint.address.unmapped

@@ -15,12 +15,17 @@ package struct Surroundings: Codable, Hashable, Sendable {
         package var hasCarrier: Bool
         /// Whether packets for everywhere leave by it, in either IP version.
         package var hasDefaultRoute: Bool
+        /// Whether packets of IPv6 do.
+        package var leadsOutByIPv6: Bool
+        /// The longest packet that it carries, in bytes; nil: not known.
+        package var mtu: Int?
         /// `bridge`, `wireguard`, `veth`; nil: a card of its own.
         package var driver: String?
 
         package init(
             name: String, addresses: [InterfaceAddress], hardware: HardwareAddress? = nil, isLoopback: Bool = false,
-            isUp: Bool = true, hasCarrier: Bool = true, hasDefaultRoute: Bool = false, driver: String? = nil
+            isUp: Bool = true, hasCarrier: Bool = true, hasDefaultRoute: Bool = false,
+            leadsOutByIPv6: Bool = false, mtu: Int? = nil, driver: String? = nil
         ) {
             self.name = name
             self.addresses = addresses
@@ -29,6 +34,8 @@ package struct Surroundings: Codable, Hashable, Sendable {
             self.isUp = isUp
             self.hasCarrier = hasCarrier
             self.hasDefaultRoute = hasDefaultRoute
+            self.leadsOutByIPv6 = leadsOutByIPv6
+            self.mtu = mtu
             self.driver = driver
         }
     }

@@ -12,6 +12,8 @@ package final class DatagramBatch {
         /// The size of each datagram but the last, which may be shorter.
         package let segment: Int
         package let source: PackedEndpoint
+        /// What the firewall has marked the packet with, where the socket is one that tells (`ListeningSocket.udp`); 0: nothing.
+        package let mark: UInt32
 
         /// How many they are.
         package var count: Int { max(1, (bytes.count + segment - 1) / max(1, segment)) }
@@ -28,7 +30,7 @@ package final class DatagramBatch {
         let run = linux_datagrams_received(state, Int32(index))
         return Run(
             bytes: UnsafeRawBufferPointer(start: run.bytes, count: Int(run.length)), segment: Int(run.segment),
-            source: PackedEndpoint(run.source.pointee))
+            source: PackedEndpoint(run.source.pointee), mark: run.mark)
     }
 }
 

@@ -43,6 +43,14 @@ package final class DatagramSocket {
         if !isPrepaid { DescriptorBudget.shared.reserve(1) }
     }
 
+    /// Takes a bound, non-blocking socket in, such as `ListeningSocket.udp` makes.
+    package init(adopting socket: consuming Descriptor, on reactor: Reactor) {
+        loop = reactor.currentLoop
+        isPrepaid = false
+        descriptor = socket.release()
+        DescriptorBudget.shared.reserve(1)
+    }
+
     deinit {
         close()
     }

@@ -31,6 +31,26 @@ package enum ListeningSocket {
         return socket
     }
 
+    /// A UDP socket that is bound to `address` and receives from whoever sends there, each datagram with its packet's mark where
+    /// the kernel tells it.
+    ///
+    /// - Throws: as `tcp`.
+    package static func udp(_ address: Endpoint, interface: String? = nil) throws(Errno) -> Descriptor {
+        let socket = Descriptor(adopting: try checked(linux_socket(address.family, Int32(SOCK_DGRAM.rawValue))))
+        if case .v6 = address.address {
+            try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
+        }
+        if let interface { try checked(linux_bind_to_device(socket.number, interface)) }
+        // Many clients at once find room; the kernel's limit is net.core.rmem_max (socket(7)).
+        _ = linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUF, 1 << 20)
+        _ = linux_set_option(socket.number, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+        _ = linux_udp_coalesce(socket.number)
+        // A kernel before 5.19 tells no mark, and one without CAP_NET_ADMIN is not asked.
+        _ = linux_tell_mark(socket.number)
+        try address.bind(socket.number)
+        return socket
+    }
+
     /// From now on only clients of `interface` reach the socket; nil: clients of every interface do.
     ///
     /// - Throws: `ENODEV`, `EPERM`.

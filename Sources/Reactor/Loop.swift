@@ -278,6 +278,8 @@ final class Loop {
         if slot.pointee.flags.isDisjoint(with: readiness) {
             await withUnsafeContinuation { continuation in
                 let slot = slots[index]
+                // A task that is in its first stretch may have been sent through the queue of jobs since it looked.
+                guard slot.pointee.flags.isDisjoint(with: [readiness, .expired]) else { return continuation.resume() }
                 if readiness == .readable {
                     precondition(slot.pointee.reader == nil, "two tasks wait to read from one descriptor")
                     slot.pointee.reader = continuation

@@ -23,6 +23,8 @@ final class Lookup {
     }
 
     let name: String
+    /// For whom this gateway's own server is asked; 0: for nobody in particular.
+    let party: UInt32
     /// The client whose share it counts in; nil once it counts in nobody's.
     var owner: IPAddress?
     let start = ContinuousClock.now
@@ -42,7 +44,7 @@ final class Lookup {
     /// What one family is waited for once the other has an answer (RFC 8305 §3).
     private static let resolutionDelay: Duration = .milliseconds(50)
     /// After this, addresses that held once are better than none (RFC 8767 §5).
-    private static let staleDelay: Duration = .milliseconds(1800)
+    static let staleDelay: Duration = .milliseconds(1800)
     /// However many servers and search domains there are to try.
     static let patience: Duration = .seconds(8)
     /// Nobody said for how long there is no such name.
@@ -50,14 +52,19 @@ final class Lookup {
     private static let mostAddresses = 8
 
     /// - Parameter stale: what the addresses were when last asked for.
-    init(_ name: String, for owner: IPAddress, stale: [IPAddress]?, waiter: Waiter, at desk: NameDesk) {
+    init(_ name: String, as party: UInt32, for owner: IPAddress, stale: [IPAddress]?, waiter: Waiter, at desk: NameDesk)
+    {
         self.name = name
+        self.party = party
         self.owner = owner
         self.stale = stale
         self.desk = desk
         waiters = [waiter]
         alarm = Alarm(on: desk.reactor)
     }
+
+    /// By what those who ask the same are told.
+    var key: NameDesk.Key { NameDesk.Key(name: name, party: party) }
 
     /// Ends it now, for want of room.
     func giveUp() {
@@ -134,7 +141,7 @@ final class Lookup {
     }
 
     private func ask(_ name: DNSName, _ type: DNSType) {
-        let question = Question(name, type, to: desk.pool)
+        let question = Question(name, type, for: party, to: desk.pool)
         questions.append(question)
         desk.reactor.begin { [self] in
             // Where nothing can be sent a question ends at once, and not within this very call.

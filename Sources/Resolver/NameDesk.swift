@@ -14,8 +14,15 @@ final class NameDesk {
         var queue: [Request] = []
     }
 
+    /// A name, and for whom it is asked where that makes a difference.
+    struct Key: Hashable {
+        let name: String
+        let party: UInt32
+    }
+
     private struct Request {
         let name: String
+        let party: UInt32
         let deadline: ContinuousClock.Instant
         let waiter: Lookup.Waiter
     }
@@ -24,7 +31,7 @@ final class NameDesk {
     let pool: ServerPool
     private var hosts = HostTable.empty
     private var cache = NameCache(capacity: 4096)
-    private var lookups: [String: Lookup] = [:]
+    private var lookups: [Key: Lookup] = [:]
     private var shares: [IPAddress: Share] = [:]
     private var isKeepingTime = false
 
@@ -48,7 +55,7 @@ final class NameDesk {
     }
 
     func addresses(
-        of name: String, for client: IPAddress, atMost most: Int
+        of name: String, for client: IPAddress, as party: UInt32, atMost most: Int
     ) async -> Result<Resolver.Answer, Resolver.Failure> {
         var stale: [IPAddress]?
         switch cache.look(for: name, at: .now) {
@@ -62,7 +69,8 @@ final class NameDesk {
             return .success(Resolver.Answer(addresses: stale, isWhole: true))
         }
         return await withUnsafeContinuation { waiter in
-            let request = Request(name: name, deadline: .now + Lookup.patience, waiter: waiter)
+            let request = Request(
+                name: name, party: pool.rules.isOwn ? party : 0, deadline: .now + Lookup.patience, waiter: waiter)
             if join(request) { return }
             shares[client, default: Share()].most = most
             if shares[client]!.underWay < most {
@@ -77,8 +85,8 @@ final class NameDesk {
     }
 
     /// All addresses of `name`, once its lookup has ended; none if it is not being looked up.
-    func rest(of name: String) async -> [IPAddress] {
-        guard let lookup = lookups[name] else {
+    func rest(of name: String, as party: UInt32) async -> [IPAddress] {
+        guard let lookup = lookups[Key(name: name, party: pool.rules.isOwn ? party : 0)] else {
             if case .fresh(.success(let addresses)) = cache.look(for: name, at: .now) { return addresses }
             return []
         }
@@ -104,7 +112,7 @@ final class NameDesk {
 
     /// Whether the name is being looked up already, so that there is nothing to be started.
     private func join(_ request: Request) -> Bool {
-        guard let lookup = lookups[request.name] else { return false }
+        guard let lookup = lookups[Key(name: request.name, party: request.party)] else { return false }
         if let answer = lookup.answer {
             request.waiter.resume(returning: .success(answer))
         } else {
@@ -115,9 +123,10 @@ final class NameDesk {
 
     private func start(_ request: Request, for client: IPAddress, stale: [IPAddress]?) {
         makeRoom()
-        let lookup = Lookup(request.name, for: client, stale: stale, waiter: request.waiter, at: self)
+        let lookup = Lookup(
+            request.name, as: request.party, for: client, stale: stale, waiter: request.waiter, at: self)
         shares[client]!.underWay += 1
-        lookups[request.name] = lookup
+        lookups[lookup.key] = lookup
         // Not a plain Task, which would begin on the global pool: libdispatch watches its pool by files of /proc, which a
         // sandboxed role may not read, and ends the process.
         reactor.begin { await lookup.run() }
@@ -132,7 +141,7 @@ final class NameDesk {
             ($0.answer == nil ? 1 : 0, $0.start) < ($1.answer == nil ? 1 : 0, $1.start)
         }
         guard let victim else { return }
-        lookups[victim.name] = nil
+        lookups[victim.key] = nil
         victim.giveUp()
     }
 
@@ -143,7 +152,10 @@ final class NameDesk {
     }
 
     func finish(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>, for life: Duration) {
-        if result != .failure(.overloaded) { cache.keep(result, for: lookup.name, timeToLive: life, at: .now) }
+        // This gateway's own server keeps them, and may refuse a name from one moment to the next.
+        if result != .failure(.overloaded), !pool.rules.isOwn {
+            cache.keep(result, for: lookup.name, timeToLive: life, at: .now)
+        }
         end(lookup, result)
     }
 
@@ -154,7 +166,7 @@ final class NameDesk {
     }
 
     private func end(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>) {
-        if lookups[lookup.name] === lookup { lookups[lookup.name] = nil }
+        if lookups[lookup.key] === lookup { lookups[lookup.key] = nil }
         resume(&lookup.waiters, with: result.map { Resolver.Answer(addresses: $0, isWhole: true) })
         let all = (try? result.get()) ?? []
         for follower in lookup.followers { follower.resume(returning: all) }

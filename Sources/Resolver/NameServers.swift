@@ -22,10 +22,12 @@ package struct NameServers: Hashable, Sendable {
     package var attempts: Int
     /// Each question begins with another server.
     package var rotates: Bool
+    /// The server is this gateway's own: it keeps answers itself, and is told for whom it is asked.
+    package var isOwn: Bool
 
     package init(
         _ servers: [Server], search: [String] = [], dots: Int = 1, timeout: Duration? = nil, attempts: Int = 2,
-        rotates: Bool = false
+        rotates: Bool = false, isOwn: Bool = false
     ) {
         self.servers = servers
         self.search = search
@@ -33,6 +35,7 @@ package struct NameServers: Hashable, Sendable {
         self.timeout = timeout
         self.attempts = attempts
         self.rotates = rotates
+        self.isOwn = isOwn
     }
 
     /// How long the servers have to answer in the round of that number, from 0, before the next is asked. Without the

@@ -26,6 +26,13 @@ final class Question {
 
     private let name: DNSName
     private let type: DNSType
+    private let wishes: DNSQuery.Wishes
+    /// Whether the answer is wanted as it came, and not for its addresses alone.
+    private let isWhole: Bool
+    /// For whom this gateway's own server is asked.
+    private let party: UInt32
+    /// What was answered, if `isWhole`.
+    private(set) var whole: DNSAnswer?
     private let pool: ServerPool
     private let alarm: Alarm
     private let start = ContinuousClock.now
@@ -46,9 +53,15 @@ final class Question {
     /// Datagrams that are no answer, read in one turn.
     private static let mostDatagrams = 16
 
-    init(_ name: DNSName, _ type: DNSType, to pool: ServerPool) {
+    init(
+        _ name: DNSName, _ type: DNSType, wishes: DNSQuery.Wishes = [], isWhole: Bool = false, for party: UInt32 = 0,
+        to pool: ServerPool
+    ) {
         self.name = name
         self.type = type
+        self.wishes = wishes
+        self.isWhole = isWhole
+        self.party = party
         self.pool = pool
         alarm = Alarm(on: pool.reactor)
     }
@@ -110,7 +123,9 @@ final class Question {
     private func query(_ server: NameServers.Server) -> DNSQuery {
         // From getrandom(2).
         let id = UInt16.random(in: .min ... .max)
-        return DNSQuery(id: id, name: name, type: type, isExtended: !pool.isPlain(server))
+        return DNSQuery(
+            id: id, name: name, type: type, wishes: wishes, isExtended: !pool.isPlain(server),
+            party: pool.rules.isOwn ? party : nil)
     }
 
     private func ask(_ server: NameServers.Server) {
@@ -145,13 +160,23 @@ final class Question {
 
     private func consider(_ message: [UInt8], from asked: Asked) {
         do throws(DNSError) {
-            take(try DNSResponse.parse(message.span, to: asked.query), from: asked.server, asked.query)
+            let response = try DNSResponse.parse(message.span, to: asked.query)
+            take(response, try whole(message, response), from: asked.server, asked.query)
         } catch {
             if error == .malformed { refuse(asked.server) }
         }
     }
 
-    private func take(_ response: DNSResponse, from server: NameServers.Server, _ query: DNSQuery) {
+    /// The message to be passed on; nil: it is not to be, or is no answer yet.
+    private func whole(_ message: [UInt8], _ response: DNSResponse) throws(DNSError) -> DNSAnswer? {
+        guard isWhole, !response.isTruncated, response.code == .success || response.code == .noSuchName else {
+            return nil
+        }
+        return try DNSAnswer(parsing: message.span)
+    }
+
+    private func take(_ response: DNSResponse, _ whole: DNSAnswer?, from server: NameServers.Server, _ query: DNSQuery)
+    {
         hasHeard = true
         pool.didHear(server)
         if response.isTruncated {
@@ -161,6 +186,7 @@ final class Question {
         switch response.code {
         case .success where !response.isReferral, .noSuchName:
             self.response = response
+            self.whole = whole
             alarm.ring()
         case .formatError where query.isExtended, .notImplemented where query.isExtended:
             pool.doesNotExtend(server)
@@ -185,7 +211,8 @@ final class Question {
             let length = try await Self.read(2, from: socket)
             let answer = try await Self.read(Int(length[0]) << 8 | Int(length[1]), from: socket)
             let response = try DNSResponse.parse(answer.span, to: query)
-            if response.isTruncated { refuse(server) } else { take(response, from: server, query) }
+            if response.isTruncated { return refuse(server) }
+            take(response, try whole(answer, response), from: server, query)
         } catch {
             refuse(server)
         }

@@ -1,4 +1,5 @@
-// Resolver: names to addresses, by asking name servers over DNS (RFC 1035) on a Reactor, as a stub resolver does.
+// Resolver: names to addresses, by asking name servers over DNS (RFC 1035) on a Reactor, as a stub resolver does; and answers
+// to stub resolvers, as a forwarder does.
 //
 // It knows name servers, search domains and hosts as somebody outside has read them, and a client by its address alone. It
 // must never read a file, and never judge an address: what is not to be dialled is for others to say.
@@ -7,6 +8,12 @@
 //   NameDesk    cache, hosts, lookups under way, and each client's share of them
 //   Lookup      a name: both families, search domains          Question  one family of one name, put to the servers in turn
 //   ServerPool  the servers, and how each has done lately
+//
+// The answering side, for clients that ask for any kind of records:
+//
+//   Responder   what each client is answered        AnswerCache  whole answers, for as long as they hold
+//   Inquiry     one question, for all that ask it   NameSocket, NameStreams  over UDP and over TCP
+//   Knowledge   what the box itself knows (HomeNames, SpecialNames) and refuses (NameFilter, NameSet)
 
 package import Address
 package import Reactor
@@ -60,15 +67,17 @@ package actor Resolver {
     ///
     /// - Parameters:
     ///   - client: in whose share the lookup counts.
+    ///   - party: for whom it is asked, as this gateway's own server is told: the number of the member of the household (0: nobody
+    ///     knows) above 16 bits of the number of its zone.
     ///   - most: how many of the client's are under way at once, what is beyond it waits; nil: any number.
     package func addresses(
-        of name: String, for client: IPAddress, atMost most: Int? = standardShare
+        of name: String, for client: IPAddress, as party: UInt32 = 0, atMost most: Int? = standardShare
     ) async throws(Failure) -> Answer {
-        try await desk.addresses(of: name, for: client, atMost: most ?? .max).get()
+        try await desk.addresses(of: name, for: client, as: party, atMost: most ?? .max).get()
     }
 
     /// All addresses of a name of which an answer was not whole, once they are known.
-    package func rest(of name: String) async -> [IPAddress] {
-        await desk.rest(of: name)
+    package func rest(of name: String, as party: UInt32 = 0) async -> [IPAddress] {
+        await desk.rest(of: name, as: party)
     }
 }

@@ -5,7 +5,18 @@ package import Policy
 package enum Match: Hashable, Sendable {
     /// The packet came in on one of these. By name and not by index: the rule outlives an interface that is made anew.
     case inputInterface([String])
+    /// The packet leaves by one of these.
+    case outputInterface([String])
     case connection(ConnectionStates)
+    /// The first packet's destination was another one, which a rule of a nat chain replaced.
+    case translated
+    /// The connection belongs to the device of this number; 0: to none that is known.
+    case device(UInt16)
+    /// An answer to the packet's source would not leave by the interface by which the packet came in.
+    case forgedSource
+    /// The destination is an address of this machine's.
+    case ownDestination
+    case foreignDestination
     case family(Family)
     case source(Network)
     case destination(Network)
@@ -23,6 +34,15 @@ package enum Match: Hashable, Sendable {
     case hopLimit(UInt8)
     /// The packet is of the rate's family, and its source has not used up what `SourceRate` gives to each.
     case withinRate(SourceRate)
+    /// The packet is of the rate's family, and its source has used up what `SourceRate` gives to each. A source that finds no
+    /// more room in the meter has not.
+    case beyondRate(SourceRate)
+    /// The packet begins a TCP connection or answers one that does: the two in which either end says how large segments may be.
+    case handshake
+    /// The machine's clock shows one of these seconds since 1970, UTC; 2262 is the last year that the kernel can tell.
+    case time(ClosedRange<Int>)
+    /// The machine's clock shows a time before that many seconds since 1970, UTC.
+    case before(Int)
 
     /// So many packets a second from one source, and `burst` at once. An IPv6 source is its network of 64 bits, of which a
     /// host has as many addresses as it likes.
@@ -91,7 +111,13 @@ extension Match: CustomStringConvertible {
     package var description: String {
         switch self {
         case .inputInterface(let names): "iifname \(braced(canonical(names).map { "\"\($0)\"" }))"
+        case .outputInterface(let names): "oifname \(braced(canonical(names).map { "\"\($0)\"" }))"
         case .connection(let states): "ct state \(states)"
+        case .translated: "ct status dnat"
+        case .device(let number): "ct mark & 0x0000ffff == \(markText(number))"
+        case .forgedSource: "fib saddr . iif oif missing"
+        case .ownDestination: "fib daddr type local"
+        case .foreignDestination: "fib daddr type != local"
         case .family(let family): "meta nfproto \(family)"
         case .source(let network): "\(network.protocolName) saddr \(network.notation)"
         case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
@@ -102,10 +128,44 @@ extension Match: CustomStringConvertible {
         case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
         case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"
         case .hopLimit(let limit): "ip6 hoplimit \(limit)"
-        case .withinRate(let rate):
-            "update @\(rate.meter) { \(rate.family.sourceText) limit rate \(rate.perSecond)/second burst \(rate.burst) packets }"
+        case .withinRate(let rate): rate.description(isOver: false)
+        case .beyondRate(let rate): rate.description(isOver: true)
+        case .handshake: "tcp flags syn / fin,syn,rst"
+        case .time(let range): "meta time \"\(utc(range.lowerBound))\"-\"\(utc(range.upperBound))\""
+        case .before(let end): "meta time < \"\(utc(end))\""
         }
     }
+}
+
+extension Match.SourceRate {
+    fileprivate func description(isOver: Bool) -> String {
+        let limit = "limit rate \(isOver ? "over " : "")\(perSecond)/second burst \(burst) packets"
+        return "update @\(meter) { \(family.sourceText) \(limit) }"
+    }
+}
+
+/// A device's number as nft prints a mark.
+func markText(_ number: UInt16) -> String {
+    let digits = String(number, radix: 16)
+    return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+}
+
+/// `2026-11-29 15:00:00`, as nft prints a time where the time zone is UTC.
+private func utc(_ seconds: Int) -> String {
+    // The days of the civil calendar, counted from March so that the leap day is a year's last
+    // (Howard Hinnant, chrono-compatible low-level date algorithms).
+    let seconds = max(0, seconds)
+    let days = seconds / 86400 + 719_468
+    let (era, dayOfEra) = (days / 146_097, days % 146_097)
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let month = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * month + 2) / 5 + 1
+    let calendarMonth = month < 10 ? month + 3 : month - 9
+    let year = yearOfEra + era * 400 + (calendarMonth <= 2 ? 1 : 0)
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return "\(year)-\(two(calendarMonth))-\(two(day)) "
+        + "\(two(seconds / 3600 % 24)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
 }
 
 extension Match.Family {

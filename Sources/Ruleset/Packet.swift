@@ -18,6 +18,18 @@ package struct Packet: Hashable, Sendable {
     package var hook: Ruleset.Hook
     /// The interface by which it came in.
     package var interface: String
+    /// The interface by which it leaves; nil: it is for the machine itself.
+    package var output: String?
+    /// Of the device on the interface's own network that sent it; nil: there is none, as on a line without addresses.
+    package var hardware: HardwareAddress?
+    /// By which device its connection is known by now; 0: by none.
+    package var device: UInt16 = 0
+    /// What the machine's clock shows, in seconds since 1970, UTC.
+    package var time = 0
+    /// Whether an answer to its source would leave by another interface than it came in by, or by none.
+    package var hasForgedSource = false
+    /// Whether a nat chain put another destination in the place of the one that it had.
+    package var isTranslated = false
     package var source: IPAddress
     package var destination: IPAddress
     package var content: Content

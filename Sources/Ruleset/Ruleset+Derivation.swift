@@ -11,60 +11,105 @@ extension Ruleset {
         let doors =
             policy.listeners.flatMap { policy.rules(for: $0, in: surroundings) }
             + policy.openings.flatMap { policy.rules(for: $0) }
-        self.init(home: policy.lan, internet: policy.wan, doors: doors)
+        self.init(
+            home: policy.lan, internet: policy.wan, doors: doors, rate: policy.highestClientRate,
+            forwarding: Forwarding(policy: policy, surroundings: surroundings))
     }
 
     /// What holds when nothing is known of what the operator wants, or the kernel refuses it: the box keeps its own network,
     /// and nothing else passes. It asks for no module of the kernel that could be missing, and so answers no pings.
     package static let foundation: Ruleset = {
-        var ruleset = Ruleset(home: [], internet: [], doors: [])
+        var ruleset = Ruleset(
+            home: [], internet: [], doors: [], rate: nil,
+            forwarding: Forwarding(policy: Policy(), surroundings: Surroundings()))
         ruleset.meters = []
-        ruleset.chains.removeAll { $0.name == echo }
+        ruleset.chains.removeAll { $0.name == Ruleset.echo }
         for index in ruleset.chains.indices {
-            ruleset.chains[index].rules.removeAll { $0.decision == .verdict(.goto(echo)) }
+            ruleset.chains[index].rules.removeAll { $0.decision == .verdict(.goto(Ruleset.echo)) }
         }
         return ruleset
     }()
 
-    private init(home: [String], internet: [String], doors: [Rule]) {
+    /// - Parameter rate: the new sessions per second that a client may have; nil: as many as it likes.
+    private init(home: [String], internet: [String], doors: [Rule], rate: Int?, forwarding: Forwarding) {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = Rule([], isCounted: true, .drop, comment: "the rest")
+        let bounds = doors.isEmpty ? nil : rate.map { newcomers($0) }
         self.init(
-            meters: [echoIPv4, echoIPv6],
+            meters: [echoIPv4, echoIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6]),
+            deviceMaps: forwarding.deviceMaps,
             chains: [
                 Chain(
                     name: "input", hook: .input, policy: .drop,
-                    rules: lifeSupport(home: home, internet: internet) + doors + [rest]),
+                    rules: lifeSupport(home: home, internet: internet, forwarding)
+                        + (bounds == nil ? [] : [Rule([.transport(tcp)], .jump(newcomersChain))]) + doors + [rest]),
                 Chain(
-                    name: echo,
+                    name: Self.echo,
                     rules: [
                         Rule([.withinRate(ping(echoIPv4))], .accept, comment: "ping"),
                         Rule([.withinRate(ping(echoIPv6))], .accept, comment: "ping"),
                         Rule([], isCounted: true, .drop, comment: "pings beyond the rate of their source"),
                     ]),
-                // Nothing passes through the gateway except by way of a proxy, which is input and output.
-                Chain(name: "forward", hook: .forward, policy: .drop, rules: [rest]),
-            ])
+            ] + [bounds].compactMap(\.self) + [
+                Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + [rest])
+            ] + forwarding.chains)
     }
+
+    /// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
+    static let echo = "echo"
 }
 
-/// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
-private let echo = "echo"
 private let echoIPv4 = Ruleset.Meter(name: "echo_ipv4", family: .ipv4, size: 4096, seconds: 60)
 private let echoIPv6 = Ruleset.Meter(name: "echo_ipv6", family: .ipv6, size: 4096, seconds: 60)
+/// Those who begin something at one of the doors. A source for which there is no more room is not held to its rate: a flood of
+/// invented sources must not shut the door to those that are real.
+private let newcomersIPv4 = Ruleset.Meter(name: "newcomers_ipv4", family: .ipv4, size: 16384, seconds: 60)
+private let newcomersIPv6 = Ruleset.Meter(name: "newcomers_ipv6", family: .ipv6, size: 16384, seconds: 60)
+
+/// What is asked before any door. Of TCP alone: as long as nobody answers a datagram, the next one is a first one, too.
+///
+/// - Parameter rate: the sessions per second that a client may have. A proxy ends a session beyond that itself and tells so; what
+///   comes at twice the rate is not worth an answer. A /64 is as many clients as `LimitTable` takes it for.
+private func newcomers(_ rate: Int) -> Ruleset.Chain {
+    func bound(_ meter: Ruleset.Meter, _ clients: Int) -> Ruleset.Rule {
+        let perSecond = min(rate, 100_000) * 2 * clients
+        let rate = Match.SourceRate(
+            meter: meter.name, family: meter.family, perSecond: UInt32(perSecond), burst: UInt32(perSecond * 4))
+        return Ruleset.Rule(
+            [.beyondRate(rate)], isCounted: true, .drop, comment: "beginnings beyond the rate of their source")
+    }
+    return Ruleset.Chain(
+        name: newcomersChain, rules: [bound(newcomersIPv4, 1), bound(newcomersIPv6, LimitTable.neighbours)])
+}
+
+private let newcomersChain = "newcomers"
 
 /// What every box needs for a network of its own, whatever it listens on.
 ///
 /// Messages that move routes, addresses and name servers are taken from the internet's side alone: a device of the home
 /// could otherwise make itself the gateway's router. Where no interface is known to lead there, every one may send them.
-private func lifeSupport(home: [String], internet: [String]) -> [Ruleset.Rule] {
+private func lifeSupport(home: [String], internet: [String], _ forwarding: Forwarding) -> [Ruleset.Rule] {
     typealias Rule = Ruleset.Rule
     let fromInternet: [Match] = internet.isEmpty ? [] : [.inputInterface(internet)]
-    var rules = [
-        Rule([.inputInterface(["lo"])], .accept, comment: "the gateway itself"),
+    let zones = forwarding.zones
+    let served = zones.filter { $0.service?.dhcp == true }.flatMap(\.interfaces)
+    var rules = [Rule([.inputInterface(["lo"])], .accept, comment: "the gateway itself")]
+    if !forwarding.roster.entries.isEmpty { rules.append(Rule(decision: .tell, comment: "whose connection it is")) }
+    if !served.isEmpty {
+        // Before devices are stopped: one that is paused keeps its address, and one that waits is known by its lease.
+        rules += [
+            Rule(
+                [.inputInterface(served), .family(.ipv4), .destinationPort(.udp, 67)], .accept, comment: "DHCP server"),
+            Rule(
+                [.inputInterface(served), .source(linkLocal), .destinationPort(.udp, 547)], .accept,
+                comment: "DHCPv6 server"),
+        ]
+    }
+    rules += forwarding.stopRules + forwarding.waitRules
+    rules += [
         // Before "answers": a ping that was answered counts as established.
-        Rule([.icmp([.echoRequest])], .goto(echo)),
-        Rule([.icmpv6([.echoRequest])], .goto(echo)),
+        Rule([.icmp([.echoRequest])], .goto(Ruleset.echo)),
+        Rule([.icmpv6([.echoRequest])], .goto(Ruleset.echo)),
         // Most packets belong to a connection that was let in or that the box began: one look-up decides on them. A packet
         // of state `invalid` is like any other: the kernel says so of a DHCP client that has no address yet, too.
         Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
@@ -76,10 +121,11 @@ private func lifeSupport(home: [String], internet: [String]) -> [Ruleset.Rule] {
             fromInternet + [.source(linkLocal), .hopLimit(255), .icmpv6([.routerAdvertisement])], .accept,
             comment: "router advertisements"),
     ]
-    if !home.isEmpty {
+    let solicited = home + served.filter { !home.contains($0) }
+    if !solicited.isEmpty {
         rules.append(
             Rule(
-                [.inputInterface(home), .hopLimit(255), .icmpv6([.routerSolicitation])], .accept,
+                [.inputInterface(solicited), .hopLimit(255), .icmpv6([.routerSolicitation])], .accept,
                 comment: "router solicitations"))
     }
     rules += [
@@ -103,7 +149,7 @@ private func lifeSupport(home: [String], internet: [String]) -> [Ruleset.Rule] {
         rules.append(
             Rule(fromHome + [.family(.ipv4), .transport(igmp)], .accept, comment: "multicast group management"))
     }
-    return rules + [
+    rules += [
         // The answer to a renewal may come from another address than was asked (RFC 2131 §4.3.6) and go to all of the
         // segment, so it belongs to no connection.
         Rule(fromInternet + [.family(.ipv4), .destinationPort(.udp, 68)], .accept, comment: "DHCP client"),
@@ -112,6 +158,14 @@ private func lifeSupport(home: [String], internet: [String]) -> [Ruleset.Rule] {
         Rule(
             fromInternet + [.destination(linkLocal), .destinationPort(.udp, 546)], .accept, comment: "DHCPv6 client"),
     ]
+    // Nobody's address is worth anything by itself; at home, at least, it is one that could be there.
+    if !zones.isEmpty {
+        rules.append(
+            Rule(
+                [.inputInterface(zones.flatMap(\.interfaces)), .forgedSource], isCounted: true, .drop,
+                comment: "forged sources"))
+    }
+    return rules
 }
 
 private func ping(_ meter: Ruleset.Meter) -> Match.SourceRate {
@@ -119,6 +173,7 @@ private func ping(_ meter: Ruleset.Meter) -> Match.SourceRate {
 }
 
 private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
+private let tcp = IPProtocol(number: 6)
 private let igmp = IPProtocol(number: 2)
 
 extension Policy {
@@ -130,6 +185,7 @@ extension Policy {
                 rules.append(Ruleset.Rule(way + matches, isCounted: true, .accept, comment: comment))
             }
             open([.destinationPort(.tcp, listener.endpoint.port)], name)
+            if listener.kind == .dns { open([.destinationPort(.udp, listener.endpoint.port)], "\(name), datagrams") }
             if listener.kind.speaksSOCKS {
                 // A UDP association is bound to the address that its client reached, which is what this asks for. Where it is
                 // left to the kernel on which port, a socket of another program may stand open beside it: one that is bound to
@@ -182,15 +238,8 @@ extension Policy {
             matches.append(.inputInterface(interfaces))
         }
         if let source = opening.source { matches.append(source.isWholeFamily ?? .source(source)) }
-        return opening.services.map { service in
-            let match: Match =
-                switch service {
-                case .ports(let transport, let ports) where ports.lower == ports.upper:
-                    .destinationPort(transport, ports.lower)
-                case .ports(let transport, let ports): .destinationPorts(transport, ports)
-                case .other(let number): .transport(number)
-                }
-            return Ruleset.Rule(matches + [match], isCounted: true, .accept, comment: opening.name)
+        return opening.services.map {
+            Ruleset.Rule(matches + [$0.match], isCounted: true, .accept, comment: opening.name)
         }
     }
 }

@@ -15,56 +15,88 @@ extension Ruleset {
     }
 
     /// What the kernel would do with `packet` if it held this ruleset and nothing else. A source is taken to be within its
-    /// rate.
+    /// rate. Where its connection goes instead (the nat chains) is not asked: `packet` is as they leave it.
     ///
     /// - Parameter isTimeUp: timed maps have lost their elements, so a trial is over.
     package func verdict(of packet: Packet, isTimeUp: Bool = false) -> Judgement {
+        var packet = packet
         var last = Judgement(verdict: .accept)
-        let bases = chains.filter { $0.base?.kind == .filter && $0.base?.hook == packet.hook }
-            .sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
-        for chain in bases {
-            last =
-                run(chain, packet, isTimeUp: isTimeUp, depth: 0)
-                ?? Judgement(verdict: chain.base?.policy ?? .accept, chain: chain.name)
-            if !last.isAccepted { break }
+        let isIncoming = packet.hook == .input || packet.hook == .forward
+        for hook in isIncoming ? [.prerouting, packet.hook] : [packet.hook] {
+            let bases = chains.filter { $0.base?.kind == .filter && $0.base?.hook == hook }
+                .sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
+            for chain in bases {
+                last =
+                    run(chain, &packet, isTimeUp: isTimeUp, depth: 0)
+                    ?? Judgement(verdict: chain.base?.policy ?? .accept, chain: chain.name)
+                if !last.isAccepted { return last }
+            }
+            if hook != packet.hook { last = Judgement(verdict: .accept) }
         }
         return last
     }
 
     /// nil: the chain was left without a decision.
-    private func run(_ chain: Chain, _ packet: Packet, isTimeUp: Bool, depth: Int) -> Judgement? {
+    private func run(_ chain: Chain, _ packet: inout Packet, isTimeUp: Bool, depth: Int) -> Judgement? {
         // The kernel takes no chains that lead in a circle, and none that lead deeper (NFT_JUMP_STACK_SIZE).
         guard depth <= 16 else { return nil }
-        func go(_ name: String) -> Judgement? {
-            chains.first { $0.name == name }.flatMap { run($0, packet, isTimeUp: isTimeUp, depth: depth + 1) }
+        func go(_ name: String, _ packet: inout Packet) -> Judgement? {
+            chains.first { $0.name == name }.flatMap { run($0, &packet, isTimeUp: isTimeUp, depth: depth + 1) }
         }
         for rule in chain.rules where rule.matches.allSatisfy({ $0.holds(for: packet) }) {
-            switch verdict(of: rule, for: packet, isTimeUp: isTimeUp) {
+            switch verdict(of: rule, for: &packet, isTimeUp: isTimeUp) {
             case nil: continue
             case .accept: return Judgement(verdict: .accept, rule: rule, chain: chain.name)
             case .drop: return Judgement(verdict: .drop, rule: rule, chain: chain.name)
-            case .jump(let name): if let judgement = go(name) { return judgement }
-            case .goto(let name): return go(name)
+            case .jump(let name): if let judgement = go(name, &packet) { return judgement }
+            case .goto(let name): return go(name, &packet)
             case .return: return nil
             }
         }
         return nil
     }
 
-    private func verdict(of rule: Rule, for packet: Packet, isTimeUp: Bool) -> Verdict? {
+    /// nil: on to the next rule.
+    private func verdict(of rule: Rule, for packet: inout Packet, isTimeUp: Bool) -> Verdict? {
         switch rule.decision {
-        case .verdict(let verdict): verdict
-        case .byState(let verdicts): verdicts[packet.state]
-        case .byMap(let name): isTimeUp ? nil : maps.first { $0.name == name }?.verdict
+        case .verdict(let verdict): return verdict
+        case .byState(let verdicts): return verdicts[packet.state]
+        case .byMap(let name): return isTimeUp ? nil : maps.first { $0.name == name }?.verdict
+        case .byDevice(let name):
+            guard packet.isTracked, case .verdicts(let verdicts)? = deviceMap(name) else { return nil }
+            return verdicts[packet.device]
+        case .byInput(let verdicts): return verdicts[packet.interface]
+        case .byOutput(let verdicts): return packet.output.flatMap { verdicts[$0] }
+        case .identify(let name):
+            guard packet.isTracked, let hardware = packet.hardware, case .numbers(let numbers)? = deviceMap(name),
+                let number = numbers[Sender(interface: packet.interface, hardware: hardware)]
+            else { return nil }
+            packet.device = number
+            return nil
+        case .assign(let number):
+            if packet.isTracked { packet.device = number }
+            return nil
+        case .refuse: return .drop
+        case .tell, .clampSegments: return nil
+        // Of nat chains, which are not asked.
+        case .forward, .redirect, .masquerade: return .accept
         }
     }
+
+    private func deviceMap(_ name: String) -> DeviceMap.Content? { deviceMaps.first { $0.name == name }?.content }
 }
 
 extension Match {
     func holds(for packet: Packet) -> Bool {
         switch self {
         case .inputInterface(let names): names.contains(packet.interface)
+        case .outputInterface(let names): packet.output.map { names.contains($0) } ?? false
         case .connection(let states): states.rawValue & packet.state.rawValue != 0
+        case .translated: packet.isTranslated
+        case .device(let number): packet.isTracked && packet.device == number
+        case .forgedSource: packet.hasForgedSource
+        case .ownDestination: packet.output == nil
+        case .foreignDestination: packet.output != nil
         case .family(let family): packet.family == family
         case .source(let network): network.contains(packet.source)
         case .destination(let network): network.contains(packet.destination)
@@ -87,11 +119,20 @@ extension Match {
             }
         case .hopLimit(let limit): packet.family == .ipv6 && packet.hopLimit == limit
         case .withinRate(let rate): packet.family == rate.family
+        case .beyondRate: false
+        // It changes what a packet says and not what becomes of it.
+        case .handshake: true
+        case .time(let range): range.contains(packet.time)
+        case .before(let end): packet.time < end
         }
     }
 }
 
 extension Packet {
+    /// Without a connection there is nothing that could be some device's: what the kernel calls invalid has none, and what it
+    /// does not track has none.
+    fileprivate var isTracked: Bool { state != .invalid && state != .untracked }
+
     /// nil: it is of another protocol.
     fileprivate func destinationPort(of transport: Opening.Transport) -> UInt16? {
         switch (content, transport) {

@@ -7,7 +7,8 @@ extension Ruleset {
     package static func trial(new: Ruleset, old: Ruleset, seconds: UInt32) -> Ruleset {
         let new = new.renamed(suffix: newSuffix)
         let old = old.renamed(suffix: oldSuffix)
-        var trial = Ruleset(meters: new.meters + old.meters, chains: [])
+        var trial = Ruleset(
+            meters: new.meters + old.meters, deviceMaps: new.deviceMaps + old.deviceMaps, chains: [])
         var bases: [(name: String, base: Base)] = []
         for chain in new.chains + old.chains {
             guard let base = chain.base, !bases.contains(where: { $0.base.isSamePlace(as: base) }) else { continue }
@@ -67,6 +68,11 @@ extension Ruleset {
     private func renamed(suffix: String) -> Ruleset {
         var ruleset = self
         for index in ruleset.meters.indices { ruleset.meters[index].name += suffix }
+        for index in ruleset.deviceMaps.indices {
+            ruleset.deviceMaps[index].name += suffix
+            guard case .verdicts(let verdicts) = ruleset.deviceMaps[index].content else { continue }
+            ruleset.deviceMaps[index].content = .verdicts(verdicts.mapValues { $0.renamed(suffix: suffix) })
+        }
         for index in ruleset.chains.indices {
             ruleset.chains[index].name += suffix
             ruleset.chains[index].rules = ruleset.chains[index].rules.map { $0.renamed(suffix: suffix) }
@@ -85,14 +91,24 @@ extension Ruleset.Rule {
     fileprivate func renamed(suffix: String) -> Self {
         var rule = self
         rule.matches = matches.map { match in
-            guard case .withinRate(var rate) = match else { return match }
-            rate.meter += suffix
-            return .withinRate(rate)
+            switch match {
+            case .withinRate(var rate):
+                rate.meter += suffix
+                return .withinRate(rate)
+            case .beyondRate(var rate):
+                rate.meter += suffix
+                return .beyondRate(rate)
+            default: return match
+            }
         }
         switch decision {
         case .verdict(let verdict): rule.decision = .verdict(verdict.renamed(suffix: suffix))
         case .byState(let verdicts): rule.decision = .byState(verdicts.mapValues { $0.renamed(suffix: suffix) })
-        case .byMap: break
+        case .byInput(let verdicts): rule.decision = .byInput(verdicts.mapValues { $0.renamed(suffix: suffix) })
+        case .byOutput(let verdicts): rule.decision = .byOutput(verdicts.mapValues { $0.renamed(suffix: suffix) })
+        case .byDevice(let map): rule.decision = .byDevice(map + suffix)
+        case .identify(let map): rule.decision = .identify(map + suffix)
+        case .byMap, .assign, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
         }
         return rule
     }

@@ -3,6 +3,8 @@
 // A pure function of the policy and the machine's surroundings, and reads like the text that `nft` prints. It must never do
 // I/O and knows no netlink, so that every program may ask what the kernel would do.
 
+package import Address
+
 /// The table `inet gatehouse` as a value. Printed, it is a file that `nft -f` loads, and what `nft -s list table inet
 /// gatehouse` shows once the kernel holds it.
 package struct Ruleset: Hashable, Sendable {
@@ -10,12 +12,17 @@ package struct Ruleset: Hashable, Sendable {
 
     /// What remembers the sources of packets, by name.
     package var meters: [Meter]
+    /// What is known of devices, by name.
+    package var deviceMaps: [DeviceMap]
     /// What decides for a time, by name.
     package var maps: [TimedMap]
     package var chains: [Chain]
 
-    package init(meters: [Meter] = [], maps: [TimedMap] = [], chains: [Chain]) {
+    package init(
+        meters: [Meter] = [], deviceMaps: [DeviceMap] = [], maps: [TimedMap] = [], chains: [Chain]
+    ) {
         self.meters = meters
+        self.deviceMaps = deviceMaps
         self.maps = maps
         self.chains = chains
     }
@@ -49,6 +56,35 @@ package struct Ruleset: Hashable, Sendable {
             self.name = name
             self.seconds = seconds
             self.verdict = verdict
+        }
+    }
+
+    /// A map that says something of each device that is in it. Its elements are part of the ruleset.
+    package struct DeviceMap: Hashable, Sendable {
+        package enum Content: Hashable, Sendable {
+            /// Of a packet's sender, the number by which the ruleset knows it.
+            case numbers([Sender: UInt16])
+            /// What becomes of the packets of a device's connections, by the device's number.
+            case verdicts([UInt16: Verdict])
+        }
+
+        package var name: String
+        package var content: Content
+
+        package init(name: String, content: Content) {
+            self.name = name
+            self.content = content
+        }
+    }
+
+    /// What a packet tells of the device that sent it.
+    package struct Sender: Hashable, Sendable {
+        package var interface: String
+        package var hardware: HardwareAddress
+
+        package init(interface: String, hardware: HardwareAddress) {
+            self.interface = interface
+            self.hardware = hardware
         }
     }
 
@@ -138,6 +174,38 @@ package struct Ruleset: Hashable, Sendable {
         case byState([State: Verdict])
         /// The verdict of the timed map of this name; the next rule once its time is up.
         case byMap(String)
+        /// The verdict of the device map of this name; the next rule for a device that is not in it.
+        case byDevice(String)
+        /// One look-up for all interfaces by which a packet comes in; the next rule for one that is not named.
+        case byInput([String: Verdict])
+        /// The same by the interface by which it leaves.
+        case byOutput([String: Verdict])
+        /// The connection is its sender's whom the device map of this name knows, and the next rule follows. Where it does not
+        /// know the sender, nothing changes.
+        case identify(String)
+        /// The connection is that device's, and the next rule follows.
+        case assign(UInt16)
+        /// The packet carries the number of its connection's device to the socket that takes it, and the next rule follows.
+        case tell
+        /// Either end of a TCP connection is told to send no larger segments than the way through this machine takes, and the
+        /// next rule follows.
+        case clampSegments
+        /// Refused, and the sender is told.
+        case refuse(Refusal)
+        /// Of a connection's first packet, in a nat chain: the connection goes to that address, and to that port instead of
+        /// the one that it was for. nil: to the same port.
+        case forward(IPAddress, UInt16?)
+        /// Of a connection's first packet, in a nat chain: the connection goes to this machine itself.
+        case redirect
+        /// Of a connection's first packet, in a nat chain: the connection goes out in the name of the interface that it leaves by.
+        case masquerade
+    }
+
+    package enum Refusal: Hashable, Sendable {
+        /// A reset (RFC 9293 §3.5.2), for TCP alone.
+        case reset
+        /// An ICMP error of either version: administratively prohibited (RFC 1812 §5.2.7.1, RFC 4443 §3.1).
+        case prohibited
     }
 
     /// The state of a packet's connection, one of `Match.ConnectionStates`.
@@ -185,7 +253,8 @@ private func printable(_ comment: String) -> String {
 
 extension Ruleset: CustomStringConvertible {
     package var description: String {
-        let blocks = meters.map(\.description) + maps.map(\.description) + chains.map(\.description)
+        let named = meters.map(\.description) + deviceMaps.map(\.description) + maps.map(\.description)
+        let blocks = named + chains.map(\.description)
         return "table inet \(Self.table) {\n" + blocks.joined(separator: "\n") + "}\n"
     }
 }
@@ -202,6 +271,36 @@ extension Ruleset.Meter: CustomStringConvertible {
 
         """
     }
+}
+
+extension Ruleset.DeviceMap: CustomStringConvertible {
+    package var description: String {
+        let (type, elements): (String, [String]) =
+            switch content {
+            case .numbers(let numbers):
+                (
+                    "ifname . ether_addr : mark",
+                    numbers.sorted { $0.key < $1.key }.map { "\($0.key) : \(markText($0.value))" }
+                )
+            case .verdicts(let verdicts):
+                ("mark : verdict", verdicts.sorted { $0.key < $1.key }.map { "\(markText($0.key)) : \($0.value)" })
+            }
+        // nft shows no empty list of elements.
+        let list = elements.isEmpty ? "" : "\t\telements = { \(elements.joined(separator: ", ")) }\n"
+        return "\tmap \(name) {\n\t\ttype \(type)\n\(list)\t}\n"
+    }
+}
+
+extension Ruleset.Sender: Comparable, CustomStringConvertible {
+    /// nft's order: as numbers, of which the first byte is the lowest, the interface's name before the address.
+    package static func < (left: Self, right: Self) -> Bool {
+        if left.hardware != right.hardware {
+            return left.hardware.bytes.reversed().lexicographicallyPrecedes(right.hardware.bytes.reversed())
+        }
+        return left.interface != right.interface && canonical([left.interface, right.interface])[0] == left.interface
+    }
+
+    package var description: String { "\"\(interface)\" . \(hardware)" }
 }
 
 extension Ruleset.TimedMap: CustomStringConvertible {
@@ -277,8 +376,28 @@ extension Ruleset.Decision: CustomStringConvertible {
             let elements = verdicts.sorted { $0.key < $1.key }.map { "\($0.key) : \($0.value)" }
             return "ct state vmap { \(elements.joined(separator: ", ")) }"
         case .byMap(let name): return "meta nfproto vmap @\(name)"
+        case .byDevice(let name): return "ct mark & 0x0000ffff vmap @\(name)"
+        case .byInput(let verdicts): return "iifname \(choices(verdicts))"
+        case .byOutput(let verdicts): return "oifname \(choices(verdicts))"
+        case .identify(let name): return "ct mark set iifname . ether saddr map @\(name)"
+        case .assign(let number): return "ct mark set \(markText(number))"
+        case .tell: return "meta mark set ct mark & 0x0000ffff"
+        case .clampSegments: return "tcp option maxseg size set rt mtu"
+        case .refuse(.reset): return "reject with tcp reset"
+        case .refuse(.prohibited): return "reject with icmpx admin-prohibited"
+        case .forward(let address, let port):
+            let target = port.map { "\(Endpoint(address: address, port: $0))" } ?? "\(address)"
+            let family = if case .v4 = address { "ip" } else { "ip6" }
+            return "dnat \(family) to \(target)"
+        case .redirect: return "redirect"
+        case .masquerade: return "masquerade"
         }
     }
+}
+
+private func choices(_ verdicts: [String: Ruleset.Verdict]) -> String {
+    let elements = canonical(Array(verdicts.keys)).compactMap { name in verdicts[name].map { "\"\(name)\" : \($0)" } }
+    return "vmap { \(elements.joined(separator: ", ")) }"
 }
 
 extension Ruleset.Rule: CustomStringConvertible {

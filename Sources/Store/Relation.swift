@@ -14,7 +14,7 @@ struct Relation: Sendable {
     /// Adds the row to the policy; false if this version cannot read it.
     let add: @Sendable (Row, inout Policy) -> Bool
 
-    static let all = [zone, listener, user, rule, limit, opening, setting, device, passage, forward]
+    static let all = [zone, listener, user, rule, limit, opening, setting, device, passage, forward, blocklist]
 
     /// Interface names have no blank in them (dev_valid_name in the kernel), so a list is one text.
     private static let zone = Relation(
@@ -23,6 +23,13 @@ struct Relation: Sendable {
             .text("name", \.name), .list("interfaces", \.interfaces, separator: " "),
             .list("addresses", \.addresses, separator: " "), .word("way", \.way), .word("new_devices", \.newDevices),
             .notation("service", \.service),
+        ])
+
+    private static let blocklist = Relation(
+        "blocklist", of: \.blocklists, as: Blocklist(name: "", count: 0, content: ""),
+        [
+            .text("name", \.name), .text("zone", \.zone), .text("device", \.device), .number("count", \.count),
+            .text("content", \.content),
         ])
 
     private static let device = Relation(
@@ -96,6 +103,8 @@ struct Relation: Sendable {
             case "session log":
                 guard let logging = SessionLogging(rawValue: value) else { return false }
                 policy.sessionLogging = logging
+            case "trusted domains":
+                policy.trustedDomains = value.split(separator: " ").map(String.init)
             default: return false
             }
             return true
@@ -108,6 +117,7 @@ extension Relation {
             [.text("firewall"), .text(policy.firewall.rawValue)],
             [.text("rule default"), .text(policy.defaultAction.rawValue)],
             [.text("session log"), .text(policy.sessionLogging.rawValue)],
+            [.text("trusted domains"), .text(policy.trustedDomains.joined(separator: " "))],
         ]
     }
 

@@ -223,6 +223,21 @@ enum Schema {
             received INTEGER NOT NULL DEFAULT 0
         ) STRICT;
         """,
+        // Names that are not told.
+        """
+        CREATE TABLE blocklist (
+            name TEXT NOT NULL,
+            zone TEXT,
+            device TEXT,
+            count INTEGER NOT NULL,
+            content TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX blocklist_in_force ON blocklist(name) WHERE until IS NULL;
+        INSERT INTO setting (name, value, since)
+            SELECT 'trusted domains', '', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'trusted domains');
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

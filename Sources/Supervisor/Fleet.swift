@@ -9,10 +9,10 @@ final class Fleet {
     let processes: [RoleProcess]
     private let log: Logger
 
-    init(_ roles: [Role], reactor: Reactor, log: Logger) throws(Errno) {
+    init(_ roles: [Role], reactor: Reactor, lists: BlocklistFiles, log: Logger) throws(Errno) {
         self.log = log
         var processes: [RoleProcess] = []
-        for role in roles { processes.append(try RoleProcess(role: role, reactor: reactor, log: log)) }
+        for role in roles { processes.append(try RoleProcess(role: role, reactor: reactor, lists: lists, log: log)) }
         self.processes = processes
     }
 

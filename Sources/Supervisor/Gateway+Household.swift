@@ -45,7 +45,7 @@ extension Gateway {
     }
 
     private func sightings(among neighbours: [Neighbour]) -> [Census.Sighting] {
-        neighbours.filter { neighbour in
+        let seen = neighbours.filter { neighbour in
             guard let zone = policy.zone(of: neighbour.interface) else { return false }
             return zone.name != Zone.internet
         }.map {
@@ -54,6 +54,23 @@ extension Gateway {
                 hardware: $0.hardware, interface: $0.interface,
                 address: $0.address.special == .linkLocal ? nil : $0.address, age: $0.age)
         }
+        let now = Int(time(nil))
+        let leased = leases.leases.filter { $0.isValid(at: now) }.compactMap { lease in
+            interface(around: lease.address).map {
+                Census.Sighting(
+                    hardware: lease.hardware, interface: $0, address: lease.address, hostname: lease.hostname,
+                    isLease: true)
+            }
+        }
+        return seen + leased
+    }
+
+    /// The interface of the home in whose network `address` is; nil: it is in none.
+    private func interface(around address: IPAddress) -> String? {
+        surroundings.interfaces.first { interface in
+            guard let zone = policy.zone(of: interface.name), zone.name != Zone.internet else { return false }
+            return interface.addresses.contains { $0.network.contains(address) }
+        }?.name
     }
 
     private func announce(_ newcomers: [Acquaintance]) {

@@ -10,11 +10,13 @@ extension Gateway {
         while !isStopping {
             await reactor.sleep(for: .seconds(1))
             await lookAtNames()
-            for process in fleet.relays where process.hasBegun {
-                await giveNames(to: process)
-            }
+            await giveNamesToAll()
             tellOfNames()
         }
+    }
+
+    func giveNamesToAll() async {
+        for process in fleet.relays where process.hasBegun { await giveNames(to: process) }
     }
 
     func lookAtNames() async {
@@ -29,8 +31,7 @@ extension Gateway {
     func giveNames(to process: RoleProcess) async {
         let generation = process.generation
         let given = names.given[process.role].flatMap { $0.generation == generation ? $0 : nil }
-        var servers = names.servers
-        servers.servers.removeAll { reason(against: $0) != nil }
+        let servers = servers(for: process.role)
         let version = names.hostsVersion
         guard given?.servers != servers || given?.hostsVersion != version else { return }
         let isKnown = given?.hostsVersion == version || names.hosts < 0
@@ -42,6 +43,16 @@ extension Gateway {
             log.error("\(error)")
             process.kill(generation)
         }
+    }
+
+    /// The relays ask the role for names while it answers anybody, so that one list and one cache hold for all ways.
+    private func servers(for role: Role) -> NameServerList {
+        if role != .names, policy.answersNames, sockets[.forRelays] != nil {
+            return NameServerList(own: Listener.forRelays.endpoint.address)
+        }
+        var servers = names.servers
+        servers.servers.removeAll { reason(against: $0) != nil }
+        return servers
     }
 
     /// Why a server is not asked; nil: it is.

@@ -52,6 +52,9 @@ extension Gateway {
             case .relay(let share):
                 try await process.stage(.relay(share), sockets)
                 try await process.commit()
+            case .names(let share):
+                try await process.stage(.names(share), sockets)
+                try await process.commit()
             }
             process.didBegin(generation)
         } catch {
@@ -66,7 +69,7 @@ extension Gateway {
     private var memoryOfRole: Int { max((options.memory ?? Memory.available) / 4, 64 << 20) }
 
     /// With a firewall that is to be enforced, no relay accepts before the kernel holds the ruleset.
-    private func waitForDoor() async {
+    func waitForDoor() async {
         while firewallMode == .enforce, !door.isSettled, !isStopping {
             await reactor.sleep(for: .milliseconds(16))
         }

@@ -25,7 +25,13 @@ actor Gateway {
     let door: Door
     let rescue: Rescue
     let ground: Ground
+    let companion: Companion
+    /// The door has been settled once, so that dnsmasq may serve.
+    var isServiceDue = false
+    /// The addresses that dnsmasq has given to devices.
+    var leases = LeaseTable()
     let names = NameFollower()
+    let lists: BlocklistFiles
     let turnstile: Turnstile
     private var books: Books
     var policy: Policy
@@ -78,10 +84,12 @@ actor Gateway {
         turnstile = Turnstile(reactor: reactor)
         rescue = Rescue(options)
         ground = Ground(directory: options.state, log: log)
+        lists = BlocklistFiles(directory: options.state)
         surroundings = try .current()
         user = try Privileges.user(named: options.user)
+        companion = Companion(options, user: Privileges.userOfCompanion(besides: user), reactor: reactor)
         fleet = try Fleet(
-            Role.all.filter { $0 != .firewall || options.firewall != .off }, reactor: reactor, log: log)
+            Role.all.filter { $0 != .firewall || options.firewall != .off }, reactor: reactor, lists: lists, log: log)
         door = Door(process: fleet[.firewall], reactor: reactor, log: log)
         switch books {
         case .open(let store):
@@ -103,8 +111,10 @@ actor Gateway {
     func mode(of policy: Policy) -> FirewallMode { options.firewall?.mode ?? policy.firewall }
 
     var processes: [RoleProcess] { fleet.processes }
+    /// The listeners of the policy in force, those that follow from zones among them.
+    var listeners: [Listener] { policy.allListeners(in: surroundings) }
     /// Listeners that have no socket at present, and why: an address that is not there yet, a port that is taken.
-    var missing: [(listener: Listener, reason: Refusal)] { sockets.missing }
+    var missing: [ListenerSockets.Missing] { sockets.missing }
     /// Why the kernel does not hold the ruleset in force. nil: it does.
     var firewallFailure: Refusal? { door.failure }
 
@@ -120,7 +130,7 @@ actor Gateway {
 
     /// What the roles' shares are made of, where `target` is the policy in force.
     func estate(of target: Policy) -> Estate {
-        let live = target.listeners.compactMap { listener in
+        let live = target.allListeners(in: surroundings).compactMap { listener in
             sockets[listener].map { RelayAssignment.Account(listener: listener, number: $0.account) }
         }
         let former = target == policy ? trial?.former : nil
@@ -197,7 +207,7 @@ actor Gateway {
                 throw error
             }
             await fleet.commit()
-            sockets.keep(only: policy.listeners)
+            sockets.keep(only: listeners)
             legacy.keep(sockets)
             rememberHardware()
             complaint = nil
@@ -206,6 +216,7 @@ actor Gateway {
             if complaint != error { log.error("\(error)") }
             complaint = error
         }
+        serve()
         return complaint
     }
 
@@ -222,7 +233,7 @@ actor Gateway {
     func reloadIfNeeded() async {
         if case .shut = books, openBooks() { return await adopt() }
         let current = (try? look()) ?? surroundings
-        let isComplete = policy.listeners.allSatisfy { sockets[$0] != nil }
+        let isComplete = policy.allListeners(in: current).allSatisfy { sockets[$0] != nil }
         let isAsBefore =
             surroundings == current && isComplete && !door.needsAnotherTry && complaint == nil
             && ground.isReady(for: groundwork(of: policy), in: current)
@@ -247,14 +258,14 @@ actor Gateway {
 
     private func openSockets() {
         let known = Set(missing.map(\.listener))
-        for entry in sockets.openAll(policy.listeners) where !known.contains(entry.listener) {
+        for entry in sockets.openAll(listeners) where !known.contains(entry.listener) {
             log.error("\(entry.reason); trying again")
         }
         bindSockets()
     }
 
     func bindSockets() {
-        sockets.bind(policy.listeners) { policy.device(of: $0, in: surroundings) }
+        sockets.bind(listeners) { policy.device(of: $0, in: surroundings) }
     }
 
     /// Makes the revision that closes the openings and ends the pauses whose time is up.
@@ -356,7 +367,7 @@ actor Gateway {
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         await lookAtNames()
         lookAround()
-        legacy.handDown(to: &sockets, for: policy.listeners) { policy.device(of: $0, in: surroundings) }
+        legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }
         openSockets()
         legacy.keep(sockets)
         rememberHardware()
@@ -366,6 +377,8 @@ actor Gateway {
         for role in processes.map(\.role) {
             Task(executorPreference: reactor.taskExecutor) { await self.tend(role) }
         }
+        Task(executorPreference: reactor.taskExecutor) { await self.tendService() }
+        Task(executorPreference: reactor.taskExecutor) { await self.followLeases() }
         while !isStopping, !door.needsAnotherTry,
             processes.contains(where: { $0.state == .starting && $0.restarts == 0 })
         {
@@ -377,6 +390,7 @@ actor Gateway {
     /// Ends. A change that comes now is refused.
     func stop(_ manner: Ending) async {
         isStopping = true
+        serve()
         await turnstile.enter()
         await endTrialToStop()
         var released: Set<Role> = []

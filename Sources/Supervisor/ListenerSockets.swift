@@ -30,15 +30,26 @@ struct ListenerSockets {
         }
     }
 
+    final class Datagrams {
+        let socket: Descriptor
+
+        fileprivate init(_ socket: consuming Descriptor) { self.socket = socket }
+    }
+
     final class Entry {
         let socket: Descriptor
+        /// The UDP socket of a listener that hears both. nil: it hears TCP alone.
+        let datagrams: Datagrams?
         /// Where its sessions are counted.
         let account: UInt16
         /// nil: clients of every interface reach it.
         fileprivate var device: Device?
 
-        fileprivate init(socket: consuming Descriptor, account: UInt16, device: Device?) {
+        fileprivate init(
+            socket: consuming Descriptor, datagrams: Datagrams? = nil, account: UInt16, device: Device?
+        ) {
             self.socket = socket
+            self.datagrams = datagrams
             self.account = account
             self.device = device
         }
@@ -51,13 +62,22 @@ struct ListenerSockets {
             if interface != nil, device == nil { throw Errno(ENODEV) }
             guard device != self.device else { return }
             try ListeningSocket.confine(socket, toInterface: interface)
+            if let datagrams { try ListeningSocket.confine(datagrams.socket, toInterface: interface) }
             self.device = device
         }
     }
 
+    /// A listener without a socket.
+    struct Missing {
+        let listener: Listener
+        let reason: Refusal
+        /// Another program, or another listener, has the port.
+        let isTaken: Bool
+    }
+
     private var entries: [Key: Entry] = [:]
     /// Listeners that have no socket at present, and why: an address that is not there yet, a port that is taken.
-    private(set) var missing: [(listener: Listener, reason: Refusal)] = []
+    private(set) var missing: [Missing] = []
     private var nextAccount: UInt16 = 0
 
     /// nil: the listener has no socket, or one that hears nothing.
@@ -69,8 +89,8 @@ struct ListenerSockets {
     /// Opens a socket for each listener that has none yet.
     ///
     /// - Returns: the listeners for which that failed, and why.
-    mutating func open(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
-        var failed: [(listener: Listener, reason: Refusal)] = []
+    mutating func open(_ listeners: [Listener]) -> [Missing] {
+        var failed: [Missing] = []
         for listener in listeners where self[listener] == nil {
             do throws(Errno) {
                 if let deaf = entries[Key(listener)] {
@@ -79,10 +99,15 @@ struct ListenerSockets {
                 }
                 let socket = try ListeningSocket.tcp(
                     listener.endpoint, interface: listener.interface, clientsSpeakFirst: true)
+                let datagrams =
+                    listener.kind == .dns
+                    ? Datagrams(try ListeningSocket.udp(listener.endpoint, interface: listener.interface)) : nil
                 entries[Key(listener)] = Entry(
-                    socket: socket, account: freeAccount(), device: listener.interface.flatMap { Device($0) })
+                    socket: socket, datagrams: datagrams, account: freeAccount(),
+                    device: listener.interface.flatMap { Device($0) })
             } catch {
-                failed.append((listener, explain(error, listener)))
+                failed.append(
+                    Missing(listener: listener, reason: explain(error, listener), isTaken: error.code == EADDRINUSE))
             }
         }
         return failed
@@ -96,7 +121,8 @@ struct ListenerSockets {
         let socket = Descriptor(adopting: number)
         let endpoint = ListeningSocket.endpoint(of: socket)
         do throws(Errno) {
-            guard let listener = listeners.first(where: { $0.endpoint == endpoint }), entries[Key(listener)] == nil
+            guard let listener = listeners.first(where: { $0.endpoint == endpoint && $0.kind.isProxy }),
+                entries[Key(listener)] == nil
             else {
                 throw Errno(ENOENT)
             }
@@ -112,14 +138,17 @@ struct ListenerSockets {
         }
     }
 
-    /// Each socket by a name that has neither blanks nor colons.
+    /// Each socket by a name that has neither blanks nor colons. Those for names are not among them: whoever asks over UDP asks
+    /// again, so that they are made anew.
     var named: [String: Entry] {
         Dictionary(
-            uniqueKeysWithValues: entries.map { ("tcp-" + $0.endpoint.description.replacing(":", with: "_"), $1) })
+            uniqueKeysWithValues: entries.filter { $1.datagrams == nil }.map {
+                ("tcp-" + $0.endpoint.description.replacing(":", with: "_"), $1)
+            })
     }
 
     /// Opens a socket for each listener of the policy in force that has none. Listeners for which that fails are `missing`.
-    mutating func openAll(_ listeners: [Listener]) -> [(listener: Listener, reason: Refusal)] {
+    mutating func openAll(_ listeners: [Listener]) -> [Missing] {
         missing = open(listeners)
         return missing
     }
@@ -165,7 +194,10 @@ struct ListenerSockets {
             // Without CAP_SYS_PTRACE, which the service lacks, the programs of other users cannot be found.
             let holder =
                 PortHolder.find(endpoint).map { "\($0) has it" }
-                ?? "another program has it, `ss -ltnp` as root shows which"
+                ?? "another program has it, `ss -\(listener.kind == .dns ? "lntup" : "ltnp")` as root shows which"
+            guard listener.kind.isProxy else {
+                return Refusal("port \(endpoint) is taken: \(holder); \(Self.advice(on: holder))")
+            }
             return Refusal("port \(endpoint) is taken: \(holder); stop that program or choose another port")
         case EADDRNOTAVAIL:
             return Refusal(
@@ -178,6 +210,22 @@ struct ListenerSockets {
             return Refusal("there is no interface \(listener.interface ?? ""); `ip link` shows those there are")
         default:
             return Refusal("cannot listen on \(endpoint): \(error)")
+        }
+    }
+
+    /// What to do about a program that answers questions for names already.
+    private static func advice(on holder: String) -> String {
+        let leave = "or leave names to it with `gatehousectl zone set ZONE --serve --no-dns`"
+        return switch true {
+        case holder.contains("systemd-resolve"):
+            "set DNSStubListener=no in /etc/systemd/resolved.conf and `systemctl restart systemd-resolved`, \(leave)"
+        case holder.contains("pihole-FTL"): "`systemctl disable --now pihole-FTL`, \(leave)"
+        case holder.contains("dnsmasq"):
+            "if it is a virtual network's (libvirt, LXC), that network needs no change; if it is the system's own, "
+                + "`systemctl disable --now dnsmasq` or set port=0 in /etc/dnsmasq.conf, \(leave)"
+        case holder.contains("unbound"), holder.contains("named"):
+            "have it listen on 127.0.0.1 alone (then this gateway can go on asking it), \(leave)"
+        default: "stop that program, \(leave)"
         }
     }
 }

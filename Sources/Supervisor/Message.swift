@@ -15,8 +15,11 @@ struct Order: Codable {
     enum Verb: Codable {
         /// The first order: drop privileges, then answer.
         case begin(Beginning)
-        /// Take a listening socket (one descriptor comes along), which a later assignment will name.
+        /// Take a listening socket, which a later assignment will name. One descriptor comes along, or two, of which the second
+        /// is a UDP socket.
         case offer(Endpoint)
+        /// Take the names of a blocklist (a sealed memfd comes along), which a later assignment will name by this.
+        case lend(String)
         /// Get ready for a share (an assignment in a sealed memfd comes along), changing nothing yet.
         case stage
         /// Put the staged share in force.
@@ -36,6 +39,8 @@ struct Order: Codable {
         case sessions(SessionQuery)
         /// Tell what came of sessions lately (the answer brings a `SessionLogList` in a sealed memfd).
         case sessionLog(SessionLogQuery)
+        /// Tell which names were refused to whom (the answer brings a list of `NameRefusal` in a sealed memfd).
+        case nameRefusals
         /// Tell how much went for each device (the answer brings a list of `DeviceTraffic` in a sealed memfd).
         case traffic
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.

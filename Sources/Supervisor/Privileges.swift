@@ -17,6 +17,18 @@ enum Privileges {
             let result = linux_limit_capabilities(keepingNetAdmin ? 1 : 0)
             guard result == 0 else { throw Refusal("cannot drop capabilities: \(Errno(-result))") }
         }
+        try settle(under: parent)
+    }
+
+    /// As `drop`, with the capabilities that a program for DHCP needs, which it keeps when it takes this process over.
+    static func keepNetwork(as user: UnixUser?) throws(Refusal) {
+        let parent = getppid()
+        let result = linux_keep_network(user == nil ? 0 : 1, user?.uid ?? 0, user?.gid ?? 0)
+        guard result == 0 else { throw Refusal("cannot become user \(user?.name ?? "-"): \(Errno(-result))") }
+        try settle(under: parent)
+    }
+
+    private static func settle(under parent: pid_t) throws(Refusal) {
         let result = linux_no_new_privileges()
         guard result == 0 else { throw Refusal("PR_SET_NO_NEW_PRIVS failed: \(Errno(-result))") }
         _ = linux_set_undumpable()
@@ -56,6 +68,12 @@ enum Privileges {
             throw Refusal("there is no user _gatehouse; make one with `adduser --system --group _gatehouse`")
         }
         return user
+    }
+
+    /// The user that dnsmasq runs as: the one that its package makes, or else the roles'.
+    static func userOfCompanion(besides user: UnixUser?) -> UnixUser? {
+        guard let user else { return nil }
+        return lookUp("dnsmasq") ?? user
     }
 
     private static func lookUp(_ name: String) -> UnixUser? {

@@ -94,7 +94,7 @@ final class Rescue {
                 listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
                 limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
                 sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
-                forwards: policy.forwards)
+                forwards: policy.forwards, blocklists: policy.blocklists, trustedDomains: policy.trustedDomains)
             attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
             attempt { () throws(Refusal) in
                 if policy.firewall == .enforce {

@@ -24,12 +24,16 @@ package struct Role: Sendable {
         name: "http", keepsNetAdmin: false, sandbox: .relay, party: 1, serves: [.http, .https, .mixed],
         share: { .relay(RelayAssignment($0, for: $1)) })
 
+    package static let names = Role(
+        name: "names", keepsNetAdmin: false, sandbox: .relay, party: nil, serves: [.dns],
+        share: { .names(NamesAssignment($0, for: $1)) })
+
     package static let firewall = Role(
         name: "firewall", keepsNetAdmin: true, sandbox: .netlink, party: nil, serves: [],
         share: { estate, _ in .firewall(FirewallAssignment(estate)) })
 
     /// The table. The firewall is started first: the relays wait for it.
-    package static let all = [firewall, socks5, http]
+    package static let all = [firewall, names, socks5, http]
 
     package var title: String { "gatehoused: \(name)" }
 

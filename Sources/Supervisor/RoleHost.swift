@@ -12,7 +12,11 @@ package protocol RoleService: Sendable {
     associatedtype Assignment: Decodable, Sendable
 
     /// Takes a listening socket that a later assignment will name.
-    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) async
+    ///
+    /// - Parameter datagrams: the UDP socket beside it; nil: there is none.
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) async
+    /// Takes the names of a blocklist that a later assignment will name by `content`.
+    func lend(_ content: String, _ names: [UInt8]) async
     /// Gets ready for `assignment` and changes nothing yet.
     func stage(_ assignment: Assignment) async throws(Refusal)
     /// Puts the staged assignment in force.
@@ -28,6 +32,8 @@ package protocol RoleService: Sendable {
     /// Tells how the kernel's table stands. Only the firewall role is asked.
     func report() async throws(Refusal) -> Report
     func sessions(_ query: SessionQuery) async -> SessionList
+    /// Tells which names were refused to whom. Only the role for names is asked.
+    func nameRefusals() async -> [NameRefusal]
     func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// How much went for each device since the role began.
     func traffic() async -> [DeviceTraffic]
@@ -61,6 +67,8 @@ package struct MemoryAllotment {
 
 extension RoleService {
     package func use(_ servers: NameServerList, hosts: [UInt8]?) {}
+    package func lend(_ content: String, _ names: [UInt8]) {}
+    package func nameRefusals() -> [NameRefusal] { [] }
     package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
     package func traffic() -> [DeviceTraffic] { [] }
 }
@@ -166,7 +174,10 @@ package enum RoleHost {
             case .begin: throw Refusal("this role has begun already")
             case .offer(let endpoint):
                 guard let socket = packet.takeDescriptor() else { throw Refusal("no socket came along") }
-                await service.offer(endpoint, socket)
+                await service.offer(endpoint, socket, datagrams: packet.takeDescriptor())
+            case .lend(let content):
+                guard let names = try text(in: packet.takeDescriptor()) else { throw Refusal("no names came along") }
+                await service.lend(content, names)
             case .stage:
                 try await service.stage(try enclosed(in: &packet))
             case .commit:
@@ -193,6 +204,9 @@ package enum RoleHost {
             case .sessionLog(let query):
                 let list = await service.sessionLog(query)
                 memory = try await sealed { () throws(Errno) in try await scribe.run { Message.encode(list) } }
+            case .nameRefusals:
+                let list = await service.nameRefusals()
+                memory = try await sealed { () throws(Errno) in Message.encode(list) }
             case .traffic:
                 let traffic = await service.traffic()
                 memory = try await sealed { () throws(Errno) in Message.encode(traffic) }

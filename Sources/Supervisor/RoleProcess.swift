@@ -17,7 +17,7 @@ final class RoleProcess {
     let counters: Counters
     private(set) var state = State.starting
     private(set) var pid: Int32 = 0
-    private(set) var restarts = 0
+    private var restartCount = Restarts()
     /// Counts the processes of this role, so that a task that waits for one does not take its successor for it.
     private(set) var generation = 0
     /// Why the last process of the role ended.
@@ -30,17 +30,18 @@ final class RoleProcess {
     private var offered: Set<ListenerSockets.Key> = []
     /// The share in force. nil: the process has none yet.
     private(set) var share: Share?
+    /// The blocklists whose names the process has, by their contents.
+    private var lent: Set<String> = []
     /// The share that the next commit puts in force. nil: the process was given no other.
     private var staged: Share?
 
     private let reactor: Reactor
+    private let lists: BlocklistFiles
     private let log: Logger
     private var channel: Channel?
     private var pidfd: Int32 = -1
     private var serial = 0
     private var exchanges: [Int: Exchange] = [:]
-    private var startedAt = ContinuousClock.now
-    private var quickEnds = 0
 
     /// An order that waits for its answer.
     private final class Exchange {
@@ -54,7 +55,8 @@ final class RoleProcess {
         }
     }
 
-    init(role: Role, reactor: Reactor, log: Logger) throws(Errno) {
+    init(role: Role, reactor: Reactor, lists: BlocklistFiles, log: Logger) throws(Errno) {
+        self.lists = lists
         self.role = role
         self.reactor = reactor
         self.log = log
@@ -74,7 +76,7 @@ final class RoleProcess {
     /// Starts the process. Until it has answered `begin` it runs as the supervisor's user, with nothing but its channel and
     /// its counters.
     func launch() throws(Errno) {
-        startedAt = .now
+        restartCount.began()
         let ends = try Channel.pair()
         let parent = Descriptor(adopting: ends.parent)
         let child = Descriptor(adopting: ends.child)
@@ -95,6 +97,7 @@ final class RoleProcess {
         sockets = []
         offered = []
         share = nil
+        lent = []
         staged = nil
         log.debug("started \(role.title)", metadata: ["pid": "\(started)"])
     }
@@ -145,32 +148,20 @@ final class RoleProcess {
         try? await source.readable()
         var status: Int32 = 0
         _ = linux_reap(source.descriptor, &status)
-        lastEnd = describe(status)
+        lastEnd = describe(exit: status)
         pidfd = -1
         if state != .stopped { state = .failed }
         for exchange in exchanges.values { exchange.alarm.ring() }
     }
 
-    private func describe(_ status: Int32) -> String {
-        let signal = status & 0x7f
-        guard signal == 0 else { return "was killed by signal \(signal) (\(String(cString: strsignal(signal))))" }
-        return "exited with status \(status >> 8 & 0xff)"
-    }
+    /// The pause before the next start.
+    func nextPause() -> Duration { restartCount.nextPause() }
 
-    /// The pause before the next start: none at first, then longer for each process that ended within ten seconds.
-    func nextPause() -> Duration {
-        restarts += 1
-        quickEnds = isYoung ? quickEnds + 1 : 0
-        guard quickEnds > 1 else { return .zero }
-        // At most 100 ms * 2^9: a shift without a bound would overflow in the end, and there would be no pause.
-        return .milliseconds(min(100 << min(quickEnds - 2, 9), 30_000))
-    }
+    /// How often it was started again.
+    var restarts: Int { restartCount.count }
 
     /// True while the role ends again and again soon after its start. False once a process has lasted ten seconds.
-    var isCrashLooping: Bool { quickEnds > 3 && (isYoung || !isRunning) }
-
-    /// True for the first ten seconds of the process.
-    private var isYoung: Bool { ContinuousClock.now - startedAt < .seconds(10) }
+    var isCrashLooping: Bool { restartCount.isCrashLooping(isRunning: isRunning) }
 
     /// The role is not started again after this.
     func stop() {
@@ -198,6 +189,14 @@ final class RoleProcess {
         for account in share.accounts {
             if let entry = sockets?[account.listener] { try await offer(account.listener, entry) }
         }
+        for list in share.blocklists where !lent.contains(list.content) {
+            guard let names = lists.memory(of: list.content) else {
+                log.error("the names of the blocklist \(list.name) cannot be read; it refuses nothing")
+                continue
+            }
+            try await order(.lend(list.content), descriptors: [names.number])
+            lent.insert(list.content)
+        }
         let memory: Descriptor
         do throws(Errno) { memory = try SealedMemory.create(share.encode(since: self.share)) } catch {
             throw Refusal("no memory for the configuration: \(error)")
@@ -212,7 +211,9 @@ final class RoleProcess {
         let key = ListenerSockets.Key(listener)
         guard !sockets.contains(key), !offered.contains(key) else { return }
         if counted.insert(entry.account).inserted { counters.reset(entry.account) }
-        try await order(.offer(listener.endpoint), descriptors: [entry.socket.number])
+        var descriptors = [entry.socket.number]
+        if let datagrams = entry.datagrams { descriptors.append(datagrams.socket.number) }
+        try await order(.offer(listener.endpoint), descriptors: descriptors)
         offered.insert(key)
     }
 
@@ -229,6 +230,7 @@ final class RoleProcess {
         sockets = sockets.union(offered).intersection(own)
         offered = []
         share = staged ?? share
+        lent.formIntersection(share?.blocklists.map(\.content) ?? [])
         staged = nil
         forgetCounts()
     }
@@ -273,6 +275,9 @@ final class RoleProcess {
         try checkCount(list.total)
         return list
     }
+
+    /// What the role for names has refused.
+    func nameRefusals() async throws(Refusal) -> [NameRefusal] { try await fetch(.nameRefusals) }
 
     /// What came of its sessions lately.
     func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList {

@@ -27,12 +27,14 @@ struct Estate {
 enum Share: Hashable {
     case relay(RelayAssignment)
     case firewall(FirewallAssignment)
+    case names(NamesAssignment)
 
     /// - Parameter former: the share that the process has. nil: it has none.
     func encode(since former: Share?) -> [UInt8] {
         switch self {
         case .relay(let share): Message.encode(RelayAlteration(to: share, from: former?.relay))
         case .firewall(let share): Message.encode(share)
+        case .names(let share): Message.encode(share)
         }
     }
 
@@ -40,7 +42,16 @@ enum Share: Hashable {
 
     /// The listeners whose sockets the role has to have.
     var accounts: [RelayAssignment.Account] {
-        if case .relay(let share) = self { share.accounts } else { [] }
+        switch self {
+        case .relay(let share): share.accounts
+        case .names(let share): share.accounts
+        case .firewall: []
+        }
+    }
+
+    /// The blocklists whose names the role has to have.
+    var blocklists: [Blocklist] {
+        if case .names(let share) = self { share.blocklists } else { [] }
     }
 
     /// nil: it has no certificate to show.
@@ -123,6 +134,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var devices: [Device]
     package var passages: [Passage]
     package var forwards: [Forward]
+    /// Those of clients, from which it follows how fast they may knock.
+    package var limits: [Limit]
     package var surroundings: Surroundings
     /// The rules to which the kernel goes back by itself, with every process dead. nil: nothing is on trial.
     package var former: Former?
@@ -149,14 +162,15 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         devices = estate.policy.devices
         passages = estate.policy.passages
         forwards = estate.policy.forwards
+        limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
     }
 
     /// The part of the policy from which the ruleset follows.
     package var policy: Policy {
         Policy(
-            listeners: listeners, openings: openings, zones: zones, devices: devices, passages: passages,
-            forwards: forwards)
+            listeners: listeners, limits: limits, openings: openings, zones: zones, devices: devices,
+            passages: passages, forwards: forwards)
     }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.

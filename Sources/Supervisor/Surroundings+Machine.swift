@@ -11,6 +11,7 @@ extension Surroundings {
                     name: interface.name, addresses: interface.addresses,
                     hardware: interface.hardware, isLoopback: interface.isLoopback, isUp: interface.isUp,
                     hasCarrier: interface.hasCarrier, hasDefaultRoute: interface.hasDefaultRoute,
+                    leadsOutByIPv6: interface.leadsOutByIPv6, mtu: interface.mtu,
                     driver: interface.kind)
             })
     }

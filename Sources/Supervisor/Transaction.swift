@@ -1,5 +1,7 @@
+import Address
 import Admin
 import Logging
+import Machine
 import Policy
 import Store
 
@@ -22,13 +24,13 @@ struct Transaction {
         on gateway: isolated Gateway, _ edit: (inout Policy) throws(Refusal) -> Void
     ) async throws(Refusal) -> Result {
         try checkManner()
-        let former = (sockets: gateway.sockets, surroundings: gateway.surroundings)
+        let before = (sockets: gateway.sockets, surroundings: gateway.surroundings)
         var isDone = false
         defer {
             if !isDone {
-                gateway.sockets = former.sockets
+                gateway.sockets = before.sockets
                 // The roles still go by these; `reloadIfNeeded` has to see the difference.
-                gateway.surroundings = former.surroundings
+                gateway.surroundings = before.surroundings
                 gateway.prepareGround()
             }
         }
@@ -36,18 +38,27 @@ struct Transaction {
         let old = gateway.policy
         var target = old
         try edit(&target)
+        target.giveUniqueLocal(since: old, random: .random(in: 0...UInt64.max)) { interface in
+            KernelSetting.value(of: "net/ipv6/conf/\(interface)/disable_ipv6") == "0"
+                && gateway.surroundings.interface(named: interface)?.addresses
+                    .contains { $0.address.isUniqueLocal } != true
+        }
         try target.check(in: gateway.surroundings, since: old)
         guard manner.dryRun != true else {
             let verdict = gateway.judge(target)
             return Result(revision: gateway.revision, consequences: verdict.consequences)
         }
+        try gateway.lists.check(target.blocklists.filter { !old.blocklists.contains($0) })
         // What listens on an address of ours needs it first.
         let given = gateway.groundwork(of: target).assignments
         if !given.isEmpty {
             for assignment in given { try gateway.ground.give(assignment) }
             gateway.lookAround()
         }
-        if let failed = gateway.sockets.open(target.listeners.filter { !old.listeners.contains($0) }).first {
+        // Those that follow from a zone come and go with its addresses: that one is not there yet is no fault of the change.
+        let former = old.allListeners(in: gateway.surroundings)
+        let added = target.allListeners(in: gateway.surroundings).filter { !former.contains($0) }
+        if let failed = gateway.sockets.open(added).first(where: { $0.listener.kind.isProxy || $0.isTaken }) {
             throw failed.reason
         }
         gateway.refreshIdentity(for: target)
@@ -74,8 +85,11 @@ struct Transaction {
         if let trial { gateway.begin(trial) }
         isDone = true
         await gateway.fleet.commit()
+        gateway.serve()
         gateway.prepareGround()
-        gateway.sockets.keep(only: target.listeners)
+        // Before the relays' own name server goes, if it does.
+        await gateway.giveNamesToAll()
+        gateway.sockets.keep(only: gateway.listeners)
         gateway.bindSockets()
         gateway.legacy.keep(gateway.sockets)
         gateway.rememberHardware()
@@ -118,6 +132,7 @@ struct Transaction {
         estate.former = trial?.former
         let share = FirewallAssignment(estate)
         let present = FirewallAssignment(gateway.estate(of: gateway.policy))
+        if let service = gateway.service(of: target) { try await gateway.companion.prove(service) }
         do throws(Refusal) {
             try await gateway.fleet.stage(estate, gateway.sockets)
             // Before the rules: in between nothing passes that neither the old nor the new ones let pass.

@@ -23,8 +23,13 @@ package struct DNSName: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    private init(bytes: [UInt8]) {
+    init(bytes: [UInt8]) {
         self.bytes = bytes
+    }
+
+    /// - Parameter wire: a name as `bytes` has it, which the caller has checked; letters may be in either case.
+    package init(unchecked wire: UnsafeRawBufferPointer) {
+        bytes = wire.map(\.asciiLowercased)
     }
 
     /// How many labels it has, the root's not counted.
@@ -37,8 +42,13 @@ package struct DNSName: Hashable, Sendable {
         return count
     }
 
+    /// The name without its first label; nil: it is the root.
+    package var parent: DNSName? {
+        bytes[0] == 0 ? nil : DNSName(bytes: Array(bytes[(1 + Int(bytes[0]))...]))
+    }
+
     /// Whether this name is `zone` or below it.
-    func isWithin(_ zone: DNSName) -> Bool {
+    package func isWithin(_ zone: DNSName) -> Bool {
         var place = 0
         while bytes.count - place > zone.bytes.count { place += 1 + Int(bytes[place]) }
         return bytes[place...].elementsEqual(zone.bytes)
@@ -96,7 +106,7 @@ extension DNSName: CustomStringConvertible {
 }
 
 extension UInt8 {
-    fileprivate var asciiLowercased: UInt8 {
+    var asciiLowercased: UInt8 {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self
     }
 }

@@ -66,7 +66,8 @@ package struct DNSResponse: Hashable, Sendable {
             shortest = min(shortest, alias.secondsToLive)
         }
         var addresses: [IPAddress] = []
-        for record in answers where record.type == query.type.rawValue && record.name == name {
+        let isForAddresses = query.type == .a || query.type == .aaaa
+        for record in answers where isForAddresses && record.type == query.type.rawValue && record.name == name {
             guard record.data.count == (query.type == .a ? 4 : 16) else { throw .malformed }
             shortest = min(shortest, record.secondsToLive)
             guard addresses.count < Self.mostAddresses else { continue }

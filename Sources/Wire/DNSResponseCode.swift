@@ -8,6 +8,9 @@ package enum DNSResponseCode: Hashable, Sendable {
     case refused
     case other(Int)
 
+    /// The version of EDNS is one that nobody here speaks (RFC 6891 §6.1.3). It takes an OPT record to say so.
+    package static let badVersion = DNSResponseCode.other(16)
+
     init(_ number: Int) {
         self =
             switch number {
@@ -19,5 +22,17 @@ package enum DNSResponseCode: Hashable, Sendable {
             case 5: .refused
             default: .other(number)
             }
+    }
+
+    package var number: Int {
+        switch self {
+        case .success: 0
+        case .formatError: 1
+        case .serverFailure: 2
+        case .noSuchName: 3
+        case .notImplemented: 4
+        case .refused: 5
+        case .other(let number): number
+        }
     }
 }

@@ -106,6 +106,7 @@ extension Listener.Kind {
         case .http: "HTTP"
         case .https: "HTTPS"
         case .mixed: "HTTP and SOCKS5"
+        case .dns: "DNS"
         }
     }
 }

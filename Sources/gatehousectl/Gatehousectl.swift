@@ -38,8 +38,9 @@ struct Gatehousectl: ParsableCommand {
         version: gatehouseVersion,
         subcommands: [
             StatusVerb.self, SetupVerb.self, ClientSetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self,
-            RuleVerb.self, LimitVerb.self, FirewallVerb.self, ZoneVerb.self, DeviceVerb.self, SessionVerb.self,
-            TopVerb.self,
+            RuleVerb.self, BlocklistVerb.self, NameVerb.self, LimitVerb.self, FirewallVerb.self, ZoneVerb.self,
+            DeviceVerb.self,
+            ForwardVerb.self, SessionVerb.self, TopVerb.self,
             RevisionVerb.self, ConfirmVerb.self, RevertVerb.self,
             VersionVerb.self,
         ])

@@ -61,7 +61,8 @@ struct RuleVerb: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "The name asked for, or a parent of it. It never matches a client that looks names up by itself.",
+                "The name asked for, or a parent of it. A client that looks names up by itself is not told the name if its zone is "
+                    + "served (`zone set --dns`); otherwise the rule never matches such a client.",
                 valueName: "domain"), transform: Domain.parse)
         var domain: Domain?
 

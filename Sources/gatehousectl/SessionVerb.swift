@@ -108,10 +108,10 @@ struct SessionVerb: ParsableCommand {
                 return print(String(decoding: JSON.encode(event), as: UTF8.self))
             }
             var line = "\(sign) \(session.id) \(session.manner) \(session.client)"
-            if let device = session.device { line += " [\(device)]" }
             if let user = session.user { line += " (\(user))" }
             line += " → \(session.aim)"
             if session.address != "-", session.address != session.aim { line += " [\(session.address)]" }
+            if let device = session.device { line += " of \(device)" }
             if sign == "-" {
                 line += "  \(humanBytes(session.sent)) sent, \(humanBytes(session.received)) received"
                 line += " in \(humanDuration(seconds: session.age / 1000))"

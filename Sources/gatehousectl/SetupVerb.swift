@@ -120,6 +120,7 @@ extension Listener.Kind {
         case .http: "an HTTP proxy"
         case .https: "an HTTP proxy inside TLS"
         case .mixed: "a SOCKS5 and HTTP proxy"
+        case .dns: "a name server"
         }
     }
 }

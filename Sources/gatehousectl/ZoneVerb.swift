@@ -16,9 +16,10 @@ struct ZoneVerb: ParsableCommand {
               gatehousectl zone set home --address 192.168.10.1/24 --serve
               gatehousectl zone add guest --interface wlan1 --way proxy
               gatehousectl zone set home --new-devices blocked
+              gatehousectl zone allow guest to printers --tcp 631
               gatehousectl firewall open print --tcp 631 --from guest
             """,
-        subcommands: [List.self, Add.self, Set.self, Remove.self])
+        subcommands: [List.self, Add.self, Set.self, Remove.self, Allow.self, Deny.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -50,6 +51,7 @@ struct ZoneVerb: ParsableCommand {
                     .init(interface.hardware?.description ?? "-"), .init(addresses.isEmpty ? "-" : addresses))
             }
             table.show()
+            for passage in reply.passages { print("allowed: \(passage)") }
         }
     }
 
@@ -101,6 +103,71 @@ struct ZoneVerb: ParsableCommand {
 
         func run() throws {
             try Daemon(global).change(RemoveZone(name: which.name), manner)
+        }
+    }
+
+    struct Allow: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let devices of one zone begin conversations with another one.",
+            discussion: """
+                Without --tcp, --udp and --proto everything passes. What passes already goes on to.
+
+                EXAMPLES:
+                  gatehousectl zone allow guest to printers --tcp 631
+                  gatehousectl zone allow home to things
+                """)
+
+        @OptionGroup var ends: Ends
+
+        @Option(
+            help: ArgumentHelp("TCP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
+            transform: Ports.parse(.tcp))
+        var tcp: [Ports] = []
+
+        @Option(
+            help: ArgumentHelp("UDP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
+            transform: Ports.parse(.udp))
+        var udp: [Ports] = []
+
+        @Option(
+            name: .customLong("proto"),
+            help: ArgumentHelp(
+                "Everything of another IP protocol, by name (gre, esp, ipv6) or number. May be given several times.",
+                valueName: "protocol"), transform: IPProtocol.parse)
+        var protocols: [IPProtocol] = []
+
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(
+                AllowPassage(
+                    from: ends.from, to: ends.to,
+                    services: tcp.map(\.service) + udp.map(\.service) + protocols.map { .other($0) }), manner)
+        }
+    }
+
+    struct Deny: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take back all that one zone may begin with another one, and end it.")
+
+        @OptionGroup var ends: Ends
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(DenyPassage(from: ends.from, to: ends.to), manner)
+        }
+    }
+
+    /// `guest to printers`.
+    struct Ends: ParsableArguments {
+        @Argument(help: "The zone of those who begin.", completion: .column(1, ofVerb: "zone")) var from: String
+        @Argument(help: ArgumentHelp("The word `to`.", valueName: "to")) var word: String
+        @Argument(help: "The zone of those who answer.", completion: .column(1, ofVerb: "zone")) var to: String
+
+        func validate() throws {
+            guard word == "to" else { throw ValidationError("Say it like this: zone allow guest to printers.") }
         }
     }
 

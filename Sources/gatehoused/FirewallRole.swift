@@ -29,6 +29,8 @@ actor FirewallRole: RoleService {
 
     private struct Plan {
         var ruleset: Ruleset
+        /// The machine's own addresses.
+        let addresses: Set<IPAddress>
         let isEnforced: Bool
         let isReleased: Bool
         let ownsTable: Bool
@@ -50,12 +52,13 @@ actor FirewallRole: RoleService {
     }
 
     /// Needs no sockets.
-    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {}
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) {}
 
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         flows.use(assignment)
         staged = Plan(
             ruleset: assignment.ruleset,
+            addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
     }
@@ -81,7 +84,14 @@ actor FirewallRole: RoleService {
             throw Refusal("the firewall is unchanged: \(error)")
         }
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
+        let former = current
         (current, failure) = (plan, nil)
+        // Of a trial nothing is ended: the rules before may hold again.
+        if plan.isEnforced, !plan.ruleset.isTrial,
+            former?.ruleset != plan.ruleset || former?.addresses != plan.addresses
+        {
+            flows.endRefused(by: plan.ruleset, addresses: plan.addresses, log: log)
+        }
         if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
     }
 

@@ -76,7 +76,7 @@ actor RelayRole: RoleService {
         }
     }
 
-    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor) {
+    func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) {
         offered[endpoint] = ListeningSocketBox(socket)
     }
 
@@ -208,9 +208,10 @@ actor RelayRole: RoleService {
 }
 
 extension NameServers {
-    fileprivate init(_ list: NameServerList) {
+    init(_ list: NameServerList) {
         self.init(
             list.servers.map { Server($0.address, zone: $0.index) }, search: list.search, dots: list.dots,
-            timeout: list.timeout.map { .seconds($0) }, attempts: list.attempts, rotates: list.rotates)
+            timeout: list.timeout.map { .seconds($0) }, attempts: list.attempts, rotates: list.rotates,
+            isOwn: list.isOwn)
     }
 }

@@ -13,9 +13,11 @@ enum Entry {
         .socks5: { try RelayRole($0) },
         .http: { try RelayRole($0) },
         .firewall: { FirewallRole($0) },
+        .names: { NamesRole($0) },
     ]
 }
 
+if CommandLine.arguments[0] == CompanionHost.title { CompanionHost.run() }
 if let role = Role(title: CommandLine.arguments[0]), let entry = Entry.table[role] {
     RoleHost.run(role, compose: entry)
 }

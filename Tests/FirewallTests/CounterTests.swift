@@ -20,7 +20,9 @@ struct CounterTests {
 
     private func packets(_ netlink: borrowing Netlink, _ ruleset: Ruleset) -> [String: UInt64] {
         Dictionary(
-            netlink.counts(of: ruleset).map { ($0.comment ?? "", $0.counter.packets) }, uniquingKeysWith: +)
+            netlink.counts(of: ruleset).map { ($0.comment ?? "", $0.counter.packets) }, uniquingKeysWith: +
+        )
+        .filter { $0.value > 0 }
     }
 
     /// Every change made the table anew and counted from nothing; nothing ever read what was counted.
@@ -33,7 +35,7 @@ struct CounterTests {
         #expect(try netlink.state(of: ruleset(22, 80)) == .same)
         #expect(packets(netlink, ruleset(22, 80))["port 22"] == 3)
         try netlink.apply(ruleset(22, 443))
-        #expect(packets(netlink, ruleset(22, 443)) == ["port 22": 3, "port 443": 0, "the rest": 2, beyond: 0])
+        #expect(packets(netlink, ruleset(22, 443)) == ["port 22": 3, "the rest": 2])
         let trial = Ruleset.trial(new: ruleset(22), old: ruleset(22, 443), seconds: 60)
         try netlink.apply(trial)
         try knock(gate, 22, times: 4)
@@ -44,10 +46,8 @@ struct CounterTests {
         try gate.gateway.run("nft", "delete", "table", "inet", "gatehouse")
         try netlink.apply(ruleset(22, 80))
         #expect(try netlink.state(of: ruleset(22, 80)) == .same)
-        #expect(packets(netlink, ruleset(22, 80)) == ["port 22": 7, "port 80": 0, "the rest": 2, beyond: 0])
+        #expect(packets(netlink, ruleset(22, 80)) == ["port 22": 7, "the rest": 2])
         let listing = try gate.gateway.run("nft", "list", "chain", "inet", "gatehouse", "input")
         #expect(listing.contains("tcp dport 22 counter packets 7 bytes 280 accept"), "\(listing)")
     }
-
-    private let beyond = "pings beyond the rate of their source"
 }

@@ -14,7 +14,7 @@ struct JudgeTests {
 
     @Test("nft accepts the text", arguments: rulesets)
     func accepted(ruleset: Ruleset) throws {
-        #expect(try Namespace().run("nft", "-c", "-f", "-", input: ruleset.description) == "")
+        #expect(try Namespace().run("env", "TZ=UTC", "nft", "-c", "-f", "-", input: ruleset.description) == "")
     }
 
     /// A box was shut at boot by other rules than those that hold when its store is gone.
@@ -37,7 +37,8 @@ struct JudgeTests {
     @Test("nft compiles the text to the instructions that we send", arguments: rulesets)
     func compiled(ruleset: Ruleset) throws {
         let namespace = try Namespace()
-        let trace = try namespace.run("nft", "-c", "--debug=netlink", "-f", "-", input: ruleset.description)
+        let trace = try namespace.run(
+            "env", "TZ=UTC", "nft", "-c", "--debug=netlink", "-f", "-", input: ruleset.description)
         #expect(
             instructions(inTrace: trace) == ruleset.chains.flatMap(\.rules).map { $0.instructions.map(\.description) })
     }
@@ -45,7 +46,7 @@ struct JudgeTests {
     @Test("what nft loads from the text passes for what we would have sent", arguments: rulesets)
     func loaded(ruleset: Ruleset) throws {
         let namespace = try Namespace()
-        try namespace.run("nft", "-f", "-", input: ruleset.description)
+        try namespace.run("env", "TZ=UTC", "nft", "-f", "-", input: ruleset.description)
         var netlink = try namespace.netlink()
         #expect(try netlink.state(of: ruleset) == .same)
     }
@@ -58,10 +59,10 @@ struct JudgeTests {
         let listing = try JSONDecoder().decode(Listing.self, from: Data(json.utf8)).nftables
         #expect(listing.compactMap(\.table).map(\.name) == ["gatehouse"])
         let chains = listing.compactMap(\.chain)
-        #expect(chains.map(\.name) == ["input", "echo", "forward"])
-        #expect(chains.map(\.hook) == ["input", nil, "forward"])
-        #expect(chains.map(\.prio) == [0, nil, 0])
-        #expect(chains.map(\.policy) == ["drop", nil, "drop"])
+        #expect(chains.map(\.name) == home.chains.map(\.name))
+        #expect(chains.map(\.hook) == home.chains.map { $0.base.map { "\($0.hook)" } })
+        #expect(chains.map(\.prio) == home.chains.map { $0.base.map { Int($0.priority) } })
+        #expect(chains.map(\.policy) == home.chains.map { $0.base.map { "\($0.policy)" } })
         let (rules, wanted) = (listing.compactMap(\.rule), home.chains.flatMap(\.rules))
         #expect(rules.map(\.comment) == wanted.map(\.comment))
         #expect(rules.map { $0.expr.contains { $0.counter != nil } } == wanted.map(\.isCounted))
@@ -93,6 +94,23 @@ private let everything = Ruleset(
         .init(name: "four", family: .ipv4, size: 100, seconds: 3661),
         .init(name: "six", family: .ipv6, size: 65535, seconds: 90),
     ],
+    deviceMaps: [
+        .init(
+            name: "numbers",
+            content: .numbers([
+                sender("lan0", "02:00:00:00:00:09"): 7, sender("lan0", "01:00:00:00:00:10"): 9,
+                sender("guest0", "02:00:00:00:00:01"): 1, sender("lan0", "02:00:00:00:00:01"): 65535,
+                sender("a-long-name-15c", "fe:dc:ba:98:76:54"): 256,
+            ])),
+        .init(name: "nobody", content: .numbers([:])),
+        .init(
+            name: "fates",
+            content: .verdicts([
+                300: .drop, 2: .jump("deeper"), 1: .goto("elsewhere"), 65535: .accept, 4: .drop, 5: .drop, 6: .return,
+                7: .drop, 8: .drop, 9: .drop, 10: .drop,
+            ])),
+        .init(name: "fateless", content: .verdicts([:])),
+    ],
     maps: [.init(name: "soon", seconds: 86400, verdict: .goto("elsewhere"))],
     chains: [
         .init(
@@ -113,9 +131,47 @@ private let everything = Ruleset(
                 .init([.transport(IPProtocol(number: 250))], .accept),
             ]),
         .init(name: "deeper", rules: [.init([.icmpv6([.routerSolicitation, .routerAdvertisement])], .return)]),
-        .init(name: "near", base: .init(hook: .prerouting, priority: -155, policy: .accept)),
-        .init(name: "target", base: .init(kind: .nat, hook: .prerouting, priority: -100, policy: .accept)),
-        .init(name: "source", base: .init(kind: .nat, hook: .postrouting, priority: 101, policy: .accept)),
+        .init(
+            name: "near", base: .init(hook: .prerouting, priority: -155, policy: .accept),
+            rules: [
+                .init([.device(0)], .jump("deeper")),
+                .init([.device(65535)], .drop),
+                .init(decision: .identify("numbers"), comment: "who it is"),
+                .init([.inputInterface(["eth0"])], decision: .assign(300)),
+            ]),
+        .init(
+            name: "target", base: .init(kind: .nat, hook: .prerouting, priority: -100, policy: .accept),
+            rules: [
+                .init(
+                    [.inputInterface(["eth0"]), .family(.ipv4), .destinationPort(.tcp, 443)], isCounted: true,
+                    decision: .forward(.v4(0xc0a8_0a14), 8443), comment: "forward web"),
+                .init(
+                    [.destination(Network("203.0.113.2")!), .destinationPort(.udp, 443)],
+                    decision: .forward(.v4(0xc0a8_0a14), nil)),
+                .init(
+                    [.family(.ipv6), .destinationPort(.tcp, 443)],
+                    decision: .forward(IPAddress("fd00:77::9")!, 8443)),
+                .init(
+                    [.inputInterface(["eth1"]), .foreignDestination, .destinationPort(.udp, 53)], decision: .redirect),
+                .init([.ownDestination, .family(.ipv4)], decision: .redirect),
+            ]),
+        .init(
+            name: "source", base: .init(kind: .nat, hook: .postrouting, priority: 101, policy: .accept),
+            rules: [
+                .init([.outputInterface(["eth0"]), .family(.ipv4)], decision: .masquerade),
+                .init(
+                    [.inputInterface(["eth1"]), .outputInterface(["eth2", "eth1"]), .translated],
+                    decision: .masquerade),
+            ]),
+        .init(
+            name: "hours",
+            rules: [
+                .init([.time(1_800_000_000...1_800_003_599)], .return),
+                .init([.time(0...1)], isCounted: true, .return),
+                .init([.before(951_782_399)], .drop),
+                .init([.before(951_782_400)], .drop, comment: "a leap day"),
+                .init([.before(4_102_444_800)], .drop),
+            ]),
         .init(name: "route", base: .init(kind: .route, hook: .output, priority: -20, policy: .accept)),
         .init(
             name: "input", hook: .input, policy: .drop,
@@ -141,8 +197,30 @@ private let everything = Ruleset(
                 .init([.destinationPorts(.tcp, PortRange(80, 80)!), .boundSocket], .drop),
                 .init([], isCounted: true, .drop, comment: "the rest"),
             ]),
-        .init(name: "forward", hook: .forward, policy: .accept),
+        .init(
+            name: "forward", hook: .forward, policy: .accept,
+            rules: [
+                .init(decision: .byDevice("fates")),
+                .init([.inputInterface(["eth0"])], decision: .byDevice("fateless"), comment: "none"),
+                .init([.handshake], decision: .clampSegments),
+                .init([.family(.ipv6), .handshake], decision: .clampSegments),
+                .init(decision: .byInput(["wan0": .drop, "lan0": .jump("deeper"), "lan1": .goto("hours")])),
+                .init([.translated], decision: .byOutput(["wan0": .accept])),
+                .init(decision: .byOutput(["eth1": .drop, "eth0": .goto("elsewhere")])),
+                .init([.forgedSource], isCounted: true, .drop, comment: "forged"),
+                .init(decision: .tell),
+                .init(
+                    [.beyondRate(.init(meter: "four", family: .ipv4, perSecond: 1000, burst: 4000))], isCounted: true,
+                    .drop),
+                .init([.beyondRate(.init(meter: "six", family: .ipv6, perSecond: 1, burst: 4))], .drop),
+                .init([.transport(IPProtocol(number: 6))], isCounted: true, decision: .refuse(.reset)),
+                .init([], isCounted: true, decision: .refuse(.prohibited), comment: "the rest"),
+            ]),
     ])
+
+private func sender(_ interface: String, _ hardware: String) -> Ruleset.Sender {
+    .init(interface: interface, hardware: HardwareAddress(hardware)!)
+}
 
 /// The lines that only one of them has.
 private func difference(_ left: String, _ right: String) -> [String] {

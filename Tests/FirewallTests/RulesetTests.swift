@@ -1,5 +1,6 @@
 import Address
 import Firewall
+import Foundation
 import Policy
 import Testing
 
@@ -69,6 +70,7 @@ struct RulesetTests {
     private func openings(of listener: Listener) -> [String] {
         let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
         return rules.dropFirst(Ruleset.closed.chains[0].rules.count - 1).dropLast().map(\.description)
+            .filter { $0 != "meta l4proto tcp jump newcomers" }
     }
 
     @Test(
@@ -131,6 +133,19 @@ struct RulesetTests {
         #expect(rules.dropLast().last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
     }
 
+    @Test func `how fast anybody may knock follows the limit for clients, and without one nobody counts`() {
+        func knocks(_ limits: [Limit]) -> [String] {
+            var policy = homePolicy
+            policy.limits = limits
+            let ruleset = Ruleset(policy: policy, surroundings: surroundings)
+            return (ruleset.chains.first { $0.name == "newcomers" }?.rules ?? []).map(\.description)
+        }
+        #expect(knocks([]) == knocks([.standard]) && knocks([])[0].contains("over 1000/second burst 4000"))
+        let wide = Limit(subject: .client(Network("10.0.0.0/8")!), rate: 800)
+        #expect(knocks([wide])[0].contains("over 1600/second burst 6400"))
+        #expect(knocks([Limit(subject: .eachClient, sessions: 5)]).isEmpty)
+    }
+
     @Test func `a name cannot end its own comment, and a long one is cut between letters`() {
         let name = "a\" accept\n" + String(repeating: "ü", count: 100)
         let rule = Ruleset.Rule([], .accept, comment: name)
@@ -179,9 +194,29 @@ private func text(_ openings: String) -> String {
     \t\ttimeout 1m
     \t}
 
+    \tset newcomers_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset newcomers_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tmap stopped {
+    \t\ttype mark : verdict
+    \t\telements = { 0x0000ffff : goto ended }
+    \t}
+
     \tchain input {
     \t\ttype filter hook input priority filter; policy drop;
     \t\tiifname "lo" accept comment "the gateway itself"
+    \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
     \t\ticmp type echo-request goto echo
     \t\ticmpv6 type echo-request goto echo
     \t\tct state vmap { established : accept, related : accept } comment "answers"
@@ -195,6 +230,8 @@ private func text(_ openings: String) -> String {
     \t\tiifname "eth1" meta nfproto ipv4 meta l4proto igmp accept comment "multicast group management"
     \t\tiifname "eth0" meta nfproto ipv4 udp dport 68 accept comment "DHCP client"
     \t\tiifname "eth0" ip6 daddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
+    \t\tiifname "eth1" fib saddr . iif oif missing counter drop comment "forged sources"
+    \t\tmeta l4proto tcp jump newcomers
     \(openings)\t\tcounter drop comment "the rest"
     \t}
 
@@ -204,9 +241,63 @@ private func text(_ openings: String) -> String {
     \t\tcounter drop comment "pings beyond the rate of their source"
     \t}
 
+    \tchain newcomers {
+    \t\tupdate @newcomers_ipv4 { ip saddr limit rate over 1000/second burst 4000 packets } counter drop comment "beginnings beyond the rate of their source"
+    \t\tupdate @newcomers_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 8000/second burst 32000 packets } counter drop comment "beginnings beyond the rate of their source"
+    \t}
+
     \tchain forward {
     \t\ttype filter hook forward priority filter; policy drop;
+    \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
+    \t\ttcp flags syn / fin,syn,rst tcp option maxseg size set rt mtu
+    \t\tct state vmap { established : accept, related : accept } comment "answers"
+    \t\tiifname vmap { "eth0" : goto from_internet, "eth1" : goto from_home }
     \t\tcounter drop comment "the rest"
+    \t}
+
+    \tchain ended {
+    \t\tmeta l4proto tcp counter reject with tcp reset comment "connections that were ended"
+    \t\tcounter drop comment "connections that were ended"
+    \t}
+
+    \tchain from_home {
+    \t\tfib saddr . iif oif missing counter drop comment "forged sources"
+    \t\tgoto routed_home
+    \t}
+
+    \tchain routed_home {
+    \t\toifname vmap { "eth0" : goto to_internet, "eth1" : accept }
+    \t\tgoto refuse
+    \t}
+
+    \tchain from_internet {
+    \t\toifname "eth1" icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept comment "errors that IP needs"
+    \t\toifname "eth1" icmpv6 type echo-request goto echo
+    \t\tcounter drop comment "unasked from the internet"
+    \t}
+
+    \tchain to_internet {
+    \t\tct state invalid counter drop comment "of no connection, and so not translated"
+    \t\tip daddr 10.0.0.0/8 goto refuse comment "private networks"
+    \t\tip daddr 100.64.0.0/10 goto refuse comment "private networks"
+    \t\tip daddr 169.254.0.0/16 goto refuse comment "private networks"
+    \t\tip daddr 172.16.0.0/12 goto refuse comment "private networks"
+    \t\tip daddr 192.168.0.0/16 goto refuse comment "private networks"
+    \t\tip6 daddr fc00::/7 goto refuse comment "private networks"
+    \t\tip6 daddr fec0::/10 goto refuse comment "private networks"
+    \t\ticmp type echo-request goto echo
+    \t\ticmpv6 type echo-request goto echo
+    \t\tcounter accept comment "to the internet"
+    \t}
+
+    \tchain refuse {
+    \t\tmeta l4proto tcp counter reject with tcp reset comment "refused"
+    \t\tcounter reject with icmpx admin-prohibited comment "refused"
+    \t}
+
+    \tchain srcnat {
+    \t\ttype nat hook postrouting priority srcnat; policy accept;
+    \t\tiifname "eth1" oifname "eth0" meta nfproto ipv4 masquerade comment "one address for all"
     \t}
     }
 
@@ -215,8 +306,23 @@ private func text(_ openings: String) -> String {
 
 /// Nothing is known of the interfaces: each may be the one that leads to the internet.
 private var shut: String {
-    var lines = text("").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    lines.removeAll { $0.contains("nd-router-solicit") }
+    let blocks = text("").components(separatedBy: "\n\n").filter { block in
+        !["newcomers", "map ", "forward", "ended", "_home", "_internet", "refuse", "srcnat"].contains {
+            block.split(separator: "{", maxSplits: 1)[0].contains($0)
+        }
+    }
+    let passing = """
+        \tchain forward {
+        \t\ttype filter hook forward priority filter; policy drop;
+        \t\tcounter drop comment "the rest"
+        \t}
+        }
+
+        """
+    var lines = (blocks + [passing]).joined(separator: "\n\n").components(separatedBy: "\n")
+    lines.removeAll { line in
+        ["nd-router-solicit", "newcomers", "@stopped", "forged"].contains { line.contains($0) }
+    }
     return lines.map { $0.replacing("iifname \"eth0\" ", with: "").replacing("iifname \"eth1\" ", with: "") }
         .joined(separator: "\n")
 }

@@ -23,6 +23,9 @@ struct VerdictTests {
         #expect(judge(other).rule?.comment == "answers")
         other = packet
         other.hook = .forward
+        other.output = "eth9"
+        #expect(!judge(other).isAccepted && judge(other).chain == "refuse")
+        other.interface = "eth9"
         #expect(!judge(other).isAccepted && judge(other).chain == "forward")
         other.hook = .output
         #expect(judge(other) == .init(verdict: .accept))
@@ -187,10 +190,18 @@ private struct Random: RandomNumberGenerator {
         let hasBoundSocket = [("192.168.77.1", 40000), ("fd00:77::1", 40002)].contains {
             $0.0 == destination && $0.1 == port
         }
+        // In IPv6 a default route is one back by its interface to whatever there is. Nobody has to have an address yet to ask
+        // everybody on his network.
+        let isLAN = ["192.168.77.0/24", "fd00:77::/64"].contains { Network($0)!.contains(IPAddress(source)!) }
+        let isKnown =
+            source == "0.0.0.0" || (source == "::" && interface == "wan0")
+            || Network("fe80::/10")!.contains(IPAddress(source)!)
+            || (interface == "lan0") == isLAN
         let usesHopLimit = if case .tcp = content { false } else if case .udp = content { false } else { true }
-        let packet = Packet(
+        var packet = Packet(
             interface: interface, source: IPAddress(source)!, destination: IPAddress(destination)!, content: content,
             hopLimit: usesHopLimit ? hopLimit : 64, hasBoundSocket: hasBoundSocket)
+        packet.hasForgedSource = !isKnown
         return (packet, frame)
     }
 }

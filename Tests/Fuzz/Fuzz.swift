@@ -11,6 +11,7 @@ import Wire
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "Authority": fuzzAuthority,
     "BasicCredentials": fuzzBasicCredentials,
+    "DNSRequest": fuzzDNSRequest,
     "DNSResponse": fuzzDNSResponse,
     "HTTPBody": fuzzHTTPBody,
     "HTTPRequestHead": fuzzHTTPRequestHead,

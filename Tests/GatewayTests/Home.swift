@@ -187,7 +187,20 @@ final class Home: @unchecked Sendable {
         home.ownsTable = ownsTable
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        try home.meetDevice()
         return home
+    }
+
+    /// The LAN host shows itself, so that the kernel's rules tell it apart from now on and stay as they are.
+    func meetDevice() throws {
+        let link = try lan.run("ip", "-br", "link", "show", "eth0").split(
+            separator: " ", omittingEmptySubsequences: true)
+        guard link.count > 2 else { throw Failure("\(link)") }
+        let card = String(link[2])
+        try lan.run("ping", "-c", "1", "-W", "2", Self.gatewayOnLAN)
+        guard try eventually({ try ruleset().contains(card) }) else {
+            throw Failure("\(card) is not known:\n\(try ruleset())")
+        }
     }
 
     /// gatehousectl, of which it is to be seen how it ends.

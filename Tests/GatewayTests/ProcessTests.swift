@@ -10,8 +10,8 @@ struct ProcessTests {
     func privileges() throws {
         let home = try Home.ready()
         let processes = try home.processes()
-        #expect(Set(processes.keys) == ["supervisor", "socks5", "http", "firewall"])
-        for role in ["socks5", "http", "firewall"] {
+        #expect(Set(processes.keys) == ["supervisor", "socks5", "http", "names", "firewall"])
+        for role in ["socks5", "http", "names", "firewall"] {
             let pid = try #require(processes[role]?.first)
             let status = try processStatus(pid)
             #expect(status["Uid"] == "65534\t65534\t65534\t65534", "\(role)")
@@ -107,7 +107,7 @@ struct ProcessTests {
         let home = try Home.ready()
         let (ruleset, revision) = (try home.ruleset(), try home.revision())
         let children = try home.processes().filter { $0.key != "supervisor" }.flatMap(\.value)
-        #expect(children.count == 3)
+        #expect(children.count == 4)
         home.daemon?.signal(SIGKILL)
         #expect(home.daemon?.ended() == 128 + SIGKILL)
         #expect(eventually { children.allSatisfy { kill($0, 0) != 0 } })

@@ -51,7 +51,9 @@ private var things: [Thing] {
             isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
         Thing(
             add: ["zone", "add", "things", "--interface", "wifi9"], remove: ["zone", "remove", "things"], list: "zone",
-            member: "zones", json: ["name": "things", "interfaces": ["wifi9"]], type: "Zone", line: "zone things wifi9",
+            member: "zones",
+            json: ["name": "things", "interfaces": ["wifi9"], "addresses": [String](), "way": "routed"],
+            type: "Zone", line: "zone things wifi9",
             isInEffect: { try $0.ctl("zone", "list").contains("wifi9") }),
         Thing(
             add: ["firewall", "open", "print", "--tcp", "631", "--from", "things", "--from", "10.0.0.0/8"],

@@ -22,7 +22,7 @@ struct SessionLogTests {
         _ = try dead.receive(exactly: 12)
         let all = try home.ctl("session", "log")
         #expect(all.contains("\(Home.wanHost):\(origin.port)"))
-        #expect(all.firstMatch(of: /192\.168\.77\.10:\d+ +- +203\.0\.112\.10:\d+ +allowed/) != nil, "\(all)")
+        #expect(all.firstMatch(of: /192\.168\.77\.10:\d+ +\S+ +- +203\.0\.112\.10:\d+ +allowed/) != nil, "\(all)")
         #expect(
             all.firstMatch(of: /203\.0\.112\.99:80 +denied +203\.0\.112\.99 is not allowed: rule 1 denies it/) != nil,
             "\(all)")

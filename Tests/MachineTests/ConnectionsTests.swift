@@ -80,7 +80,10 @@ struct ConnectionsTests {
     func routes() throws {
         let cable = try Cable()
         let routes = try cable.there.enter { try Route.defaults() }
-        #expect(routes == [Route(metric: 50, interfaces: ["far"]), Route(metric: 100, interfaces: ["far"])])
+        #expect(
+            routes == [
+                Route(metric: 50, interfaces: ["far"], isIPv6: true), Route(metric: 100, interfaces: ["far"]),
+            ])
         let ways = try cable.there.enter {
             ["198.51.100.1", "2001:db8:1::1", "127.0.0.1"].map { Route.interface(towards: IPAddress($0)!) }
         }

@@ -63,7 +63,7 @@ import Testing
     @Test(.enabled(if: getuid() == 0, "needs root: it mounts a tmpfs"))
     func `a full disk leaves the old revision, says so, and heals when there is room`() throws {
         let directory = StateDirectory()
-        try #require(mount("tmpfs", directory.path, "tmpfs", 0, "size=400k") == 0)
+        try #require(mount("tmpfs", directory.path, "tmpfs", 0, "size=600k") == 0)
         defer { withExtendedLifetime(directory) { _ = umount2(directory.path, Int32(MNT_DETACH)) } }
         let store = try Store(directory: directory.path)
         try store.commit(.example, author: alice, summary: "everything")

@@ -101,6 +101,11 @@ import Testing
                 "+ passage home to guest",
                 "+ forward game udp 3074 to kid",
                 "+ forward web tcp 8080 to tv:80, from 203.0.113.0/24, until 2027-01-15 08:00:00 UTC",
+                "+ blocklist ads, 100000 names",
+                "+ blocklist games, 2 names, for the device kid",
+                "+ blocklist late, 1 name, for guest",
+                "- trusted domains none",
+                "+ trusted domains home.example and plex.direct",
             ])
         var changed = Policy.example
         changed.users[0].passwordHash = "scrypt$3"

@@ -101,5 +101,11 @@ extension Policy {
             Forward(
                 name: "web", transport: .tcp, port: 8080, device: "tv", devicePort: 80,
                 source: Network("203.0.113.0/24")!, until: 1_800_000_000),
-        ])
+        ],
+        blocklists: [
+            Blocklist(name: "ads", count: 100_000, content: "0123456789abcdef"),
+            Blocklist(name: "games", device: "kid", count: 2, content: "0123456789abcde0"),
+            Blocklist(name: "late", zone: "guest", count: 1, content: "0123456789abcde1"),
+        ],
+        trustedDomains: ["home.example", "plex.direct"])
 }

@@ -90,6 +90,82 @@ struct ConfinementTests {
         }
     }
 
+    @Test("dnsmasq is refused netfilter's sockets and tables, every program and process, and all files but its own")
+    func refusals() async {
+        let result = await #expect(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {
+            var wrong = Wrong()
+            let file = "/tmp/gatehouse-leases-\(getpid())"
+            let leases = open(file, O_RDWR | O_CREAT | O_EXCL, 0o600)
+            unlink(file)
+            dup2(leases, 0)
+            _ = linux_no_new_privileges()
+            let listener = Sandbox.enterCompanion("/bin/true", log: Log.start(label: "test", level: "error"))
+            wrong.unless(listener >= 0, "there is no filter: \(listener)")
+            // What DHCP needs.
+            let (raw, datagram) = (Int32(SOCK_RAW.rawValue), Int32(SOCK_DGRAM.rawValue))
+            let socket4 = socket(AF_INET, datagram, 0)
+            let socket6 = socket(AF_INET6, datagram, 0)
+            wrong.unless(socket4 >= 0 && socket6 >= 0, "no datagrams")
+            wrong.unless(socket(AF_NETLINK, raw, 0) >= 0, "no routing netlink")
+            var on: Int32 = 1
+            let size = socklen_t(MemoryLayout<Int32>.size)
+            wrong.unless(setsockopt(socket4, Int32(IPPROTO_IP), IP_PKTINFO, &on, size) == 0, "no IP_PKTINFO")
+            let trafficClass: Int32 = 67
+            wrong.unless(setsockopt(socket6, 41, trafficClass, &on, size) == 0, "no IPV6_TCLASS: \(errno)")
+            wrong.unless(open("/proc/self/fd/0", O_RDWR | O_APPEND) >= 0, "it cannot write its leases: \(errno)")
+            // Every netlink but routing: NETLINK_NETFILTER is 12.
+            for number in Int32(1)..<32 {
+                wrong.unless(socket(AF_NETLINK, raw, number) < 0 && errno == EPERM, "there is netlink \(number)")
+            }
+            // The kernel looks at the lower half of a register alone.
+            typealias Call = @convention(c) (CLong, CLong, CLong, CLong, CLong, CLong) -> CLong
+            let syscall = unsafeBitCast(dlsym(nil, "syscall"), to: Call.self)
+            #if arch(x86_64)
+                let (socketCall, setsockoptCall) = (41, 54)
+            #else
+                let (socketCall, setsockoptCall) = (198, 208)
+            #endif
+            let high = 1 << 32
+            wrong.unless(syscall(socketCall, high | 16, 3, 12, 0, 0) < 0 && errno == EPERM, "a high bit hides a family")
+            wrong.unless(syscall(socketCall, 16, 3, high | 12, 0, 0) < 0 && errno == EPERM, "one hides a protocol")
+            for family in [1, 17, 44, 38, 31] as [Int32] {
+                wrong.unless(socket(family, datagram, 0) < 0 && errno == EPERM, "there are sockets of family \(family)")
+            }
+            // IPT_SO_SET_REPLACE, IPT_SO_SET_ADD_COUNTERS; arptables; ebtables; IPVS.
+            for option: Int32 in [64, 65, 96, 97, 128, 129, 1152, 1200] {
+                for level: Int32 in [0, 255] {
+                    wrong.unless(
+                        setsockopt(socket4, level, option, &on, size) < 0 && errno == EPERM,
+                        "option \(option) of level \(level): \(errno)")
+                }
+            }
+            for option: Int32 in [64, 65] {
+                wrong.unless(
+                    setsockopt(socket6, 41, option, &on, size) < 0 && errno == EPERM, "ip6tables' option \(option)")
+            }
+            let hidden = withUnsafeMutablePointer(to: &on) {
+                syscall(setsockoptCall, CLong(socket4), high, 64, CLong(bitPattern: $0), 4)
+            }
+            wrong.unless(hidden < 0 && errno == EPERM, "a high bit hides a level")
+            wrong.unless(open("/etc/hostname", O_RDONLY) < 0 && errno == EACCES, "it reads /etc")
+            wrong.unless(open("/usr/bin/env", O_RDONLY) < 0, "it reads programs")
+            wrong.unless(open("/var/lib/x", O_WRONLY | O_CREAT, 0o600) < 0 && errno == EACCES, "it makes files")
+            wrong.unless(open("/proc/1/status", O_RDONLY) < 0, "it reads of other processes")
+            wrong.unless(fork() < 0 && errno == EPERM, "it can start a process")
+            wrong.unless(kill(getppid(), 0) < 0 && errno == EPERM, "it can signal others")
+            wrong.unless(kill(getpid(), 0) == 0, "it cannot signal itself")
+            // With nobody who admits it, no program is started: not even the one that it was.
+            close(listener)
+            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
+            for program in ["/bin/true", "/bin/sh", "/lib64/ld-linux-x86-64.so.2"] {
+                wrong.unless(execv(program, &arguments) < 0 && errno == ENOSYS, "it can start \(program): \(errno)")
+            }
+            wrong.end()
+        }
+        let said = result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) } ?? ""
+        #expect(!said.contains("WRONG"), "\(said)")
+    }
+
     @Test("A log entry is one line of plain text, whatever a name has in it")
     func log() async throws {
         let result = try #require(

@@ -86,7 +86,7 @@ struct DaemonTests {
     func confinement() throws {
         let daemon = try LiveDaemon(firewall: "observe")
         let roles = try daemon.roles()
-        #expect(Set(roles.keys) == ["socks5", "http", "firewall"])
+        #expect(Set(roles.keys) == ["names", "socks5", "http", "firewall"])
         for (name, role) in roles {
             let threads = try threads(of: role.pid)
             #expect(!threads.isEmpty)

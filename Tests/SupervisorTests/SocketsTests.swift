@@ -1,4 +1,5 @@
 import Address
+import CLinux
 import Glibc
 import Machine
 import Policy

@@ -233,6 +233,28 @@ extension NameServer.Query {
             + [0, 0, 0, 0] + question + records.joined()
     }
 
+    /// A message that answers this query with records of whatever kind for its own name.
+    ///
+    /// - Parameter bits: what is set in the header's second number beside QR, RD and RA.
+    package func answer(
+        records: [(type: UInt16, seconds: UInt32, data: [UInt8])], bits: UInt16 = 0, extra: [UInt8] = []
+    ) -> [UInt8] {
+        let flags = 0x8180 | bits
+        let bodies = records.map { kind, seconds, data in
+            [0xc0, 12, UInt8(kind >> 8), UInt8(truncatingIfNeeded: kind), 0, 1]
+                + withUnsafeBytes(of: seconds.bigEndian) { Array($0) }
+                + [UInt8(data.count >> 8), UInt8(truncatingIfNeeded: data.count)] + data
+        }
+        return [
+            message[0], message[1], UInt8(flags >> 8), UInt8(truncatingIfNeeded: flags), 0, 1,
+            UInt8(records.count >> 8), UInt8(truncatingIfNeeded: records.count), 0, 0, 0, extra.isEmpty ? 0 : 1,
+        ] + question + bodies.joined() + extra
+    }
+
+    /// The bits of the query's header, and those of its OPT record.
+    package var flags: UInt16 { UInt16(message[2]) << 8 | UInt16(message[3]) }
+    package var wantsSignatures: Bool { isExtended && message.count >= 11 && message[message.count - 4] & 0x80 != 0 }
+
     fileprivate func messages(_ reply: NameServer.Reply) -> [[UInt8]] {
         switch reply {
         case .addresses(let addresses, let seconds): return [answer(addresses, seconds: seconds)]

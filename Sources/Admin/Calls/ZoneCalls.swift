@@ -3,13 +3,16 @@ package import Policy
 
 /// The calls about zones.
 enum ZoneCalls {
-    static let all: [any Call.Type] = [ListZones.self, AddZone.self, SetZone.self, RemoveZone.self]
+    static let all: [any Call.Type] = [
+        ListZones.self, AddZone.self, SetZone.self, RemoveZone.self, AllowPassage.self, DenyPassage.self,
+    ]
 }
 
 package struct ListZones: Call {
     package static let documentation = """
         The zones, and the interfaces that the machine has or that a zone names.
         interfaces: those of no zone come last.
+        passages: which zones may begin conversations with which others, as "FROM to TO, SERVICE, SERVICE".
         """
 
     package struct Interface: Codable, Hashable, Sendable {
@@ -33,9 +36,11 @@ package struct ListZones: Call {
     package struct Reply: Codable, Hashable, Sendable {
         package var zones: [Zone]
         package var interfaces: [Interface]
+        package var passages: [String]
 
         package init(_ policy: Policy, in surroundings: Surroundings) {
             zones = policy.zones
+            passages = policy.passages.map(\.description)
             interfaces =
                 policy.zones.flatMap { zone in
                     zone.interfaces.map { Interface(name: $0, zone: zone.name, surroundings.interface(named: $0)) }
@@ -105,4 +110,36 @@ package struct RemoveZone: Call {
     package var name: String
 
     package init(name: String) { self.name = name }
+}
+
+package struct AllowPassage: Call {
+    package typealias Reply = Applied
+    package static let documentation = """
+        Lets devices of one zone begin conversations with another one, beside what they may begin already.
+        services: "tcp PORT", "udp PORT-PORT", "protocol NAME" or "protocol NUMBER" each; empty: everything.
+        """
+
+    package var from: String
+    package var to: String
+    package var services: [Opening.Service]
+
+    package init(from: String, to: String, services: [Opening.Service]) {
+        self.from = from
+        self.to = to
+        self.services = services
+    }
+}
+
+package struct DenyPassage: Call {
+    package typealias Reply = Applied
+    package static let documentation =
+        "Takes back all that devices of one zone may begin with another one, and ends it."
+
+    package var from: String
+    package var to: String
+
+    package init(from: String, to: String) {
+        self.from = from
+        self.to = to
+    }
 }

@@ -99,6 +99,8 @@ typedef struct {
 typedef struct {
     uint8_t *bytes;
     uint32_t length, segment;
+    /// The packet's mark where the socket tells it (linux_tell_mark); 0: none.
+    uint32_t mark;
     const linux_address *source;
 } linux_datagram_run;
 /// Where datagrams are received into, and the list of those to be sent. 4 MB of address space, touched as far as it is used.
@@ -118,6 +120,8 @@ int linux_datagrams_add(
 int linux_datagrams_flush(linux_datagrams *batch, int fd, uint32_t *largest_segment);
 /// UDP_GRO (udp(7)): what arrives as a run is received as one.
 int linux_udp_coalesce(int fd);
+/// SO_RCVMARK (Linux 5.19): each datagram is received with its packet's mark. Takes CAP_NET_RAW or CAP_NET_ADMIN.
+int linux_tell_mark(int fd);
 
 // --- processes -----------------------------------------------------------------------------------------------------
 /// Starts this program again as `title`, which becomes its whole argv, with `channel` as descriptor 3 and `page` as 4,
@@ -134,6 +138,11 @@ int linux_no_new_privileges(void);
 int linux_limit_capabilities(int keep_net_admin);
 /// Sets all ids, drops the supplementary groups, and limits the capabilities as above.
 int linux_become(uid_t uid, gid_t gid, int keep_net_admin);
+/// Leaves this process, and the program that takes it over, those of CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE
+/// that it has, as ambient ones (capabilities(7)), and none other. Sets all ids first if `ids` says so.
+int linux_keep_network(int ids, uid_t uid, gid_t gid);
+/// execve(2); answers only if that fails.
+int linux_execute(const char *path, char *const *arguments, char *const *environment);
 /// Makes ps(1) show `title` in place of the command line (overwrites the argument area) and names the thread after it.
 void linux_set_title(int argc, char **argv, const char *title);
 /// Names this thread, as ps(1) -L shows it; 15 characters at most.
@@ -144,12 +153,24 @@ int linux_set_undumpable(void);
 // --- the sandbox: for the calling thread and those it will start; both want no_new_privs --------------------------------
 /// Which Landlock the kernel has, from 1 on; -ENOSYS, -EOPNOTSUPP where it has none, -EPERM where a container refuses it.
 int linux_landlock_version(void);
-/// Landlock: no file is reachable any more but, for reading, those beneath `readable`. -ENOSYS or -EOPNOTSUPP where the
-/// kernel has none.
-int linux_restrict_files(const char *const *readable, int count);
+extern const uint32_t LINUX_FILE_READ, LINUX_FILE_WRITE, LINUX_FILE_EXECUTE;
+/// A file, or a directory with all beneath it, and what may be done there.
+typedef struct {
+    const char *path;
+    uint32_t rights;
+} linux_file_grant;
+/// Landlock: no file is reachable any more but those granted; what is not there is passed over. -ENOSYS or -EOPNOTSUPP where
+/// the kernel has none.
+int linux_restrict_files(const linux_file_grant *grants, int count);
 /// seccomp: no system call but those that a role needs, no socket but of these address families, and no process but this one
 /// to signal or to limit. For a process that is who it is to be: its pid is in the filter.
 int linux_restrict_calls(const int *families, int count);
+/// seccomp, for a program of others that is about to take this process over: no netfilter (neither its netlink nor its
+/// socket options), no sockets but of IPv4, IPv6 and routing netlink, no process but this one, and no program but those that
+/// the holder of the descriptor admits which this answers (seccomp_unotify(2)).
+int linux_restrict_companion(void);
+/// Lets the program start that waits for it at `listener`, which has to be readable.
+int linux_admit_program(int listener);
 
 // --- signals -------------------------------------------------------------------------------------------------------
 /// Blocks the signals in this thread and those it starts; answers a signalfd(2) for them.

@@ -49,7 +49,7 @@ extension Relay {
             access = self.access
             var outcome = allowed(answer.addresses, of: host, port: port, for: client, by: access)
             if !answer.isWhole, isWhole || outcome.mayImprove {
-                let addresses = await resolver(on: reactor).rest(of: name)
+                let addresses = await resolver(on: reactor).rest(of: name, as: access.party(of: client))
                 access = self.access
                 if !addresses.isEmpty {
                     outcome = allowed(addresses, of: host, port: port, for: client, by: access)
@@ -109,7 +109,7 @@ extension Relay {
         guard !route.isWhole, case .name(let name) = route.host else { return nil }
         let late = Dial.Late()
         reactor.begin { [self] in
-            let addresses = await resolver(on: reactor).rest(of: name)
+            let addresses = await resolver(on: reactor).rest(of: name, as: access.party(of: client))
             let outcome = allowed(addresses, of: route.host, port: route.port, for: client, by: access)
             late.end(with: ((try? outcome.get()) ?? []).filter { !route.candidates.contains($0) })
         }
@@ -123,6 +123,7 @@ extension Relay {
             let limits = limitTable
             return try await resolver(on: reactor).addresses(
                 of: name, for: limits.client(at: client.address, device: client.device).key.address,
+                as: access.party(of: client),
                 atMost: limits.limit(forClient: client.address, device: client.device).lookups)
         } catch {
             throw .unresolved(error)

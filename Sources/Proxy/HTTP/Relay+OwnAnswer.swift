@@ -119,11 +119,11 @@ extension Relay {
 }
 
 extension ProxyAutoConfiguration.Proxy {
-    /// nil: browsers cannot use it. They have no password for SOCKS5.
+    /// nil: browsers cannot use it. They have no password for SOCKS5, and a name server is no proxy.
     init?(_ offer: Premises.Offer) {
         let scheme: ProxyAutoConfiguration.Scheme
         switch offer.kind {
-        case .socks5 where offer.authentication == .required: return nil
+        case .socks5 where offer.authentication == .required, .dns: return nil
         case .socks5: scheme = .socks5
         case .http, .mixed: scheme = .http
         case .https: scheme = .https

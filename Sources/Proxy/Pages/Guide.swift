@@ -137,6 +137,7 @@ extension Premises.Offer {
         case .http: "HTTP"
         case .https: "HTTPS, that is HTTP inside TLS"
         case .mixed: "HTTP and SOCKS5"
+        case .dns: "DNS"
         }
     }
 }

@@ -20,6 +20,8 @@ extension Relay {
             case .mixed: session.kind = await beginsAsSOCKS(client, on: listener) ? .socks5 : .http
             case .https: guard await secure(client, of: session, on: reactor) else { return }
             case .socks5, .http: break
+            // Another role's.
+            case .dns: return
             }
             if session.kind == .socks5 {
                 await SOCKSConversation(relay: self, session: session, client: client).run(on: reactor)

@@ -73,10 +73,20 @@ extension Gateway {
             revision: revision.id, uptime: Int(uptime.components.seconds),
             roles: processes.map {
                 RoleStatus(name: $0.role.name, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
-            },
+            } + companionStatus,
             listeners: policy.listeners.map(status),
             firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
             newDevices: newDevices, warnings: warnings)
+    }
+
+    /// dnsmasq beside the roles, where somebody is served.
+    private var companionStatus: [RoleStatus] {
+        guard companion.wanted != nil else { return [] }
+        return [
+            RoleStatus(
+                name: Companion.name, pid: Int(companion.pid), state: companion.state.rawValue,
+                restarts: companion.restarts.count)
+        ]
     }
 
     /// The listeners as the home's devices reach them.
@@ -140,7 +150,7 @@ extension Gateway {
                     + "set` can make one ask"
             }
         }
-        return warnings + nameWarnings + certificateWarnings
+        return warnings + nameWarnings + certificateWarnings + serviceWarnings
     }
 }
 

@@ -20,5 +20,17 @@ extension Operations {
                 try policy.removeZone(named: call.name, in: gateway.surroundings)
             }
         },
+        Method(AllowPassage.self) { gateway, call, caller in
+            let passage = Passage(from: call.from, to: call.to, services: call.services)
+            return try await gateway.apply(by: caller, "zone allow \(passage)") { policy throws(Refusal) in
+                try policy.allow(passage)
+            }
+        },
+        Method(DenyPassage.self) { gateway, call, caller in
+            let ends = Passage.Ends(from: call.from, to: call.to)
+            return try await gateway.apply(by: caller, "zone deny \(ends)") { policy throws(Refusal) in
+                try policy.deny(ends)
+            }
+        },
     ]
 }

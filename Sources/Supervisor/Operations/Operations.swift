@@ -7,8 +7,9 @@ import Store
 /// What can be asked for over the admin socket: how the gateway carries out each call.
 enum Operations {
     static let all: [Method<Gateway>] =
-        gateway + listeners + users + rules + limits + firewall + zones + devices + revisions + trial + machine
-        + certificates
+        gateway + listeners + users + rules + limits + blocklists + names + firewall + zones + devices + forwards
+        + revisions
+        + trial + machine + certificates
         + sessions
 }
 

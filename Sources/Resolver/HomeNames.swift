@@ -1,0 +1,90 @@
+package import Address
+package import Wire
+
+/// The names of the home's own devices and of the gateway, forward and reverse, under a domain that means every home
+/// (`home.arpa`, RFC 8375), and as single labels.
+package struct HomeNames: Sendable {
+    package struct Host: Hashable, Sendable {
+        /// Labels; the first is the one that its addresses lead back to.
+        package var labels: [String]
+        package var addresses: [IPAddress]
+
+        package init(labels: [String], addresses: [IPAddress]) {
+            self.labels = labels
+            self.addresses = addresses
+        }
+    }
+
+    private let domain: DNSName
+    private let gateway: DNSName
+    private var forward: [DNSName: [IPAddress]] = [:]
+    private var reverse: [DNSName: DNSName] = [:]
+
+    /// A device may have another address in a minute (RFC 4861 has no word on it, and a lease may end).
+    private static let seconds: UInt32 = 60
+
+    package static let none = HomeNames(domain: "home.arpa", gateway: "gatehouse", hosts: [])
+
+    /// - Parameters:
+    ///   - gateway: the label of the name server's own name.
+    ///   - hosts: the first that claims a name or an address has it. A label that is none is passed over.
+    package init(domain: String, gateway: String, hosts: [Host]) {
+        let apex = DNSName(domain) ?? DNSName("home.arpa")!
+        self.domain = apex
+        self.gateway = DNSName("\(gateway).\(apex)") ?? apex
+        for host in hosts {
+            var names: [DNSName] = []
+            for label in host.labels {
+                guard let short = DNSName(label), short.labelCount == 1, let long = DNSName("\(label).\(apex)") else {
+                    continue
+                }
+                names.append(long)
+                for name in [short, long] where forward[name] == nil { forward[name] = host.addresses }
+            }
+            guard let first = names.first else { continue }
+            for address in host.addresses where reverse[address.reverseName] == nil {
+                reverse[address.reverseName] = first
+            }
+        }
+    }
+
+    /// nil: it is no name of the home.
+    func answer(_ name: DNSName, _ type: DNSType) -> DNSAnswer? {
+        if let addresses = forward[name] {
+            let data = addresses.filter { $0.type == type }.map { DNSData.address($0) }
+            return DNSAnswer(
+                to: name, type, .success, data, seconds: Self.seconds, by: data.isEmpty ? zone(of: name) : nil)
+        }
+        if let host = reverse[name] {
+            let data: [DNSData] = type == .pointer ? [.pointer(host)] : []
+            return DNSAnswer(to: name, type, .success, data, seconds: Self.seconds, by: data.isEmpty ? name : nil)
+        }
+        guard name.isWithin(domain) else { return nil }
+        guard name == domain else { return DNSAnswer(to: name, type, .noSuchName, seconds: Self.seconds, by: domain) }
+        let data: [DNSData] =
+            switch type {
+            case .authority: [.start(server: gateway, negativeSeconds: Self.seconds)]
+            case .ns: [.nameServer(gateway)]
+            default: []
+            }
+        return DNSAnswer(to: name, type, .success, data, seconds: Self.seconds, by: data.isEmpty ? domain : nil)
+    }
+
+    private func zone(of name: DNSName) -> DNSName { name.isWithin(domain) ? domain : name }
+}
+
+extension IPAddress {
+    fileprivate var type: DNSType { if case .v4 = self { .a } else { .aaaa } }
+
+    /// The name whose PTR record leads back from the address (RFC 1035 §3.5, RFC 3596 §2.5).
+    package var reverseName: DNSName {
+        switch self {
+        case .v4(let bits):
+            let labels = (0..<4).map { "\(bits >> UInt32(8 * $0) & 255)" }
+            return DNSName(labels.joined(separator: ".") + ".in-addr.arpa")!
+        case .v6(let bits):
+            let labels = (0..<32).map { String(UInt8(truncatingIfNeeded: bits >> UInt128(4 * $0)) & 15, radix: 16) }
+            return DNSName(labels.joined(separator: ".") + ".ip6.arpa")!
+        }
+    }
+}

@@ -1,0 +1,390 @@
+import Address
+package import Reactor
+package import Wire
+
+/// The answering side: for clients that ask for any kind of records, it answers with what the box itself knows, from its cache, or
+/// with what the name servers say, whole. Confined to its reactor's thread.
+package final class Responder {
+    package enum Response {
+        /// So many bytes are in the room.
+        case written(Int)
+        /// There is nothing to be said.
+        case nothing
+        /// The answer is given later.
+        case later
+    }
+
+    /// What a name was refused by, and to whom.
+    package struct Refusal: Hashable, Sendable {
+        /// The name of a list; nil: a rule.
+        package var list: String?
+        package var member: UInt16
+    }
+
+    /// Bytes that an answer may have.
+    package static let longestAnswer = 65_535
+
+    let reactor: Reactor
+    let pool: ServerPool
+    private var cache = AnswerCache(capacity: 8 << 20)
+    private var knowledge = Knowledge()
+    private var hosts = HostTable.empty
+    /// Counts what was known before: what the cache says of it may be out of date.
+    private var generation = 0
+    private var inquiries: [[UInt8]: Inquiry] = [:]
+    private var shares: [Visitor.Payer: Int] = [:]
+    private(set) package var refusals: [Refusal: Int] = [:]
+    /// Seconds of CLOCK_MONOTONIC at the start of this turn.
+    private var now = 0
+    private let key = UnsafeMutableRawBufferPointer.allocate(byteCount: DNSRequest.longestKey, alignment: 1)
+    /// Where a late answer is made.
+    private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: longestAnswer, alignment: 8)
+
+    /// Questions that one client has under way: a page of a hundred hosts in two families, and more.
+    private static let share = 256
+    private static let capacity = 2048
+    /// When descriptors have run out, the reserve has to do.
+    private static let leastCapacity = 8
+    private static let mostRefusals = 65_536
+    /// Nobody said for how long it is so.
+    private static let negativeSeconds = 5
+    /// A question that failed is not put again at once (RFC 9520 §3.2).
+    private static let failureSeconds = 2
+    /// A name that is not refused any more is reached within the minute.
+    private static let refusalSeconds: UInt32 = 60
+
+    package init(on reactor: Reactor, telling counters: Counters? = nil) {
+        self.reactor = reactor
+        pool = ServerPool(on: reactor, telling: counters)
+    }
+
+    deinit {
+        key.deallocate()
+        room.deallocate()
+    }
+
+    package func use(_ servers: NameServers, hosts: HostTable) {
+        beginTurn()
+        if hosts !== self.hosts {
+            self.hosts = hosts
+            generation += 1
+        }
+        guard servers != pool.rules else { return }
+        pool.use(servers)
+        cache.expire(at: now)
+        for inquiry in inquiries.values { inquiry.beginAnew() }
+    }
+
+    package func use(_ knowledge: Knowledge) {
+        self.knowledge = knowledge
+        generation += 1
+    }
+
+    /// To be called before a row of `respond`.
+    package func beginTurn() { now = Int(MonotonicClock.nanoseconds / 1_000_000_000) }
+
+    /// Answers a message.
+    ///
+    /// - Parameters:
+    ///   - room: `longestAnswer` bytes over a stream, and 1232 otherwise.
+    ///   - later: makes what is to be called with an answer that is not at hand, on the reactor's thread.
+    package func respond(
+        to message: UnsafeRawBufferPointer, from visitor: Visitor, over transport: DNSAnswer.Transport,
+        into room: UnsafeMutableRawBufferPointer, later: () -> ([UInt8]) -> Void
+    ) -> Response {
+        let bytes = message.bindMemory(to: UInt8.self)
+        let request: DNSRequest
+        do throws(DNSRequest.Fault) {
+            request = try DNSRequest.parse(bytes.span)
+        } catch {
+            guard case .refused(let code) = error else { return .nothing }
+            let answer = DNSRequest.refusal(of: bytes.span, code)
+            room.copyBytes(from: answer)
+            return .written(answer.count)
+        }
+        let visitor = visitor.isRelay ? Visitor(visitor, asksFor: request, message) : visitor
+        let length = request.fold(message, into: key)
+        let key = UnsafeRawBufferPointer(rebasing: self.key[..<length])
+        let found = request.isOfInternet ? cache.find(key, hash: AnswerCache.hash(key)) : nil
+        if let found, cache.isFresh(found, at: now), isCurrent(found) {
+            if found.lists & knowledge.filter.lists(for: visitor) != 0,
+                let answer = refusal(of: request, message, on: found.lists, to: visitor)
+            {
+                return .written(write(answer, request, message, transport, into: room))
+            }
+            let age = found.isOwn ? 0 : UInt32(truncatingIfNeeded: now - found.start)
+            return .written(
+                found.answer.write(to: request, message, over: transport, age: age, into: room))
+        }
+        let name = DNSName(
+            unchecked: UnsafeRawBufferPointer(rebasing: message[DNSRequest.nameStart..<(request.end - 4)]))
+        if let answer = ownAnswer(name, request, for: visitor, key: key) {
+            return .written(write(answer, request, message, transport, into: room))
+        }
+        return ask(
+            name, request, message, key: Array(key), visitor, transport,
+            stale: found.flatMap { isCurrent($0) && !$0.isOwn && cache.isOfUse($0, at: now) ? $0 : nil }, into: room,
+            later)
+    }
+
+    // MARK: what is known here
+
+    /// Whether what the box itself knows is as it was when the answer was kept. The lists are looked through again if not.
+    private func isCurrent(_ entry: AnswerCache.Entry) -> Bool {
+        guard entry.generation != generation else { return true }
+        guard !entry.isOwn else { return false }
+        let name = DNSName(unchecked: entry.key.prefix(entry.key.count - 3))
+        let type = entry.key.suffix(3)
+        guard
+            known(name, DNSType(rawValue: UInt16(type[type.startIndex]) << 8 | UInt16(type[type.startIndex + 1])))
+                == nil
+        else { return false }
+        // It was trusted once, perhaps.
+        guard knowledge.objection(to: entry.answer, about: name) == nil else { return false }
+        entry.lists = lists(with: name, entry.answer)
+        entry.generation = generation
+        return true
+    }
+
+    /// What no server is asked for; nil: it is theirs to say.
+    private func known(_ name: DNSName, _ type: DNSType) -> DNSAnswer? {
+        if let answer = knowledge.home.answer(name, type) { return answer }
+        if type == .a || type == .aaaa, let addresses = hosts.addresses(of: "\(name)") {
+            // What is the box itself to the box is somebody else to its clients.
+            let outer = addresses.filter { !$0.isLoopback }
+            if !outer.isEmpty {
+                let data = outer.map { DNSData.address($0) }.filter { $0.isOf(type) }
+                return DNSAnswer(to: name, type, .success, data, seconds: 60, by: data.isEmpty ? name : nil)
+            }
+        }
+        return SpecialNames.answer(name, type)
+    }
+
+    private func ownAnswer(
+        _ name: DNSName, _ request: DNSRequest, for visitor: Visitor, key: UnsafeRawBufferPointer
+    ) -> DNSAnswer? {
+        // A class that nobody here serves, transfers, and what is no record at all.
+        guard request.isOfInternet else { return DNSAnswer(to: name, request.type, .refused) }
+        guard !request.type.isMeta else { return DNSAnswer(to: name, request.type, .notImplemented) }
+        if request.type == .any { return DNSAnswer(to: name, .any, .success, [.nothingToTell], seconds: 3600) }
+        if let answer = known(name, request.type) {
+            cache.keep(
+                answer, for: Array(key), seconds: answer.secondsToLive ?? 0, at: now, lists: 0, generation: generation,
+                isOwn: true)
+            return answer
+        }
+        let lists = knowledge.filter.lists(with: name)
+        guard lists & knowledge.filter.lists(for: visitor) != 0 else { return nil }
+        return refusal(of: request, name, on: lists, to: visitor)
+    }
+
+    private func lists(with name: DNSName, _ answer: DNSAnswer) -> NameFilter.Lists {
+        // A name that leads to a refused one by way of an alias is refused as well.
+        answer.aliases.reduce(knowledge.filter.lists(with: name)) { $0 | knowledge.filter.lists(with: $1) }
+    }
+
+    private func refusal(
+        of request: DNSRequest, _ message: UnsafeRawBufferPointer, on lists: NameFilter.Lists, to visitor: Visitor
+    ) -> DNSAnswer? {
+        let name = DNSName(
+            unchecked: UnsafeRawBufferPointer(rebasing: message[DNSRequest.nameStart..<(request.end - 4)]))
+        return refusal(of: request, name, on: lists, to: visitor)
+    }
+
+    /// nil: it is not refused to this visitor after all.
+    private func refusal(
+        of request: DNSRequest, _ name: DNSName, on lists: NameFilter.Lists, to visitor: Visitor
+    ) -> DNSAnswer? {
+        let theirs = lists & knowledge.filter.lists(for: visitor)
+        let explanation: DNSExplanation
+        var list: String?
+        if theirs & ~NameFilter.ruled != 0 {
+            let first = knowledge.filter.lists[(theirs & ~NameFilter.ruled).trailingZeroBitCount].name
+            list = first
+            explanation = .blocked(by: "blocklist \(first)")
+        } else if !visitor.isRelay, let reason = knowledge.filter.ruling(name, visitor) {
+            explanation = reason
+        } else {
+            return nil
+        }
+        let refusal = Refusal(list: list, member: visitor.member)
+        if refusals.count < Self.mostRefusals || refusals[refusal] != nil { refusals[refusal, default: 0] += 1 }
+        // An address that nobody has, as every blocker of the field says it: that there is no such name makes some programs
+        // ask again and again.
+        let data: [DNSData] =
+            switch request.type {
+            case .a: [.address(.v4(0))]
+            case .aaaa: [.address(.v6(0))]
+            default: []
+            }
+        return DNSAnswer(
+            to: name, request.type, .success, data, seconds: Self.refusalSeconds, by: data.isEmpty ? name : nil,
+            because: explanation)
+    }
+
+    private func write(
+        _ answer: DNSAnswer, _ request: DNSRequest, _ message: UnsafeRawBufferPointer,
+        _ transport: DNSAnswer.Transport, into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        answer.write(to: request, message, over: transport, age: 0, into: room)
+    }
+
+    // MARK: what the servers say
+
+    private func ask(
+        _ name: DNSName, _ request: DNSRequest, _ message: UnsafeRawBufferPointer, key: [UInt8], _ visitor: Visitor,
+        _ transport: DNSAnswer.Transport, stale: AnswerCache.Entry?, into room: UnsafeMutableRawBufferPointer,
+        _ later: () -> ([UInt8]) -> Void
+    ) -> Response {
+        let running = inquiries[key]
+        if let stale, running?.hasResorted == true || pool.rules.servers.isEmpty {
+            return .written(writeStale(stale, request, message, transport, into: room))
+        }
+        let payer = visitor.payer
+        let isTooMuch = running == nil && payer != .relay && shares[payer, default: 0] >= Self.share
+        if isTooMuch || pool.rules.servers.isEmpty {
+            let reason =
+                isTooMuch
+                ? DNSExplanation(code: 0, text: "too many questions of this device are under way")
+                : DNSExplanation(code: 22, text: "this gateway has no name server")
+            let answer = DNSAnswer(to: name, request.type, .serverFailure, because: reason)
+            return .written(write(answer, request, message, transport, into: room))
+        }
+        let inquiry = running ?? begin(name, request, key, payer, stale)
+        inquiry.waiters.append(
+            Inquiry.Waiter(
+                request: request, message: Array(message[..<request.end]), transport: transport, visitor: visitor,
+                deliver: later()))
+        return .later
+    }
+
+    private func begin(
+        _ name: DNSName, _ request: DNSRequest, _ key: [UInt8], _ payer: Visitor.Payer, _ stale: AnswerCache.Entry?
+    ) -> Inquiry {
+        makeRoom()
+        let inquiry = Inquiry(
+            name, request.type, key: key, wishes: request.wishes, payer: payer, stale: stale, at: self)
+        inquiries[key] = inquiry
+        shares[payer, default: 0] += 1
+        reactor.begin { await inquiry.run() }
+        return inquiry
+    }
+
+    /// The one that has taken longest goes: a name that resolves at all mostly does within a moment.
+    private func makeRoom() {
+        let capacity = DescriptorBudget.shared.hasRoom ? Self.capacity : Self.leastCapacity
+        guard inquiries.count >= capacity, let victim = inquiries.values.min(by: { $0.start < $1.start }) else {
+            return
+        }
+        inquiries[victim.key] = nil
+        victim.giveUp()
+    }
+
+    func finish(_ inquiry: Inquiry, _ outcome: Inquiry.Outcome) {
+        if inquiries[inquiry.key] === inquiry { inquiries[inquiry.key] = nil }
+        let left = shares[inquiry.payer, default: 1] - 1
+        shares[inquiry.payer] = left > 0 ? left : nil
+        beginTurn()
+        switch outcome {
+        case .answered(let answer): conclude(inquiry, answer)
+        case .failed, .timedOut:
+            if let stale = inquiry.stale {
+                cache.prolong(stale, at: now)
+                return resort(inquiry, to: stale)
+            }
+            let answer = DNSAnswer(
+                to: inquiry.name, inquiry.type, .serverFailure, because: .noReachableAuthority)
+            cache.keep(
+                answer, for: inquiry.key, seconds: Self.failureSeconds, at: now, lists: 0, generation: generation,
+                isOwn: true)
+            deliver(answer, to: inquiry, lists: 0)
+        }
+    }
+
+    private func conclude(_ inquiry: Inquiry, _ answer: DNSAnswer) {
+        if let objection = knowledge.objection(to: answer, about: inquiry.name) {
+            let refusal = DNSAnswer(to: inquiry.name, inquiry.type, .refused, because: objection)
+            cache.keep(
+                refusal, for: inquiry.key, seconds: Int(Self.refusalSeconds), at: now, lists: 0, generation: generation,
+                isOwn: true)
+            return deliver(refusal, to: inquiry, lists: 0)
+        }
+        let lists = lists(with: inquiry.name, answer)
+        cache.keep(
+            answer, for: inquiry.key, seconds: answer.secondsToLive ?? Self.negativeSeconds, at: now, lists: lists,
+            generation: generation, isOwn: false)
+        deliver(answer, to: inquiry, lists: lists)
+    }
+
+    private func deliver(_ answer: DNSAnswer, to inquiry: Inquiry, lists: NameFilter.Lists) {
+        let waiters = inquiry.waiters
+        inquiry.waiters = []
+        for waiter in waiters {
+            var answer = answer
+            if lists & knowledge.filter.lists(for: waiter.visitor) != 0,
+                let refusal = refusal(of: waiter.request, inquiry.name, on: lists, to: waiter.visitor)
+            {
+                answer = refusal
+            }
+            let count = waiter.message.withUnsafeBytes {
+                write(answer, waiter.request, $0, waiter.transport, into: room)
+            }
+            waiter.deliver(Array(room[..<count]))
+        }
+    }
+
+    /// Gives all that wait what was answered once.
+    func resort(_ inquiry: Inquiry, to stale: AnswerCache.Entry) {
+        beginTurn()
+        let waiters = inquiry.waiters
+        inquiry.waiters = []
+        let lists = lists(with: inquiry.name, stale.answer)
+        for waiter in waiters {
+            let count = waiter.message.withUnsafeBytes { message in
+                if lists & knowledge.filter.lists(for: waiter.visitor) != 0,
+                    let refusal = refusal(of: waiter.request, inquiry.name, on: lists, to: waiter.visitor)
+                {
+                    return write(refusal, waiter.request, message, waiter.transport, into: room)
+                }
+                return writeStale(stale, waiter.request, message, waiter.transport, into: room)
+            }
+            waiter.deliver(Array(room[..<count]))
+        }
+    }
+
+    private func writeStale(
+        _ entry: AnswerCache.Entry, _ request: DNSRequest, _ message: UnsafeRawBufferPointer,
+        _ transport: DNSAnswer.Transport, into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        entry.answer.write(
+            to: request, message, over: transport, age: 0, staleSeconds: UInt32(AnswerCache.staleSeconds),
+            because: .stale, into: room)
+    }
+}
+
+extension Visitor {
+    /// The one for whom the relay asks, if it says so.
+    fileprivate init(_ relay: Visitor, asksFor request: DNSRequest, _ message: UnsafeRawBufferPointer) {
+        self = relay
+        guard let device = request.options?.device, device.count == 4 else { return }
+        let number = message.loadUnaligned(fromByteOffset: device.lowerBound, as: UInt32.self).bigEndian
+        member = UInt16(number >> 16)
+        zone = UInt16(truncatingIfNeeded: number)
+    }
+}
+
+extension DNSData {
+    fileprivate func isOf(_ type: DNSType) -> Bool {
+        switch self {
+        case .address(.v4): type == .a
+        case .address(.v6): type == .aaaa
+        default: false
+        }
+    }
+}
+
+extension DNSName {
+    fileprivate init(unchecked wire: ArraySlice<UInt8>) {
+        self = wire.withUnsafeBytes { DNSName(unchecked: $0) }
+    }
+}

@@ -1,0 +1,411 @@
+import Address
+import Policy
+
+// From what the operator wants to which packets pass through the box.
+//
+// A packet of a connection that exists meets as few rules as can be: whether its device is stopped, whether it tells how large
+// segments may be, and that its connection was let in. All others are asked of first packets alone, by zone, so that their number
+// grows with the zone and not with the house.
+
+/// The part of a ruleset that passes packets on.
+struct Forwarding {
+    private let policy: Policy
+    private let surroundings: Surroundings
+    /// All zones but the internet that have an interface.
+    let zones: [Zone]
+    let roster: Roster
+    private let internet: [String]
+    private let doors: [DeviceDoor]
+
+    private typealias Rule = Ruleset.Rule
+    private typealias Chain = Ruleset.Chain
+
+    init(policy: Policy, surroundings: Surroundings) {
+        self.policy = policy
+        self.surroundings = surroundings
+        internet = policy.wan
+        zones = policy.zones.filter { $0.name != Zone.internet && !$0.interfaces.isEmpty }
+        roster = Roster(zones, policy: policy, surroundings: surroundings)
+        doors = policy.forwards.compactMap { [roster] forward in
+            guard let device = policy.device(named: forward.device) else { return nil }
+            let addresses = surroundings.household.member(device.hardware)?.addresses ?? []
+            return DeviceDoor(
+                forward: forward, ipv4: device.address ?? addresses.first { !$0.isIPv6 },
+                ipv6: addresses.filter { $0.isIPv6 && $0.special != .linkLocal },
+                number: roster.number(of: device.hardware))
+        }
+    }
+
+    /// Whether there is anything between which packets could pass.
+    private var isRouter: Bool { !zones.isEmpty && (!internet.isEmpty || !policy.passages.isEmpty) }
+
+    private var interfaces: [String] { zones.flatMap(\.interfaces) }
+
+    // MARK: - Who it is
+
+    var deviceMaps: [Ruleset.DeviceMap] {
+        var maps: [Ruleset.DeviceMap] = []
+        if !roster.entries.isEmpty { maps.append(.init(name: numbers, content: .numbers(roster.numbers))) }
+        let stops = stops
+        if !stops.isEmpty { maps.append(.init(name: stopped, content: .verdicts(stops))) }
+        guard isRouter else { return maps }
+        for zone in zones {
+            let ways = ways(in: zone)
+            if !ways.isEmpty { maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(ways))) }
+        }
+        return maps
+    }
+
+    /// The rules that stand before all others of a hook, so that a device that is stopped gets nothing: of what it began, of what
+    /// was begun towards it, and neither of what is under way.
+    var stopRules: [Ruleset.Rule] {
+        stops.isEmpty ? [] : [Rule(decision: .byDevice(stopped), comment: "devices that are stopped")]
+    }
+
+    /// Of the packets of a device that is not in the roster: where new devices are to wait, they reach nothing of the box either.
+    var waitRules: [Ruleset.Rule] {
+        let interfaces = zones.filter { policy.way(of: nil, in: $0) == .blocked }.flatMap(\.interfaces)
+        guard !interfaces.isEmpty else { return [] }
+        return [
+            Rule([.inputInterface(interfaces), .device(0)], isCounted: true, .drop, comment: "new devices wait")
+        ]
+    }
+
+    private var stops: [UInt16: Ruleset.Verdict] {
+        var verdicts: [UInt16: Ruleset.Verdict] = isRouter ? [Household.endedNumber: .goto(ended)] : [:]
+        for entry in roster.entries {
+            if policy.way(of: entry.hardware, in: entry.zone) == .blocked || entry.device?.pause == .forever {
+                verdicts[entry.number] = .goto(stopped)
+            } else if let device = entry.device, !hours(of: device).isEmpty {
+                verdicts[entry.number] = .jump(hoursChain(of: device))
+            }
+        }
+        return verdicts
+    }
+
+    /// Drops the device's packets when it is paused or out of its hours, by the kernel's own clock. Empty: it never is.
+    private func hours(of device: Device) -> [Ruleset.Rule] {
+        var rules: [Ruleset.Rule] = []
+        if case .until(let end)? = device.pause {
+            rules.append(Rule([.before(end)], isCounted: true, .drop, comment: "\(device.name) is paused"))
+        }
+        if let schedule = device.schedule {
+            // A week ahead; the supervisor writes them anew each day, and with nobody there to do it the device stays stopped.
+            rules += schedule.spans(within: surroundings.clock.week, on: surroundings.clock).map {
+                Rule([.time($0.lowerBound...$0.upperBound - 1)], .return)
+            }
+            rules.append(Rule([], isCounted: true, .drop, comment: "\(device.name) is out of its hours"))
+        }
+        return rules
+    }
+
+    /// A chain's name has no hyphen in it (nft(8)), and a device's may have.
+    private func hoursChain(of device: Device) -> String {
+        "hours_" + device.hardware.description.filter { $0 != ":" }
+    }
+
+    private func ways(in zone: Zone) -> [UInt16: Ruleset.Verdict] {
+        let usual = policy.way(of: nil, in: zone)
+        var verdicts: [UInt16: Ruleset.Verdict] = [:]
+        for entry in roster.entries where entry.zone.name == zone.name {
+            let way = policy.way(of: entry.hardware, in: zone)
+            if way != usual { verdicts[entry.number] = verdict(for: way, in: zone) }
+        }
+        return verdicts
+    }
+
+    private func verdict(for way: Way, in zone: Zone) -> Ruleset.Verdict {
+        switch way {
+        case .routed: .goto("routed_\(zone.name)")
+        case .proxy: .goto("proxied_\(zone.name)")
+        case .blocked: .goto(stopped)
+        }
+    }
+
+    // MARK: - Chains
+
+    /// All but the base chain of the hook `forward`, whose rules are `rules`.
+    var chains: [Ruleset.Chain] {
+        var chains: [Chain] = []
+        if !roster.entries.isEmpty { chains += identification }
+        let stops = stops
+        let verdicts = Set(stops.values).union(zones.flatMap { ways(in: $0).values })
+        if verdicts.contains(.goto(stopped)) {
+            chains.append(
+                Chain(name: stopped, rules: [Rule([], isCounted: true, .drop, comment: "devices that are stopped")]))
+        }
+        for device in policy.devices where verdicts.contains(.jump(hoursChain(of: device))) {
+            chains.append(Chain(name: hoursChain(of: device), rules: hours(of: device)))
+        }
+        guard isRouter else { return chains }
+        // Either end is told, as by the connection's other end.
+        chains.append(
+            Chain(
+                name: ended,
+                rules: [
+                    Rule(
+                        [.transport(IPProtocol(number: 6))], isCounted: true, decision: .refuse(.reset),
+                        comment: "connections that were ended"),
+                    Rule([], isCounted: true, .drop, comment: "connections that were ended"),
+                ]))
+        for zone in zones { chains += self.chains(from: zone) }
+        for passage in passages { chains.append(chain(for: passage)) }
+        if !internet.isEmpty { chains += [fromInternet, toInternet] }
+        if !doors.isEmpty { chains.append(Chain(name: forwards, rules: doors.flatMap(entrances))) }
+        chains.append(
+            Chain(
+                name: refuse,
+                rules: [
+                    Rule(
+                        [.transport(IPProtocol(number: 6))], isCounted: true, decision: .refuse(.reset),
+                        comment: "refused"),
+                    Rule(isCounted: true, decision: .refuse(.prohibited), comment: "refused"),
+                ]))
+        return chains + translations
+    }
+
+    /// Of the hook `forward`.
+    var rules: [Ruleset.Rule] {
+        guard isRouter else { return [] }
+        var origins: [String: Ruleset.Verdict] = [:]
+        for zone in zones {
+            for interface in zone.interfaces { origins[interface] = .goto("from_\(zone.name)") }
+        }
+        for interface in internet { origins[interface] = .goto("from_internet") }
+        return stopRules + waitRules + [
+            // Of the answer to a first packet as well, so before "answers".
+            Rule([.handshake], decision: .clampSegments),
+            Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+            Rule(decision: .byInput(origins)),
+        ]
+    }
+
+    /// The mark stays with the connection, so a device is looked for once; one that is not known, again and again.
+    private var identification: [Ruleset.Chain] {
+        var rules = [Rule(decision: .identify(numbers))]
+        for door in doors where !internet.isEmpty {
+            guard let number = door.number else { continue }
+            // So that a device that is stopped does not even get what comes in before it said anything.
+            var coming = [door.coming(by: fromOutside)]
+            coming += door.ipv6.map { door.matches(of: $0, port: door.forward.port, from: internet) }
+            // Of two doors with one port it is the first that leads on.
+            rules += coming.compactMap(\.self).map { Rule([.device(0)] + $0, decision: .assign(number)) }
+        }
+        return [
+            Chain(
+                name: "devices", base: .init(hook: .prerouting, priority: -150, policy: .accept),
+                rules: [Rule([.device(0)], .jump("identify"))]),
+            Chain(name: "identify", rules: rules),
+        ]
+    }
+
+    private func chains(from zone: Zone) -> [Ruleset.Chain] {
+        let usual = policy.way(of: nil, in: zone)
+        let ways = ways(in: zone)
+        var entrance = [Rule([.forgedSource], isCounted: true, .drop, comment: "forged sources")]
+        if !ways.isEmpty { entrance.append(Rule(decision: .byDevice("ways_\(zone.name)"))) }
+        if usual == .blocked {
+            entrance.append(Rule([], isCounted: true, .drop, comment: "new devices wait"))
+        } else {
+            entrance.append(Rule([], verdict(for: usual, in: zone)))
+        }
+        var chains = [Chain(name: "from_\(zone.name)", rules: entrance)]
+        let verdicts = Set(ways.values).union([verdict(for: usual, in: zone)])
+        if verdicts.contains(verdict(for: .routed, in: zone)) {
+            var exits = passageExits(of: zone)
+            for interface in zone.interfaces { exits[interface] = .accept }
+            for interface in internet { exits[interface] = .goto("to_internet") }
+            chains.append(
+                Chain(
+                    name: "routed_\(zone.name)",
+                    rules: nameRules(of: zone) + forwardRules + [
+                        Rule(decision: .byOutput(exits)), Rule([], .goto(refuse)),
+                    ]))
+        }
+        if verdicts.contains(verdict(for: .proxy, in: zone)) {
+            let exits = passageExits(of: zone)
+            chains.append(
+                Chain(
+                    name: "proxied_\(zone.name)",
+                    rules: (exits.isEmpty ? [] : [Rule(decision: .byOutput(exits))]) + [Rule([], .goto(refuse))]))
+        }
+        return chains
+    }
+
+    private var forwardRules: [Ruleset.Rule] { doors.isEmpty ? [] : [Rule([], .jump(forwards))] }
+
+    /// Questions for names that would go past the gateway, in a zone whose names it answers.
+    private func nameRules(of zone: Zone) -> [Ruleset.Rule] {
+        guard let service = zone.service, service.names, service.strayNames != .allowed else { return [] }
+        let ports: [UInt16] = service.strayNames == .refused ? [53, 853] : [853]
+        return ports.flatMap { port in
+            // TLS over TCP (RFC 7858), and QUIC or DTLS over UDP (RFC 9250).
+            [Opening.Transport.tcp, .udp].map {
+                Rule([.destinationPort($0, port)], .goto(refuse), comment: "name servers elsewhere")
+            }
+        }
+    }
+
+    /// Between zones that both have an interface.
+    private var passages: [Passage] {
+        policy.passages.filter { passage in
+            zones.contains { $0.name == passage.from }
+                && (passage.to == Zone.internet ? !internet.isEmpty : zones.contains { $0.name == passage.to })
+        }
+    }
+
+    private func passageExits(of zone: Zone) -> [String: Ruleset.Verdict] {
+        var exits: [String: Ruleset.Verdict] = [:]
+        for passage in passages where passage.from == zone.name {
+            for interface in policy.interfaces(of: passage.to) { exits[interface] = .goto(chainName(of: passage)) }
+        }
+        return exits
+    }
+
+    /// No zone's name has a stroke in it.
+    private func chainName(of passage: Passage) -> String { "\(passage.from)/\(passage.to)" }
+
+    private func chain(for passage: Passage) -> Ruleset.Chain {
+        let verdict: Ruleset.Verdict = passage.to == Zone.internet ? .goto("to_internet") : .accept
+        let rules =
+            passage.services.isEmpty
+            ? [Rule([], isCounted: true, verdict, comment: "\(passage.ends)")]
+            : passage.services.map { Rule([$0.match], isCounted: true, verdict, comment: "\(passage.ends)") }
+        return Chain(name: chainName(of: passage), rules: rules + [Rule([], .goto(refuse))])
+    }
+
+    private var toInternet: Ruleset.Chain {
+        // The kernel translates no packet of which it does not know the connection.
+        var rules = [
+            Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection, and so not translated")
+        ]
+        // A box behind another router: what is beside that one is the internet's side, too.
+        for network in surroundings.networks(of: internet) where network.base.special == .privateRange {
+            rules.append(Rule([.destination(network)], isCounted: true, .accept, comment: "the router's own network"))
+        }
+        for network in privateNetworks {
+            rules.append(Rule([.destination(network)], .goto(refuse), comment: "private networks"))
+        }
+        return Chain(
+            name: "to_internet",
+            rules: rules + [
+                Rule([.icmp([.echoRequest])], .goto(Ruleset.echo)),
+                Rule([.icmpv6([.echoRequest])], .goto(Ruleset.echo)),
+                Rule([], isCounted: true, .accept, comment: "to the internet"),
+            ])
+    }
+
+    private var fromInternet: Ruleset.Chain {
+        Chain(
+            name: "from_internet",
+            rules: forwardRules + [
+                // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
+                Rule(
+                    [
+                        .outputInterface(interfaces),
+                        .icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem]),
+                    ], .accept, comment: "errors that IP needs"),
+                Rule([.outputInterface(interfaces), .icmpv6([.echoRequest])], .goto(Ruleset.echo)),
+                Rule([], isCounted: true, .drop, comment: "unasked from the internet"),
+            ])
+    }
+
+    // MARK: - Doors to devices
+
+    /// What comes in by a door, on its way to the device.
+    private func entrances(of door: DeviceDoor) -> [Ruleset.Rule] {
+        let port = door.forward.port
+        let ipv4 = door.ipv4.flatMap { door.matches(of: $0, port: door.forward.devicePort ?? port) }
+        let ipv6 = door.ipv6.compactMap { door.matches(of: $0, port: port) }
+        return ([ipv4.map { $0 + [.translated] }].compactMap(\.self) + ipv6).map {
+            Rule($0, isCounted: true, .accept, comment: door.forward.ruleName)
+        }
+    }
+
+    /// To the gateway itself, by any of the addresses that it has.
+    private var fromOutside: [Match] { [.inputInterface(internet), .ownDestination] }
+
+    private var translations: [Ruleset.Chain] {
+        var destinations: [Ruleset.Rule] = []
+        let own = surroundings.interfaces.filter { internet.contains($0.name) }.flatMap(\.addresses).map(\.address)
+        // From the internet, whatever address its side of the box has at the moment; and from within, to that address, by which
+        // the internet knows the door.
+        let ways =
+            (internet.isEmpty ? [] : [fromOutside])
+            + own.filter { !$0.isIPv6 }.map { [.inputInterface(interfaces), .destination(Network($0, prefix: 32))] }
+        for door in doors {
+            guard let address = door.ipv4 else { continue }
+            destinations += ways.compactMap { door.coming(by: $0) }.map {
+                Rule(
+                    $0, decision: .forward(address, door.forward.devicePort), comment: door.forward.ruleName)
+            }
+        }
+        for zone in zones {
+            guard let service = zone.service, service.names, service.strayNames == .answered else { continue }
+            for transport in [Opening.Transport.udp, .tcp] {
+                destinations.append(
+                    Rule(
+                        [.inputInterface(zone.interfaces), .foreignDestination, .destinationPort(transport, 53)],
+                        decision: .redirect, comment: "names are answered here"))
+            }
+        }
+        var sources: [Ruleset.Rule] = []
+        if !internet.isEmpty {
+            sources.append(
+                Rule(
+                    [.inputInterface(interfaces), .outputInterface(internet), .family(.ipv4)], decision: .masquerade,
+                    comment: "one address for all"))
+        }
+        if !doors.isEmpty {
+            // Else the device would answer its neighbour past the gateway.
+            for zone in zones {
+                sources.append(
+                    Rule(
+                        [.inputInterface(zone.interfaces), .outputInterface(zone.interfaces), .translated],
+                        decision: .masquerade, comment: "forwards from within"))
+            }
+        }
+        var chains: [Chain] = []
+        if !destinations.isEmpty {
+            chains.append(
+                Chain(
+                    name: "dstnat", base: .init(kind: .nat, hook: .prerouting, priority: -100, policy: .accept),
+                    rules: destinations))
+        }
+        if !sources.isEmpty {
+            chains.append(
+                Chain(
+                    name: "srcnat", base: .init(kind: .nat, hook: .postrouting, priority: 100, policy: .accept),
+                    rules: sources))
+        }
+        return chains
+    }
+}
+
+extension Opening.Service {
+    var match: Match {
+        switch self {
+        case .ports(let transport, let ports) where ports.lower == ports.upper:
+            .destinationPort(transport, ports.lower)
+        case .ports(let transport, let ports): .destinationPorts(transport, ports)
+        case .other(let number): .transport(number)
+        }
+    }
+}
+
+extension IPAddress {
+    var isIPv6: Bool { if case .v6 = self { true } else { false } }
+}
+
+private let numbers = "numbers"
+private let ended = "ended"
+/// A map and a chain.
+private let stopped = "stopped"
+private let forwards = "forwards"
+private let refuse = "refuse"
+
+/// What is no place on the internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 3879): a packet to there would show itself to the
+/// provider, or reach what stands in the modem.
+private let privateNetworks = [
+    "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10",
+].map { Network($0)! }

@@ -1,0 +1,118 @@
+import Glibc
+import Policy
+import Reactor
+
+/// The names of blocklists, each list's in a file of its own: they outlast a restart, and a revision of before finds the names that
+/// it had.
+///
+/// Belongs to the gateway and its thread.
+final class BlocklistFiles {
+    /// Names on their way here, which no list has yet.
+    private struct Batch {
+        var text: [UInt8] = []
+        var count = 0
+        let start = ContinuousClock.now
+    }
+
+    private let directory: String
+    private var batches: [String: Batch] = [:]
+
+    private static let mostBatches = 4
+    /// A batch that nobody goes on with.
+    private static let patience: Duration = .seconds(600)
+    private static let mostBytes = Message.limit / 2
+    /// Files that no list in force has, kept for revisions of before.
+    private static let mostFormer = 16
+
+    init(directory: String) {
+        self.directory = directory + "/blocklists"
+    }
+
+    /// Adds names to a batch, or begins one.
+    ///
+    /// - Parameter names: in lower case; a dot before one says that it stands for all that is below it, too.
+    /// - Returns: the batch, and how many names it has.
+    func bring(_ names: [String], to batch: String?) throws(Refusal) -> (batch: String, count: Int) {
+        batches = batches.filter { ContinuousClock.now - $0.value.start < Self.patience }
+        let key = batch ?? Self.identifier()
+        guard var content = batch == nil ? Batch() : batches[key] else {
+            throw Refusal("there is no batch \(key) of names any more; begin anew")
+        }
+        guard batches[key] != nil || batches.count < Self.mostBatches else {
+            throw Refusal("\(Self.mostBatches) blocklists are being added at once; try again when one is done")
+        }
+        for name in names {
+            let plain = name.hasPrefix(".") ? String(name.dropFirst()) : name
+            guard case .name(let normal) = try Host(plain), normal == plain else {
+                throw Refusal("\"\(plain.prefix(64))\" is no name in lower case")
+            }
+            content.text += name.utf8
+            content.text.append(UInt8(ascii: "\n"))
+        }
+        content.count += names.count
+        guard content.text.count <= Self.mostBytes else {
+            batches[key] = nil
+            throw Refusal("a blocklist has at most \(Self.mostBytes >> 20) MiB of names; make two of it")
+        }
+        batches[key] = content
+        return (key, content.count)
+    }
+
+    /// Keeps a batch as the names of a list.
+    func keep(batch: String) throws(Refusal) -> (content: String, count: Int) {
+        guard let found = batches.removeValue(forKey: batch) else {
+            throw Refusal("there is no batch \(batch) of names any more; begin anew")
+        }
+        mkdir(directory, 0o700)
+        do throws(Errno) {
+            try StateFile.write(found.text, to: path(of: batch))
+        } catch {
+            throw Refusal("the names cannot be kept in \(directory): \(error)")
+        }
+        return (batch, found.count)
+    }
+
+    /// The names of a list in a sealed memfd, a line for each; nil: they are not there.
+    func memory(of content: String) -> Descriptor? {
+        guard Self.isIdentifier(content), let text = StateFile.read(path(of: content)) else { return nil }
+        return try? SealedMemory.create(text)
+    }
+
+    /// - Throws: the names of one of `lists` are not there any more.
+    func check(_ lists: [Blocklist]) throws(Refusal) {
+        for list in lists where !Self.isIdentifier(list.content) || access(path(of: list.content), R_OK) != 0 {
+            throw Refusal(
+                "the names of the blocklist \(list.name) are not kept any more; add it anew with `gatehousectl blocklist add "
+                    + "\(list.name) FILE`")
+        }
+    }
+
+    /// Removes the files that neither `lists` nor the latest lists of before have.
+    func tidy(keeping lists: [Blocklist]) {
+        guard let stream = opendir(directory) else { return }
+        defer { closedir(stream) }
+        let kept = Set(lists.map(\.content))
+        var former: [(name: String, time: Int)] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard Self.isIdentifier(name), !kept.contains(name) else { continue }
+            var status = stat()
+            if stat(path(of: name), &status) == 0 { former.append((name, status.st_mtim.tv_sec)) }
+        }
+        for file in former.sorted(by: { $0.time > $1.time }).dropFirst(Self.mostFormer) { unlink(path(of: file.name)) }
+    }
+
+    private func path(of content: String) -> String { "\(directory)/\(content)" }
+
+    private static func identifier() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// A name of a file that `identifier` made, and of no other.
+    private static func isIdentifier(_ text: String) -> Bool {
+        text.utf8.count == 16 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+}

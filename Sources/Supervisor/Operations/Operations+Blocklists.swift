@@ -1,0 +1,62 @@
+import Address
+import Admin
+import Policy
+
+extension Operations {
+    static let blocklists: [Method<Gateway>] = [
+        Method(BringNames.self) { gateway, call, _ in
+            do throws(Refusal) {
+                let result = try gateway.lists.bring(call.names, to: call.batch)
+                return BringNames.Reply(batch: result.batch, count: result.count)
+            } catch {
+                throw AdminError.refused(error.description)
+            }
+        },
+        Method(AddBlocklist.self) { gateway, call, caller in
+            let audience = [call.zone.map { " --zone \($0)" }, call.device.map { " --device \($0)" }]
+            let summary = "blocklist add \(call.name)" + audience.compactMap(\.self).joined()
+            let applied = try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
+                let kept = try gateway.lists.keep(batch: call.batch)
+                try policy.set(
+                    Blocklist(
+                        name: call.name, zone: call.zone, device: call.device, count: kept.count, content: kept.content)
+                )
+            }
+            gateway.lists.tidy(keeping: gateway.policy.blocklists)
+            return applied
+        },
+        Method(ListBlocklists.self) { gateway, _, _ in
+            let refusals = await gateway.refusals()
+            return ListBlocklists.Reply(
+                blocklists: gateway.policy.blocklists.map { list in
+                    ListBlocklists.Blocklist(
+                        name: list.name, zone: list.zone, device: list.device, count: list.count,
+                        refusals: refusals.filter { $0.list == list.name }.map { refusal in
+                            BlocklistRefusals(device: gateway.nameOfMember(refusal.member), count: refusal.count)
+                        })
+                })
+        },
+        Method(RemoveBlocklist.self) { gateway, call, caller in
+            try await gateway.apply(by: caller, "blocklist remove \(call.name)") { policy throws(Refusal) in
+                try policy.removeBlocklist(named: call.name)
+            }
+        },
+    ]
+}
+
+extension Gateway {
+    /// What the role for names has refused; nothing where it cannot be asked.
+    fileprivate func refusals() async -> [NameRefusal] {
+        do throws(Refusal) {
+            return try await fleet[.names]?.nameRefusals() ?? []
+        } catch {
+            return []
+        }
+    }
+
+    /// nil: nobody knows it any more.
+    fileprivate func nameOfMember(_ number: UInt16) -> String? {
+        guard let member = surroundings.household.members.first(where: { $0.number == number }) else { return nil }
+        return policy.device(with: member.hardware)?.name ?? member.hostname ?? "\(member.hardware)"
+    }
+}

@@ -1,0 +1,156 @@
+import Admin
+import ArgumentParser
+import Glibc
+import Policy
+
+struct BlocklistVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "blocklist", abstract: "Names that are not told to the home, or to a part of it.",
+        discussion: """
+            The names of a blocklist are answered with an address that nobody has, to programs that look names up by \
+            themselves (in a zone that is served) and to the proxies alike.
+
+            EXAMPLES:
+              gatehousectl blocklist add ads hosts.txt --format hosts
+              gatehousectl blocklist add games games.txt --device kid
+              gatehousectl blocklist list
+              gatehousectl blocklist remove ads
+            """,
+        subcommands: [Add.self, List.self, Remove.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a blocklist from a file, or put a new file in its place.",
+            discussion: """
+                A line that cannot be read is named, and nothing is changed. A comment begins with #.
+
+                EXAMPLES:
+                  gatehousectl blocklist add ads hosts.txt --format hosts   # 0.0.0.0 ads.example
+                  gatehousectl blocklist add ads domains.txt                # ads.example and all below it
+                """)
+
+        @Argument(help: "What it is to be called.")
+        var name: String
+
+        @Argument(help: "The file; - is standard input.", completion: .file())
+        var file: String
+
+        @Option(help: "How the file names them: hosts as hosts(5), domains a name in each line.")
+        var format: Blocklist.Format = .domains
+
+        @Option(
+            help: ArgumentHelp("The zone for whose devices it holds.", valueName: "name"),
+            completion: .column(1, ofVerb: "zone"))
+        var zone: String?
+
+        @Option(help: ArgumentHelp("The device for which it holds.", valueName: "name"))
+        var device: String?
+
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            if zone != nil, device != nil { throw ValidationError("Give --zone or --device, not both.") }
+        }
+
+        func run() throws {
+            let names = try format.names(inFile: file)
+            guard !names.isEmpty else { throw Failure("\(file) names nothing; nothing was changed") }
+            let daemon = try Daemon(global)
+            let progress = isatty(2) == 1 && names.count > Self.part
+            var batch: String?
+            var start = 0
+            repeat {
+                let end = min(start + Self.part, names.count)
+                let reply = try daemon.ask(BringNames(batch: batch, names: Array(names[start..<end])))
+                batch = reply.batch
+                start = end
+                if progress { show("\rbringing names: \(100 * start / names.count) %") }
+            } while start < names.count
+            if progress { show("\r\u{1b}[K") }
+            try daemon.change(AddBlocklist(name: name, batch: batch!, zone: zone, device: device), manner)
+        }
+
+        /// Names in one call, which has a megabyte: no name is longer than 253 bytes.
+        private static let part = 4000
+
+        private func show(_ text: String) {
+            let bytes = Array(text.utf8)
+            _ = write(2, bytes, bytes.count)
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The blocklists, and to which devices their names were refused.", aliases: ["ls"])
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).show(ListBlocklists()) { reply in
+                var table = Table(.text("NAME"), .text("FOR"), .number("NAMES"), .number("REFUSED"), .text("MOST TO"))
+                for list in reply.blocklists {
+                    let most = list.refusals.max { $0.count < $1.count }
+                    let total = list.refusals.reduce(0) { $0 + $1.count }
+                    table.add(
+                        "\(list.name)", .init(list.device.map { "device \($0)" } ?? list.zone ?? "everybody"),
+                        "\(list.count)", "\(total)", .init(most.map { $0.device ?? "unknown devices" } ?? "-"))
+                }
+                table.show()
+            }
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove a blocklist.", aliases: ["rm"])
+
+        @Argument(
+            help: ArgumentHelp("As `blocklist list` shows it.", valueName: "name"),
+            completion: .column(1, ofVerb: "blocklist"))
+        var name: String
+
+        @OptionGroup(title: "Change options") var manner: ChangeOptions
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func run() throws {
+            try Daemon(global).change(RemoveBlocklist(name: name), manner)
+        }
+    }
+}
+
+extension Blocklist.Format: ExpressibleByArgument {}
+
+extension Blocklist.Format {
+    /// The names of a file, each once.
+    fileprivate func names(inFile path: String) throws -> [String] {
+        var seen: Set<String> = []
+        var names: [String] = []
+        var number = 0
+        for line in try lines(ofFile: path) {
+            number += 1
+            do throws(Refusal) {
+                for name in try self.names(in: line) where seen.insert(name).inserted { names.append(name) }
+            } catch {
+                throw Failure("line \(number) of \(path), \"\(line.prefix(80))\": \(error); nothing was changed")
+            }
+        }
+        return names
+    }
+
+    private func lines(ofFile path: String) throws -> [Substring] {
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure("\(path) cannot be read: \(String(cString: strerror(errno)))") }
+        defer { if descriptor > 0 { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count >= 0 else { throw Failure("\(path) cannot be read: \(String(cString: strerror(errno)))") }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+        }
+        return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            Substring(String(decoding: line, as: UTF8.self))
+        }
+    }
+}
