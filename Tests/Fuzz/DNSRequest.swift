@@ -1,3 +1,4 @@
+import Address
 import Wire
 
 /// RFC 1035 §4 from the other side: a DNSRequest, and a DNSAnswer that is given to it, be it of our own or read from the same bytes.
