@@ -83,7 +83,7 @@ actor Gateway {
         ledger = try Ledger()
         turnstile = Turnstile(reactor: reactor)
         rescue = Rescue(options)
-        ground = Ground(directory: options.state, log: log)
+        ground = Ground(directory: options.runtime, log: log)
         lists = BlocklistFiles(directory: options.state)
         surroundings = try .current()
         user = try Privileges.user(named: options.user)

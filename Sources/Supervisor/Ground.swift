@@ -6,14 +6,13 @@ import Policy
 import Reactor
 
 /// What the gateway has changed about the machine beside its table: kernel settings and addresses of interfaces. What was
-/// there before is kept in a file, and given back when the policy asks for it no longer.
+/// there before is kept in a file, and given back when the policy asks for it no longer. The file lies where the next start of
+/// the machine finds none: that begins with values of its own.
 ///
 /// Belongs to the gateway and its thread.
 final class Ground {
     /// What the file holds: lines of words, so that the package can read it when it goes.
     private struct Memory: Equatable {
-        /// Of which start of the machine the values are: the next one begins with values of its own.
-        var boot = ""
         /// Settings as they were, in the order in which they were changed.
         var former: [(name: String, value: String)] = []
         /// The addresses that interfaces have from the gateway.
@@ -21,13 +20,10 @@ final class Ground {
 
         static func == (left: Self, right: Self) -> Bool { left.text == right.text }
 
-        init(boot: String) { self.boot = boot }
-
         init(_ text: String) {
             for line in text.split(separator: "\n") {
                 let words = line.split(separator: " ", maxSplits: 2).map(String.init)
                 switch words.first {
-                case "boot" where words.count == 2: boot = words[1]
                 case "setting" where words.count == 3: former.append((words[1], words[2]))
                 case "address" where words.count == 3:
                     guard let address = InterfaceAddress(words[2]) else { continue }
@@ -38,7 +34,7 @@ final class Ground {
         }
 
         var text: String {
-            "boot \(boot)\n" + former.map { "setting \($0.name) \($0.value)\n" }.joined()
+            former.map { "setting \($0.name) \($0.value)\n" }.joined()
                 + given.map { "address \($0.interface) \($0.address)\n" }.joined()
         }
     }
@@ -52,9 +48,7 @@ final class Ground {
     init(directory: String, log: Logger) {
         path = directory + "/ground"
         self.log = log
-        let boot = Self.boot
         memory = Memory(StateFile.read(path).map { String(decoding: $0, as: UTF8.self) } ?? "")
-        if memory.boot != boot { memory = Memory(boot: boot) }
     }
 
     /// Gives back what `work` does not ask for. To be called before the kernel holds other rules: what is passed on no longer is
@@ -162,9 +156,5 @@ final class Ground {
         } catch {
             log.warning("what this machine was like before cannot be kept: \(error)")
         }
-    }
-
-    private static var boot: String {
-        KernelSetting.value(of: "kernel/random/boot_id") ?? ""
     }
 }

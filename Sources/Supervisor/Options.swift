@@ -15,6 +15,8 @@ package struct Options: Sendable {
     package var firewall: Firewall?
     package var state = "/var/lib/gatehouse"
     package var socket = "/run/gatehouse/admin.sock"
+    /// The directory of what the next start of the machine is to find no more: the socket's own.
+    var runtime: String { socket.lastIndex(of: "/").map { String(socket[..<$0]) } ?? "." }
     /// Where a second copy of the policy and the mark `enforced` are kept. nil: nowhere.
     package var rescue: String?
     package var user: String?

@@ -129,6 +129,10 @@ struct ApplianceTests {
             #expect(
                 try await appliance.onLAN("curl --silent --max-time 2 http://\(Appliance.wanHost)/page").status != 0)
             #expect(try await appliance.check("cat /proc/sys/net/ipv4/conf/lan0/forwarding") == "0\n")
+            try await appliance.check(install)
+            try await appliance.check("apt-get purge --yes gatehouse")
+            #expect(try await appliance.groundwork() == before)
+            #expect(try await appliance.check("ip -4 -o address show dev lan0") == "")
         }
     }
 

@@ -49,7 +49,7 @@ final class Companion {
         self.reactor = reactor
         logLevel = options.logLevel
         leasePath = options.state + "/dnsmasq.leases"
-        copyPath = options.socket[..<(options.socket.lastIndex(of: "/") ?? options.socket.startIndex)] + "/dnsmasq.conf"
+        copyPath = options.runtime + "/dnsmasq.conf"
     }
 
     var pid: Int32 { process?.pid ?? 0 }
