@@ -7,6 +7,8 @@ package enum IPAddress: Hashable, Sendable {
 }
 
 extension IPAddress {
+    package var isIPv6: Bool { if case .v6 = self { true } else { false } }
+
     package var isLoopback: Bool {
         switch self {
         case .v4(let bits): bits >> 24 == 127

@@ -154,7 +154,3 @@ extension Network {
     }
 
 }
-
-extension IPAddress {
-    fileprivate var isIPv6: Bool { if case .v6 = self { true } else { false } }
-}

@@ -20,9 +20,14 @@ extension Policy {
         var changed = self
         changed.bind(interface, to: Zone.home)
         if let wan { changed.bind(wan, to: Zone.internet) }
+        let former = zone(named: Zone.home)?.addresses ?? []
         let address = try changed.placeHome(on: interface, given, serves: serves, in: surroundings)
         changed.firewall = .enforce
-        changed.moveListeners(to: address, on: interface, from: lan, in: surroundings)
+        // Addresses that the gateway gives no longer are still there, and go with the change.
+        let gone = former.filter { changed.zone(named: Zone.home)?.addresses.contains($0) == false }
+        var later = surroundings
+        for index in later.interfaces.indices { later.interfaces[index].addresses.removeAll(where: gone.contains) }
+        changed.moveListeners(to: address, on: interface, from: lan, in: later)
         for (kind, port) in [(Listener.Kind.socks5, UInt16(1080)), (.http, 3128)] {
             let listener = Listener(kind: kind, endpoint: Endpoint(address: address, port: port), zone: Zone.home)
             if let other = changed.listeners.first(where: { $0.collides(with: listener) }) {
@@ -54,7 +59,8 @@ extension Policy {
             throw Refusal("\(interface) has no address yet; give it one, then run `gatehousectl setup` again")
         }
         if let given {
-            zones[index].addresses = [given]
+            zones[index].addresses.removeAll { $0.address.isIPv6 == given.address.isIPv6 }
+            zones[index].addresses.insert(given, at: 0)
         } else if present == nil, zones[index].addresses.isEmpty {
             zones[index].addresses = [surroundings.freeNetwork]
         }

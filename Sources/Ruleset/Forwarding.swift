@@ -393,10 +393,6 @@ extension Opening.Service {
     }
 }
 
-extension IPAddress {
-    var isIPv6: Bool { if case .v6 = self { true } else { false } }
-}
-
 private let numbers = "numbers"
 private let ended = "ended"
 /// A map and a chain.

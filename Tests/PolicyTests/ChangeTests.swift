@@ -343,6 +343,18 @@ private let web = PortRange("80-443")
             surroundings: home)
         #expect(policy.zone(named: "home")?.addresses == [InterfaceAddress("10.20.0.1/24")!])
         #expect(policy.zone(named: "home")?.service == Zone.Service())
+        #expect(policy.listeners.map(\.endpoint.address) == [IPAddress("10.20.0.1")!, IPAddress("10.20.0.1")!])
+        // Renumbered while the former address is still there: its listeners move along, and what is IPv6 stays.
+        let eth2 = try #require(home.interfaces.firstIndex { $0.name == "eth2" })
+        var numbered = home
+        numbered.interfaces[eth2].addresses = [InterfaceAddress("10.20.0.1/24")!]
+        policy.zones[try #require(policy.zones.firstIndex { $0.name == "home" })].addresses.append(
+            InterfaceAddress("fd77::1/64")!)
+        try policy.setup(
+            lan: "eth2", wan: "eth0", allowSSH: false, address: InterfaceAddress("10.30.0.1/24")!,
+            surroundings: numbered)
+        #expect(policy.zone(named: "home")?.addresses.map(\.description) == ["10.30.0.1/24", "fd77::1/64"])
+        #expect(policy.listeners.map(\.endpoint.address) == [IPAddress("10.30.0.1")!, IPAddress("10.30.0.1")!])
         let before = policy
         try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, surroundings: home)
         #expect(policy.zones == before.zones)

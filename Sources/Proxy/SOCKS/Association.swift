@@ -342,10 +342,6 @@ final class Association {
     }
 }
 
-extension IPAddress {
-    fileprivate var isIPv6: Bool { if case .v6 = self { true } else { false } }
-}
-
 extension DatagramBatch.Run {
     /// Each datagram of the run; one without a byte is one too.
     fileprivate func forEach(_ body: (UnsafeRawBufferPointer) -> Void) {
