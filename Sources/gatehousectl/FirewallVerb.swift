@@ -148,22 +148,7 @@ struct FirewallVerb: ParsableCommand {
         @Argument(help: "The opening's name, by which `firewall close` removes it.")
         var name: String
 
-        @Option(
-            help: ArgumentHelp("TCP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
-            transform: Ports.parse(.tcp))
-        var tcp: [Ports] = []
-
-        @Option(
-            help: ArgumentHelp("UDP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
-            transform: Ports.parse(.udp))
-        var udp: [Ports] = []
-
-        @Option(
-            name: .customLong("proto"),
-            help: ArgumentHelp(
-                "Everything of another IP protocol, by name (gre, esp, ipv6) or number. May be given several times.",
-                valueName: "protocol"), transform: IPProtocol.parse)
-        var protocols: [IPProtocol] = []
+        @OptionGroup var what: ServiceOptions
 
         @Option(
             help: ArgumentHelp(
@@ -196,7 +181,7 @@ struct FirewallVerb: ParsableCommand {
         }
 
         func run() throws {
-            var services = tcp.map(\.service) + udp.map(\.service) + protocols.map { .other($0) }
+            var services = what.services
             if services.isEmpty { services = try Services.named(name) }
             let isAnyPlace = networks.isEmpty && !from.contains(.any)
             try Daemon(global).change(

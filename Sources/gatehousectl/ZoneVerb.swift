@@ -33,8 +33,11 @@ struct ZoneVerb: ParsableCommand {
 
         private func present(_ reply: ListZones.Reply) {
             var table = Table(
-                .text("ZONE"), .text("INTERFACE"), .text("STATE"), .text("HARDWARE"), .text("ADDRESSES"))
-            for zone in reply.zones where zone.interfaces.isEmpty { table.add(.init(zone.name), "-", "-", "-", "-") }
+                .text("ZONE"), .text("WAY", rank: 1), .text("SERVES", rank: 2), .text("INTERFACE"), .text("STATE"),
+                .text("HARDWARE", rank: 3), .text("ADDRESSES"))
+            for zone in reply.zones where zone.interfaces.isEmpty {
+                table.add(.init(zone.name), .init(way(of: zone)), .init(service(of: zone)), "-", "-", "-", "-")
+            }
             for interface in reply.interfaces {
                 let state: Table.Cell =
                     if !interface.isPresent {
@@ -45,14 +48,23 @@ struct ZoneVerb: ParsableCommand {
                         .init("no cable", .doubtful)
                     }
                 let addresses = interface.addresses.map(\.description).joined(separator: " ")
+                let zone = reply.zones.first { $0.name == interface.zone }
                 table.add(
-                    .init(interface.zone ?? "none", interface.zone == nil ? .dim : .plain), .init(interface.name),
+                    .init(interface.zone ?? "none", interface.zone == nil ? .dim : .plain),
+                    .init(zone.map(way) ?? "-"), .init(zone.map(service) ?? "-"), .init(interface.name),
                     state,
                     .init(interface.hardware?.description ?? "-"), .init(addresses.isEmpty ? "-" : addresses))
             }
             table.show()
             for passage in reply.passages { print("allowed: \(passage)") }
         }
+
+        private func way(of zone: Zone) -> String {
+            if zone.name == Zone.internet { return "-" }
+            return zone.way.rawValue + (zone.newDevices.map { ", new ones \($0.rawValue)" } ?? "")
+        }
+
+        private func service(of zone: Zone) -> String { zone.service.map { "\($0)" } ?? "-" }
     }
 
     struct Add: ParsableCommand {
@@ -110,7 +122,7 @@ struct ZoneVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let devices of one zone begin conversations with another one.",
             discussion: """
-                Without --tcp, --udp and --proto everything passes. What passes already goes on to.
+                Without --tcp, --udp and --proto everything passes. What passes already goes on passing.
 
                 EXAMPLES:
                   gatehousectl zone allow guest to printers --tcp 631
@@ -119,22 +131,7 @@ struct ZoneVerb: ParsableCommand {
 
         @OptionGroup var ends: Ends
 
-        @Option(
-            help: ArgumentHelp("TCP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
-            transform: Ports.parse(.tcp))
-        var tcp: [Ports] = []
-
-        @Option(
-            help: ArgumentHelp("UDP: PORT, PORT-PORT or SERVICE. May be given several times.", valueName: "port"),
-            transform: Ports.parse(.udp))
-        var udp: [Ports] = []
-
-        @Option(
-            name: .customLong("proto"),
-            help: ArgumentHelp(
-                "Everything of another IP protocol, by name (gre, esp, ipv6) or number. May be given several times.",
-                valueName: "protocol"), transform: IPProtocol.parse)
-        var protocols: [IPProtocol] = []
+        @OptionGroup var what: ServiceOptions
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -143,7 +140,7 @@ struct ZoneVerb: ParsableCommand {
             try Daemon(global).change(
                 AllowPassage(
                     from: ends.from, to: ends.to,
-                    services: tcp.map(\.service) + udp.map(\.service) + protocols.map { .other($0) }), manner)
+                    services: what.services), manner)
         }
     }
 
