@@ -12,12 +12,13 @@ package struct Status: Codable, Hashable, Sendable {
     package var users: Int
     package var devices: Int
     package var newDevices: [String]
+    package var forwards: [Forward]
     package var warnings: [String]
 
     package init(
         version: String = gatehouseVersion, revision: Int, uptime: Int, roles: [RoleStatus],
         listeners: [ListenerStatus], firewall: FirewallStatus, users: Int, devices: Int = 0, newDevices: [String] = [],
-        warnings: [String]
+        forwards: [Forward] = [], warnings: [String]
     ) {
         self.version = version
         self.revision = revision
@@ -28,6 +29,7 @@ package struct Status: Codable, Hashable, Sendable {
         self.users = users
         self.devices = devices
         self.newDevices = newDevices
+        self.forwards = forwards
         self.warnings = warnings
     }
 }
@@ -37,6 +39,7 @@ extension Status {
     package var withoutNames: Status {
         var status = self
         status.newDevices = []
+        status.forwards = []
         let who = "root and members of the group gatehouse are told"
         status.firewall.door = firewall.door.explained(by: "\(who) why")
         if !warnings.isEmpty {

@@ -40,6 +40,9 @@ struct StatusVerb: ParsableCommand {
         print()
         print("\(output.styled("FIREWALL", .dim))  \(Self.line(for: status.firewall, on: output))")
         if status.devices > 0 { print("\(output.styled("DEVICES", .dim))   \(Self.line(for: status))") }
+        for forward in status.forwards {
+            print("\(output.styled("FORWARD", .dim))   \(output.styled(printable("\(forward)"), .bad))")
+        }
         if !status.warnings.isEmpty { print() }
         for warning in status.warnings { print("\(output.styled("!", .bad)) \(printable(warning))") }
     }

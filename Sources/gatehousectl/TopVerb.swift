@@ -108,7 +108,8 @@ private struct Picture {
     let throughput: (sent: Int, received: Int)?
 
     func lines(columns: Int, rows: Int) -> [String] {
-        var lines = [head, summary, ""]
+        let doors = status.forwards.map { Output.standard.styled("forward \(printable("\($0)"))", .bad) }
+        var lines = [head, summary] + doors + [""]
         var table = Table(
             .number("SESSION"), .text("KIND"), .text("CLIENT"), .text("USER"), .text("ORIGIN"), .number("SENT/s"),
             .number("RECEIVED/s"), .number("SENT"), .number("RECEIVED"), .number("AGE"))

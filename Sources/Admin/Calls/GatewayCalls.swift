@@ -26,6 +26,7 @@ package struct GetStatus: Call {
         How the gateway is doing.
         uptime: seconds.
         users: how many there are.
+        forwards: doors from the internet to devices.
         warnings: what an operator should look at. Callers who are no operators are told how many there are, and no reason of
         the door.
         """

@@ -76,7 +76,7 @@ extension Gateway {
             } + companionStatus,
             listeners: policy.listeners.map(status),
             firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
-            newDevices: newDevices, warnings: warnings)
+            newDevices: newDevices, forwards: policy.forwards, warnings: warnings)
     }
 
     /// dnsmasq beside the roles, where somebody is served.
