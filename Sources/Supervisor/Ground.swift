@@ -109,14 +109,18 @@ final class Ground {
             }
     }
 
-    /// Gives an interface an address, before anything listens on it.
+    /// Gives an interface an address, before anything listens on it. An interface after which another program looks is left to
+    /// that: of two that give addresses each takes away what the other gave.
     func give(_ assignment: Groundwork.Assignment) throws(Refusal) {
+        if !holds(assignment), !memory.given.contains(assignment),
+            let keeper = NetworkKeeper.of(assignment.interface)
+        {
+            let remedy = keeper.remedy("\(assignment.address)", on: assignment.interface)
+            throw Refusal("\(keeper) looks after the addresses of \(assignment.interface): \(remedy)")
+        }
         do throws(MachineFailure) {
-            let isThere = try Interface.all().contains {
-                $0.name == assignment.interface && $0.addresses.contains(assignment.address) && $0.isUp
-            }
             // An address that somebody else gave is not ours to take.
-            if isThere { return }
+            if holds(assignment) { return }
             if !memory.given.contains(assignment) {
                 memory.given.append(assignment)
                 keep()
@@ -126,6 +130,12 @@ final class Ground {
         } catch {
             throw Refusal("\(assignment.interface) cannot have \(assignment.address): \(error)")
         }
+    }
+
+    private func holds(_ assignment: Groundwork.Assignment) -> Bool {
+        (try? Interface.all())?.contains {
+            $0.name == assignment.interface && $0.addresses.contains(assignment.address) && $0.isUp
+        } ?? false
     }
 
     private func set(_ name: String, to value: String) -> Bool {
