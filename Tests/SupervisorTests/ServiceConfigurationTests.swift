@@ -54,6 +54,19 @@ struct ServiceConfigurationTests {
         #expect(lines(policy { $0.zones[0].interfaces = [] }).isEmpty)
     }
 
+    @Test("The gateway is the clock of a zone to which its port for that is open")
+    func time() {
+        func clocks(_ place: Place, _ service: Opening.Service) -> [String] {
+            lines(policy { $0.openings = [Opening(name: "ntp", service, from: place)] }).filter { $0.contains("ntp") }
+        }
+        let ntp = Opening.Service.ports(.udp, PortRange(123, 123)!)
+        for place in [Place.zone("home"), .anywhere] {
+            #expect(clocks(place, ntp) == ["dhcp-option=tag:lan0,option:ntp-server,192.168.10.1"])
+        }
+        #expect(clocks(.zone("internet"), ntp) == [])
+        #expect(clocks(.zone("home"), .ports(.tcp, PortRange(123, 123)!)) == [])
+    }
+
     @Test("Without names there is no name server in it")
     func withoutNames() {
         #expect(!lines(policy { $0.zones[0].service = .init(names: false) }).contains { $0.contains("dns-server") })

@@ -65,6 +65,7 @@ struct ServiceConfiguration: Hashable, Sendable {
                 "dhcp-range=\(range.lower),\(range.upper),\(mask(address.prefix)),\(leaseTime)")
             lines.append(option("option:router", "\(address.address)"))
             if link.answersNames { lines.append(option("option:dns-server", "\(address.address)")) }
+            if policy.opensTime(to: link.zone) { lines.append(option("option:ntp-server", "\(address.address)")) }
             if let mtu, mtu != 1500, (576...65535).contains(mtu) { lines.append(option("option:mtu", "\(mtu)")) }
             if let script = script(for: link, at: address.address, policy, surroundings) {
                 lines.append(option("252", "\"\(script)\""))
@@ -95,6 +96,16 @@ struct ServiceConfiguration: Hashable, Sendable {
 }
 
 extension Policy {
+    /// Whether the operator has opened NTP's port (RFC 5905 §7.2) of the gateway to a zone: there is a server then.
+    fileprivate func opensTime(to zone: String) -> Bool {
+        openings.contains { opening in
+            (opening.place == .zone(zone) || opening.place == .anywhere) && opening.source == nil
+                && opening.services.contains { service in
+                    if case .ports(.udp, let ports) = service { ports.contains(123) } else { false }
+                }
+        }
+    }
+
     /// Whether a packet of IPv6 for everywhere that comes to the gateway from the home goes on to the internet.
     fileprivate func leadsOutByIPv6(in surroundings: Surroundings) -> Bool {
         isRouter && wan.contains { surroundings.interface(named: $0)?.leadsOutByIPv6 == true }
