@@ -74,7 +74,7 @@ struct StatusVerb: ParsableCommand {
         for listener in listeners {
             table.add(
                 "\(listener.kind)", "\(listener.endpoint)", .init(listener.interface ?? "any"),
-                listener.authentication == .required ? "required" : "none",
+                listener.kind == .dns ? "-" : listener.authentication == .required ? "required" : "none",
                 .init("\(listener.sessions)", listener.sessions > 0 ? .bold : .plain), "\(listener.sessionsTotal)",
                 .init(humanBytes(listener.bytesIn)), .init(humanBytes(listener.bytesOut)))
         }

@@ -17,6 +17,25 @@ struct StatusTests {
         }
     }
 
+    @Test(
+        "What answers the home's questions for names is among the listeners, a forward among the doors, both for as long as they stand"
+    )
+    func doors() throws {
+        let home = try Home.ready()
+        try home.ctl("zone", "set", "home", "--no-dhcp", "--dns", "--no-trial")
+        let line = try #require(try home.ctl("status").split(separator: "\n").first { $0.contains("192.168.77.1:53") })
+        #expect(line.hasPrefix("dns ") && line.contains(" lan0 "), "\(line)")
+        #expect(try !home.ctl("status").contains("127.0.71.53"))
+        try home.ctl("device", "name", "52:54:00:12:34:56", "tv")
+        try home.ctl("device", "address", "tv", "192.168.77.20")
+        try home.ctl("forward", "add", "web", "tcp", "8080", "to", "tv:80", "--no-trial")
+        #expect(try home.ctl("status").contains(/FORWARD +.*web.*8080/))
+        try home.ctl("forward", "remove", "web", "--no-trial")
+        try home.ctl("zone", "set", "home", "--no-serve", "--no-trial")
+        let left = try home.ctl("status")
+        #expect(!left.contains("FORWARD") && !left.contains(":53"), "\(left)")
+    }
+
     /// Each call of a local nobody had the firewall role read the whole table.
     @Test("Whoever asks, and how often, the kernel is looked at once a second")
     func looks() throws {

@@ -74,7 +74,8 @@ extension Gateway {
             roles: processes.map {
                 RoleStatus(name: $0.role.name, pid: Int($0.pid), state: $0.state.rawValue, restarts: $0.restarts)
             } + companionStatus,
-            listeners: policy.listeners.map(status),
+            listeners: (policy.listeners + policy.derivedListeners(in: surroundings).filter { $0 != .forRelays })
+                .map(status),
             firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
             newDevices: newDevices, forwards: policy.forwards, warnings: warnings)
     }
