@@ -3,7 +3,7 @@ import Address
 // Listeners that follow from something else: from a zone whose questions for names are answered.
 
 extension Listener {
-    /// Where the relays of this gateway ask for names while any zone is served. Nothing from outside the machine gets there, and
+    /// Where the relays of this gateway ask for names while any zone is served, or a blocklist is there. Nothing from outside the machine gets there, and
     /// hardly another program is bound to it.
     package static let forRelays = Listener(
         kind: .dns, endpoint: Endpoint(address: .v4(0x7f00_4735), port: dnsPort))
@@ -16,8 +16,9 @@ extension Listener {
 }
 
 extension Policy {
-    /// Whether the questions for names of any zone's devices are answered.
-    package var answersNames: Bool { zones.contains { $0.answersNames } }
+    /// Whether anybody's questions for names are answered: those of a zone's devices, or of the relays alone, whom blocklists hold for
+    /// as well.
+    package var answersNames: Bool { zones.contains { $0.answersNames } || !blocklists.isEmpty }
 
     /// One for each address of the interfaces of each zone whose questions for names are answered, bound to the interface: whoever
     /// comes from the internet's side reaches none, whatever the firewall holds. And the relays' own.

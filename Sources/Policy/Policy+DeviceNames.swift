@@ -73,7 +73,7 @@ extension Policy {
 
 extension Household.Member {
     /// What it calls itself, as a name that it can have; nil: it does not, or nothing of it can be a name.
-    fileprivate var ownName: String? { hostname.flatMap(Self.label) }
+    package var ownName: String? { hostname.flatMap(Self.label) }
 
     /// As `ownName`, with the end of its hardware address, for whom the name alone is not free.
     fileprivate var distinctName: String { "\((ownName ?? "device").prefix(50))-\(digits.suffix(6))" }

@@ -9,6 +9,8 @@ struct AnswerCache {
         /// Seconds of the cache's clock.
         let start: Int
         fileprivate(set) var expiry: Int
+        /// Its time was over, and was made longer because nothing better was to be had.
+        fileprivate(set) var isProlonged = false
         fileprivate let end: Int
         /// The lists on which the name, or one that it is an alias of, is; as of `generation`.
         var lists: NameFilter.Lists
@@ -96,7 +98,10 @@ struct AnswerCache {
     }
 
     /// A stale answer was used because nothing better was to be had, and is for the next moment, too.
-    func prolong(_ entry: Entry, at now: Int) { entry.expiry = min(now + Self.staleSeconds, entry.end) }
+    func prolong(_ entry: Entry, at now: Int) {
+        entry.expiry = min(now + Self.staleSeconds, entry.end)
+        entry.isProlonged = true
+    }
 
     /// Other servers are asked from now on: what the others said is of use only if these do not answer.
     mutating func expire(at now: Int) {

@@ -38,7 +38,8 @@ package struct HomeNames: Sendable {
                 guard let short = DNSName(label), short.labelCount == 1, let long = DNSName("\(label).\(apex)") else {
                     continue
                 }
-                names.append(long)
+                // Its addresses lead back to a name that leads to it.
+                if forward[long] == nil { names.append(long) }
                 for name in [short, long] where forward[name] == nil { forward[name] = host.addresses }
             }
             guard let first = names.first else { continue }
@@ -48,8 +49,12 @@ package struct HomeNames: Sendable {
         }
     }
 
-    /// nil: it is no name of the home.
+    /// nil: it is no name of the home, or it is for the world to say.
     func answer(_ name: DNSName, _ type: DNSType) -> DNSAnswer? {
+        // What ties a top-level domain to the root is the root's to tell, whatever a device is called: without it nothing below would
+        // hold for those who check signatures. What ties `home.arpa` to `arpa` is that there are none (RFC 8375 §4).
+        if name.labelCount == 1, DNSType.ofDelegations.contains(type) { return nil }
+        if name == domain, type == .delegationSigner { return nil }
         if let addresses = forward[name] {
             let data = addresses.filter { $0.type == type }.map { DNSData.address($0) }
             return DNSAnswer(

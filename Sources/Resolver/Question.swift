@@ -39,6 +39,8 @@ final class Question {
     private var asked: [Asked] = []
     /// Servers that said they cannot tell, or cannot be reached.
     private var refused: Set<NameServers.Server> = []
+    /// Servers that did not take the question with EDNS.
+    private var plain: Set<NameServers.Server> = []
     /// Whether any server said anything.
     private var hasHeard = false
     /// The server that has more to say than fits a datagram.
@@ -124,7 +126,8 @@ final class Question {
         // From getrandom(2).
         let id = UInt16.random(in: .min ... .max)
         return DNSQuery(
-            id: id, name: name, type: type, wishes: wishes, isExtended: !pool.isPlain(server),
+            id: id, name: name, type: type, wishes: wishes,
+            isExtended: !pool.isPlain(server) && !plain.contains(server),
             party: pool.rules.isOwn ? party : nil)
     }
 
@@ -185,11 +188,13 @@ final class Question {
         }
         switch response.code {
         case .success where !response.isReferral, .noSuchName:
+            // That it answers without shows that it was EDNS which it did not take, and not the question.
+            if plain.contains(server), !query.isExtended { pool.doesNotExtend(server) }
             self.response = response
             self.whole = whole
             alarm.ring()
         case .formatError where query.isExtended, .notImplemented where query.isExtended:
-            pool.doesNotExtend(server)
+            plain.insert(server)
             ask(server)
         default: refuse(server)
         }

@@ -112,6 +112,9 @@ package final class Responder {
             {
                 return .written(write(answer, request, message, transport, into: room))
             }
+            if found.isProlonged {
+                return .written(writeStale(found, request, message, transport, into: room))
+            }
             let age = found.isOwn ? 0 : UInt32(truncatingIfNeeded: now - found.start)
             return .written(
                 found.answer.write(to: request, message, over: transport, age: age, into: room))
@@ -238,7 +241,7 @@ package final class Responder {
     ) -> Response {
         let running = inquiries[key]
         if let stale, running?.hasResorted == true || pool.rules.servers.isEmpty {
-            return .written(writeStale(stale, request, message, transport, into: room))
+            return .written(resort(to: stale, name, request, message, visitor, transport, into: room))
         }
         let payer = visitor.payer
         let isTooMuch = running == nil && payer != .relay && shares[payer, default: 0] >= Self.share
@@ -338,18 +341,27 @@ package final class Responder {
         beginTurn()
         let waiters = inquiry.waiters
         inquiry.waiters = []
-        let lists = lists(with: inquiry.name, stale.answer)
         for waiter in waiters {
             let count = waiter.message.withUnsafeBytes { message in
-                if lists & knowledge.filter.lists(for: waiter.visitor) != 0,
-                    let refusal = refusal(of: waiter.request, inquiry.name, on: lists, to: waiter.visitor)
-                {
-                    return write(refusal, waiter.request, message, waiter.transport, into: room)
-                }
-                return writeStale(stale, waiter.request, message, waiter.transport, into: room)
+                resort(
+                    to: stale, inquiry.name, waiter.request, message, waiter.visitor, waiter.transport, into: room)
             }
             waiter.deliver(Array(room[..<count]))
         }
+    }
+
+    /// What was refused stays so, however old the answer by which that is known.
+    private func resort(
+        to stale: AnswerCache.Entry, _ name: DNSName, _ request: DNSRequest, _ message: UnsafeRawBufferPointer,
+        _ visitor: Visitor, _ transport: DNSAnswer.Transport, into room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let lists = lists(with: name, stale.answer)
+        if lists & knowledge.filter.lists(for: visitor) != 0,
+            let refusal = refusal(of: request, name, on: lists, to: visitor)
+        {
+            return write(refusal, request, message, transport, into: room)
+        }
+        return writeStale(stale, request, message, transport, into: room)
     }
 
     private func writeStale(

@@ -9,8 +9,8 @@ final class ServerPool {
         var silences = 0
         /// Until when the server is asked after the others; nil: in its turn.
         var isLastUntil: ContinuousClock.Instant?
-        /// The server does not understand EDNS (RFC 6891 §7).
-        var isPlain = false
+        /// Until when it is taken not to understand EDNS (RFC 6891 §7); nil: it is asked with it.
+        var isPlainUntil: ContinuousClock.Instant?
     }
 
     let reactor: Reactor
@@ -25,6 +25,7 @@ final class ServerPool {
 
     private static let shortestRest: Duration = .seconds(30)
     private static let mostDoublings = 4
+    private static let plainTime: Duration = .seconds(3600)
 
     /// - Parameter counters: where it is told that no server answers; nil: nowhere.
     init(on reactor: Reactor, telling counters: Counters?) {
@@ -50,9 +51,11 @@ final class ServerPool {
         return order.filter { !isLast($0) } + order.filter(isLast)
     }
 
-    func isPlain(_ server: NameServers.Server) -> Bool { records[server]?.isPlain ?? false }
+    func isPlain(_ server: NameServers.Server) -> Bool { records[server]?.isPlainUntil.map { $0 > .now } ?? false }
 
-    func doesNotExtend(_ server: NameServers.Server) { records[server, default: Record()].isPlain = true }
+    func doesNotExtend(_ server: NameServers.Server) {
+        records[server, default: Record()].isPlainUntil = .now + Self.plainTime
+    }
 
     func didHear(_ server: NameServers.Server) {
         lastHeard = .now

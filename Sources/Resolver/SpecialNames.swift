@@ -22,6 +22,8 @@ enum SpecialNames {
             return DNSAnswer(to: name, type, .noSuchName, seconds: seconds, by: name)
         }
         let isHead = name == zone && !nowhere.contains(zone)
+        // The zone above tells, signed, that nothing ties this one to it (RFC 4035 §3.1.4.1, RFC 8375 §4).
+        if isHead, type == .delegationSigner { return nil }
         return DNSAnswer(to: name, type, isHead ? .success : .noSuchName, seconds: seconds, by: zone)
     }
 
@@ -56,8 +58,6 @@ enum SpecialNames {
 }
 
 extension DNSType {
-    /// NS, SOA, DS (RFC 4034 §5), DNSKEY (§2).
-    fileprivate static let ofDelegations: Set<DNSType> = [
-        .ns, .authority, DNSType(rawValue: 43), DNSType(rawValue: 48),
-    ]
+    /// NS, SOA, DS, DNSKEY (RFC 4034 §2).
+    static let ofDelegations: Set<DNSType> = [.ns, .authority, .delegationSigner, DNSType(rawValue: 48)]
 }

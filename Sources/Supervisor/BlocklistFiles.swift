@@ -87,8 +87,20 @@ final class BlocklistFiles {
         }
     }
 
-    /// Removes the files that neither `lists` nor the latest lists of before have.
-    func tidy(keeping lists: [Blocklist]) {
+    /// A batch that was kept is no list's after all.
+    func drop(_ content: String) { if Self.isIdentifier(content) { unlink(path(of: content)) } }
+
+    /// `lists` are in force, in place of `former`: removes the files that neither they nor the latest lists of before have.
+    func settle(on lists: [Blocklist], insteadOf former: [Blocklist]) {
+        guard lists != former else { return }
+        // A file's time is the one at which its list went: a trial that ends wants the one that went last.
+        for list in former where !lists.contains(where: { $0.content == list.content }) {
+            if Self.isIdentifier(list.content) { utimes(path(of: list.content), nil) }
+        }
+        tidy(keeping: lists)
+    }
+
+    private func tidy(keeping lists: [Blocklist]) {
         guard let stream = opendir(directory) else { return }
         defer { closedir(stream) }
         let kept = Set(lists.map(\.content))

@@ -94,6 +94,7 @@ struct Transaction {
         gateway.legacy.keep(gateway.sockets)
         gateway.rememberHardware()
         gateway.keepCopies()
+        gateway.lists.settle(on: target.blocklists, insteadOf: old.blocklists)
         let addition = seconds.map { ", on trial for \($0) s" } ?? ""
         gateway.log.notice(
             "revision \(gateway.revision.id): \(summary)\(addition)", metadata: ["author": "\(author.name)"])

@@ -187,16 +187,13 @@ package struct DNSAnswer: Hashable, Sendable {
         return aliases
     }
 
-    /// Passes the records of the answer section; ends at one that cannot be read.
+    /// Passes the records of the answer section. One whose data cannot be read hides none behind it.
     private func read(_ body: (DNSRecord, borrowing Span<UInt8>) throws(DNSError) -> Void) {
         let message = bytes.span
         var place = questionEnd
         for _ in 0..<counts.answers {
-            do throws(DNSError) {
-                try body(try DNSRecord(message, at: &place), message)
-            } catch {
-                return
-            }
+            guard let record = try? DNSRecord(message, at: &place) else { return }
+            try? body(record, message)
         }
     }
 

@@ -13,6 +13,8 @@ package struct DNSType: RawRepresentable, Hashable, Sendable {
     package static let pointer = DNSType(rawValue: 12)
     package static let information = DNSType(rawValue: 13)
     package static let aaaa = DNSType(rawValue: 28)
+    /// DS (RFC 4034 §5).
+    package static let delegationSigner = DNSType(rawValue: 43)
     package static let service = DNSType(rawValue: 64)
     package static let https = DNSType(rawValue: 65)
     /// Every kind at once, which nobody has to tell (RFC 8482).

@@ -32,6 +32,8 @@ extension Knowledge {
         let own = Set(inner.flatMap(\.addresses).map(\.address))
         return { address in
             let real = address.unmapped
+            // What a name server says of a name that it refuses leads nowhere.
+            if real.isUnspecified { return false }
             let embedded = real.embedded.map { IPAddress.v4($0).special != nil } ?? false
             return real.special != nil || embedded || own.contains(real)
         }
@@ -50,11 +52,22 @@ extension NamesAssignment {
             let fixed = device.address.map { addresses.contains($0) ? [] : [$0] } ?? []
             hosts.append(.init(labels: [device.name], addresses: addresses + fixed))
         }
-        for member in surroundings.household.members {
-            guard let name = member.hostname, !Self.reserved.contains(name) else { continue }
-            hosts.append(.init(labels: [name], addresses: member.known))
+        let names = policy.deviceNames(in: surroundings.household)
+        for member in byPresence {
+            let labels = [names[member.number], member.ownName].compactMap(\.self)
+            hosts.append(.init(labels: labels.filter { !Self.reserved.contains($0) }, addresses: member.known))
         }
         return hosts
+    }
+
+    /// Who is there goes before who is away, and the home before other zones: a card that is gone, or a guest, keeps nobody from
+    /// a name.
+    private var byPresence: [Household.Member] {
+        let ranked = surroundings.household.members.map { member in
+            let isHome = policy.zone(of: member.interface)?.name == Zone.home
+            return (rank: (member.known.isEmpty ? 2 : 0) + (isHome ? 0 : 1), member: member)
+        }
+        return ranked.sorted { ($0.rank, $0.member.number) < ($1.rank, $1.member.number) }.map(\.member)
     }
 
     /// Names by which programs find what they trust: no device gets one by asking for it (RFC 7858 is no help there; WPAD,

@@ -86,7 +86,8 @@ struct DestinationTests {
         try client.send("GET http://ads.test/ HTTP/1.1\r\nHost: ads.test\r\nConnection: close\r\n\r\n")
         let answer = String(decoding: try client.receiveToEnd(), as: UTF8.self)
         #expect(answer.hasPrefix("HTTP/1.1 403"))
-        #expect(answer.contains("ads.test is blocked by the name server"), "\(answer)")
+        #expect(
+            answer.contains("ads.test is blocked: by a blocklist of this gateway, or by the name server"), "\(answer)")
         #expect(!answer.contains("rule add"))
         withExtendedLifetime((names, local6)) {}
     }

@@ -230,4 +230,41 @@ struct NameTests {
         #expect(try client.receiveHead().hasPrefix("HTTP/1.1 403"))
         #expect(names.queries(for: "ad99999.blocked.example") == 0)
     }
+
+    /// The proxies alone asked no one who knew of lists.
+    @Test(
+        "A blocklist holds for the proxies though nobody is served, and what the name server itself refuses is told as refused"
+    )
+    func listForProxies() throws {
+        let names = try NameServer(in: home.wan, Home.wanHost) { query in
+            query.name == "zero.example" ? .addresses(["0.0.0.0", "::"], seconds: 60) : .addresses([Home.wanHost])
+        }
+        try start("nameserver \(Home.wanHost)\n")
+        let origin = try echo(in: home)
+        #expect(eventually(within: .seconds(5)) { reaches("www.example", origin.port) })
+        let file = home.directory + "/ads.txt"
+        try "ads.example\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try home.ctl("blocklist", "add", "ads", file)
+        func answer(_ name: String) throws -> String {
+            let client = try home.dial(.http)
+            try client.send(HTTP.connect(name, origin.port))
+            return String(try client.receiveHead().prefix(12))
+        }
+        #expect(try answer("www.ads.example") == "HTTP/1.1 403")
+        #expect(names.queries(for: "www.ads.example") == 0)
+        #expect(try answer("zero.example") == "HTTP/1.1 403")
+        #expect(reaches("www.example", origin.port))
+        // Nobody else is answered.
+        #expect(try !home.openings().contains { $0.contains("dport 53") })
+        let kept = { try FileManager.default.contentsOfDirectory(atPath: home.state + "/blocklists") }
+        let before = try kept()
+        #expect(before.count == 1)
+        try home.ctl("blocklist", "add", "more", file, "--dry-run")
+        #expect(try home.attempt("blocklist", "add", "more", file, "--zone", "nowhere").status != 0)
+        #expect(try kept() == before)
+        try home.ctl("blocklist", "remove", "ads")
+        #expect(reaches("www.ads.example", origin.port))
+        try home.ctl("revision", "undo", "\(try home.revisionNumber())")
+        #expect(try answer("x.ads.example") == "HTTP/1.1 403")
+    }
 }

@@ -135,6 +135,16 @@ private let both = ["192.0.2.1", "2001:db8::1"]
         }
     }
 
+    /// Some forwarders say of types that they do not know what others say of EDNS.
+    @Test func `44 A server that cannot tell one thing is asked with EDNS for the next`() async throws {
+        let names = try NameServer { query in query.name == "odd.example" ? .code(4) : .addresses(both) }
+        let asker = try await Asker(names)
+        await #expect(throws: Resolver.Failure.failed) { try await asker.addresses("odd.example") }
+        _ = try await asker.addresses("a.example")
+        let extended = names.queries.filter { $0.name == "a.example" }.map(\.isExtended)
+        #expect(extended == [true, true])
+    }
+
     @Test func `44 A server takes turns with the others where that is asked for`() async throws {
         let servers = try (0..<3).map { _ in try NameServer { _ in .addresses(["192.0.2.7"]) } }
         let asker = try await Asker(NameServers(servers.map(\.asked), rotates: true))

@@ -57,7 +57,7 @@ extension DialFailure: CustomStringConvertible {
     var description: String {
         switch self {
         case .notAllowed(let host, .blocked):
-            "refused: \(host) is blocked by the name server, which answers 0.0.0.0 or :: for it"
+            "refused: \(host) is blocked: by a blocklist of this gateway, or by the name server that it asks"
         case .notAllowed(let host, let reason): "refused: \(host) is not allowed, \(reason)"
         case .overLimit(let refusal): "refused: \(refusal)"
         case .unresolved(.noSuchName): "the name does not exist or has no address"
@@ -75,7 +75,8 @@ extension DialFailure {
     var advice: String {
         switch self {
         case .notAllowed(_, .ownListener): "No proxy leads to itself: reach it without one."
-        case .notAllowed(_, .blocked): "Whoever runs the name server that this gateway asks can allow the name there."
+        case .notAllowed(_, .blocked):
+            "Whoever runs this gateway sees its lists with `gatehousectl blocklist list`; the name server's are its own."
         case .notAllowed(_, .stopped): "Whoever runs this gateway decides when it may go on: `gatehousectl device list`"
         case .notAllowed(_, .unspecified): "No rule opens it: it is the address of no machine."
         case .notAllowed(.address(let address), .privateRange) where address.isLocalNAT64:

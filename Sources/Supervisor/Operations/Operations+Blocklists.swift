@@ -15,15 +15,23 @@ extension Operations {
         Method(AddBlocklist.self) { gateway, call, caller in
             let audience = [call.zone.map { " --zone \($0)" }, call.device.map { " --device \($0)" }]
             let summary = "blocklist add \(call.name)" + audience.compactMap(\.self).joined()
-            let applied = try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
-                let kept = try gateway.lists.keep(batch: call.batch)
+            let kept: (content: String, count: Int)
+            do throws(Refusal) {
+                kept = try gateway.lists.keep(batch: call.batch)
+            } catch {
+                throw AdminError.refused(error.description)
+            }
+            defer {
+                if !gateway.policy.blocklists.contains(where: { $0.content == kept.content }) {
+                    gateway.lists.drop(kept.content)
+                }
+            }
+            return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 try policy.set(
                     Blocklist(
                         name: call.name, zone: call.zone, device: call.device, count: kept.count, content: kept.content)
                 )
             }
-            gateway.lists.tidy(keeping: gateway.policy.blocklists)
-            return applied
         },
         Method(ListBlocklists.self) { gateway, _, _ in
             let refusals = await gateway.refusals()
@@ -56,7 +64,6 @@ extension Gateway {
 
     /// nil: nobody knows it any more.
     fileprivate func nameOfMember(_ number: UInt16) -> String? {
-        guard let member = surroundings.household.members.first(where: { $0.number == number }) else { return nil }
-        return policy.device(with: member.hardware)?.name ?? member.hostname ?? "\(member.hardware)"
+        policy.deviceNames(in: surroundings.household)[number]
     }
 }
