@@ -23,7 +23,7 @@ package enum ClientDevice: String, CaseIterable, Sendable {
 
     /// Of devices with a camera.
     package static let appsCaveat =
-        "Apps that do not go by the setting reach nothing beyond the home: the gateway forwards no packets."
+        "Apps that do not go by the setting reach the internet only where the gateway routes the device as well."
 
     /// The ways to set it up, the best one first; empty: it can use none of the listeners.
     package func ways(with settings: ClientSettings) -> [Way] {

@@ -219,6 +219,11 @@ extension Policy {
             throw Refusal(
                 "there is a passage \(passage.ends); `gatehousectl zone deny \(passage.ends)` first")
         }
+        if let list = blocklists.first(where: { $0.zone == name }) {
+            throw Refusal(
+                "the blocklist \(list.name) is for the zone \(name); `gatehousectl blocklist remove \(list.name)` first"
+            )
+        }
         try change(in: surroundings) { policy in policy.zones.removeAll { $0.name == name } }
     }
 

@@ -81,7 +81,10 @@ extension Policy {
             note { () throws(Refusal) in try check(opening) }
         }
         for passage in passages { note { () throws(Refusal) in try check(passage) } }
-        for forward in forwards { note { () throws(Refusal) in try check(forward) } }
+        for forward in forwards {
+            note { () throws(Refusal) in try check(forward) }
+            note { () throws(Refusal) in try checkIsFree(forward, in: surroundings) }
+        }
         return faults
     }
 

@@ -27,7 +27,8 @@ extension Policy {
         self = changed
     }
 
-    /// The name under which something can be decided about the device, from now on its own.
+    /// The name under which something can be decided about the device, from now on its own. Where new devices wait it goes on
+    /// waiting: to pause a stranger is not to let it in.
     @discardableResult
     package mutating func adopt(_ hardware: HardwareAddress, in household: Household) -> String {
         if let device = device(with: hardware) { return device.name }
@@ -38,7 +39,8 @@ extension Policy {
         }
         let names = deviceNames(in: household)
         let name = household.member(hardware).flatMap { names[$0.number] } ?? "\(hardware)"
-        devices.append(Device(name: name, hardware: hardware))
+        let zone = household.member(hardware).flatMap { self.zone(of: $0.interface) }
+        devices.append(Device(name: name, hardware: hardware, way: zone?.newDevices))
         return name
     }
 
@@ -59,6 +61,11 @@ extension Policy {
                 "the forward \(forward.name) leads to \(device.name); `gatehousectl forward remove \(forward.name)` first"
             )
         }
+        if let list = blocklists.first(where: { $0.device == device.name }) {
+            throw Refusal(
+                "the blocklist \(list.name) is for the device \(device.name); `gatehousectl blocklist remove \(list.name)` first"
+            )
+        }
         devices.removeAll { $0.hardware == hardware }
     }
 
@@ -68,6 +75,7 @@ extension Policy {
             limits[index].subject = .device(name)
         }
         for index in forwards.indices where forwards[index].device == former { forwards[index].device = name }
+        for index in blocklists.indices where blocklists[index].device == former { blocklists[index].device = name }
     }
 
     /// Throws what is wrong with a device of the policy.

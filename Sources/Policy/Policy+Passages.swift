@@ -58,24 +58,7 @@ extension Policy {
                 "\(forward.transport) \(forward.port) leads to \(rival.device) already, by the forward \(rival.name); choose "
                     + "another port")
         }
-        // A forward goes before whatever the gateway itself would answer on that port.
-        if forward.transport == .tcp,
-            let listener = listeners.first(where: { listener in
-                listener.endpoint.port == forward.port
-                    && (interfaces(of: listener, in: surroundings) ?? wan).contains { wan.contains($0) }
-            })
-        {
-            throw Refusal(
-                "\(forward.transport) \(forward.port) is the port of the \(listener.kind.rawValue) listener on "
-                    + "\(listener.endpoint); choose another one")
-        }
-        for opening in openings where isOpenToInternet(opening) {
-            for case .ports(forward.transport, let ports) in opening.services where ports.contains(forward.port) {
-                throw Refusal(
-                    "\(forward.transport) \(forward.port) is the opening \(opening.name) to the gateway itself; choose "
-                        + "another port, or `gatehousectl firewall close \(opening.name)` first")
-            }
-        }
+        try checkIsFree(forward, in: surroundings)
         forwards.append(forward)
     }
 
@@ -84,6 +67,30 @@ extension Policy {
             throw Refusal("no forward \(name); `gatehousectl forward list` shows what there is")
         }
         forwards.remove(at: index)
+    }
+
+    /// A forward goes before whatever the gateway itself would answer on that port, which is then not to be had from outside.
+    func checkIsFree(_ forward: Forward, in surroundings: Surroundings) throws(Refusal) {
+        let taken =
+            "\(forward.transport) \(forward.port) cannot be the forward \(forward.name) to \(forward.device) and"
+        if forward.transport == .tcp,
+            let listener = listeners.first(where: { listener in
+                listener.endpoint.port == forward.port
+                    && (interfaces(of: listener, in: surroundings) ?? wan).contains { wan.contains($0) }
+            })
+        {
+            throw Refusal(
+                "\(taken) the \(listener.kind.rawValue) listener on \(listener.endpoint) towards the internet; choose another "
+                    + "port for one of them")
+        }
+        for opening in openings where isOpenToInternet(opening) {
+            for case .ports(forward.transport, let ports) in opening.services where ports.contains(forward.port) {
+                throw Refusal(
+                    "\(taken) the opening \(opening.name) to the gateway itself; choose another port, or take one away: "
+                        + "`gatehousectl forward remove \(forward.name)`, `gatehousectl firewall close \(opening.name)`"
+                )
+            }
+        }
     }
 
     func check(_ forward: Forward) throws(Refusal) {

@@ -65,7 +65,11 @@ extension Policy {
             zones[index].addresses = [surroundings.freeNetwork]
         }
         switch serves {
-        case true?: if zones[index].service == nil { zones[index].service = Zone.Service() }
+        case true?:
+            // A range and the like are kept.
+            zones[index].service = zones[index].service ?? Zone.Service()
+            zones[index].service?.dhcp = true
+            zones[index].service?.names = true
         case false?: zones[index].service = nil
         case nil: break
         }

@@ -24,6 +24,6 @@ extension Policy {
     /// Whether the kernel is to pass packets on at all: the firewall is enforced, and there is something between which they
     /// could pass. A box with one interface passes none.
     package var isRouter: Bool {
-        firewall == .enforce && (zones.contains(where: isRouted) || !passages.isEmpty)
+        firewall == .enforce && (zones.contains(where: isRouted) || !passages.isEmpty || !forwards.isEmpty)
     }
 }

@@ -358,6 +358,12 @@ private let web = PortRange("80-443")
         let before = policy
         try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, surroundings: home)
         #expect(policy.zones == before.zones)
+        // Half of the service is made whole.
+        let zone = try #require(policy.zones.firstIndex { $0.name == "home" })
+        policy.zones[zone].service = Zone.Service(dhcp: false, strayNames: .refused)
+        try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, serves: true, surroundings: home)
+        #expect(policy.zones[zone].service == Zone.Service(strayNames: .refused))
+        policy.zones[zone].service = before.zones[zone].service
         try policy.setup(lan: "eth2", wan: "eth0", allowSSH: false, serves: false, surroundings: home)
         #expect(policy.zone(named: "home")?.service == nil)
     }

@@ -42,6 +42,36 @@ private func policy(_ devices: Device...) -> Policy {
         #expect(named.deviceNames(in: household) == [1: "printer-000001", 2: "printer-000002", 3: "printer"])
     }
 
+    @Test func `What names a device goes by its new name, and keeps it from being forgotten`() throws {
+        let seen = seen("kid", "tv", nil)
+        var policy = policy(Device(name: "kid", hardware: kid))
+        policy.blocklists = [Blocklist(name: "games", device: "kid", count: 1, content: "0123456789abcdef")]
+        try policy.changeDevice(kid, in: seen) { $0.name = "anna" }
+        #expect(policy.blocklists.map(\.device) == ["anna"])
+        try policy.check(in: seen)
+        let refusal = #expect(throws: Refusal.self) { try policy.forgetDevice(kid) }
+        #expect(try #require(refusal).description.contains("`gatehousectl blocklist remove games` first"))
+        policy.zones.append(Zone(name: "guest"))
+        policy.blocklists[0] = Blocklist(name: "games", zone: "guest", count: 1, content: "0123456789abcdef")
+        let other = #expect(throws: Refusal.self) { try policy.removeZone(named: "guest", in: seen) }
+        #expect(try #require(other).description.contains("`gatehousectl blocklist remove games` first"))
+    }
+
+    @Test func `Where new devices wait, one waits until its way is said, whatever else is`() throws {
+        var policy = policy()
+        let home = try #require(policy.zones.firstIndex { $0.name == Zone.home })
+        policy.zones[home].newDevices = .blocked
+        let seen = seen("kid", "tv", nil)
+        try policy.changeDevice(kid, in: seen) { $0.pause = .until(7) }
+        _ = policy.closeExpired(at: 8)
+        #expect(policy.device(with: kid)?.pause == nil)
+        #expect(policy.way(of: kid, in: policy.zones[home]) == .blocked)
+        policy.adopt(tv, in: seen.household)
+        #expect(policy.way(of: tv, in: policy.zones[home]) == .blocked)
+        try policy.changeDevice(tv, in: seen) { $0.way = nil }
+        #expect(policy.way(of: tv, in: policy.zones[home]) == .routed)
+    }
+
     @Test func `A device that uses another's address is told`() {
         var device = Device(name: "printer", hardware: HardwareAddress("3c:5a:b4:00:00:99")!)
         device.address = IPAddress("192.168.1.12")

@@ -46,6 +46,15 @@ struct PassageTests {
         #expect(policy.passages.isEmpty)
     }
 
+    @Test func `a forward alone makes a router of the gateway`() {
+        var policy = policy
+        policy.firewall = .enforce
+        for index in policy.zones.indices { policy.zones[index].way = .proxy }
+        #expect(!policy.isRouter)
+        policy.forwards = [Forward(name: "web", transport: .tcp, port: 443, device: "nas", devicePort: 443)]
+        #expect(policy.isRouter)
+    }
+
     @Test func `a forward is for a device that is known, by a port that nothing else has`() throws {
         var policy = policy
         func refusal(_ forward: Forward) -> String {
@@ -71,13 +80,22 @@ struct PassageTests {
         other.source = Network("203.0.113.7")
         #expect(refusal(other).contains("leads to nas already"))
         other.port = 3128
-        #expect(refusal(other).contains("the port of the http listener"))
+        #expect(refusal(other).contains("the http listener on 0.0.0.0:3128 towards the internet"))
         (other.transport, other.port) = (.udp, 51820)
         #expect(refusal(other).contains("the opening vpn"))
         other.port = 0
         #expect(refusal(other).contains("port 0"))
         (other.port, other.device) = (27015, "tv")
         #expect(refusal(other).contains("there is no device tv"))
+        // The other way round as well: what is behind a forward nobody reaches.
+        let ssh = Opening(name: "ssh", .ssh, from: .zone(Zone.internet))
+        let rival = Forward(name: "rival", transport: .tcp, port: 22, device: "nas", devicePort: 22)
+        var both = policy
+        try both.add(rival, in: Surroundings())
+        let before = both
+        both.openings.append(ssh)
+        let behind = #expect(throws: Refusal.self) { try both.check(in: Surroundings(), since: before) }
+        #expect(try #require(behind).description.contains("the forward rival to nas and the opening ssh"))
         #expect(throws: Refusal.self) { try policy.removeForward(named: "nothing") }
         try policy.removeForward(named: "web")
         #expect(policy.forwards.isEmpty)
