@@ -6,7 +6,14 @@ import Policy
 // How the policy's values are written on the command line. ArgumentParser puts the bad value and the argument's name before
 // the reasons given here.
 
-extension Listener.Kind: ExpressibleByArgument {}
+extension Listener.Kind: ExpressibleByArgument {
+    init?(argument: String) {
+        self.init(rawValue: argument)
+        guard isProxy else { return nil }
+    }
+
+    static var allValueStrings: [String] { allCases.filter(\.isProxy).map(\.rawValue) }
+}
 extension Listener.Authentication: ExpressibleByArgument {}
 extension Rule.Action: ExpressibleByArgument {}
 

@@ -135,9 +135,10 @@ extension GetMachine.Reply {
     /// The zones that have an interface.
     fileprivate var zones: Set<String> { Set(interfaces.compactMap(\.zone)) }
 
-    /// Nobody else can be serving a home that has no address.
+    /// Nobody else can be serving a home that has no address. A link-local one each interface has by itself.
     fileprivate func lacksHomeAddress(_ interface: String) -> Bool {
-        interfaces.first { $0.name == interface }?.addresses.isEmpty ?? false
+        guard let found = interfaces.first(where: { $0.name == interface }) else { return false }
+        return found.addresses.allSatisfy { text in IPAddress(text.prefix { $0 != "/" })?.special == .linkLocal }
     }
 
     /// The home's own IPv6 address, or the first one that means something beyond its link; nil: it has none.

@@ -106,7 +106,7 @@ struct ServiceConfigurationTests {
                         name: "far", hardware: HardwareAddress("52:54:00:00:00:03")!, address: IPAddress("10.9.9.9")),
                 ]
             })
-        #expect(lines.filter { $0.hasPrefix("dhcp-host") } == ["dhcp-host=52:54:00:00:00:01,192.168.10.20,printer"])
+        #expect(lines.filter { $0.hasPrefix("dhcp-host") } == ["dhcp-host=52:54:00:00:00:01,192.168.10.20"])
         #expect(lines.contains("dhcp-lease-max=224"))
     }
 

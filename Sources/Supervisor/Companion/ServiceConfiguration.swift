@@ -31,7 +31,8 @@ struct ServiceConfiguration: Hashable, Sendable {
         if !fixed.isEmpty { lines.append("") }
         for device in fixed {
             guard let address = device.address else { continue }
-            lines.append("dhcp-host=\(device.hardware),\(address),\(device.name)")
+            // Without its name, which may be a word of dnsmasq's: `ignore`, `infinite`, `2d`. Names are told by ourselves.
+            lines.append("dhcp-host=\(device.hardware),\(address)")
         }
         text = lines.joined(separator: "\n") + "\n"
     }
