@@ -117,13 +117,21 @@ struct ApplianceTests {
             try await appliance.boot { "ip address flush dev lan0" }
             try await appliance.expectPage(from: "192.168.10.1")
 
+            try await expectToBeRenumbered(appliance)
+
+            // An upgrade while one goes past the proxies and another one by them.
+            let visits = try await appliance.visitFromLAN(["", "--proxy http://192.168.20.1:3128"])
+            let count = visits.count
             try await appliance.check("dpkg --install /var/tmp/gatehouse.deb")
-            try await appliance.expectPage(from: "192.168.10.1")
+            try await eventually("the home is served after the upgrade") { visits.count > count + 20 }
+            let seen = try await visits.end(on: appliance)
+            #expect(seen.failures == [] && seen.transfer == 0)
+            try await appliance.expectPage(from: "192.168.20.1")
 
             try await appliance.check("gatehousectl firewall observe --no-trial")
             #expect(try await appliance.groundwork() == before)
             try await appliance.check("gatehousectl firewall enforce --no-trial")
-            try await appliance.expectPage(from: "192.168.10.1")
+            try await appliance.expectPage(from: "192.168.20.1")
             let said = try await appliance.check("apt-get remove --yes gatehouse")
             #expect(said.contains("passes nothing on"), "\(said)")
             #expect(
@@ -133,6 +141,22 @@ struct ApplianceTests {
             try await appliance.check("apt-get purge --yes gatehouse")
             #expect(try await appliance.groundwork() == before)
             #expect(try await appliance.check("ip -4 -o address show dev lan0") == "")
+        }
+    }
+
+    /// The home gets another network: the gateway's address, the leases, the names and the proxies are in it, and nothing of
+    /// the former one is left.
+    private func expectToBeRenumbered(_ appliance: Appliance) async throws {
+        try await appliance.check(
+            "gatehousectl setup --home lan0 --internet wan0 --address 192.168.20.1/24 --serve --yes --no-trial")
+        try await appliance.expectLease("tv", in: "192.168.20.")
+        try await appliance.expectPage(from: "192.168.20.1")
+        let page = "curl --silent --max-time 20 --proxy http://192.168.20.1:3128 http://\(Appliance.wanHost)/page"
+        #expect(try await appliance.onLAN(page).output == Appliance.page)
+        #expect(try await !appliance.check("ip -4 -o address show dev lan0").contains("192.168.10."))
+        #expect(try await !appliance.check("gatehousectl listener list").contains("192.168.10."))
+        try await eventually("the device's name leads to its new address") {
+            try await appliance.onLAN("dig +short @192.168.20.1 tv.home.arpa").output.hasPrefix("192.168.20.")
         }
     }
 
@@ -183,7 +207,9 @@ struct ApplianceTests {
 
     /// A restart and an upgrade while somebody's transfer goes on: for 7.1 s nobody else was let in. Then a stop, which shuts.
     private func expectSeamlessRestarts(of appliance: Appliance) async throws {
-        let visits = try await appliance.visitFromLAN()
+        let visits = try await appliance.visitFromLAN([
+            "--proxy http://\(Appliance.lanAddress):3128", "--socks5 \(Appliance.lanAddress):1080",
+        ])
         for command in ["systemctl restart gatehouse.service", "dpkg --install /var/tmp/gatehouse.deb"] {
             let count = visits.count
             try await appliance.check(command)
@@ -439,8 +465,9 @@ extension Appliance {
         _ = try await onWAN("python3 \(file) >/dev/null 2>&1 </dev/null & echo started")
     }
 
-    /// Requests of the LAN host through both proxies, one after the other and each noted, and one that takes ten seconds.
-    fileprivate func visitFromLAN() async throws -> Visits {
+    /// Requests of the LAN host on each of these ways (options of curl), one after the other and each noted, and one that takes
+    /// ten seconds on the first way.
+    fileprivate func visitFromLAN(_ ways: [String]) async throws -> Visits {
         let slow = """
             import socketserver, time
             class Slow(socketserver.StreamRequestHandler):
@@ -465,13 +492,13 @@ extension Appliance {
             transfer: tree.appending(path: "srv/transfer").path)
         let curl = "curl --silent --show-error --max-time 20 --output /dev/null"
         let format = "--write-out '%{http_code} %{time_total}\\n'"
-        for proxy in ["--proxy http://\(Self.lanAddress):3128", "--socks5 \(Self.lanAddress):1080"] {
+        for way in ways {
             _ = try await onLAN(
-                "while [ ! -e \(visits.end) ]; do \(curl) \(format) \(proxy) http://\(Self.wanHost)/page; done "
+                "while [ ! -e \(visits.end) ]; do \(curl) \(format) \(way) http://\(Self.wanHost)/page; done "
                     + ">>\(visits.log) 2>&1 </dev/null & echo started")
         }
         _ = try await onLAN(
-            "{ \(curl) --proxy http://\(Self.lanAddress):3128 http://\(Self.wanHost):81/; echo $? >\(visits.transfer); } "
+            "{ \(curl) \(ways[0]) http://\(Self.wanHost):81/; echo $? >\(visits.transfer); } "
                 + ">/dev/null 2>&1 </dev/null & echo started")
         try await eventually("the first requests are through") { visits.count > 20 }
         return visits
