@@ -60,7 +60,7 @@ extension ForeignChain {
             guard told.insert(chain.program ?? chain.title).inserted else { continue }
             let what = chain.isNAT ? "translates addresses" : "decides what is forwarded"
             findings.append(
-                "\(chain.title) \(what): while the firewall is enforced, nothing passes through this machine but by a proxy"
+                "\(chain.title) \(what): while the firewall is enforced, nothing passes through this machine but what Gatehouse lets pass"
             )
         }
         return findings

@@ -80,9 +80,10 @@ extension Gateway {
         for newcomer in newcomers.prefix(Self.announced) where policy.device(with: newcomer.hardware) == nil {
             guard let zone = policy.zone(of: newcomer.interface) else { continue }
             let addresses = household.member(newcomer.hardware)?.addresses.map(\.description) ?? []
-            let kind = newcomer.hardware.isRandomised ? ", a made-up address," : ""
+            let kind = newcomer.hardware.isRandomised ? " (a made-up one)" : ""
+            let place = addresses.isEmpty ? "" : ", at \(addresses.joined(separator: " "))"
             log.notice(
-                "a new device in the zone \(zone.name): \(names[newcomer.number] ?? ""), \(newcomer.hardware)\(kind) at \(addresses.joined(separator: " ")); it is \(policy.way(of: newcomer.hardware, in: zone))",
+                "a new device in the zone \(zone.name): \(names[newcomer.number] ?? ""), \(newcomer.hardware)\(kind)\(place); it is \(policy.way(of: newcomer.hardware, in: zone))",
                 metadata: ["DEVICE": "\(newcomer.hardware)"])
         }
         if newcomers.count > Self.announced {

@@ -258,8 +258,11 @@ actor Gateway {
 
     private func openSockets() {
         let known = Set(missing.map(\.listener))
+        // Those come with the rules, and an IPv6 address is tried out for a second (RFC 4862 §5.4).
+        let coming = Set(groundwork(of: policy).assignments.map(\.address.address))
         for entry in sockets.openAll(listeners) where !known.contains(entry.listener) {
-            log.error("\(entry.reason); trying again")
+            let level: Logger.Level = coming.contains(entry.listener.endpoint.address) ? .debug : .error
+            log.log(level: level, "\(entry.reason); trying again")
         }
         bindSockets()
     }
