@@ -93,12 +93,20 @@ struct Census {
         let seen = Dictionary(grouping: sightings.filter { $0.age < Self.addressLife }, by: \.hardware)
             .mapValues { $0.sorted { ($0.isLease ? 1 : 0, $0.age) < ($1.isLease ? 1 : 0, $1.age) } }
         addresses = seen.mapValues { sightings in
+            let leased = Set(sightings.filter(\.isLease).compactMap(\.address))
+            // A device has one IPv4 address mostly: the one that it was given goes before any other, and one that it has been
+            // seen with lately before those that the kernel has not forgotten yet.
+            let isPlaced =
+                !leased.isEmpty || sightings.contains { $0.age < Self.presence && $0.address?.isIPv6 == false }
             var own: [IPAddress] = []
-            for address in sightings.lazy.compactMap(\.address) where !own.contains(address) {
+            for sighting in sightings {
+                guard let address = sighting.address, !own.contains(address) else { continue }
+                let isFormer = isPlaced && !address.isIPv6 && sighting.age >= Self.presence
+                if isFormer, !leased.contains(address) { continue }
                 own.append(address)
                 if own.count == Self.addressesAtOnce { break }
             }
-            return own.inOrder
+            return own.filter(leased.contains).inOrder + own.filter { !leased.contains($0) }.inOrder
         }
         // In a fixed order, so that numbers are.
         for (hardware, sightings) in seen.sorted(by: { "\($0.key)" < "\($1.key)" }) {
@@ -200,7 +208,7 @@ struct Census {
 }
 
 extension [IPAddress] {
-    /// IPv4 first, by their numbers.
+    /// In an order that stays: IPv4 first, by their numbers.
     fileprivate var inOrder: [IPAddress] {
         sorted { first, second in
             switch (first, second) {

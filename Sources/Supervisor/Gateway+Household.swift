@@ -16,14 +16,14 @@ extension Gateway {
     /// This machine as it is now, with who is in the home.
     func look() throws(MachineFailure) -> Surroundings {
         var current = try Surroundings.current()
-        takeCensus()
+        takeCensus(in: current)
         current.household = census.household
         current.clock = .current
         return current
     }
 
     /// Takes down who is in the zones other than the internet, unless that was done a moment ago.
-    func takeCensus() {
+    func takeCensus(in surroundings: Surroundings) {
         if let censusTime, .now - censusTime < Self.censusInterval { return }
         censusTime = .now
         let neighbours: [Neighbour]
@@ -34,7 +34,8 @@ extension Gateway {
             return
         }
         let news = census.take(
-            sightings(among: neighbours), keeping: Set(policy.devices.map(\.hardware)), at: Int(time(nil)))
+            sightings(among: neighbours, in: surroundings), keeping: Set(policy.devices.map(\.hardware)),
+            at: Int(time(nil)))
         announce(news.newcomers)
         guard !news.changed.isEmpty || !news.gone.isEmpty else { return }
         do throws(StoreError) {
@@ -44,15 +45,22 @@ extension Gateway {
         }
     }
 
-    private func sightings(among neighbours: [Neighbour]) -> [Census.Sighting] {
+    private func sightings(among neighbours: [Neighbour], in surroundings: Surroundings) -> [Census.Sighting] {
+        /// The interface of the home in whose network `address` is; nil: it is in none.
+        func interface(around address: IPAddress) -> String? {
+            surroundings.interfaces.first { interface in
+                guard let zone = policy.zone(of: interface.name), zone.name != Zone.internet else { return false }
+                return interface.addresses.contains { $0.network.contains(address) }
+            }?.name
+        }
         let seen = neighbours.filter { neighbour in
             guard let zone = policy.zone(of: neighbour.interface) else { return false }
             return zone.name != Zone.internet
         }.map {
-            // A link-local address shows that a device is there, and leads nobody to it.
-            Census.Sighting(
-                hardware: $0.hardware, interface: $0.interface,
-                address: $0.address.special == .linkLocal ? nil : $0.address, age: $0.age)
+            // A link-local address, or one of a network that is here no longer, shows that a device is there, and leads nobody to it.
+            let leads = $0.address.special != .linkLocal && interface(around: $0.address) == $0.interface
+            return Census.Sighting(
+                hardware: $0.hardware, interface: $0.interface, address: leads ? $0.address : nil, age: $0.age)
         }
         let now = Int(time(nil))
         let leased = leases.leases.filter { $0.isValid(at: now) }.compactMap { lease in
@@ -63,14 +71,6 @@ extension Gateway {
             }
         }
         return seen + leased
-    }
-
-    /// The interface of the home in whose network `address` is; nil: it is in none.
-    private func interface(around address: IPAddress) -> String? {
-        surroundings.interfaces.first { interface in
-            guard let zone = policy.zone(of: interface.name), zone.name != Zone.internet else { return false }
-            return interface.addresses.contains { $0.network.contains(address) }
-        }?.name
     }
 
     private func announce(_ newcomers: [Acquaintance]) {

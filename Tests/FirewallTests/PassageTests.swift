@@ -35,7 +35,9 @@ struct PassageTests {
             let passed = try gate.passed(samples.map { ($0.packet.interface, $0.frame) })
             for (sample, passed) in zip(samples, passed) {
                 let packet = sample.packet
-                guard flows.insert("\(packet.source) \(packet.destination) \(packet.content)").inserted else { continue }
+                guard flows.insert("\(packet.source) \(packet.destination) \(packet.content)").inserted else {
+                    continue
+                }
                 guard let passed else { continue }
                 let judgement = ruleset.verdict(of: sample.packet)
                 compared += 1

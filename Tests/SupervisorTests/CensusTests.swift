@@ -65,6 +65,24 @@ import Testing
         #expect(census.household.members[0].addresses.map(\.description) == ["192.168.1.20"])
     }
 
+    /// A forward led to the lower of two addresses for a day.
+    @Test func `puts the address that a device was given before one that it had, and drops what it had lately no more`()
+    {
+        var census = Census()
+        var lease = sighting(hardware(1), "192.168.1.120")
+        lease.isLease = true
+        let former = sighting(hardware(1), "192.168.1.50", age: Census.presence)
+        func addresses(_ sightings: Census.Sighting...) -> [String]? {
+            _ = census.take(sightings, keeping: [], at: 5000)
+            return census.household.member(hardware(1))?.addresses.map(\.description)
+        }
+        #expect(addresses(sighting(hardware(1), "192.168.1.50"), lease) == ["192.168.1.120", "192.168.1.50"])
+        #expect(addresses(former, lease, sighting(hardware(1), "fd00::5", age: 5000)) == ["192.168.1.120", "fd00::5"])
+        #expect(addresses(former, sighting(hardware(1), "192.168.1.9")) == ["192.168.1.9"])
+        // Nothing better is known.
+        #expect(addresses(former) == ["192.168.1.50"])
+    }
+
     @Test func `writes down that a device is still there now and then, and not each time`() {
         var census = Census()
         _ = census.take([sighting(hardware(1))], keeping: [], at: 1000)

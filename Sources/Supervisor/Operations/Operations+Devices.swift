@@ -6,7 +6,7 @@ import Policy
 extension Operations {
     static let devices: [Method<Gateway>] = [
         Method(ListDevices.self) { gateway, _, _ in
-            gateway.takeCensus()
+            gateway.takeCensus(in: gateway.surroundings)
             await gateway.measureTraffic()
             return ListDevices.Reply(devices: gateway.deviceStatuses(), turnedAway: gateway.census.turnedAway)
         },
