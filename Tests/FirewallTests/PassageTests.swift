@@ -76,8 +76,10 @@ struct PassageTests {
                             hook: .forward, interface: interface, source: .v4(1), destination: IPAddress("9.9.9.9")!,
                             content: .tcp(443))
                         (packet.output, packet.hardware, packet.time) = (home.policy.wan[0], hardware, 1000)
-                        let detail =
+                        // Written only where it is wanted: a ruleset is long.
+                        var detail: String {
                             "seed \(seed): \(hardware) at \(interface), \(way), \(String(describing: pause))\n\(ruleset)"
+                        }
                         #expect(
                             ruleset.verdict(of: packet).isAccepted == (way == .routed && !isStopped), "\(detail)")
                         (packet.hook, packet.output, packet.content) = (.input, nil, .tcp(1080))
