@@ -8,8 +8,8 @@ import Testing
     "A change touches what it changes and nothing else", .serialized,
     .enabled(if: isRoot, "needs root: network namespaces"))
 struct ChangeTests {
-    @Test("1 000 changes while 500 tunnels carry data: none is dropped, and every byte is right")
-    func thousandChanges() throws {
+    @Test("200 changes while 500 tunnels carry data: none is dropped, and every byte is right")
+    func manyChanges() throws {
         raiseDescriptorLimit()
         let home = try Home.ready()
         let origin = try echo(in: home)
@@ -19,7 +19,7 @@ struct ChangeTests {
         let changes = """
             set -e
             ctl() { "\(programs)gatehousectl" --socket "\(home.socket)" "$@"; }
-            for round in $(seq 125); do
+            for round in $(seq 25); do
                 echo "correct horse $round" | ctl user add alice --password-stdin
                 rule=$(ctl rule add allow --to 10.0.0.0/8 | sed -n 's/^+ rule \\([0-9]*\\) .*/\\1/p')
                 ctl listener add socks5 192.168.77.1:1090 --interface lan0
@@ -33,7 +33,7 @@ struct ChangeTests {
         let before = try home.revisionNumber()
         let outcome = try home.gateway.attempt(["sh", "-c", changes], seconds: 600)
         #expect(outcome.status == 0, "\(outcome)\n\(home.daemon?.said ?? "")")
-        #expect(try home.revisionNumber() == before + 1000)
+        #expect(try home.revisionNumber() == before + 200)
         let ends = carriers.stop()
         #expect(ends.count == count)
         #expect(ends.compactMap(\.failure).map { "\($0)" } == [])
