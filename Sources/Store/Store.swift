@@ -16,6 +16,9 @@ package final class Store {
     let writer: Database
     /// A connection of its own: it sees what is committed, and nothing of a pending change.
     private let reader: Database
+    /// The newest revision's policy, as this process has committed it; nil: it has committed none. Nobody else writes, and to read
+    /// thousands of rows takes longer than the rest of a change.
+    private var newest: (revision: Int, policy: Policy)?
 
     /// Opens the store, making the directory (mode 0700) and the file if they are missing.
     package convenience init(directory: String) throws(StoreError) {
@@ -170,8 +173,9 @@ package final class Store {
         _ policy: Policy, author: Author, summary: String, deadline: Int? = nil
     ) throws(StoreError) -> Pending {
         guard !writer.hasTransaction else { throw .changePending }
-        let old = try self.policy()
         let current = try self.current()
+        let old =
+            if let newest, newest.revision == current.id { newest.policy } else { try self.policy(at: current.id) }
         let revision = Revision(
             id: current.id + 1, time: time(nil), author: author, summary: summary,
             state: deadline == nil ? .kept : .trial, deadline: deadline)
@@ -184,14 +188,19 @@ package final class Store {
             }
             guard isChanged else {
                 writer.rollback()
-                return Pending(revision: current, store: nil)
+                return Pending(revision: current, policy: policy, store: nil)
             }
             try writer.flush()
         } catch {
             writer.rollback()
             throw error
         }
-        return Pending(revision: revision, store: self)
+        return Pending(revision: revision, policy: policy, store: self)
+    }
+
+    fileprivate func commit(_ revision: Revision, _ policy: Policy) throws(StoreError) {
+        try writer.run("COMMIT")
+        newest = (revision.id, policy)
     }
 
     private func write(_ revision: Revision) throws(StoreError) {
@@ -239,10 +248,12 @@ package final class Store {
 package struct Pending: ~Copyable {
     /// The revision that the change will be, or the current one if there is nothing to change.
     package let revision: Revision
+    private let policy: Policy
     private var store: Store?
 
-    fileprivate init(revision: Revision, store: Store?) {
+    fileprivate init(revision: Revision, policy: Policy, store: Store?) {
         self.revision = revision
+        self.policy = policy
         self.store = store
     }
 
@@ -252,7 +263,7 @@ package struct Pending: ~Copyable {
     /// Puts the change in force. If this fails (a full disk), the old revision stays.
     @discardableResult
     package consuming func commit() throws(StoreError) -> Revision {
-        try store?.writer.run("COMMIT")
+        try store?.commit(revision, policy)
         store = nil
         return revision
     }

@@ -54,6 +54,11 @@ actor Gateway {
     private(set) var complaint: Refusal?
     /// Why the copies of the policy, which a start without a store reads, could not be written. nil: they are.
     private(set) var copyFailure: Refusal?
+    private let scribe = Workers(count: 1, capacity: 1)
+    /// The copies are not as the policy is.
+    private var isCopyDue = false
+    /// Writes the copies; nil: nobody does at present.
+    private var copying: Task<Void, Never>?
     /// The certificate of the https listeners. nil: there is none yet.
     var identity: ServerIdentity?
     /// Why there is no certificate, or no new one. nil: all is well with it.
@@ -316,18 +321,41 @@ actor Gateway {
 
     // MARK: the store
 
-    /// Writes the copies of the policy in force that a start without a store reads.
+    /// Writes the copies of the policy in force that a start without a store reads, once for any number of calls. A change does not
+    /// wait for it: it is the store that counts.
     func keepCopies() {
-        // A start without a store must not find a change that is on trial.
-        guard case .open = books, trial == nil else { return }
-        do throws(Refusal) {
+        isCopyDue = true
+        guard copying == nil else { return }
+        copying = Task(executorPreference: reactor.taskExecutor) { await self.writeCopies() }
+    }
+
+    /// Waits until the copies are as the policy is.
+    func finishCopies() async { await copying?.value }
+
+    private func writeCopies() async {
+        while isCopyDue {
+            isCopyDue = false
+            // A start without a store must not find a change that is on trial.
+            guard case .open = books, trial == nil else { continue }
             // The mark is for the policy's own mode, not for one that the command line imposes.
-            try rescue.keep(policy, revision, marks: options.firewall == nil)
-            copyFailure = nil
-        } catch {
-            if copyFailure != error { log.error("\(error)") }
-            copyFailure = error
+            let (rescue, policy, revision, marks) = (rescue, policy, revision, options.firewall == nil)
+            let failure: Refusal?
+            do throws(Errno) {
+                failure = try await scribe.run {
+                    do throws(Refusal) {
+                        try rescue.keep(policy, revision, marks: marks)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            } catch {
+                failure = Refusal("no copy of the policy can be kept: \(error)")
+            }
+            if let failure, copyFailure != failure { log.error("\(failure)") }
+            copyFailure = failure
         }
+        copying = nil
     }
 
     /// Whether the store can be read by now.
@@ -407,6 +435,7 @@ actor Gateway {
         }
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
         keepCounts()
+        await finishCopies()
         if case .open(let store) = books {
             store.close()
             books = .shut(why: Refusal("gatehoused is stopping"))

@@ -2,12 +2,15 @@ import Address
 import Glibc
 import Policy
 import Reactor
+import Synchronization
 
 /// Copies of the policy in force, for a start on which the store cannot be read: one beside the store, and one on the root
 /// file system, where `enforced` tells the unit that shuts the box at boot that there is a door to shut.
 ///
+/// Any thread may write them: of thousands of things that takes as long as all the rest of a change.
+///
 /// Both copies are mode 0600. The one beside the store has all that the store has; the other has no passwords.
-final class Rescue {
+final class Rescue: Sendable {
     /// A copy as it lies on the disk.
     private struct Copy: Codable, Equatable {
         var revision: Revision
@@ -45,9 +48,8 @@ final class Rescue {
     /// nil: the daemon was not told of one.
     private let root: String?
     /// The content of each file, as this daemon has read or written it last.
-    private var kept: [String: Copy] = [:]
-    private var nextTry = ContinuousClock.now
-    private var pause = Duration.seconds(5)
+    private let kept = Mutex<[String: Copy]>([:])
+    private let retry = Mutex((next: ContinuousClock.now, pause: Duration.seconds(5)))
 
     init(_ options: Options) {
         state = options.state
@@ -83,36 +85,48 @@ final class Rescue {
     /// - Parameter marks: the mode is the policy's own, so that the box is to be shut, or not, at boot.
     /// - Throws: names the copy that could not be written. The other one is.
     func keep(_ policy: Policy, _ revision: Revision, marks: Bool) throws(Refusal) {
-        var failure: Refusal?
-        func attempt(_ body: () throws(Refusal) -> Void) {
-            do throws(Refusal) { try body() } catch { failure = error }
-        }
-        attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: policy), to: paths[0]) }
-        if marks, let mark, paths.count > 1 {
-            // Each field by name: a secret that is added to the policy one day is not added here by itself.
-            let open = Policy(
-                listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
-                limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
-                sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
-                forwards: policy.forwards, blocklists: policy.blocklists, trustedDomains: policy.trustedDomains)
-            attempt { () throws(Refusal) in try write(Copy(revision: revision, policy: open), to: paths[1]) }
-            attempt { () throws(Refusal) in
-                if policy.firewall == .enforce {
-                    if !isMarked { try write(Array("gatehouse-shut.service shuts the box at boot\n".utf8), to: mark) }
-                } else if unlink(mark) != 0, errno != ENOENT {
-                    throw Refusal("\(mark) cannot be removed: \(Errno(errno)); the box will be shut at its next boot")
-                }
+        try kept.withLock { kept throws(Refusal) in
+            var failure: Refusal?
+            func attempt(_ body: () throws(Refusal) -> Void) {
+                do throws(Refusal) { try body() } catch { failure = error }
             }
+            attempt { () throws(Refusal) in
+                try write(Copy(revision: revision, policy: policy), to: paths[0], &kept)
+            }
+            if marks, let mark, paths.count > 1 {
+                attempt { () throws(Refusal) in
+                    try write(Copy(revision: revision, policy: withoutSecrets(policy)), to: paths[1], &kept)
+                }
+                attempt { () throws(Refusal) in try set(mark, isEnforced: policy.firewall == .enforce) }
+            }
+            if let failure { throw failure }
         }
-        if let failure { throw failure }
+    }
+
+    /// Each field by name: a secret that is added to the policy one day is not added here by itself.
+    private func withoutSecrets(_ policy: Policy) -> Policy {
+        Policy(
+            listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
+            limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
+            sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
+            forwards: policy.forwards, blocklists: policy.blocklists, trustedDomains: policy.trustedDomains)
+    }
+
+    private func set(_ mark: String, isEnforced: Bool) throws(Refusal) {
+        if isEnforced {
+            if !isMarked { try write(Array("gatehouse-shut.service shuts the box at boot\n".utf8), to: mark) }
+        } else if unlink(mark) != 0, errno != ENOENT {
+            throw Refusal("\(mark) cannot be removed: \(Errno(errno)); the box will be shut at its next boot")
+        }
     }
 
     /// Whether it is time to try the store again: after 5 s, and then more and more rarely, once a minute at last.
     func isRetryDue() -> Bool {
-        guard .now >= nextTry else { return false }
-        nextTry = .now + pause
-        pause = min(pause * 2, .seconds(60))
-        return true
+        retry.withLock { retry in
+            guard .now >= retry.next else { return false }
+            retry = (next: .now + retry.pause, pause: min(retry.pause * 2, .seconds(60)))
+            return true
+        }
     }
 
     // MARK: files
@@ -121,7 +135,7 @@ final class Rescue {
         StateFile.read(path).flatMap { Message.decode(Copy.self, from: $0) }
     }
 
-    private func write(_ copy: Copy, to path: String) throws(Refusal) {
+    private func write(_ copy: Copy, to path: String, _ kept: inout [String: Copy]) throws(Refusal) {
         // A file that has this content is not written again: the daemon starts more often than a policy changes.
         guard (kept[path] ?? read(path)) != copy || access(path, F_OK) != 0 else { return }
         kept[path] = nil

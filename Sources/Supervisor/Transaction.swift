@@ -95,6 +95,8 @@ struct Transaction {
         gateway.rememberHardware()
         gateway.keepCopies()
         gateway.lists.settle(on: target.blocklists, insteadOf: old.blocklists)
+        // Whoever reads that the door is shut may pull the plug: the mark is there by then.
+        if target.firewall != old.firewall { await gateway.finishCopies() }
         let addition = seconds.map { ", on trial for \($0) s" } ?? ""
         gateway.log.notice(
             "revision \(gateway.revision.id): \(summary)\(addition)", metadata: ["author": "\(author.name)"])
