@@ -1,16 +1,24 @@
 /// The address of an Ethernet or Wi-Fi device: `52:54:00:12:34:56`.
 package struct HardwareAddress: Hashable, Sendable {
-    /// In the order in which they are written; six.
-    package let bytes: [UInt8]
+    /// The first byte is the highest of six. A home may have a thousand devices, each of which is looked for among all.
+    private let bits: UInt64
 
     /// nil if there are not six bytes, or if they are all zero, as the loopback interface has them.
     package init?(bytes: [UInt8]) {
         guard bytes.count == 6, bytes.contains(where: { $0 != 0 }) else { return nil }
-        self.bytes = bytes
+        bits = bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// In the order in which they are written; six.
+    package var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: bits >> (40 - 8 * $0)) } }
+
     /// Made up by the device, which may take another one tomorrow; no maker has given it (IEEE 802-2014 §8.2, the U/L bit).
-    package var isRandomised: Bool { bytes[0] & 0x02 != 0 }
+    package var isRandomised: Bool { bits >> 40 & 0x02 != 0 }
+}
+
+extension HardwareAddress: Comparable {
+    /// In the order of their texts.
+    package static func < (left: HardwareAddress, right: HardwareAddress) -> Bool { left.bits < right.bits }
 }
 
 extension HardwareAddress: CustomStringConvertible, LosslessStringConvertible, Codable {
@@ -26,7 +34,15 @@ extension HardwareAddress: CustomStringConvertible, LosslessStringConvertible, C
     }
 
     package var description: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        String(unsafeUninitializedCapacity: 17) { text in
+            for place in 0..<17 {
+                let digit = UInt8(truncatingIfNeeded: bits >> (44 - 4 * UInt64(place / 3 * 2 + place % 3))) & 0xf
+                text[place] =
+                    place % 3 == 2
+                    ? UInt8(ascii: ":") : digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+            }
+            return 17
+        }
     }
 
     package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }

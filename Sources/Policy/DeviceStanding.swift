@@ -43,12 +43,15 @@ extension Policy {
     /// How the devices stand that were seen, at `instant` (seconds since 1970); one that is in no zone now has no standing.
     package func standings(in surroundings: Surroundings, at instant: Int) -> [DeviceStanding] {
         let names = deviceNames(in: surroundings.household)
+        let devices = devicesByHardware
         return surroundings.household.members.compactMap { member in
             guard let zone = zone(of: member.interface), zone.name != Zone.internet else { return nil }
+            let device = devices[member.hardware]
+            let way = zone.way(of: device)
             return DeviceStanding(
                 number: member.number, name: names[member.number] ?? "\(member.hardware)", hardware: member.hardware,
-                zone: zone.name, way: way(of: member.hardware, in: zone),
-                stop: stop(of: member.hardware, in: zone, at: instant, on: surroundings.clock))
+                zone: zone.name, way: way,
+                stop: way == .blocked ? .blocked : device?.hold(at: instant, on: surroundings.clock))
         }
     }
 

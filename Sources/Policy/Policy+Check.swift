@@ -74,7 +74,10 @@ extension Policy {
             note { () throws(Refusal) in try check(limit) }
         }
         for list in blocklists { note { () throws(Refusal) in try check(list) } }
-        for device in devices { note { () throws(Refusal) in try check(device) } }
+        let namesakes = Dictionary(grouping: devices, by: \.name)
+        for device in devices {
+            note { () throws(Refusal) in try check(device, among: namesakes[device.name] ?? []) }
+        }
         names = []
         for opening in openings {
             if !names.insert(opening.name).inserted { faults.append(Self.nameTaken(opening)) }

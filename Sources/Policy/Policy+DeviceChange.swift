@@ -22,7 +22,7 @@ extension Policy {
                 "there is a device \(device.name) already (\(other.hardware)); `gatehousectl device name \(device.name)` calls "
                     + "it otherwise")
         }
-        try changed.check(device)
+        try changed.check(device, among: changed.devices)
         if device.name != former { changed.rename(device: former, to: device.name) }
         self = changed
     }
@@ -79,9 +79,11 @@ extension Policy {
     }
 
     /// Throws what is wrong with a device of the policy.
-    func check(_ device: Device) throws(Refusal) {
+    ///
+    /// - Parameter namesakes: all devices of its name, and perhaps others.
+    func check(_ device: Device, among namesakes: [Device]) throws(Refusal) {
         try Self.checkName(ofDevice: device.name)
-        if devices.contains(where: { $0.name == device.name && $0.hardware != device.hardware }) {
+        if namesakes.contains(where: { $0.name == device.name && $0.hardware != device.hardware }) {
             throw Refusal(
                 "two devices are called \(device.name); `gatehousectl device name \(device.hardware)` calls one otherwise"
             )

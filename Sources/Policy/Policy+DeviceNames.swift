@@ -10,8 +10,9 @@ extension Policy {
     package func deviceNames(in household: Household) -> [UInt16: String] {
         var taken = Self.reserved.union(devices.map(\.name))
         var names: [UInt16: String] = [:]
+        let devices = devicesByHardware
         for member in household.members {
-            if let device = device(with: member.hardware) {
+            if let device = devices[member.hardware] {
                 names[member.number] = device.name
                 continue
             }
@@ -25,15 +26,17 @@ extension Policy {
     /// A sentence for each device that lays claim to what is another's.
     package func claims(in household: Household) -> [String] {
         let names = deviceNames(in: household)
+        let named = devicesByHardware
+        let reserved = devices.filter { $0.address != nil }
         return household.members.flatMap { member in
             var claims: [String] = []
             let name = names[member.number] ?? ""
             // Whom the operator has named may call itself what it likes.
-            if let own = member.ownName, own != name, device(with: member.hardware) == nil {
+            if let own = member.ownName, own != name, named[member.hardware] == nil {
                 claims.append(
                     "\(member.hardware) calls itself \(own), which is another's name; it goes by \(name) here")
             }
-            for device in devices where device.hardware != member.hardware {
+            for device in reserved where device.hardware != member.hardware {
                 guard let address = device.address, member.addresses.contains(address) else { continue }
                 claims.append("\(name) (\(member.hardware)) uses \(address), which is the address of \(device.name)")
             }

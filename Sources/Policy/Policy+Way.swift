@@ -11,8 +11,12 @@ extension Policy {
     ///
     /// - Parameter hardware: nil: it is not known which device it is.
     package func way(of hardware: HardwareAddress?, in zone: Zone) -> Way {
-        guard let hardware, let device = device(with: hardware) else { return zone.newDevices ?? zone.way }
-        return device.way ?? zone.way
+        zone.way(of: hardware.flatMap(device(with:)))
+    }
+
+    /// By their hardware addresses, for whoever asks about many of them.
+    package var devicesByHardware: [HardwareAddress: Device] {
+        Dictionary(devices.map { ($0.hardware, $0) }) { first, _ in first }
     }
 
     /// Whether packets from `zone` to the internet are carried by the kernel for any device at all.
@@ -25,5 +29,15 @@ extension Policy {
     /// could pass. A box with one interface passes none.
     package var isRouter: Bool {
         firewall == .enforce && (zones.contains(where: isRouted) || !passages.isEmpty || !forwards.isEmpty)
+    }
+}
+
+extension Zone {
+    /// How a device is carried that is in this zone.
+    ///
+    /// - Parameter device: nil: nothing was decided about it, or it is not known which one it is.
+    package func way(of device: Device?) -> Way {
+        guard let device else { return newDevices ?? way }
+        return device.way ?? way
     }
 }

@@ -16,6 +16,9 @@ struct Forwarding {
     let roster: Roster
     private let internet: [String]
     private let doors: [DeviceDoor]
+    /// By the devices' numbers: of those that are stopped, and of those that are not carried as is usual in their zone, by its name.
+    private let stops: [UInt16: Ruleset.Verdict]
+    private let ways: [String: [UInt16: Ruleset.Verdict]]
 
     private typealias Rule = Ruleset.Rule
     private typealias Chain = Ruleset.Chain
@@ -34,10 +37,25 @@ struct Forwarding {
                 ipv6: addresses.filter { $0.isIPv6 && $0.special != .linkLocal },
                 number: roster.number(of: device.hardware))
         }
+        isRouter = !zones.isEmpty && (!internet.isEmpty || !policy.passages.isEmpty)
+        var stops: [UInt16: Ruleset.Verdict] = isRouter ? [Household.endedNumber: .goto(ended)] : [:]
+        var ways: [String: [UInt16: Ruleset.Verdict]] = [:]
+        for entry in roster.entries {
+            let way = entry.zone.way(of: entry.device)
+            if way == .blocked || entry.device?.pause == .forever {
+                stops[entry.number] = .goto(stopped)
+            } else if let device = entry.device, Self.isStoppedByTime(device) {
+                stops[entry.number] = .jump(Self.hoursChain(of: device))
+            }
+            if way != entry.zone.way(of: nil) {
+                ways[entry.zone.name, default: [:]][entry.number] = Self.verdict(for: way, in: entry.zone)
+            }
+        }
+        (self.stops, self.ways) = (stops, ways)
     }
 
     /// Whether there is anything between which packets could pass.
-    private var isRouter: Bool { !zones.isEmpty && (!internet.isEmpty || !policy.passages.isEmpty) }
+    private let isRouter: Bool
 
     private var interfaces: [String] { zones.flatMap(\.interfaces) }
 
@@ -46,11 +64,10 @@ struct Forwarding {
     var deviceMaps: [Ruleset.DeviceMap] {
         var maps: [Ruleset.DeviceMap] = []
         if !roster.entries.isEmpty { maps.append(.init(name: numbers, content: .numbers(roster.numbers))) }
-        let stops = stops
         if !stops.isEmpty { maps.append(.init(name: stopped, content: .verdicts(stops))) }
         guard isRouter else { return maps }
         for zone in zones {
-            let ways = ways(in: zone)
+            let ways = ways[zone.name] ?? [:]
             if !ways.isEmpty { maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(ways))) }
         }
         return maps
@@ -64,23 +81,16 @@ struct Forwarding {
 
     /// Of the packets of a device that is not in the roster: where new devices are to wait, they reach nothing of the box either.
     var waitRules: [Ruleset.Rule] {
-        let interfaces = zones.filter { policy.way(of: nil, in: $0) == .blocked }.flatMap(\.interfaces)
+        let interfaces = zones.filter { $0.way(of: nil) == .blocked }.flatMap(\.interfaces)
         guard !interfaces.isEmpty else { return [] }
         return [
             Rule([.inputInterface(interfaces), .device(0)], isCounted: true, .drop, comment: "new devices wait")
         ]
     }
 
-    private var stops: [UInt16: Ruleset.Verdict] {
-        var verdicts: [UInt16: Ruleset.Verdict] = isRouter ? [Household.endedNumber: .goto(ended)] : [:]
-        for entry in roster.entries {
-            if policy.way(of: entry.hardware, in: entry.zone) == .blocked || entry.device?.pause == .forever {
-                verdicts[entry.number] = .goto(stopped)
-            } else if let device = entry.device, !hours(of: device).isEmpty {
-                verdicts[entry.number] = .jump(hoursChain(of: device))
-            }
-        }
-        return verdicts
+    private static func isStoppedByTime(_ device: Device) -> Bool {
+        if case .until? = device.pause { return true }
+        return device.schedule != nil
     }
 
     /// Drops the device's packets when it is paused or out of its hours, by the kernel's own clock. Empty: it never is.
@@ -100,21 +110,11 @@ struct Forwarding {
     }
 
     /// A chain's name has no hyphen in it (nft(8)), and a device's may have.
-    private func hoursChain(of device: Device) -> String {
+    private static func hoursChain(of device: Device) -> String {
         "hours_" + device.hardware.description.filter { $0 != ":" }
     }
 
-    private func ways(in zone: Zone) -> [UInt16: Ruleset.Verdict] {
-        let usual = policy.way(of: nil, in: zone)
-        var verdicts: [UInt16: Ruleset.Verdict] = [:]
-        for entry in roster.entries where entry.zone.name == zone.name {
-            let way = policy.way(of: entry.hardware, in: zone)
-            if way != usual { verdicts[entry.number] = verdict(for: way, in: zone) }
-        }
-        return verdicts
-    }
-
-    private func verdict(for way: Way, in zone: Zone) -> Ruleset.Verdict {
+    private static func verdict(for way: Way, in zone: Zone) -> Ruleset.Verdict {
         switch way {
         case .routed: .goto("routed_\(zone.name)")
         case .proxy: .goto("proxied_\(zone.name)")
@@ -128,14 +128,14 @@ struct Forwarding {
     var chains: [Ruleset.Chain] {
         var chains: [Chain] = []
         if !roster.entries.isEmpty { chains += identification }
-        let stops = stops
-        let verdicts = Set(stops.values).union(zones.flatMap { ways(in: $0).values })
+        let verdicts = Set(stops.values).union(ways.values.flatMap(\.values))
         if verdicts.contains(.goto(stopped)) {
             chains.append(
                 Chain(name: stopped, rules: [Rule([], isCounted: true, .drop, comment: "devices that are stopped")]))
         }
-        for device in policy.devices where verdicts.contains(.jump(hoursChain(of: device))) {
-            chains.append(Chain(name: hoursChain(of: device), rules: hours(of: device)))
+        for device in policy.devices
+        where Self.isStoppedByTime(device) && verdicts.contains(.jump(Self.hoursChain(of: device))) {
+            chains.append(Chain(name: Self.hoursChain(of: device), rules: hours(of: device)))
         }
         guard isRouter else { return chains }
         // Either end is told, as by the connection's other end.
@@ -200,18 +200,18 @@ struct Forwarding {
     }
 
     private func chains(from zone: Zone) -> [Ruleset.Chain] {
-        let usual = policy.way(of: nil, in: zone)
-        let ways = ways(in: zone)
+        let usual = zone.way(of: nil)
+        let ways = ways[zone.name] ?? [:]
         var entrance = [Rule([.forgedSource], isCounted: true, .drop, comment: "forged sources")]
         if !ways.isEmpty { entrance.append(Rule(decision: .byDevice("ways_\(zone.name)"))) }
         if usual == .blocked {
             entrance.append(Rule([], isCounted: true, .drop, comment: "new devices wait"))
         } else {
-            entrance.append(Rule([], verdict(for: usual, in: zone)))
+            entrance.append(Rule([], Self.verdict(for: usual, in: zone)))
         }
         var chains = [Chain(name: "from_\(zone.name)", rules: entrance)]
-        let verdicts = Set(ways.values).union([verdict(for: usual, in: zone)])
-        if verdicts.contains(verdict(for: .routed, in: zone)) {
+        let verdicts = Set(ways.values).union([Self.verdict(for: usual, in: zone)])
+        if verdicts.contains(Self.verdict(for: .routed, in: zone)) {
             var exits = passageExits(of: zone)
             for interface in zone.interfaces { exits[interface] = .accept }
             for interface in internet { exits[interface] = .goto("to_internet") }
@@ -222,7 +222,7 @@ struct Forwarding {
                         Rule(decision: .byOutput(exits)), Rule([], .goto(refuse)),
                     ]))
         }
-        if verdicts.contains(verdict(for: .proxy, in: zone)) {
+        if verdicts.contains(Self.verdict(for: .proxy, in: zone)) {
             let exits = passageExits(of: zone)
             chains.append(
                 Chain(

@@ -21,7 +21,7 @@ struct Roster {
 
     /// - Parameter zones: those whose devices are told apart.
     init(_ zones: [Zone], policy: Policy, surroundings: Surroundings) {
-        let devices = Dictionary(policy.devices.map { ($0.hardware, $0) }) { first, _ in first }
+        let devices = policy.devicesByHardware
         var known: Set<Ruleset.Sender> = []
         var last: UInt16 = 0
         for member in surroundings.household.members where member.number > 0 {
@@ -35,7 +35,7 @@ struct Roster {
                     device: devices[member.hardware]))
         }
         var number = Household.lastNumber
-        for device in policy.devices.sorted(by: { "\($0.hardware)" < "\($1.hardware)" }) {
+        for device in policy.devices.sorted(by: { $0.hardware < $1.hardware }) {
             for zone in zones {
                 for interface in zone.interfaces {
                     let sender = Ruleset.Sender(interface: interface, hardware: device.hardware)

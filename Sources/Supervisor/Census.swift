@@ -109,7 +109,7 @@ struct Census {
             return own.filter(leased.contains).inOrder + own.filter { !leased.contains($0) }.inOrder
         }
         // In a fixed order, so that numbers are.
-        for (hardware, sightings) in seen.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+        for (hardware, sightings) in seen.sorted(by: { $0.key < $1.key }) {
             guard let latest = sightings.first else { continue }
             let hostname = sightings.lazy.compactMap(\.hostname).first
             if known[hardware] != nil {

@@ -119,9 +119,11 @@ actor FirewallRole: RoleService {
     }
 
     private func putInForce(_ ruleset: Ruleset, for plan: Plan) throws(FirewallError) {
+        // What this role has put in force is another one, and to read a table of a thousand devices takes its time.
+        let isNew = current.map { $0.isEnforced && $0.ruleset != ruleset } ?? false
         try ask(plan) { netlink throws(FirewallError) in
             // A trial that is over looks like one that is not.
-            if ruleset.isTrial { return try netlink.apply(ruleset) }
+            if ruleset.isTrial || isNew { return try netlink.apply(ruleset) }
             if try netlink.state(of: ruleset) != .same { try netlink.apply(ruleset) }
         }
     }

@@ -40,6 +40,34 @@ import Testing
         #expect(!Network("10.0.0.0/9")!.contains(IPAddress("10.128.0.0")!))
     }
 
+    @Test func `A hardware address is printed as it is written, and is in the order of its text`() {
+        var addresses: [HardwareAddress] = []
+        for number in 0..<1000 {
+            let bytes = (0..<6).map { _ in UInt8.random(in: 0...255) }.map { number % 3 == 0 ? $0 & 0x0f : $0 }
+            guard let address = HardwareAddress(bytes: bytes) else { continue }
+            let text = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+            #expect(address.description == text && HardwareAddress(text) == address && address.bytes == bytes)
+            #expect(address.isRandomised == (bytes[0] & 2 != 0))
+            addresses.append(address)
+        }
+        #expect(addresses.sorted().map(\.description) == addresses.map(\.description).sorted())
+    }
+
+    @Test func `Lists are told apart by what is between their equal beginnings and ends`() {
+        let list = Array(0..<10)
+        func trimmed(_ one: [Int], _ other: [Int]) -> [[Int]] {
+            let (mine, others) = one.trimmed(against: other)
+            // What goes to a relay names the rest by where these stand.
+            #expect(one[..<mine.startIndex] + mine + one[mine.endIndex...] == one[...])
+            return [Array(mine), Array(others)]
+        }
+        #expect(trimmed(list, list) == [[], []] && trimmed(list, Array(0..<10)) == [[], []])
+        #expect(trimmed([], list) == [[], list] && trimmed(list, []) == [list, []])
+        #expect(trimmed(list, list.filter { $0 != 4 }) == [[4], []])
+        #expect(trimmed([1, 1, 1], [1, 1]) == [[1], []] && trimmed([1, 1], [1, 1, 1]) == [[], [1]])
+        #expect(trimmed([1, 2, 3], [1, 9, 8, 3]) == [[2], [9, 8]])
+    }
+
     @Test func `A password hash keeps its notation, and a cost beyond bounds is none`() {
         #expect(PasswordHash(hash)?.description == hash)
         for text in [
