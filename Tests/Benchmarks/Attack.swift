@@ -21,8 +21,8 @@ struct Attack: Sendable {
     let origin: Endpoint
     let isSOCKS: Bool
     let attackers: Int
+    var source = Endpoint(address: 0x7F09_0909, port: 0)
 
-    private static let address = Endpoint(address: 0x7F09_0909, port: 0)
     /// Connections that one attacker holds.
     private static let held = 64
 
@@ -37,7 +37,7 @@ struct Attack: Sendable {
                 while Clock.now() < end {
                     tries.add(1, ordering: .relaxed)
                     if crowd.count >= Self.held { close(crowd.removeFirst()) }
-                    guard let fd = Socket.connected(to: proxy, from: Self.address) else {
+                    guard let fd = Socket.connected(to: proxy, from: source) else {
                         usleep(1000)
                         continue
                     }

@@ -3,14 +3,15 @@ import Glibc
 /// The verbs of `gatehouse-load`.
 enum Command {
     static let usage = """
-        gatehouse-load: a load generator for proxies, on loopback.
+        gatehouse-load: a load generator for proxies and for what is routed.
 
         gatehouse-load origin --port PORT [--threads N]
             The server of all measurements, on every loopback address.
         gatehouse-load down|up|sessions|requests|ping|udp|quic|idle|handshakes|encrypted --origin ADDRESS:PORT
             [--way direct|tcp|socks5|http] [--proxy ADDRESS:PORT] [--user NAME --password TEXT] [--watch PID] [--seconds S] [--threads N] [--count N]
             down, up   N flows in bulk                                  (default 8)
-            sessions   connect, one request, close, N at once           (default 32)
+            sessions   connect, one request, close, N at once           (default 32); with --from ADDRESS not on loopback, but
+                       from that address and 63 more to the origin's and 1023 more
             requests   N clients that ask over connections which are kept (default 32)
             ping       N flows of 64 bytes back and forth               (default 16)
             udp        N associations, 32 datagrams of --size bytes in each (default 8, 64)
@@ -20,11 +21,11 @@ enum Command {
             encrypted   N flows in bulk from the origin, inside TLS to the proxy (default 8)
             Prints one record. With --watch it holds the CPU time, or the memory, of that process and its descendants.
         gatehouse-load household --origin ADDRESS:PORT --way socks5|http --proxy ADDRESS:PORT
-            [--user NAME --password TEXT] [--seconds S] [--count N]
-            N clients, each with an address of its own, that connect, ask, and pause (default 20). Prints one record: how long it took
-            until the first byte.
-        gatehouse-load attack KIND --way socks5|http --proxy ADDRESS:PORT --origin ADDRESS:PORT [--seconds S] [--count N]
-            N attackers (64) on one address; \(Attack.Kind.allCases.map(\.rawValue).joined(separator: ", ")).
+            [--user NAME --password TEXT] [--seconds S] [--count N] [--namespaces NAME]
+            N clients, each with an address of its own, that connect, ask, and pause (default 20); with --namespaces each in the network
+            namespace of that name and the client's number. Prints one record: how long it took until the first byte.
+        gatehouse-load attack KIND --way socks5|http --proxy ADDRESS:PORT --origin ADDRESS:PORT [--seconds S] [--count N] [--from ADDRESS]
+            N attackers (64) on one address (default 127.9.9.9; 0.0.0.0: this machine's own); \(Attack.Kind.allCases.map(\.rawValue).joined(separator: ", ")).
         gatehouse-load silence --proxy ADDRESS:PORT
             Takes datagrams there and answers none.
         gatehouse-load wait --proxy ADDRESS:PORT [--seconds S]
@@ -80,7 +81,7 @@ enum Command {
         let options = try Options(
             arguments,
             allowed: [
-                "origin", "way", "proxy", "user", "password", "watch", "seconds", "threads", "count", "size",
+                "origin", "way", "proxy", "user", "password", "watch", "seconds", "threads", "count", "size", "from",
             ])
         guard let origin = try options.endpoint("origin") else { throw Failure("\(verb) needs --origin") }
         let route = try route(options)
@@ -92,8 +93,9 @@ enum Command {
         switch verb {
         case "sessions":
             let count = try options.number("count", default: 32, atLeast: 1)
-            let result = try Sessions(route: route, origin: origin, atOnce: count).run(plan)
-            report(verb, result)
+            let sessions = Sessions(
+                route: route, origin: origin, atOnce: count, firstClient: try address("from", options))
+            report(verb, try sessions.run(plan))
         case "requests":
             let count = try options.number("count", default: 32, atLeast: 1)
             report(verb, try Requests(route: route, origin: origin, clients: count).run(plan))
@@ -168,6 +170,13 @@ enum Command {
             ])
     }
 
+    /// An address without a port; nil: the option is not there.
+    private static func address(_ name: String, _ options: Options) throws(Failure) -> Endpoint? {
+        guard let text = options.text(name) else { return nil }
+        guard let endpoint = Endpoint("\(text):0") else { throw Failure("--\(name) \(text): want an address") }
+        return endpoint
+    }
+
     private static func route(_ options: Options) throws(Failure) -> Route {
         let word = options.text("way") ?? "direct"
         guard let way = Route.Way(rawValue: word) else {
@@ -181,10 +190,11 @@ enum Command {
 
     private static func household(_ arguments: ArraySlice<String>) throws(Failure) {
         let options = try Options(
-            arguments, allowed: ["origin", "way", "proxy", "user", "password", "seconds", "count"])
+            arguments, allowed: ["origin", "way", "proxy", "user", "password", "seconds", "count", "namespaces"])
         guard let origin = try options.endpoint("origin") else { throw Failure("household needs --origin") }
         let result = Household(
-            route: try route(options), origin: origin, clients: try options.number("count", default: 20, atLeast: 1)
+            route: try route(options), origin: origin, clients: try options.number("count", default: 20, atLeast: 1),
+            namespaces: options.text("namespaces")
         ).run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5))
         guard result.latencies.count > 0 else { throw Failure("not a session came through") }
         Record.print(
@@ -201,13 +211,15 @@ enum Command {
         guard let word = arguments.first, let kind = Attack.Kind(rawValue: word) else {
             throw Failure("attack \(arguments.first ?? ""): want one of \(words.joined(separator: ", "))")
         }
-        let options = try Options(arguments.dropFirst(), allowed: ["origin", "way", "proxy", "seconds", "count"])
+        let options = try Options(
+            arguments.dropFirst(), allowed: ["origin", "way", "proxy", "seconds", "count", "from"])
         guard let proxy = try options.endpoint("proxy"), let origin = try options.endpoint("origin") else {
             throw Failure("attack needs --proxy and --origin")
         }
-        let attack = Attack(
+        var attack = Attack(
             kind: kind, proxy: proxy, origin: origin, isSOCKS: options.text("way") == "socks5",
             attackers: try options.number("count", default: 64, atLeast: 1))
+        if let source = try address("from", options) { attack.source = source }
         Record.print(
             "attack", ["tries": Double(attack.run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5)))]
         )

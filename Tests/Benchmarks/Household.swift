@@ -1,3 +1,4 @@
+import CEpoll
 import Glibc
 import Synchronization
 
@@ -7,6 +8,9 @@ struct Household: Sendable {
     let route: Route
     let origin: Endpoint
     let clients: Int
+    /// Each client is in a network namespace of its own, whose name is this and the client's number, from 1 on; nil: all are here, with
+    /// addresses of their own.
+    var namespaces: String?
 
     struct Result {
         var latencies = Histogram()
@@ -24,9 +28,11 @@ struct Household: Sendable {
         for client in 0..<UInt32(clients) {
             Thread.start {
                 var (latencies, errors) = (Histogram(), 0)
+                if let namespaces, !enter("/run/netns/\(namespaces)\(client + 1)") { errors += 1 }
+                let source = Endpoint(address: namespaces == nil ? Self.addresses + client : 0, port: 0)
                 while Clock.now() < end {
                     let began = Clock.now()
-                    if ask(from: Endpoint(address: Self.addresses + client, port: 0)) {
+                    if ask(from: source) {
                         latencies.record(Clock.now() - began)
                     } else {
                         errors += 1
@@ -42,6 +48,13 @@ struct Household: Sendable {
         }
         while running.load(ordering: .sequentiallyConsistent) > 0 { usleep(5000) }
         return result.withLock { $0 }
+    }
+
+    /// The calling thread alone, with all sockets that it makes from now on.
+    private func enter(_ path: String) -> Bool {
+        let fd = open(path, O_RDONLY | O_CLOEXEC)
+        defer { if fd >= 0 { close(fd) } }
+        return fd >= 0 && setns(fd, 0x4000_0000) == 0  // CLONE_NEWNET
     }
 
     /// Whether a whole response came.

@@ -4,20 +4,31 @@ import Synchronization
 
 /// Sessions as a browser makes them: connect, shake hands, one request, its response, close; a fixed number at once.
 ///
-/// Both ends are spread over many loopback addresses. Against a single one the sockets in TIME_WAIT fill the range of
+/// Both ends are spread over many addresses. Against a single one the sockets in TIME_WAIT fill the range of
 /// local ports, and the kernel's search for a free one is all that is measured.
 struct Sessions: Sendable {
     let route: Route
     let origin: Endpoint
     let atOnce: Int
+    /// The first of the clients, where the first origin is `origin` itself; nil: all are on loopback, origins at 127.1.0.1 and the
+    /// following, clients at 127.2.0.1 and the following.
+    var firstClient: Endpoint?
 
-    /// Origins are 127.1.0.1 and the following, clients 127.2.0.1 and the following.
     static let originAddresses: UInt32 = 1024
     static let clientAddresses: UInt32 = 64
     static let timeout: UInt64 = 10_000_000_000
 
     static func origin(_ number: UInt32, port: UInt16) -> Endpoint {
         Endpoint(address: 0x7F01_0001 + number % originAddresses, port: port)
+    }
+
+    func origin(_ number: UInt32) -> Endpoint {
+        guard firstClient != nil else { return Self.origin(number, port: origin.port) }
+        return Endpoint(address: origin.address + number % Self.originAddresses, port: origin.port)
+    }
+
+    func client(_ number: UInt32) -> Endpoint {
+        Endpoint(address: (firstClient?.address ?? 0x7F02_0001) + number % Self.clientAddresses, port: 0)
     }
 
     func run(_ plan: Course.Plan) throws(Failure) -> Course.Result {
@@ -98,8 +109,8 @@ private struct Crowd {
     private mutating func open(_ slot: Int, _ tally: Tally) {
         slots[slot] = Session()
         slots[slot].started = Clock.now()
-        let target = Sessions.origin(turn, port: sessions.origin.port)
-        let source = Endpoint(address: 0x7F02_0001 + turn % Sessions.clientAddresses, port: 0)
+        let target = sessions.origin(turn)
+        let source = sessions.client(turn)
         turn &+= stride
         slots[slot].target = target
 

@@ -7,6 +7,8 @@
 
 // sys/socket.h declares these under _GNU_SOURCE only, which a header that Swift imports cannot define.
 int accept4(int listener, struct sockaddr *restrict name, unsigned *restrict length, int flags);
+// The same goes for sched.h.
+int setns(int descriptor, int kind);
 
 // struct mmsghdr, under a name of our own in case it is declared after all.
 struct datagram {
