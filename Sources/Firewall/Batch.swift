@@ -12,8 +12,12 @@ struct Batch {
     enum Step: Hashable, Sendable, CustomStringConvertible {
         case begin, end, addTable, deleteTable
         case addChain(String)
+        case deleteChain(String)
         case addSet(String)
+        case deleteSet(String)
         case addElements(String)
+        case deleteElements(String)
+        case deleteRules(String)
         case addRule(Ruleset.Rule, chain: String)
 
         /// The kernel has to look for a socket.
@@ -28,8 +32,12 @@ struct Batch {
             case .addTable: "add table inet \(Ruleset.table)"
             case .deleteTable: "delete table inet \(Ruleset.table)"
             case .addChain(let name): "add chain \(name)"
+            case .deleteChain(let name): "delete chain \(name)"
             case .addSet(let name): "add \(name)"
+            case .deleteSet(let name): "delete set \(name)"
             case .addElements(let name): "add elements to \(name)"
+            case .deleteElements(let name): "delete elements of \(name)"
+            case .deleteRules(let name): "delete the rules of chain \(name)"
             case .addRule(let rule, let chain): "add to chain \(chain) the rule '\(rule)'"
             }
         }
@@ -112,6 +120,30 @@ extension Batch {
         }
     }
 
+    mutating func emptyChain(_ name: String) {
+        delete(.deleteRules(name), NFT_MSG_DELRULE, table: NFTA_RULE_TABLE.rawValue, NFTA_RULE_CHAIN.rawValue, name)
+    }
+
+    mutating func deleteChain(_ name: String) {
+        delete(.deleteChain(name), NFT_MSG_DELCHAIN, table: NFTA_CHAIN_TABLE.rawValue, NFTA_CHAIN_NAME.rawValue, name)
+    }
+
+    mutating func deleteSet(_ name: String) {
+        delete(.deleteSet(name), NFT_MSG_DELSET, table: NFTA_SET_TABLE.rawValue, NFTA_SET_NAME.rawValue, name)
+    }
+
+    /// - Parameters:
+    ///   - table: the attribute that names the table.
+    ///   - attribute: the one that names what goes.
+    private mutating func delete(
+        _ step: Step, _ type: nf_tables_msg_types, table: UInt32, _ attribute: UInt32, _ name: String
+    ) {
+        add(step, type) { header in
+            mnl_attr_put_strz(header, UInt16(table), Ruleset.table)
+            mnl_attr_put_strz(header, UInt16(attribute), name)
+        }
+    }
+
     private mutating func addTable(flags: UInt32) {
         add(.addTable, NFT_MSG_NEWTABLE, flags: NLM_F_CREATE) { header in
             mnl_attr_put_strz(header, UInt16(NFTA_TABLE_NAME.rawValue), Ruleset.table)
@@ -119,7 +151,7 @@ extension Batch {
         }
     }
 
-    private mutating func add(_ chain: Ruleset.Chain) {
+    mutating func add(_ chain: Ruleset.Chain) {
         let object = nftnl_chain_alloc()
         defer { nftnl_chain_free(object) }
         nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), Ruleset.table)
@@ -135,7 +167,7 @@ extension Batch {
         }
     }
 
-    private mutating func add(
+    mutating func add(
         _ rule: Ruleset.Rule, to chain: Ruleset.Chain, sets: inout UInt32, counted: Counter?
     ) {
         let object = nftnl_rule_alloc()
@@ -191,7 +223,7 @@ extension Batch {
         addElements(of: set, .addElements("the set for the rule '\(rule)'"))
     }
 
-    private mutating func add(_ named: NamedSet, _ sets: inout UInt32) {
+    mutating func add(_ named: NamedSet, _ sets: inout UInt32) {
         sets += 1
         let set = nftnl_set_alloc()
         defer { nftnl_set_free(set) }
@@ -222,13 +254,20 @@ extension Batch {
 
     private mutating func addElements(of map: Ruleset.DeviceMap) {
         let elements = map.elements
-        guard !elements.isEmpty else { return }
+        if elements.isEmpty { return }
+        write(elements, of: map.name, .addElements("map \(map.name)"), NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE)
+    }
+
+    /// Adds elements to the map, or deletes them.
+    mutating func write(
+        _ elements: [DeviceElement], of map: String, _ step: Step, _ type: nf_tables_msg_types, flags: CInt
+    ) {
         let set = nftnl_set_alloc()
         defer { nftnl_set_free(set) }
         nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), Ruleset.table)
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), map.name)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), map)
         for element in elements { add(element.key, element.verdict, number: element.number, to: set) }
-        addElements(of: set, .addElements("map \(map.name)"))
+        send(elementsOf: set, step, type, flags: flags)
     }
 
     private func identify(_ set: OpaquePointer?, _ id: UInt32, _ type: Instruction.KeyType, keyLength: Int) {
@@ -257,13 +296,19 @@ extension Batch {
         nftnl_set_elem_add(set, element)
     }
 
-    /// As many elements to a message as a nested attribute (64 kB) holds.
     private mutating func addElements(of set: OpaquePointer?, _ step: Step) {
+        send(elementsOf: set, step, NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE)
+    }
+
+    /// As many elements to a message as a nested attribute (64 kB) holds.
+    private mutating func send(
+        elementsOf set: OpaquePointer?, _ step: Step, _ type: nf_tables_msg_types, flags: CInt
+    ) {
         let elements = nftnl_set_elems_iter_create(set)
         defer { nftnl_set_elems_iter_destroy(elements) }
         var isComplete = false
         while !isComplete {
-            add(step, NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
+            add(step, type, flags: flags) { header in
                 isComplete = nftnl_set_elems_nlmsg_build_payload_iter(header, elements) <= 0
             }
         }
@@ -307,6 +352,12 @@ extension Instruction {
             let expression = nftnl_expr_alloc("ct")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), key.rawValue)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_DREG), register)
+            return expression
+        case .soughtPort:
+            let expression = nftnl_expr_alloc("ct")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_PROTO_DST.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CT_DREG), register)
+            nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_CT_DIR), originalDirection)
             return expression
         case .setConnectionMark:
             let expression = nftnl_expr_alloc("ct")

@@ -11,6 +11,8 @@ internal import Ruleset
 enum Instruction: Hashable, Sendable {
     case meta(Meta)
     case connection(Connection)
+    /// The port that the connection's first packet was for.
+    case soughtPort
     case payload(base: Base, offset: UInt32, length: UInt32)
     /// register 2 = the hardware address of whoever sent the packet.
     case senderHardware
@@ -126,6 +128,7 @@ extension Ruleset.Rule {
             compiler.instructions += [.connection(.state), .choose(.connectionState, elements: elements)]
         case .byMap(let name): compiler.instructions += [.meta(.nfproto), .chooseByMap(name)]
         case .byDevice(let name): compiler.instructions += Compiler.device + [.chooseByMap(name)]
+        case .byDestination(let family, let name): compiler.compileDestination(of: family, map: name)
         case .byInput(let verdicts):
             compiler.instructions += [.meta(.iifname), .choose(.interfaceName, elements: choices(verdicts))]
         case .byOutput(let verdicts):
@@ -191,6 +194,8 @@ private struct Compiler {
             instructions += [
                 .connection(.status), .mask(bytes(destinationTranslated)), .compare(.neq, [0, 0, 0, 0]),
             ]
+        case .soughtPort(let port):
+            instructions += [.soughtPort, .compare(.eq, [UInt8(port >> 8), UInt8(port & 0xff)])]
         case .device(let number): instructions += Self.device + [.compare(.eq, bytes(UInt32(number)))]
         case .forgedSource: instructions += [.sourceRoute, .compare(.eq, [0, 0, 0, 0])]
         case .ownDestination: instructions += [.destinationKind, .compare(.eq, bytes(localAddress))]
@@ -246,6 +251,12 @@ private struct Compiler {
             instructions.append(.payload(base: .transport, offset: 0, length: 1))
             isOne(of: Set(types).sorted().map { [$0.rawValue] }, .icmpv6Type)
         }
+    }
+
+    mutating func compileDestination(of family: Match.Family, map: String) {
+        require(family)
+        let (offset, length): (UInt32, UInt32) = family == .ipv4 ? (16, 4) : (24, 16)
+        instructions += [.payload(base: .network, offset: offset, length: length), .chooseByMap(map)]
     }
 
     static let device: [Instruction] = [.connection(.mark), .mask(deviceBits)]
@@ -321,6 +332,7 @@ extension Instruction: CustomStringConvertible {
         switch self {
         case .meta(let key): "[ meta load \(key) => reg 1 ]"
         case .connection(let key): "[ ct load \(key) => reg 1 ]"
+        case .soughtPort: "[ ct load proto_dst => reg 1 , dir original ]"
         case .senderHardware: "[ payload load 6b @ link header + 6 => reg 2 ]"
         case .toNetworkOrder(let length): "[ byteorder reg 1 = hton(reg 1, \(length), \(length)) ]"
         case .load(let value, let register): "[ immediate reg \(register.rawValue) \(words(value)) ]"

@@ -194,6 +194,9 @@ extension Instruction {
             return Meta(rawValue: number(NFTNL_EXPR_META_KEY)).map { .meta($0) }
         case "meta" where isFirst(NFTNL_EXPR_META_SREG):
             return number(NFTNL_EXPR_META_KEY) == NFT_META_MARK.rawValue ? .setMark : nil
+        case "ct" where isFirst(NFTNL_EXPR_CT_DREG) && nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_CT_DIR)):
+            return number(NFTNL_EXPR_CT_KEY) == NFT_CT_PROTO_DST.rawValue
+                && nftnl_expr_get_u8(expression, UInt16(NFTNL_EXPR_CT_DIR)) == originalDirection ? .soughtPort : nil
         case "ct" where isFirst(NFTNL_EXPR_CT_DREG):
             return Connection(rawValue: number(NFTNL_EXPR_CT_KEY)).map { .connection($0) }
         case "ct" where isFirst(NFTNL_EXPR_CT_SREG):
@@ -341,6 +344,8 @@ extension Instruction {
 let sourceRouteFlags = NFTA_FIB_F_SADDR.rawValue | NFTA_FIB_F_IIF.rawValue | NFTA_FIB_F_PRESENT.rawValue
 /// The TCP option (RFC 9293 §3.7.1).
 let maximumSegmentSize: UInt8 = 2
+/// IP_CT_DIR_ORIGINAL of linux/netfilter/nf_conntrack_tuple_common.h.
+let originalDirection: UInt8 = 0
 /// NF_NAT_RANGE_MAP_IPS and NF_NAT_RANGE_PROTO_SPECIFIED of linux/netfilter/nf_nat.h, which the kernel adds by itself.
 private let addressAndPort: UInt32 = 3
 
@@ -398,7 +403,7 @@ struct DeviceElement: Hashable {
     /// nil: a number, or a verdict that is none of ours.
     var verdict: Ruleset.Verdict?
 
-    fileprivate static func sorted(_ elements: [DeviceElement]) -> [DeviceElement] {
+    static func sorted(_ elements: [DeviceElement]) -> [DeviceElement] {
         elements.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     }
 
@@ -440,6 +445,8 @@ extension Ruleset.DeviceMap {
                 })
         case .verdicts(let verdicts):
             DeviceElement.sorted(verdicts.map { DeviceElement(key: host($0.key), verdict: $0.value) })
+        case .destinations(_, let verdicts):
+            DeviceElement.sorted(verdicts.map { DeviceElement(key: $0.key.networkBytes, verdict: $0.value) })
         }
     }
 }
@@ -462,6 +469,8 @@ struct NamedSet: Equatable {
 
     /// It is one of the ruleset's `deviceMaps`, so that its elements are to be compared.
     var isDeviceMap: Bool { flags == NFT_SET_MAP.rawValue }
+    /// It is one of the ruleset's `maps`, and so a trial's.
+    var isTimedMap: Bool { flags == NFT_SET_MAP.rawValue | NFT_SET_TIMEOUT.rawValue }
 
     init(_ meter: Ruleset.Meter) {
         name = meter.name
@@ -485,6 +494,8 @@ struct NamedSet: Equatable {
         switch map.content {
         case .numbers: (type, keyLength, valueType) = (.sender, 24, Instruction.KeyType.mark.rawValue)
         case .verdicts: (type, keyLength, valueType) = (.mark, 4, CNETFILTER_DATA_VERDICT)
+        case .destinations(.ipv4, _): (type, keyLength, valueType) = (.ipv4Address, 4, CNETFILTER_DATA_VERDICT)
+        case .destinations(.ipv6, _): (type, keyLength, valueType) = (.ipv6Address, 16, CNETFILTER_DATA_VERDICT)
         }
     }
 
@@ -497,6 +508,16 @@ struct NamedSet: Equatable {
         if flags & NFT_SET_MAP.rawValue != 0 { valueType = number(NFTNL_SET_DATA_TYPE) }
         size = number(NFTNL_SET_DESC_SIZE)
         milliseconds = nftnl_set_get_u64(object, UInt16(NFTNL_SET_TIMEOUT.rawValue))
+    }
+}
+
+extension IPAddress {
+    /// As it stands in a packet.
+    fileprivate var networkBytes: [UInt8] {
+        switch self {
+        case .v4(let bits): withUnsafeBytes(of: bits.bigEndian) { Array($0) }
+        case .v6(let bits): withUnsafeBytes(of: bits.bigEndian) { Array($0) }
+        }
     }
 }
 

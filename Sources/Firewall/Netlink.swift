@@ -23,6 +23,9 @@ package struct Netlink: ~Copyable {
     /// What the table's rules had seen when it was last read.
     private var counters = CarriedCounters()
 
+    /// The ruleset's generation when the table was last read.
+    private var tableGeneration: UInt32 = 0
+
     /// When the kernel last took a ruleset. nil: it never did.
     package private(set) var lastReplacement: ContinuousClock.Instant?
 
@@ -42,11 +45,11 @@ package struct Netlink: ~Copyable {
         mnl_socket_close(socket)
     }
 
-    /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back. A rule that
-    /// was there goes on counting where it was.
+    /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back. What the kernel
+    /// has already is left as it is, with all that it counts and remembers, and a rule that was there goes on counting where it was.
     package mutating func apply(_ ruleset: Ruleset) throws(FirewallError) {
         do throws(FirewallError) {
-            try replace(with: ruleset)
+            guard try write(ruleset) else { return }
         } catch {
             guard ownsTable, error.lacksTableFlags else { throw error }
             flags = 0
@@ -71,10 +74,35 @@ package struct Netlink: ~Copyable {
         if try tableFacts() == nil { try apply(.foundation) }
     }
 
-    private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
+    /// False: the kernel holds `ruleset` already.
+    private mutating func write(_ ruleset: Ruleset) throws(FirewallError) -> Bool {
         // Leaves what the rules have seen in `counters`. Of a table that was flushed that is what was last read, and nothing
         // more is asked: the door stands open.
-        if try tableFacts() != nil { _ = try read() }
+        for _ in 0..<Self.attempts {
+            guard let table = try read(), let change = TableChange(from: table, to: ruleset, flags: flags) else {
+                break
+            }
+            if change.isEmpty { return false }
+            var batch = Batch(generation: tableGeneration)
+            batch.alter(change, counters: counters)
+            batch.end()
+            do throws(FirewallError) {
+                guard try commit(batch) else { continue }
+                lastReplacement = .now
+                return true
+            } catch {
+                // What stands in the way of a change, like a rule of somebody else's that leads to a chain of ours, goes with the
+                // whole table.
+                if error.isInterruption || error.lacksSocketMatch { throw error }
+                break
+            }
+        }
+        try replace(with: ruleset)
+        return true
+    }
+
+    /// The table is made anew, whatever it was.
+    private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
         let (flags, counters) = (flags, counters)
         try transact { batch, exists in
             batch.replaceTable(with: ruleset, exists: exists, flags: flags, counters: counters)
@@ -179,6 +207,7 @@ package struct Netlink: ~Copyable {
             if case .interrupted = table { continue }
             guard try generation() == before else { continue }
             guard case .complete(let table) = table else { continue }
+            tableGeneration = before
             if let table { counters = CarriedCounters(table) }
             return table
         }

@@ -14,7 +14,7 @@ package struct RoutedFlow: Hashable, Sendable {
     package let destination: Endpoint
     package let mark: UInt32
     /// Where the first packet was to go, before a forward replaced it.
-    package let sought: IPAddress
+    package let sought: Endpoint
     /// Where the answers go: to who began it, or to an address of this machine's that stands for them.
     package let answered: IPAddress
     /// Whether a forward replaced the destination.
@@ -89,7 +89,7 @@ extension RoutedFlow {
         (self.family, self.tuple, transport) = (family, Array(tuple), first.transport)
         (source, destination) = (first.source, answer.source)
         mark = Self.number(attributes[8]) ?? 0
-        (sought, answered) = (first.destination, answer.destination)
+        (sought, answered) = (first.destination, answer.destination.address)
         // CTA_STATUS: IPS_EXPECTED is 1, IPS_DST_NAT 32 (linux/netfilter/nf_conntrack_common.h).
         let status = Self.number(attributes[3]) ?? 0
         (isExpected, isForwarded) = (status & 1 != 0, status & 32 != 0)
@@ -115,23 +115,26 @@ extension RoutedFlow {
     private struct Tuple {
         let transport: UInt8
         let source: Endpoint
-        let destination: IPAddress
+        let destination: Endpoint
 
         init?(_ attribute: ArraySlice<UInt8>) {
             let parts = attribute.attributes(at: 0)
-            // CTA_TUPLE_IP with CTA_IP_V4_SRC or CTA_IP_V6_SRC; CTA_TUPLE_PROTO with CTA_PROTO_NUM and CTA_PROTO_SRC_PORT.
+            // CTA_TUPLE_IP with CTA_IP_V4_SRC or CTA_IP_V6_SRC; CTA_TUPLE_PROTO with CTA_PROTO_NUM, CTA_PROTO_SRC_PORT
+            // and CTA_PROTO_DST_PORT.
             guard let addresses = parts[1]?.attributes(at: 0), let proto = parts[2]?.attributes(at: 0),
                 let transport = proto[1]?.first
             else { return nil }
-            let port = proto[2]?.load(UInt16.self, at: 0).map(UInt16.init(bigEndian:)) ?? 0
+            func port(_ number: UInt16) -> UInt16 {
+                proto[number]?.load(UInt16.self, at: 0).map(UInt16.init(bigEndian:)) ?? 0
+            }
             if let bits = addresses[1]?.load(UInt32.self, at: 0), let other = addresses[2]?.load(UInt32.self, at: 0) {
-                source = Endpoint(address: .v4(UInt32(bigEndian: bits)), port: port)
-                destination = .v4(UInt32(bigEndian: other))
+                source = Endpoint(address: .v4(UInt32(bigEndian: bits)), port: port(2))
+                destination = Endpoint(address: .v4(UInt32(bigEndian: other)), port: port(3))
             } else if let bits = addresses[3]?.load(UInt128.self, at: 0),
                 let other = addresses[4]?.load(UInt128.self, at: 0)
             {
-                source = Endpoint(address: .v6(UInt128(bigEndian: bits)), port: port)
-                destination = .v6(UInt128(bigEndian: other))
+                source = Endpoint(address: .v6(UInt128(bigEndian: bits)), port: port(2))
+                destination = Endpoint(address: .v6(UInt128(bigEndian: other)), port: port(3))
             } else {
                 return nil
             }

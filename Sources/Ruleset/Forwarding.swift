@@ -66,6 +66,9 @@ struct Forwarding {
         if !roster.entries.isEmpty { maps.append(.init(name: numbers, content: .numbers(roster.numbers))) }
         if !stops.isEmpty { maps.append(.init(name: stopped, content: .verdicts(stops))) }
         guard isRouter else { return maps }
+        for family in [Match.Family.ipv4, .ipv6] {
+            maps.append(.init(name: towards(family), content: .destinations(family, stoppedAddresses(family))))
+        }
         for zone in zones {
             let ways = ways[zone.name] ?? [:]
             if !ways.isEmpty { maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(ways))) }
@@ -91,6 +94,23 @@ struct Forwarding {
     private static func isStoppedByTime(_ device: Device) -> Bool {
         if case .until? = device.pause { return true }
         return device.schedule != nil
+    }
+
+    /// Where the devices of `stops` are at present, so that nothing new is begun towards them either. An address that another device
+    /// has as well is not theirs alone.
+    private func stoppedAddresses(_ family: Match.Family) -> [IPAddress: Ruleset.Verdict] {
+        let stops = stops
+        var (verdicts, others): ([IPAddress: Ruleset.Verdict], Set<IPAddress>) = ([:], [])
+        for member in surroundings.household.members {
+            let entry = roster.entries.first { $0.hardware == member.hardware && $0.interface == member.interface }
+            let addresses = member.addresses.filter { $0.isIPv6 == (family == .ipv6) && $0.special != .linkLocal }
+            if let verdict = entry.flatMap({ stops[$0.number] }) {
+                for address in addresses { verdicts[address] = verdict }
+            } else {
+                others.formUnion(addresses)
+            }
+        }
+        return verdicts.filter { !others.contains($0.key) }
     }
 
     /// Drops the device's packets when it is paused or out of its hours, by the kernel's own clock. Empty: it never is.
@@ -176,6 +196,8 @@ struct Forwarding {
             // Of the answer to a first packet as well, so before "answers".
             Rule([.handshake], decision: .clampSegments),
             Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+            Rule(decision: .byDestination(.ipv4, towards(.ipv4)), comment: "towards devices that are stopped"),
+            Rule(decision: .byDestination(.ipv6, towards(.ipv6)), comment: "towards devices that are stopped"),
             Rule(decision: .byInput(origins)),
         ]
     }
@@ -317,7 +339,7 @@ struct Forwarding {
         let port = door.forward.port
         let ipv4 = door.ipv4.flatMap { door.matches(of: $0, port: door.forward.devicePort ?? port) }
         let ipv6 = door.ipv6.compactMap { door.matches(of: $0, port: port) }
-        return ([ipv4.map { $0 + [.translated] }].compactMap(\.self) + ipv6).map {
+        return ([ipv4.map { $0 + [.translated, .soughtPort(port)] }].compactMap(\.self) + ipv6).map {
             Rule($0, isCounted: true, .accept, comment: door.forward.ruleName)
         }
     }
@@ -398,6 +420,8 @@ private let ended = "ended"
 /// A map and a chain.
 private let stopped = "stopped"
 private let forwards = "forwards"
+/// Maps.
+private func towards(_ family: Match.Family) -> String { "towards_\(family)" }
 private let refuse = "refuse"
 
 /// What is no place on the internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 3879): a packet to there would show itself to the

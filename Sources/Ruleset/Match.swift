@@ -10,6 +10,9 @@ package enum Match: Hashable, Sendable {
     case connection(ConnectionStates)
     /// The first packet's destination was another one, which a rule of a nat chain replaced.
     case translated
+    /// The first packet was for this port, whatever a rule of a nat chain put in its place: the connection's own, so that it says
+    /// by which of two doors a connection came in that lead to the same place.
+    case soughtPort(UInt16)
     /// The connection belongs to the device of this number; 0: to none that is known.
     case device(UInt16)
     /// An answer to the packet's source would not leave by the interface by which the packet came in.
@@ -114,6 +117,7 @@ extension Match: CustomStringConvertible {
         case .outputInterface(let names): "oifname \(braced(canonical(names).map { "\"\($0)\"" }))"
         case .connection(let states): "ct state \(states)"
         case .translated: "ct status dnat"
+        case .soughtPort(let port): "ct original proto-dst \(port)"
         case .device(let number): "ct mark & 0x0000ffff == \(markText(number))"
         case .forgedSource: "fib saddr . iif oif missing"
         case .ownDestination: "fib daddr type local"

@@ -30,6 +30,8 @@ package struct Packet: Hashable, Sendable {
     package var hasForgedSource = false
     /// Whether a nat chain put another destination in the place of the one that it had.
     package var isTranslated = false
+    /// The port that its connection's first packet was for; nil: the one that it is for now.
+    package var soughtPort: UInt16?
     package var source: IPAddress
     package var destination: IPAddress
     package var content: Content

@@ -65,6 +65,9 @@ extension Ruleset {
         case .byDevice(let name):
             guard packet.isTracked, case .verdicts(let verdicts)? = deviceMap(name) else { return nil }
             return verdicts[packet.device]
+        case .byDestination(let family, let name):
+            guard packet.family == family, case .destinations(_, let verdicts)? = deviceMap(name) else { return nil }
+            return verdicts[packet.destination]
         case .byInput(let verdicts): return verdicts[packet.interface]
         case .byOutput(let verdicts): return packet.output.flatMap { verdicts[$0] }
         case .identify(let name):
@@ -93,6 +96,7 @@ extension Match {
         case .outputInterface(let names): packet.output.map { names.contains($0) } ?? false
         case .connection(let states): states.rawValue & packet.state.rawValue != 0
         case .translated: packet.isTranslated
+        case .soughtPort(let port): packet.isTracked && (packet.soughtPort ?? packet.destinationPort) == port
         case .device(let number): packet.isTracked && packet.device == number
         case .forgedSource: packet.hasForgedSource
         case .ownDestination: packet.output == nil
@@ -132,6 +136,14 @@ extension Packet {
     /// Without a connection there is nothing that could be some device's: what the kernel calls invalid has none, and what it
     /// does not track has none.
     fileprivate var isTracked: Bool { state != .invalid && state != .untracked }
+
+    /// nil: its protocol has none.
+    fileprivate var destinationPort: UInt16? {
+        switch content {
+        case .tcp(let port), .udp(let port): port
+        default: nil
+        }
+    }
 
     /// nil: it is of another protocol.
     fileprivate func destinationPort(of transport: Opening.Transport) -> UInt16? {

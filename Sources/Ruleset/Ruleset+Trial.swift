@@ -70,8 +70,14 @@ extension Ruleset {
         for index in ruleset.meters.indices { ruleset.meters[index].name += suffix }
         for index in ruleset.deviceMaps.indices {
             ruleset.deviceMaps[index].name += suffix
-            guard case .verdicts(let verdicts) = ruleset.deviceMaps[index].content else { continue }
-            ruleset.deviceMaps[index].content = .verdicts(verdicts.mapValues { $0.renamed(suffix: suffix) })
+            switch ruleset.deviceMaps[index].content {
+            case .numbers: break
+            case .verdicts(let verdicts):
+                ruleset.deviceMaps[index].content = .verdicts(verdicts.mapValues { $0.renamed(suffix: suffix) })
+            case .destinations(let family, let verdicts):
+                ruleset.deviceMaps[index].content =
+                    .destinations(family, verdicts.mapValues { $0.renamed(suffix: suffix) })
+            }
         }
         for index in ruleset.chains.indices {
             ruleset.chains[index].name += suffix
@@ -107,6 +113,7 @@ extension Ruleset.Rule {
         case .byInput(let verdicts): rule.decision = .byInput(verdicts.mapValues { $0.renamed(suffix: suffix) })
         case .byOutput(let verdicts): rule.decision = .byOutput(verdicts.mapValues { $0.renamed(suffix: suffix) })
         case .byDevice(let map): rule.decision = .byDevice(map + suffix)
+        case .byDestination(let family, let map): rule.decision = .byDestination(family, map + suffix)
         case .identify(let map): rule.decision = .identify(map + suffix)
         case .byMap, .assign, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
         }

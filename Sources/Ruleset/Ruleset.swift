@@ -66,6 +66,8 @@ package struct Ruleset: Hashable, Sendable {
             case numbers([Sender: UInt16])
             /// What becomes of the packets of a device's connections, by the device's number.
             case verdicts([UInt16: Verdict])
+            /// What becomes of the packets to an address of a device.
+            case destinations(Match.Family, [IPAddress: Verdict])
         }
 
         package var name: String
@@ -176,6 +178,8 @@ package struct Ruleset: Hashable, Sendable {
         case byMap(String)
         /// The verdict of the device map of this name; the next rule for a device that is not in it.
         case byDevice(String)
+        /// The verdict of the device map of this name for the packet's destination; the next rule for one that is not in it.
+        case byDestination(Match.Family, String)
         /// One look-up for all interfaces by which a packet comes in; the next rule for one that is not named.
         case byInput([String: Verdict])
         /// The same by the interface by which it leaves.
@@ -284,6 +288,11 @@ extension Ruleset.DeviceMap: CustomStringConvertible {
                 )
             case .verdicts(let verdicts):
                 ("mark : verdict", verdicts.sorted { $0.key < $1.key }.map { "\(markText($0.key)) : \($0.value)" })
+            case .destinations(let family, let verdicts):
+                (
+                    family == .ipv4 ? "ipv4_addr : verdict" : "ipv6_addr : verdict",
+                    verdicts.sorted { $0.key.precedes($1.key) }.map { "\($0.key) : \($0.value)" }
+                )
             }
         // nft shows no empty list of elements.
         let list = elements.isEmpty ? "" : "\t\telements = { \(elements.joined(separator: ", ")) }\n"
@@ -301,6 +310,18 @@ extension Ruleset.Sender: Comparable, CustomStringConvertible {
     }
 
     package var description: String { "\"\(interface)\" . \(hardware)" }
+}
+
+extension IPAddress {
+    /// By their numbers.
+    fileprivate func precedes(_ other: IPAddress) -> Bool {
+        switch (self, other) {
+        case (.v4(let left), .v4(let right)): left < right
+        case (.v6(let left), .v6(let right)): left < right
+        case (.v4, .v6): true
+        case (.v6, .v4): false
+        }
+    }
 }
 
 extension Ruleset.TimedMap: CustomStringConvertible {
@@ -377,6 +398,7 @@ extension Ruleset.Decision: CustomStringConvertible {
             return "ct state vmap { \(elements.joined(separator: ", ")) }"
         case .byMap(let name): return "meta nfproto vmap @\(name)"
         case .byDevice(let name): return "ct mark & 0x0000ffff vmap @\(name)"
+        case .byDestination(let family, let name): return "\(family == .ipv4 ? "ip" : "ip6") daddr vmap @\(name)"
         case .byInput(let verdicts): return "iifname \(choices(verdicts))"
         case .byOutput(let verdicts): return "oifname \(choices(verdicts))"
         case .identify(let name): return "ct mark set iifname . ether saddr map @\(name)"

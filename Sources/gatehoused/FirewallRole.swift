@@ -119,12 +119,8 @@ actor FirewallRole: RoleService {
     }
 
     private func putInForce(_ ruleset: Ruleset, for plan: Plan) throws(FirewallError) {
-        // What this role has put in force is another one, and to read a table of a thousand devices takes its time.
-        let isNew = current.map { $0.isEnforced && $0.ruleset != ruleset } ?? false
         try ask(plan) { netlink throws(FirewallError) in
-            // A trial that is over looks like one that is not.
-            if ruleset.isTrial || isNew { return try netlink.apply(ruleset) }
-            if try netlink.state(of: ruleset) != .same { try netlink.apply(ruleset) }
+            try netlink.apply(ruleset)
         }
     }
 

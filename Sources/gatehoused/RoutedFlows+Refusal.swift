@@ -25,7 +25,7 @@ extension RoutedFlows {
         for flow in flows where !flow.isExpected && UInt16(truncatingIfNeeded: flow.mark) != Household.endedNumber {
             let isStranded =
                 flow.answered != flow.source.address && !addresses.contains(flow.answered)
-                || flow.isForwarded && !addresses.contains(flow.sought)
+                || flow.isForwarded && !addresses.contains(flow.sought.address)
             if !isStranded {
                 guard let origin = interface(towards: flow.source.address),
                     let output = interface(towards: flow.destination.address)
@@ -36,6 +36,7 @@ extension RoutedFlows {
                 packet.output = output
                 packet.device = UInt16(truncatingIfNeeded: flow.mark)
                 packet.isTranslated = flow.isForwarded
+                packet.soughtPort = flow.sought.port
                 packet.time = now
                 if ruleset.verdict(of: packet).isAccepted { continue }
             }

@@ -110,6 +110,19 @@ private let everything = Ruleset(
                 7: .drop, 8: .drop, 9: .drop, 10: .drop,
             ])),
         .init(name: "fateless", content: .verdicts([:])),
+        .init(
+            name: "places",
+            content: .destinations(
+                .ipv4,
+                [
+                    IPAddress("192.168.77.20")!: .drop, IPAddress("10.0.0.9")!: .jump("deeper"),
+                    IPAddress("192.168.77.3")!: .goto("elsewhere"), IPAddress("9.1.1.1")!: .accept,
+                ])),
+        .init(
+            name: "places6",
+            content: .destinations(
+                .ipv6, [IPAddress("fd00:77::9")!: .drop, IPAddress("2001:db8::1")!: .goto("elsewhere")])),
+        .init(name: "nowhere", content: .destinations(.ipv6, [:])),
     ],
     maps: [.init(name: "soon", seconds: 86400, verdict: .goto("elsewhere"))],
     chains: [
@@ -201,6 +214,11 @@ private let everything = Ruleset(
             name: "forward", hook: .forward, policy: .accept,
             rules: [
                 .init(decision: .byDevice("fates")),
+                .init(decision: .byDestination(.ipv4, "places"), comment: "towards some"),
+                .init(decision: .byDestination(.ipv6, "places6")),
+                .init([.family(.ipv6)], decision: .byDestination(.ipv6, "nowhere")),
+                .init([.destinationPort(.tcp, 8443), .translated, .soughtPort(443)], .accept),
+                .init([.destinationPort(.udp, 53), .soughtPort(5353)], isCounted: true, .drop),
                 .init([.inputInterface(["eth0"])], decision: .byDevice("fateless"), comment: "none"),
                 .init([.handshake], decision: .clampSegments),
                 .init([.family(.ipv6), .handshake], decision: .clampSegments),

@@ -22,21 +22,21 @@ struct NetlinkTests {
         #expect(try netlink.state(of: home) == .absent)
         try netlink.apply(home)
         #expect(try netlink.state(of: home) == .same)
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
     }
 
     @Test func `applying again replaces everything in one step`() throws {
         var netlink = try namespace.netlink()
         try netlink.apply(home)
         try netlink.apply(.closed)
-        #expect(try namespace.listing() == Ruleset.closed.description)
+        #expect(try lines(namespace.listing()) == lines(Ruleset.closed.description))
         guard case .different(let detail) = try netlink.state(of: home) else {
             Issue.record("the kernel's closed ruleset passes for the home's")
             return
         }
         #expect(detail == "the kernel has no set newcomers_ipv4", "\(detail)")
         try netlink.apply(home)
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
     }
 
     @Test func `removing deletes the table, and is no error when there is none`() throws {
@@ -89,7 +89,7 @@ struct NetlinkTests {
         let text = try #require(error).description
         #expect(text.hasPrefix("cannot add chain xxx"), "\(text)")
         #expect(text.contains(String(cString: strerror(error?.errno ?? 0))), "\(text)")
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
         // The connection is as good as before.
         try netlink.apply(.closed)
         #expect(try netlink.state(of: .closed) == .same)
@@ -134,7 +134,7 @@ struct NetlinkTests {
         // It is a line of status, and was 1.3 kB of the kernel's instructions.
         #expect(detail.count < 250, "\(detail)")
         try netlink.apply(home)
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
     }
 
     @Test func `counters that moved are no difference`() throws {
@@ -190,7 +190,7 @@ struct NetlinkTests {
             }
         }
         #expect(with == "same")
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
     }
 
     @Test func `without CAP_NET_ADMIN the error says what to do`() throws {

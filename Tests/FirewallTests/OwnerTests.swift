@@ -22,27 +22,27 @@ struct OwnerTests {
         var netlink = try namespace.enter { try Netlink(ownsTable: true) }
         try netlink.apply(home)
         try namespace.run("nft", "flush", "ruleset")
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
         for command in ["delete table inet gatehouse", "insert rule inet gatehouse input accept"] {
             #expect(try namespace.attempt(["nft", command]).status != 0, "\(command)")
         }
         #expect(try netlink.state(of: home) == .same)
         // Its owner can.
         try netlink.apply(.closed)
-        #expect(try namespace.listing() == Ruleset.closed.description)
+        #expect(try lines(namespace.listing()) == lines(Ruleset.closed.description))
         try netlink.remove()
         #expect(try namespace.run("nft", "list", "tables") == "")
     }
 
     @Test func `it outlives its owner, and the next one takes it over with its counters`() throws {
         try applyAndLeave()
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
         var next = try namespace.enter { try Netlink(ownsTable: true) }
         #expect(try next.state(of: home) == .different("the table has no owner"))
         try next.apply(home)
         #expect(try next.state(of: home) == .same)
         try namespace.run("nft", "flush", "ruleset")
-        #expect(try namespace.listing() == home.description)
+        #expect(try lines(namespace.listing()) == lines(home.description))
     }
 
     private func applyAndLeave() throws {

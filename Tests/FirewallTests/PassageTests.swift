@@ -271,6 +271,7 @@ private struct Draw: RandomNumberGenerator {
         packet.hardware = hardware
         packet.time = Int(time(nil))
         packet.isTranslated = isTranslated
+        packet.soughtPort = isTranslated ? sought : nil
         // Of every address there is one way back, and by the internet's interface a default route.
         packet.hasForgedSource =
             interface != "wan0"

@@ -213,6 +213,14 @@ private func text(_ openings: String) -> String {
     \t\telements = { 0x0000ffff : goto ended }
     \t}
 
+    \tmap towards_ipv4 {
+    \t\ttype ipv4_addr : verdict
+    \t}
+
+    \tmap towards_ipv6 {
+    \t\ttype ipv6_addr : verdict
+    \t}
+
     \tchain input {
     \t\ttype filter hook input priority filter; policy drop;
     \t\tiifname "lo" accept comment "the gateway itself"
@@ -251,6 +259,8 @@ private func text(_ openings: String) -> String {
     \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
     \t\ttcp flags syn / fin,syn,rst tcp option maxseg size set rt mtu
     \t\tct state vmap { established : accept, related : accept } comment "answers"
+    \t\tip daddr vmap @towards_ipv4 comment "towards devices that are stopped"
+    \t\tip6 daddr vmap @towards_ipv6 comment "towards devices that are stopped"
     \t\tiifname vmap { "eth0" : goto from_internet, "eth1" : goto from_home }
     \t\tcounter drop comment "the rest"
     \t}

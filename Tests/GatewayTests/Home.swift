@@ -234,8 +234,16 @@ final class Home: @unchecked Sendable {
     }
 
     /// What the kernel holds, by nft's word; nothing if there is no table. The values of counters and the table's owner are
-    /// left out.
-    func ruleset() throws -> String { try gateway.tableListing() ?? "" }
+    /// left out, and chains and maps are in the order of their names: where one stands among the others means nothing.
+    func ruleset() throws -> String {
+        guard let text = try gateway.tableListing() else { return "" }
+        let lines = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        guard lines.count == 2, let end = lines[1].range(of: "}\n", options: .backwards) else { return text }
+        let blocks = lines[1][..<end.lowerBound].components(separatedBy: "\n\n").map { block in
+            block.hasSuffix("\n") ? String(block.dropLast()) : block
+        }
+        return "\(lines[0])\n\(blocks.sorted().joined(separator: "\n\n"))\n}\n"
+    }
 
     /// The lines of the ruleset that open something.
     func openings() throws -> [String] {

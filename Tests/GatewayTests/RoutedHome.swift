@@ -62,6 +62,16 @@ final class RoutedHome: @unchecked Sendable {
         return routed
     }
 
+    /// The hardware address of the LAN host, once the household knows where the host is.
+    func nameOfLANHost() throws -> String {
+        guard try pings(home.lan, Home.gatewayOnLAN),
+            try eventually(within: .seconds(20), { try home.ctl("device", "list").contains(Self.lanHost) }),
+            let name = try home.lan.run("ip", "-br", "link", "show", "eth0").split(separator: " ")
+                .first(where: { $0.contains(":") && $0.count == 17 })
+        else { throw Failure("the household does not know the LAN host") }
+        return String(name)
+    }
+
     /// Whether a TCP connection can be had, and a word comes back over it.
     func connects(_ host: Namespace, _ address: String, _ port: UInt16) -> Bool {
         let outcome = try? host.attempt([

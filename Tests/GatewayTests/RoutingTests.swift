@@ -337,13 +337,100 @@ struct RoutingTests {
         #expect(try known.receive(exactly: 4).count == 4)
         try home.ctl("forward", "remove", "web")
         #expect(!routed.connects(wan, Home.gatewayOnWAN, 443))
-        // What came in by a door goes with it, once no other door leads to the same port of the device.
+        // What came in by a door goes with it.
         try home.ctl("forward", "remove", "ssh")
         #expect(
             eventually {
                 try? known.send("more")
                 return (try? known.receive(exactly: 4))?.isEmpty != false
             })
+        withExtendedLifetime(services) {}
+    }
+
+    /// Which door a flow came in by was forgotten once it was through, so it went on while any door led to the same place.
+    @Test("of two forwards to one port of a device, the flows of the one go with it, and those of the other go on")
+    func twoForwards() throws {
+        let routed = try RoutedHome.ready()
+        let (home, wan) = (routed.home, routed.home.wan)
+        let services = try Services(in: home.lan, ports: [8080])
+        let name = try routed.nameOfLANHost()
+        for (door, transport, port) in [
+            ("web", "tcp", "443"), ("alt", "tcp", "8443"), ("game", "udp", "27015"), ("match", "udp", "27016"),
+        ] {
+            try home.ctl("forward", "add", door, transport, port, "to", "\(name):8080")
+        }
+        let (going, staying) = (
+            try Peer(to: Home.gatewayOnWAN, 443, from: wan), try Peer(to: Home.gatewayOnWAN, 8443, from: wan)
+        )
+        for flow in [going, staying] {
+            try flow.send("word")
+            #expect(try flow.receive(exactly: 4) == Array("word".utf8))
+        }
+        let (game, match) = (try DatagramPeer(in: wan, "0.0.0.0"), try DatagramPeer(in: wan, "0.0.0.0"))
+        for (peer, port) in [(game, 27015), (match, 27016)] as [(DatagramPeer, UInt16)] {
+            #expect(
+                try eventually {
+                    try peer.send([1], to: Home.gatewayOnWAN, port)
+                    return try peer.receive(within: .milliseconds(500)) != nil
+                })
+        }
+        let flows = { try home.gateway.run("conntrack", "-L", "-p", "tcp") }
+        #expect(try flows().contains("dport=443 ") && flows().contains("dport=8443 "))
+        try home.ctl("forward", "remove", "web")
+        try home.ctl("forward", "remove", "game")
+        #expect(try eventually(within: .seconds(1)) { try !flows().contains("dport=443 ") }, "\(try flows())")
+        try game.send([2], to: Home.gatewayOnWAN, 27015)
+        #expect(try game.receive(within: .milliseconds(300)) == nil)
+        try staying.send("more")
+        #expect(try staying.receive(exactly: 4) == Array("more".utf8))
+        try match.send([2], to: Home.gatewayOnWAN, 27016)
+        #expect(try match.receive(within: .seconds(2)) != nil)
+        going.resetAtClose()
+        withExtendedLifetime(services) {}
+    }
+
+    @Test("a device that is stopped gets and answers nothing any more of what others began towards it, within a second")
+    func answering() throws {
+        let routed = try RoutedHome.ready()
+        let (home, guest) = (routed.home, routed.guest)
+        let services = try Services(in: home.lan, ports: [8080])
+        // What comes to the device is seen there, whether or not it is answered.
+        let stream = try DatagramPeer(in: home.lan, "0.0.0.0", port: 9000)
+        let name = try routed.nameOfLANHost()
+        try home.ctl("zone", "allow", "guest", "to", "home")
+        for change in [
+            ["device", "way", name, "blocked"], ["device", "pause", name], ["device", "pause", name, "--for", "1h"],
+        ] {
+            let flow = try Peer(to: RoutedHome.lanHost, 8080, from: guest)
+            try flow.send("word")
+            #expect(try flow.receive(exactly: 4) == Array("word".utf8))
+            let (asking, streaming) = (try DatagramPeer(in: guest, "0.0.0.0"), try DatagramPeer(in: guest, "0.0.0.0"))
+            try asking.send([1], to: RoutedHome.lanHost, 8080)
+            #expect(try asking.receive(within: .seconds(2)) != nil)
+            // One that the device never answers, and one that only the device goes on with.
+            try streaming.send([1], to: RoutedHome.lanHost, 9000)
+            let place = try #require(try stream.receive(within: .seconds(2))?.from.split(separator: ":").last)
+            try stream.send([1], to: RoutedHome.guestHost, UInt16(place)!)
+            #expect(try streaming.receive(within: .seconds(2)) != nil)
+            try home.ctl(change)
+            let begin = ContinuousClock.now
+            #expect(
+                try eventually(within: .seconds(1)) {
+                    try streaming.send([2], to: RoutedHome.lanHost, 9000)
+                    return try stream.receive(within: .milliseconds(100)) == nil
+                }, "\(change)")
+            try asking.send([2], to: RoutedHome.lanHost, 8080)
+            try? flow.send("more")
+            try stream.send([2], to: RoutedHome.guestHost, UInt16(place)!)
+            #expect(try asking.receive(within: .milliseconds(300)) == nil, "\(change)")
+            #expect(try streaming.receive(within: .milliseconds(300)) == nil, "\(change)")
+            #expect(ContinuousClock.now - begin < .seconds(3))
+            #expect(!routed.connects(guest, RoutedHome.lanHost, 8080))
+            #expect(try !routed.pings(guest, RoutedHome.lanHost))
+            flow.resetAtClose()
+            try home.ctl(change[1] == "pause" ? ["device", "resume", name] : ["device", "way", name, "routed"])
+            #expect(routed.connects(guest, RoutedHome.lanHost, 8080), "\(change)")
+        }
         withExtendedLifetime(services) {}
     }
 

@@ -1,0 +1,95 @@
+internal import CNetfilter
+internal import Ruleset
+
+/// The way from a table that the kernel holds to a ruleset, on which everything stays that both have: what its rules have counted,
+/// and what its meters remember of the sources of packets. A device that is new, stopped or gone is a change of elements and of
+/// nothing else.
+struct TableChange: Equatable {
+    /// Chains of which all rules go. Those that stay get others.
+    var emptiedChains: [String] = []
+    var deletedChains: [String] = []
+    var deletedSets: [String] = []
+    var addedSets: [NamedSet] = []
+    var addedChains: [Ruleset.Chain] = []
+    /// By the map's name. An element that says something else from now on is deleted and added.
+    var deletedElements: [String: [DeviceElement]] = [:]
+    var addedElements: [String: [DeviceElement]] = [:]
+    /// Chains that get all of their rules.
+    var filledChains: [Ruleset.Chain] = []
+
+    var isEmpty: Bool { self == TableChange() }
+
+    /// None.
+    private init() {}
+
+    /// nil: the table has to be made anew. A trial always is, as its time begins with it; and so is one in which a chain
+    /// or a set of a name that stays is of another kind.
+    init?(from table: KernelTable, to ruleset: Ruleset, flags: UInt32) {
+        let wanted = KernelTable(ruleset, flags: flags)
+        guard table.flags == flags, !ruleset.isTrial, !table.namedSets.contains(where: \.isTimedMap) else {
+            return nil
+        }
+
+        let held = Dictionary(table.namedSets.map { ($0.name, $0) }) { first, _ in first }
+        for set in wanted.namedSets {
+            guard let known = held[set.name] else {
+                addedSets.append(set)
+                continue
+            }
+            guard known == set else { return nil }
+        }
+        let setNames = Set(wanted.namedSets.map(\.name))
+        deletedSets = table.namedSets.map(\.name).filter { !setNames.contains($0) }
+        for (name, elements) in wanted.deviceMaps {
+            let (before, after) = (Set(table.deviceMaps[name] ?? []), Set(elements))
+            let (gone, new) = (before.subtracting(after), after.subtracting(before))
+            if !gone.isEmpty { deletedElements[name] = DeviceElement.sorted(Array(gone)) }
+            if !new.isEmpty { addedElements[name] = DeviceElement.sorted(Array(new)) }
+        }
+
+        let chains = Dictionary(table.chains.map { ($0.name, $0) }) { first, _ in first }
+        for (chain, want) in zip(ruleset.chains, wanted.chains) {
+            guard let known = chains[chain.name] else {
+                addedChains.append(chain)
+                filledChains.append(chain)
+                continue
+            }
+            guard known.role == want.role else { return nil }
+            if known.rules == want.rules { continue }
+            emptiedChains.append(chain.name)
+            filledChains.append(chain)
+        }
+        let chainNames = Set(wanted.chains.map(\.name))
+        deletedChains = table.chains.map(\.name).filter { !chainNames.contains($0) }
+        emptiedChains += deletedChains
+        // The elements of a map that goes may lead to a chain that goes.
+        for name in deletedSets where table.deviceMaps[name]?.isEmpty == false {
+            deletedElements[name] = table.deviceMaps[name]
+        }
+    }
+}
+
+extension Batch {
+    /// Adds what makes the table that `change` begins with into the one that it leads to. Nothing is deleted while something leads to
+    /// it, and nothing leads anywhere before it is there.
+    ///
+    /// - Parameter counters: with what rules begin to count that are written anew.
+    mutating func alter(_ change: TableChange, counters: CarriedCounters) {
+        var counters = counters
+        for name in change.emptiedChains { emptyChain(name) }
+        for (name, elements) in change.deletedElements.sorted(by: { $0.key < $1.key }) {
+            write(elements, of: name, .deleteElements("map \(name)"), NFT_MSG_DELSETELEM, flags: 0)
+        }
+        for name in change.deletedChains { deleteChain(name) }
+        for name in change.deletedSets { deleteSet(name) }
+        var sets: UInt32 = 0
+        for set in change.addedSets { add(set, &sets) }
+        for chain in change.addedChains { add(chain) }
+        for (name, elements) in change.addedElements.sorted(by: { $0.key < $1.key }) {
+            write(elements, of: name, .addElements("map \(name)"), NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE)
+        }
+        for chain in change.filledChains {
+            for rule in chain.rules { add(rule, to: chain, sets: &sets, counted: counters.take(for: rule, in: chain)) }
+        }
+    }
+}
