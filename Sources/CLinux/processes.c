@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,5 +186,11 @@ int linux_next_signal(int fd) {
 }
 
 void linux_trim_memory(void) { malloc_trim(0); }
+
+int linux_clock_is_synchronised(void) {
+    struct timex state = {.modes = 0};
+    int result = adjtimex(&state);
+    return result < 0 ? -errno : result != TIME_ERROR;
+}
 
 size_t linux_free_memory(void) { return mallinfo2().fordblks; }

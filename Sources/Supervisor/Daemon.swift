@@ -129,6 +129,7 @@ package enum Daemon {
             var said = ""
             while true {
                 await gateway.reactor.sleep(for: .seconds(5))
+                await gateway.keepTime()
                 await gateway.closeExpired()
                 await gateway.reloadIfNeeded()
                 await gateway.measureTraffic()

@@ -7,7 +7,8 @@ import Policy
 // The certificate of the https listeners, and when a new one is due.
 
 extension Gateway {
-    var now: Int { time(nil) }
+    /// Seconds since 1970, by the machine's clock or in its place.
+    var now: Int { timekeeper.now }
 
     func names(for policy: Policy) -> CertificateNames? {
         policy.certificateNames(in: surroundings, host: hostName())

@@ -18,7 +18,7 @@ extension Gateway {
         var current = try Surroundings.current()
         takeCensus(in: current)
         current.household = census.household
-        current.clock = .current
+        current.clock = .around(now)
         return current
     }
 
@@ -35,7 +35,7 @@ extension Gateway {
         }
         let news = census.take(
             sightings(among: neighbours, in: surroundings), keeping: Set(policy.devices.map(\.hardware)),
-            at: Int(time(nil)))
+            at: now)
         announce(news.newcomers)
         guard !news.changed.isEmpty || !news.gone.isEmpty else { return }
         do throws(StoreError) {
@@ -94,7 +94,7 @@ extension Gateway {
     /// The names of the devices that came within the last day and about which nothing is decided.
     var newDevices: [String] {
         let names = policy.deviceNames(in: surroundings.household)
-        let yesterday = Int(time(nil)) - 86_400
+        let yesterday = now - 86_400
         return census.acquaintances.filter { $0.firstSeen >= yesterday && policy.device(with: $0.hardware) == nil }
             .compactMap { names[$0.number] }
     }
@@ -165,7 +165,6 @@ extension Gateway {
 
     /// Days since 1970-01-01, by the clock on the wall.
     var today: Int {
-        let now = Int(time(nil))
         return (now + surroundings.clock.offset(at: now)) / 86_400
     }
 
@@ -180,13 +179,21 @@ extension Gateway {
         }
     }
 
-    // MARK: stops
+    // MARK: time
+
+    func keepTime() { timekeeper.keep(log) }
 
     /// Carries the policy out anew whenever a device's pause or its hours end or begin, by the machine's clock, which may be set.
     func followTurns() async {
         var held: [HardwareAddress: DeviceStanding.Stop] = [:]
+        var wasBelieved = timekeeper.isBelieved
         while !isStopping {
-            let now = Int(time(nil))
+            let now = now
+            if timekeeper.isBelieved != wasBelieved {
+                wasBelieved = timekeeper.isBelieved
+                log.notice("the machine's clock is believed from now on")
+                await reload()
+            }
             let holds = policy.holds(at: now, on: surroundings.clock)
             if holds != held { await reload() }
             held = holds

@@ -67,6 +67,7 @@ actor Gateway {
     /// The change that is on trial; nil: none is.
     var trial: Trial?
     let clock = TrialClock.system
+    let timekeeper: Timekeeper
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     /// True while a look around is due: later askers are served by it.
@@ -88,6 +89,7 @@ actor Gateway {
         ledger = try Ledger()
         turnstile = Turnstile(reactor: reactor)
         rescue = Rescue(options)
+        timekeeper = Timekeeper(directory: options.state)
         ground = Ground(directory: options.runtime, log: log)
         lists = BlocklistFiles(directory: options.state)
         surroundings = try .current()
@@ -141,10 +143,14 @@ actor Gateway {
         let former = target == policy ? trial?.former : nil
         // An opening whose time is up is closed, whether or not a revision says so yet.
         var target = target
-        target.closeExpired(at: Int(time(nil)))
+        target.closeExpired(at: now)
+        let standings = target.standings(in: surroundings, at: now)
+        let held = Set(target.holds(at: now, on: surroundings.clock).keys)
+        // The kernel would go by its own clock.
+        if !timekeeper.isBelieved { target = target.settled(at: now, on: surroundings.clock) }
         return Estate(
-            policy: target, surroundings: surroundings, live: live,
-            standings: target.standings(in: surroundings, at: Int(time(nil))), identity: identity,
+            policy: target, surroundings: surroundings, live: live, standings: standings, held: held,
+            identity: identity,
             authority: certificates.isOwn ? identity?.issuers : nil, hold: door.hold(for: mode(of: target)),
             ownsTable: options.ownsTable, former: former)
     }
@@ -278,7 +284,7 @@ actor Gateway {
 
     /// Makes the revision that closes the openings and ends the pauses whose time is up.
     func closeExpired() async {
-        let now = Int(time(nil))
+        let now = now
         var target = policy
         let expired = target.closeExpired(at: now)
         guard !expired.isEmpty else { return }
@@ -436,6 +442,7 @@ actor Gateway {
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
         keepCounts()
         await finishCopies()
+        timekeeper.keep(atOnce: true, log)
         if case .open(let store) = books {
             store.close()
             books = .shut(why: Refusal("gatehoused is stopping"))

@@ -1,4 +1,4 @@
-import Address
+package import Address
 package import Policy
 package import Ruleset
 
@@ -11,6 +11,8 @@ struct Estate {
     var live: [RelayAssignment.Account]
     /// How the devices stand at present.
     var standings: [DeviceStanding] = []
+    /// The devices that time keeps from everything at present.
+    var held: Set<HardwareAddress> = []
     /// nil: there is no https listener, or nothing to show for it.
     var identity: ServerIdentity?
     /// The certificate of the gateway's own authority, as PEM; nil: `identity` is not by it.
@@ -134,6 +136,9 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var devices: [Device]
     package var passages: [Passage]
     package var forwards: [Forward]
+    /// The devices that time keeps from everything at present. The kernel knows by itself; but what is under way with them has to be
+    /// ended when that changes.
+    package var held: Set<HardwareAddress>
     /// Those of clients, from which it follows how fast they may knock.
     package var limits: [Limit]
     package var surroundings: Surroundings
@@ -162,6 +167,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         devices = estate.policy.devices
         passages = estate.policy.passages
         forwards = estate.policy.forwards
+        held = estate.held
         limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
     }

@@ -29,6 +29,8 @@ actor FirewallRole: RoleService {
 
     private struct Plan {
         var ruleset: Ruleset
+        /// The devices that time keeps from everything at present.
+        let held: Set<HardwareAddress>
         /// The machine's own addresses.
         let addresses: Set<IPAddress>
         let isEnforced: Bool
@@ -57,7 +59,7 @@ actor FirewallRole: RoleService {
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         flows.use(assignment)
         staged = Plan(
-            ruleset: assignment.ruleset,
+            ruleset: assignment.ruleset, held: assignment.held,
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
@@ -88,7 +90,7 @@ actor FirewallRole: RoleService {
         (current, failure) = (plan, nil)
         // Of a trial nothing is ended: the rules before may hold again.
         if plan.isEnforced, !plan.ruleset.isTrial,
-            former?.ruleset != plan.ruleset || former?.addresses != plan.addresses
+            former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
         {
             flows.endRefused(by: plan.ruleset, addresses: plan.addresses, log: log)
         }

@@ -20,7 +20,14 @@ final class SettableClock {
     }
 
     /// How the program is started.
-    var environment: [String: String] { ["LD_PRELOAD": library, "CLOCK_OFFSET": file] }
+    var environment: [String: String] {
+        ["LD_PRELOAD": library, "CLOCK_OFFSET": file, "CLOCK_SYNCHRONISED": file + "-synchronised"]
+    }
+
+    /// Whether somebody keeps the program's clock right, as far as the kernel says; it says no at first.
+    func setSynchronised(_ isSynchronised: Bool) {
+        try? (isSynchronised ? "1" : "0").write(toFile: file + "-synchronised", atomically: true, encoding: .utf8)
+    }
 
     /// From now on the program's clock is so far from the machine's.
     func set(seconds: Int) { try? "\(seconds)".write(toFile: file, atomically: true, encoding: .utf8) }
@@ -31,13 +38,14 @@ final class SettableClock {
         #include <stdlib.h>
         #include <sys/syscall.h>
         #include <sys/time.h>
+        #include <sys/timex.h>
         #include <time.h>
         #include <unistd.h>
 
         // A role in its sandbox can read no file, and has the machine's clock.
-        static long offset(void) {
+        static long number(const char *variable) {
             char text[32] = {0};
-            const char *path = getenv("CLOCK_OFFSET");
+            const char *path = getenv(variable);
             int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
             if (fd < 0) return 0;
             long length = read(fd, text, sizeof text - 1);
@@ -47,8 +55,12 @@ final class SettableClock {
 
         int clock_gettime(clockid_t clock, struct timespec *now) {
             int result = (int)syscall(SYS_clock_gettime, clock, now);
-            if (result == 0 && clock == CLOCK_REALTIME) now->tv_sec += offset();
+            if (result == 0 && clock == CLOCK_REALTIME) now->tv_sec += number("CLOCK_OFFSET");
             return result;
+        }
+
+        int adjtimex(struct timex *state) {
+            return number("CLOCK_SYNCHRONISED") ? TIME_OK : TIME_ERROR;
         }
 
         time_t time(time_t *seconds) {

@@ -48,6 +48,8 @@ int linux_epoll_wait(int epoll, linux_event *events, int capacity, int timeout_m
 int linux_eventfd(void);
 /// malloc_trim(3): gives the free pages of every arena back.
 void linux_trim_memory(void);
+/// 1 if somebody keeps the machine's clock right (adjtimex(2)), 0 if nobody does, or a negated errno.
+int linux_clock_is_synchronised(void);
 /// Bytes that are free in all arenas, whether or not the machine has them back (mallinfo(3)).
 size_t linux_free_memory(void);
 

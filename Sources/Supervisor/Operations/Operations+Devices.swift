@@ -15,7 +15,10 @@ extension Operations {
             return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 let household = gateway.surroundings.household
                 let hardware = try policy.hardware(named: call.device, in: household)
-                try policy.changeDevice(hardware, in: gateway.surroundings) { call.change(&$0) }
+                try policy.changeDevice(hardware, in: gateway.surroundings) { device in
+                    call.change(&device)
+                    if case .one(.until(let end)) = call.pause { device.pause = .until(gateway.timekeeper.adopt(end)) }
+                }
             }
         },
         Method(ForgetDevice.self) { gateway, call, caller in
@@ -52,7 +55,7 @@ extension Gateway {
     /// The devices by their names.
     fileprivate func deviceStatuses() -> [DeviceStatus] {
         let names = policy.deviceNames(in: surroundings.household)
-        let now = Int(time(nil))
+        let now = now
         let seen = surroundings.household.members.map { member in
             var status = DeviceStatus(name: names[member.number] ?? "\(member.hardware)", hardware: member.hardware)
             status.number = Int(member.number)

@@ -32,7 +32,9 @@ extension Operations {
         Method(Open.self) { gateway, call, caller in
             var applied = try await gateway.apply(by: caller, "firewall open \(call.opening)") {
                 policy throws(Refusal) in
-                try policy.open(call.opening, in: gateway.surroundings)
+                var opening = call.opening
+                opening.until = opening.until.map(gateway.timekeeper.adopt)
+                try policy.open(opening, in: gateway.surroundings)
             }
             if let opening = gateway.policy.openings.first(where: { $0.name == call.opening.name }),
                 opening.place != .anywhere || opening.source != nil, gateway.policy.isOpenToInternet(opening)

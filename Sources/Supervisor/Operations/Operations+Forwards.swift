@@ -17,6 +17,7 @@ extension Operations {
             var applied = try await gateway.apply(by: caller, "forward add \(call.forward)") {
                 policy throws(Refusal) in
                 var forward = call.forward
+                forward.until = forward.until.map(gateway.timekeeper.adopt)
                 // A device about which nothing was decided yet is one from now on.
                 forward.device = try gateway.adopt(forward.device, in: &policy) ?? forward.device
                 try policy.add(forward, in: gateway.surroundings)

@@ -126,7 +126,7 @@ extension Gateway {
         if let loss = door.lastLoss { warnings.append(loss) }
         warnings += door.foreign
         warnings += suspicions.warnings(at: .now) + householdWarnings
-        warnings += ground.faults
+        warnings += ground.faults + timekeeper.warnings
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {
