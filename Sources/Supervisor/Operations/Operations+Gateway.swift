@@ -151,7 +151,7 @@ extension Gateway {
                     + "set` can make one ask"
             }
         }
-        return warnings + nameWarnings + certificateWarnings + serviceWarnings
+        return warnings + nameWarnings + certificateWarnings + serviceWarnings + prefixWarnings
     }
 }
 

@@ -11,9 +11,13 @@ extension Operations {
         },
         Method(SetZone.self) { gateway, call, caller in
             let summary = "zone set \(call.name): \(call.details(besides: "name"))"
-            return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
+            var applied = try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 try policy.changeZone(named: call.name, in: gateway.surroundings) { call.change(&$0) }
             }
+            if gateway.policy.zone(named: call.name)?.service?.dhcp == true {
+                applied.warnings += gateway.prefixWarnings
+            }
+            return applied
         },
         Method(RemoveZone.self) { gateway, call, caller in
             try await gateway.apply(by: caller, "zone remove \(call.name)") { policy throws(Refusal) in
