@@ -1,57 +1,39 @@
 package import Address
 import Glibc
 
-/// Who listens on a port, as /proc tells (proc(5)): what `ss -lntup` does.
+/// Who listens on a port, as the kernel tells (sock_diag(7)): what `ss -lntup` does.
 package enum PortHolder {
-    /// `squid (pid 123)`, or nil if nobody is found or we may not look.
+    /// `squid (pid 123)`; of a program of another user, into which nobody may look without CAP_SYS_PTRACE, its unit:
+    /// `squid.service`. nil: nobody is found, or there is no word for who it is.
     package static func find(
         _ endpoint: Endpoint, over transport: Connections.ListeningSocket.Transport = .tcp
     ) -> String? {
-        let (table, state) = transport == .tcp ? ("tcp", "0A") : ("udp", "07")
-        let inodes = ["/proc/net/\(table)", "/proc/net/\(table)6"].flatMap {
-            listeningInodes($0, in: endpoint, state: state)
+        let sockets = ((try? Connections.current())?.listening ?? []).filter {
+            $0.transport == transport && isInTheWay($0, of: endpoint)
         }
-        guard !inodes.isEmpty, let directory = opendir("/proc") else { return nil }
+        guard !sockets.isEmpty else { return nil }
+        return program(holding: Set(sockets.map { "socket:[\($0.inode)]" }))
+            ?? sockets.lazy.compactMap(\.group).compactMap(ControlGroup.unit).first { $0.hasSuffix(".service") }
+    }
+
+    /// Of our own sockets those for IPv6 are for IPv6 alone, while another program's may take IPv4 as well.
+    private static func isInTheWay(_ socket: Connections.ListeningSocket, of wanted: Endpoint) -> Bool {
+        guard socket.local.port == wanted.port else { return false }
+        let address = socket.local.address
+        if socket.hearsBothFamilies { return true }
+        return address.isIPv6 == wanted.address.isIPv6
+            && (address == wanted.address || address.isUnspecified || wanted.address.isUnspecified)
+    }
+
+    /// nil: nobody may look, or nobody has one of them.
+    private static func program(holding wanted: Set<String>) -> String? {
+        guard let directory = opendir("/proc") else { return nil }
         defer { closedir(directory) }
-        let wanted = Set(inodes.map { "socket:[\($0)]" })
         while let entry = readdir(directory) {
             guard let pid = Int32(name(entry)), holds(pid, one: wanted) else { continue }
-            return "\(firstLine("/proc/\(pid)/comm") ?? "a program") (pid \(pid))"
+            return "\(lines(of: "/proc/\(pid)/comm").first ?? "a program") (pid \(pid))"
         }
         return nil
-    }
-
-    /// Inodes of the sockets that stand in the way of `endpoint`: fields 1, 3 and 9 of the table. The state of a TCP socket that
-    /// listens is LISTEN (0A), that of a UDP socket that hears everybody is CLOSE (07).
-    private static func listeningInodes(_ path: String, in endpoint: Endpoint, state: String) -> [Substring] {
-        lines(of: path).dropFirst().compactMap { line in
-            let fields = line.split(separator: " ")
-            guard fields.count > 9, fields[3] == state, let colon = fields[1].lastIndex(of: ":"),
-                UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == endpoint.port
-            else { return nil }
-            return isInTheWay(String(fields[1][..<colon]), of: endpoint.address) ? fields[9] : nil
-        }
-    }
-
-    /// The table writes an address in words of 32 bits, each shown as a number of this machine. Of our own sockets those
-    /// for IPv6 are for IPv6 alone, while another program's may take IPv4 as well.
-    private static func isInTheWay(_ address: String, of wanted: IPAddress) -> Bool {
-        let isUnspecified = address.allSatisfy { $0 == "0" }
-        switch wanted {
-        case .v4(let bits):
-            let plain = hexadecimal(bits)
-            return isUnspecified || address == plain || address == "0000000000000000FFFF0000" + plain
-                || wanted.isUnspecified && address.count == 8
-        case .v6(let bits):
-            guard address.count == 32 else { return false }
-            let words = [96, 64, 32, 0].map { hexadecimal(UInt32(truncatingIfNeeded: bits >> UInt128($0))) }
-            return isUnspecified || wanted.isUnspecified || address == words.joined()
-        }
-    }
-
-    private static func hexadecimal(_ bits: UInt32) -> String {
-        let digits = String(bits.bigEndian, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     private static func holds(_ pid: Int32, one wanted: Set<String>) -> Bool {
@@ -71,10 +53,6 @@ package enum PortHolder {
         withUnsafePointer(to: &entry.pointee.d_name) {
             $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
         }
-    }
-
-    private static func firstLine(_ path: String) -> String? {
-        lines(of: path).first.map(String.init)
     }
 }
 

@@ -191,10 +191,11 @@ struct ListenerSockets {
                 "port \(endpoint) overlaps with a listener that is there; `gatehousectl listener remove` that one first"
             )
         case EADDRINUSE:
-            // Without CAP_SYS_PTRACE, which the service lacks, the programs of other users cannot be found.
+            let isForNames = listener.kind == .dns
+            let found = PortHolder.find(endpoint) ?? (isForNames ? PortHolder.find(endpoint, over: .udp) : nil)
             let holder =
-                PortHolder.find(endpoint).map { "\($0) has it" }
-                ?? "another program has it, `ss -\(listener.kind == .dns ? "lntup" : "ltnp")` as root shows which"
+                found.map { "\($0) has it" }
+                ?? "another program has it, `ss -\(isForNames ? "lntup" : "ltnp")` as root shows which"
             guard listener.kind.isProxy else {
                 return Refusal("port \(endpoint) is taken: \(holder); \(Self.advice(on: holder))")
             }
