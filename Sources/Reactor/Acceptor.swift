@@ -76,13 +76,15 @@ package final class Acceptor: Sendable {
         /// Of memory.
         case shortage
         case refusal(Errno)
+        /// The socket listens no longer: shutdown(2) by any process that has it ends that for all of them.
+        case end
 
         /// Whether a session that ends gives back what is missing (accept(2)).
         var isWant: Bool {
             switch self {
             case .budget: true
             // The shortage has somebody of its own who ends sessions.
-            case .shortage: false
+            case .shortage, .end: false
             case .refusal(let errno): [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno.code)
             }
         }
@@ -102,6 +104,10 @@ package final class Acceptor: Sendable {
             if case .shortage = obstacle {
                 await reactor.sleep(for: Acceptor.pause)
                 continue
+            }
+            if case .end = obstacle {
+                while !isClosed.load(ordering: .relaxed) { await alarm.wait() }
+                return
             }
             let last = lastObstacle.exchange(now, ordering: .relaxed)
             if last == 0 || now > last + Acceptor.recovery {
@@ -159,6 +165,8 @@ package final class Acceptor: Sendable {
             guard descriptor >= 0, let address = Endpoint(peer) else {
                 DescriptorBudget.shared.release(DescriptorBudget.session)
                 if descriptor == -EAGAIN { return }
+                // accept(2): the socket is not listening.
+                if descriptor == -EINVAL { throw .end }
                 guard descriptor >= 0 else { throw .refusal(Errno(-descriptor)) }
                 _ = linux_close(descriptor)
                 continue

@@ -20,6 +20,19 @@ struct ProcessTests {
         }
     }
 
+    /// Accepting was reported to pause on every listener, for the sockets had been shut by then.
+    @Test("a gateway that is asked to end does so without a word of warning")
+    func ending() throws {
+        let home = try Home.ready()
+        let daemon = try #require(home.daemon)
+        let before = daemon.said.count
+        daemon.signal(SIGTERM)
+        #expect(eventually(within: .seconds(30)) { !daemon.isRunning })
+        let said = daemon.said.dropFirst(before)
+        let worries = said.split(separator: "\n").filter { $0.contains(#/^[\d:]+ (warning|error|critical) /#) }
+        #expect(worries.isEmpty, "\(said)")
+    }
+
     /// libdispatch watches the threads of its pool by files of /proc. A sandboxed role may not open them, and libdispatch
     /// then ends the process: about one name lookup in two thousand did, as long as each began a task on the pool.
     @Test("no role uses the global pool of threads")

@@ -109,6 +109,31 @@ struct ResourceTests {
         }
     }
 
+    /// At the end of a daemon each listener was reported as one on which the kernel refuses to accept.
+    @Test("a socket that another process has shut is the end of accepting there, and no pause")
+    func shut() throws {
+        let socket = try ListeningSocket.tcp(.v4(0x7f00_0001, port: 0))
+        let address = try ListeningSocket.address(of: socket)
+        let copy = try socket.duplicate()
+        let reactor = try Reactor(index: 0, counters: Counters(), limits: TunnelLimits())
+        reactor.start()
+        defer { reactor.stop() }
+        let pauses = Mutex<[Errno?]>([])
+        let clients = Mutex(0)
+        let acceptor = Acceptor(
+            listener: socket, account: 0, reactors: [reactor],
+            onPause: { errno in pauses.withLock { $0.append(errno) } }
+        ) { _, _ in clients.withLock { $0 += 1 } }
+        _ = try Peer(connectingTo: address)
+        eventually("a client is accepted") { clients.withLock { $0 } == 1 }
+        shutdown(copy.number, Int32(SHUT_RDWR))
+        #expect(throws: (any Error).self) { try Peer(connectingTo: address) }
+        // The reactor has come to the event by then, and would have to every 50 ms.
+        for _ in 0..<8 { try on(reactor) { await $0.sleep(for: .milliseconds(16)) } }
+        #expect(pauses.withLock { $0 } == [])
+        acceptor.close()
+    }
+
     @Test("7: accepting pauses before the limit, so that every session that was accepted can dial")
     func budget() async {
         await #expect(processExitsWith: .success) {
