@@ -104,6 +104,7 @@ extension Limit: InterfaceType {
         bandwidth: bytes per second, each way.
         handshakes: of a client, sessions at once in which it has not said yet what it wants.
         lookups: of a client, names being looked up at once, by each thread of a proxy; what is beyond it waits.
+        questions: of a client of a served zone, questions for names per second; what is beyond it is not answered.
         """
 }
 

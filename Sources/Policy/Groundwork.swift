@@ -52,7 +52,7 @@ package struct Groundwork: Hashable, Sendable {
 extension Policy {
     /// What the machine has to be like for this policy.
     ///
-    /// - Parameter isEnforced: the kernel holds the ruleset; without it nothing is passed on and nothing set.
+    /// - Parameter isEnforced: the kernel holds the ruleset; without it nothing is passed on, and nothing is set for that.
     package func groundwork(in surroundings: Surroundings, isEnforced: Bool) -> Groundwork {
         var work = Groundwork()
         for zone in zones {
@@ -61,6 +61,13 @@ extension Policy {
             }
             work.assignments += zone.addresses.map { .init(interface: interface, address: $0) }
         }
+        // A router's own advertisements come back to it, and where nothing is passed on the kernel takes addresses by them: so it
+        // kept a prefix alive that the provider had taken away.
+        let advertising = Set(
+            zones.filter { $0.name != Zone.internet && $0.service?.dhcp == true }.flatMap(\.interfaces).filter {
+                surroundings.interface(named: $0) != nil
+            })
+        work.settings += advertising.sorted().map { .init("net/ipv6/conf/\($0)/accept_ra", .exactly(0)) }
         guard isEnforced else { return work }
         // The relays learn from a connection's mark which device it is (tcp_fwmark_accept, ip-sysctl).
         work.settings.append(.init("net/ipv4/tcp_fwmark_accept", .exactly(1)))
@@ -75,7 +82,9 @@ extension Policy {
         }
         for name in present.filter({ $0.0.name != Zone.internet }).flatMap(\.1) {
             // Nobody in the home is our router.
-            work.settings.append(.init("net/ipv6/conf/\(name)/accept_ra", .exactly(0)))
+            if !advertising.contains(name) {
+                work.settings.append(.init("net/ipv6/conf/\(name)/accept_ra", .exactly(0)))
+            }
             work.settings.append(.init("net/ipv4/conf/\(name)/rp_filter", .exactly(1)))
         }
         work.settings += [

@@ -47,7 +47,7 @@ extension Limit: CustomStringConvertible {
         let amounts = [
             sessions.map { "\($0) sessions" }, rate.map { "\($0) new sessions per second" },
             bandwidth.map { "\($0) bytes per second" }, handshakes.map { "\($0) handshakes" },
-            lookups.map { "\($0) lookups" },
+            lookups.map { "\($0) lookups" }, questions.map { "\($0) questions per second" },
         ]
         return "\(subject): \(isEmpty ? "no bound" : amounts.compactMap(\.self).joined(separator: ", "))"
     }

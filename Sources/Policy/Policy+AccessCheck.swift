@@ -44,10 +44,10 @@ extension Policy {
         // One that bounds nothing takes the place of the standard one.
         case .eachClient, .client, .device: break
         case .eachUser, .user:
-            guard limit.handshakes == nil, limit.lookups == nil else {
+            guard limit.handshakes == nil, limit.lookups == nil, limit.questions == nil else {
                 throw Refusal(
-                    "handshakes and lookups are a client's, and not a user's, who has not logged in yet; "
-                        + "`gatehousectl limit set client --handshakes N --lookups N`")
+                    "handshakes, lookups and questions are a client's, and not a user's, who has not logged in yet; "
+                        + "`gatehousectl limit set client --handshakes N --lookups N --questions N`")
             }
             guard !limit.isEmpty else {
                 throw Refusal(
@@ -60,6 +60,7 @@ extension Policy {
         try Self.check(limit.bandwidth, within: 1024...1_000_000_000_000, "bytes per second")
         try Self.check(limit.handshakes, within: 1...1_000_000, "handshakes")
         try Self.check(limit.lookups, within: 1...1024, "lookups")
+        try Self.check(limit.questions, within: 1...1_000_000, "questions per second")
     }
 
     /// Its networks and its users.

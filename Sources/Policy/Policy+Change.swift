@@ -92,7 +92,7 @@ extension Policy {
             if subject == .eachClient {
                 throw Refusal(
                     "the limit for client is the standard one; `gatehousectl limit set client --sessions none --rate none "
-                        + "--handshakes none --lookups none` switches it off")
+                        + "--handshakes none --lookups none --questions none` switches it off")
             }
             throw Refusal("no limit for \(subject); `gatehousectl limit list` shows what there is")
         }

@@ -278,10 +278,13 @@ package struct Limit: Codable, Hashable, Sendable {
     package var handshakes: Int?
     /// Of a client: names being looked up at once, by each thread of a proxy, from 1. What is beyond it waits.
     package var lookups: Int?
+    /// Of a client of a served zone: questions for names per second, from 1; a second's worth may come at once. What is beyond it
+    /// is not answered.
+    package var questions: Int?
 
     package init(
         subject: Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil, handshakes: Int? = nil,
-        lookups: Int? = nil
+        lookups: Int? = nil, questions: Int? = nil
     ) {
         self.subject = subject
         self.sessions = sessions
@@ -289,13 +292,14 @@ package struct Limit: Codable, Hashable, Sendable {
         self.bandwidth = bandwidth
         self.handshakes = handshakes
         self.lookups = lookups
+        self.questions = questions
     }
 
     /// What holds for each client until the operator says otherwise: more than a household's busiest device comes to (a browser opens
     /// some hundred connections at once, a file sharing program some thousand), and little enough that a single one cannot use up
     /// the machine.
     package static let standard = Limit(
-        subject: .eachClient, sessions: 4096, rate: 500, handshakes: 512, lookups: 64)
+        subject: .eachClient, sessions: 4096, rate: 500, handshakes: 512, lookups: 64, questions: 1000)
 
     /// What a limit for `subject` begins with, before the operator has said anything.
     package static func initial(for subject: Subject) -> Limit {
@@ -319,6 +323,6 @@ package struct Limit: Codable, Hashable, Sendable {
 
     /// Whether it bounds nothing.
     package var isEmpty: Bool {
-        sessions == nil && rate == nil && bandwidth == nil && handshakes == nil && lookups == nil
+        sessions == nil && rate == nil && bandwidth == nil && handshakes == nil && lookups == nil && questions == nil
     }
 }

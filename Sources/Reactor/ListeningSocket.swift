@@ -41,8 +41,11 @@ package enum ListeningSocket {
             try checked(linux_set_option(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1))
         }
         if let interface { try checked(linux_bind_to_device(socket.number, interface)) }
-        // Many clients at once find room; the kernel's limit is net.core.rmem_max (socket(7)).
-        _ = linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUF, 1 << 20)
+        // Many clients at once find room, and beside one that floods the others do. The kernel's limit is net.core.rmem_max
+        // (socket(7)), which is a few hundred datagrams, for whoever lacks CAP_NET_ADMIN.
+        if linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20) < 0 {
+            _ = linux_set_option(socket.number, SOL_SOCKET, SO_RCVBUF, 1 << 20)
+        }
         _ = linux_set_option(socket.number, SOL_SOCKET, SO_SNDBUF, 1 << 20)
         _ = linux_udp_coalesce(socket.number)
         // A kernel before 5.19 tells no mark, and one without CAP_NET_ADMIN is not asked.

@@ -23,8 +23,8 @@ final class Inquiry {
     let type: DNSType
     let key: [UInt8]
     let wishes: DNSQuery.Wishes
-    /// In whose share it counts.
-    let payer: Visitor.Payer
+    /// Whoever asked first, in whose share it counts.
+    let beginner: Visitor
     let start = ContinuousClock.now
     /// What was answered once, and is better than nothing; nil: nothing was.
     let stale: AnswerCache.Entry?
@@ -38,17 +38,25 @@ final class Inquiry {
     private var isGivenUp = false
 
     init(
-        _ name: DNSName, _ type: DNSType, key: [UInt8], wishes: DNSQuery.Wishes, payer: Visitor.Payer,
+        _ name: DNSName, _ type: DNSType, key: [UInt8], wishes: DNSQuery.Wishes, beginner: Visitor,
         stale: AnswerCache.Entry?, at responder: Responder
     ) {
         self.name = name
         self.type = type
         self.key = key
         self.wishes = wishes
-        self.payer = payer
+        self.beginner = beginner
         self.stale = stale
         self.responder = responder
         alarm = Alarm(on: responder.reactor)
+    }
+
+    /// Whether the very message of this visitor, over UDP, waits for the answer already.
+    func isAwaited(by visitor: Visitor, _ message: UnsafeRawBufferPointer) -> Bool {
+        waiters.contains { waiter in
+            guard case .datagram = waiter.transport else { return false }
+            return waiter.visitor == visitor && waiter.message.prefix(2).elementsEqual(message.prefix(2))
+        }
     }
 
     /// Ends it now, for want of room.

@@ -10,14 +10,18 @@ package struct Knowledge: Sendable {
     package var isInside: @Sendable (IPAddress) -> Bool
     /// The domains whose answers may lead inside.
     package var trusted: Set<DNSName>
+    /// How many questions somebody may ask in a second; nil: any number.
+    package var questionsPerSecond: @Sendable (Visitor) -> Int?
 
     package init(
         home: HomeNames = .none, filter: NameFilter = .none, trusted: Set<DNSName> = [],
-        isInside: @escaping @Sendable (IPAddress) -> Bool = { _ in false }
+        isInside: @escaping @Sendable (IPAddress) -> Bool = { _ in false },
+        questionsPerSecond: @escaping @Sendable (Visitor) -> Int? = { _ in nil }
     ) {
         self.home = home
         self.filter = filter
         self.trusted = trusted
+        self.questionsPerSecond = questionsPerSecond
         self.isInside = isInside
     }
 

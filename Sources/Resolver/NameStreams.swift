@@ -6,7 +6,7 @@ import Wire
 /// Confined to its reactor's thread.
 package final class NameStreams {
     private let responder: Responder
-    private var connections: [IPAddress: Int] = [:]
+    private var connections: [Visitor.Payer: Int] = [:]
     private var count = 0
 
     /// Connections of one client, and of all.
@@ -14,7 +14,8 @@ package final class NameStreams {
     private static let capacity = 256
     /// Questions of one connection that are under way at once; the next is not read before one of them is answered.
     private static let window = 64
-    /// How long a connection may be silent (RFC 7766 §6.2.3), and how long a client takes to read.
+    /// How long a connection may be silent (RFC 7766 §6.2.3), how long a message may take to come, byte by byte, and how long a
+    /// client takes to read.
     private static let idle: Duration = .seconds(10)
     /// Bytes of answers that a client has not read yet; a question more is not read before it has.
     private static let mostUnsent = 256 << 10
@@ -36,7 +37,12 @@ package final class NameStreams {
             emptied = Alarm(on: reactor)
         }
 
+        /// A client that does not read while answers come that it asked for before loses its connection.
         func add(_ answer: UnsafeRawBufferPointer) {
+            guard bytes.count <= NameStreams.mostUnsent else {
+                isOver = true
+                return filled.ring()
+            }
             bytes.append(UInt8(answer.count >> 8))
             bytes.append(UInt8(truncatingIfNeeded: answer.count))
             bytes += answer
@@ -46,17 +52,20 @@ package final class NameStreams {
 
     /// Serves one connection until its client has no more questions.
     package func serve(_ connection: Connection, zone: UInt16, isForRelays: Bool) async {
-        let client = connection.peer.address
-        guard count < Self.capacity, isForRelays || connections[client, default: 0] < Self.share else { return }
-        count += 1
-        connections[client, default: 0] += 1
-        defer {
-            count -= 1
-            connections[client] = connections[client] == 1 ? nil : connections[client]! - 1
-        }
         let visitor = Visitor(
             source: PackedEndpoint(connection.peer), member: UInt16(truncatingIfNeeded: connection.socket.mark),
             zone: zone, isRelay: isForRelays)
+        let payers = visitor.payers
+        let isTooMuch = payers.contains { connections[$0.payer, default: 0] >= Self.share * $0.shares }
+        guard count < Self.capacity, isForRelays || !isTooMuch else { return }
+        count += 1
+        for (payer, _) in payers { connections[payer, default: 0] += 1 }
+        defer {
+            count -= 1
+            for (payer, _) in payers {
+                connections[payer] = connections[payer] == 1 ? nil : connections[payer]! - 1
+            }
+        }
         let outbox = Outbox(on: responder.reactor)
         let ended = Alarm(on: responder.reactor)
         responder.reactor.begin {
@@ -76,7 +85,9 @@ package final class NameStreams {
     private func read(
         from connection: Connection, _ visitor: Visitor, _ outbox: Outbox, _ room: UnsafeMutableRawBufferPointer
     ) async {
+        connection.socket.setDeadline(after: Self.idle)
         while !outbox.isOver {
+            var isWhole = false
             while let message = connection.inbox.message {
                 let end = 2 + message.count
                 responder.beginTurn()
@@ -89,12 +100,13 @@ package final class NameStreams {
                     }
                 }
                 connection.inbox.drop(end)
+                isWhole = true
                 if case .written(let count) = response { outbox.add(UnsafeRawBufferPointer(rebasing: room[..<count])) }
                 while outbox.underWay >= Self.window || outbox.bytes.count > Self.mostUnsent, !outbox.isOver {
                     await outbox.emptied.wait()
                 }
             }
-            connection.socket.setDeadline(after: Self.idle)
+            if isWhole { connection.socket.setDeadline(after: Self.idle) }
             guard let count = try? await connection.fill(), count > 0 else { return }
         }
     }

@@ -21,6 +21,14 @@ package final class Responder {
         package var member: UInt16
     }
 
+    /// What somebody does too much of.
+    package enum Excess: Sendable {
+        /// Asks for more names than this in a second.
+        case questions(perSecond: Int)
+        /// Has more questions than this under way with name servers.
+        case waiting(Int)
+    }
+
     /// Bytes that an answer may have.
     package static let longestAnswer = 65_535
 
@@ -33,9 +41,18 @@ package final class Responder {
     private var generation = 0
     private var inquiries: [[UInt8]: Inquiry] = [:]
     private var shares: [Visitor.Payer: Int] = [:]
+    /// Questions that wait for an answer, whoever put them first.
+    private var waiting: [Visitor.Payer: Int] = [:]
+    private var waitingOfAll = 0
+    private var pace = Pace()
+    /// Who does too much of something, at most once a minute each.
+    package var tellOfExcess: (Visitor, Excess) -> Void = { _, _ in }
+    /// When that was told, in seconds.
+    private var told: [Visitor.Payer: Int] = [:]
     private(set) package var refusals: [Refusal: Int] = [:]
     /// Seconds of CLOCK_MONOTONIC at the start of this turn.
     private var now = 0
+    private var nanoseconds: UInt64 = 0
     private let key = UnsafeMutableRawBufferPointer.allocate(byteCount: DNSRequest.longestKey, alignment: 1)
     /// Where a late answer is made.
     private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: longestAnswer, alignment: 8)
@@ -43,6 +60,11 @@ package final class Responder {
     /// Questions that one client has under way: a page of a hundred hosts in two families, and more.
     private static let share = 256
     private static let capacity = 2048
+    /// Questions of all clients that wait for an answer; a few hundred bytes each.
+    private static let waitingCapacity = 8192
+    /// Of these, questions that wait for one answer.
+    private static let mostWaiters = 1024
+    private static let mostTold = 1024
     /// When descriptors have run out, the reserve has to do.
     private static let leastCapacity = 8
     private static let mostRefusals = 65_536
@@ -78,10 +100,14 @@ package final class Responder {
     package func use(_ knowledge: Knowledge) {
         self.knowledge = knowledge
         generation += 1
+        pace.changeRates()
     }
 
     /// To be called before a row of `respond`.
-    package func beginTurn() { now = Int(MonotonicClock.nanoseconds / 1_000_000_000) }
+    package func beginTurn() {
+        nanoseconds = MonotonicClock.nanoseconds
+        now = Int(nanoseconds / 1_000_000_000)
+    }
 
     /// Answers a message.
     ///
@@ -93,6 +119,9 @@ package final class Responder {
         into room: UnsafeMutableRawBufferPointer, later: () -> ([UInt8]) -> Void
     ) -> Response {
         let bytes = message.bindMemory(to: UInt8.self)
+        let isBeyondPace = !visitor.isRelay && isBeyondPace(visitor)
+        // A datagram may be from anybody, and is not worth an answer.
+        if isBeyondPace, case .datagram = transport { return .nothing }
         let request: DNSRequest
         do throws(DNSRequest.Fault) {
             request = try DNSRequest.parse(bytes.span)
@@ -103,6 +132,12 @@ package final class Responder {
             return .written(answer.count)
         }
         let visitor = visitor.isRelay ? Visitor(visitor, asksFor: request, message) : visitor
+        if isBeyondPace {
+            let answer = DNSAnswer(
+                to: DNSName(unchecked: message, request), request.type, .refused,
+                because: DNSExplanation(code: 0, text: "too many questions in one second"))
+            return .written(write(answer, request, message, transport, into: room))
+        }
         let length = request.fold(message, into: key)
         let key = UnsafeRawBufferPointer(rebasing: self.key[..<length])
         let found = request.isOfInternet ? cache.find(key, hash: AnswerCache.hash(key)) : nil
@@ -119,8 +154,7 @@ package final class Responder {
             return .written(
                 found.answer.write(to: request, message, over: transport, age: age, into: room))
         }
-        let name = DNSName(
-            unchecked: UnsafeRawBufferPointer(rebasing: message[DNSRequest.nameStart..<(request.end - 4)]))
+        let name = DNSName(unchecked: message, request)
         if let answer = ownAnswer(name, request, for: visitor, key: key) {
             return .written(write(answer, request, message, transport, into: room))
         }
@@ -128,6 +162,26 @@ package final class Responder {
             name, request, message, key: Array(key), visitor, transport,
             stale: found.flatMap { isCurrent($0) && !$0.isOwn && cache.isOfUse($0, at: now) ? $0 : nil }, into: room,
             later)
+    }
+
+    /// Whether the visitor, or all of its neighbourhood, asks faster than it may.
+    private func isBeyondPace(_ visitor: Visitor) -> Bool {
+        var isBeyond = !pace.admits(visitor.payer, at: nanoseconds) { knowledge.questionsPerSecond(visitor) }
+        if !isBeyond, let neighbourhood = visitor.neighbourhood {
+            isBeyond = !pace.admits(neighbourhood, at: nanoseconds) {
+                knowledge.questionsPerSecond(visitor).map { $0 * Visitor.neighbours }
+            }
+        }
+        if isBeyond { tell(of: visitor, .questions(perSecond: knowledge.questionsPerSecond(visitor) ?? 0)) }
+        return isBeyond
+    }
+
+    private func tell(of visitor: Visitor, _ excess: Excess) {
+        if let last = told[visitor.payer], now - last < 60 { return }
+        if told.count >= Self.mostTold { told = told.filter { now - $1 < 60 } }
+        guard told.count < Self.mostTold else { return }
+        told[visitor.payer] = now
+        tellOfExcess(visitor, excess)
     }
 
     // MARK: what is known here
@@ -189,9 +243,7 @@ package final class Responder {
     private func refusal(
         of request: DNSRequest, _ message: UnsafeRawBufferPointer, on lists: NameFilter.Lists, to visitor: Visitor
     ) -> DNSAnswer? {
-        let name = DNSName(
-            unchecked: UnsafeRawBufferPointer(rebasing: message[DNSRequest.nameStart..<(request.end - 4)]))
-        return refusal(of: request, name, on: lists, to: visitor)
+        return refusal(of: request, DNSName(unchecked: message, request), on: lists, to: visitor)
     }
 
     /// nil: it is not refused to this visitor after all.
@@ -243,8 +295,11 @@ package final class Responder {
         if let stale, running?.hasResorted == true || pool.rules.servers.isEmpty {
             return .written(resort(to: stale, name, request, message, visitor, transport, into: room))
         }
-        let payer = visitor.payer
-        let isTooMuch = running == nil && payer != .relay && shares[payer, default: 0] >= Self.share
+        // Whoever asks again because nothing has come yet is answered once.
+        if let running, case .datagram = transport, running.isAwaited(by: visitor, message) { return .later }
+        let isCrowded = running.map { $0.waiters.count >= Self.mostWaiters } ?? false
+        let isTooMuch = isCrowded || !visitor.isRelay && isTooMuch(of: visitor, begins: running == nil)
+        if isTooMuch, !visitor.isRelay { tell(of: visitor, .waiting(Self.share)) }
         if isTooMuch || pool.rules.servers.isEmpty {
             let reason =
                 isTooMuch
@@ -253,7 +308,9 @@ package final class Responder {
             let answer = DNSAnswer(to: name, request.type, .serverFailure, because: reason)
             return .written(write(answer, request, message, transport, into: room))
         }
-        let inquiry = running ?? begin(name, request, key, payer, stale)
+        let inquiry = running ?? begin(name, request, key, visitor, stale)
+        waitingOfAll += 1
+        for (payer, _) in visitor.payers { waiting[payer, default: 0] += 1 }
         inquiry.waiters.append(
             Inquiry.Waiter(
                 request: request, message: Array(message[..<request.end]), transport: transport, visitor: visitor,
@@ -261,22 +318,39 @@ package final class Responder {
         return .later
     }
 
+    /// Whether one more question would be more than the visitor, or all of its neighbourhood, may have under way.
+    ///
+    /// - Parameter begins: nobody has put this question yet.
+    private func isTooMuch(of visitor: Visitor, begins: Bool) -> Bool {
+        waitingOfAll >= Self.waitingCapacity
+            || visitor.payers.contains { payer, count in
+                waiting[payer, default: 0] >= Self.share * count
+                    || begins && shares[payer, default: 0] >= Self.share * count
+            }
+    }
+
     private func begin(
-        _ name: DNSName, _ request: DNSRequest, _ key: [UInt8], _ payer: Visitor.Payer, _ stale: AnswerCache.Entry?
+        _ name: DNSName, _ request: DNSRequest, _ key: [UInt8], _ visitor: Visitor, _ stale: AnswerCache.Entry?
     ) -> Inquiry {
         makeRoom()
         let inquiry = Inquiry(
-            name, request.type, key: key, wishes: request.wishes, payer: payer, stale: stale, at: self)
+            name, request.type, key: key, wishes: request.wishes, beginner: visitor, stale: stale, at: self)
         inquiries[key] = inquiry
-        shares[payer, default: 0] += 1
+        for (payer, _) in visitor.payers { shares[payer, default: 0] += 1 }
         reactor.begin { await inquiry.run() }
         return inquiry
     }
 
-    /// The one that has taken longest goes: a name that resolves at all mostly does within a moment.
+    /// Of whoever has most under way the one that has taken longest goes: a name that resolves at all mostly does within a moment.
     private func makeRoom() {
         let capacity = DescriptorBudget.shared.hasRoom ? Self.capacity : Self.leastCapacity
-        guard inquiries.count >= capacity, let victim = inquiries.values.min(by: { $0.start < $1.start }) else {
+        guard inquiries.count >= capacity else { return }
+        // A relay asks for many.
+        func weight(_ inquiry: Inquiry) -> Int {
+            let payer = inquiry.beginner.payer
+            return shares[payer, default: 0] / (payer == .relay ? Visitor.neighbours : 1)
+        }
+        guard let victim = inquiries.values.min(by: { (-weight($0), $0.start) < (-weight($1), $1.start) }) else {
             return
         }
         inquiries[victim.key] = nil
@@ -285,8 +359,7 @@ package final class Responder {
 
     func finish(_ inquiry: Inquiry, _ outcome: Inquiry.Outcome) {
         if inquiries[inquiry.key] === inquiry { inquiries[inquiry.key] = nil }
-        let left = shares[inquiry.payer, default: 1] - 1
-        shares[inquiry.payer] = left > 0 ? left : nil
+        for (payer, _) in inquiry.beginner.payers { shares.release(payer) }
         beginTurn()
         switch outcome {
         case .answered(let answer): conclude(inquiry, answer)
@@ -320,9 +393,7 @@ package final class Responder {
     }
 
     private func deliver(_ answer: DNSAnswer, to inquiry: Inquiry, lists: NameFilter.Lists) {
-        let waiters = inquiry.waiters
-        inquiry.waiters = []
-        for waiter in waiters {
+        for waiter in takeWaiters(of: inquiry) {
             var answer = answer
             if lists & knowledge.filter.lists(for: waiter.visitor) != 0,
                 let refusal = refusal(of: waiter.request, inquiry.name, on: lists, to: waiter.visitor)
@@ -336,12 +407,21 @@ package final class Responder {
         }
     }
 
+    /// Those who wait wait no longer.
+    private func takeWaiters(of inquiry: Inquiry) -> [Inquiry.Waiter] {
+        let waiters = inquiry.waiters
+        inquiry.waiters = []
+        waitingOfAll -= waiters.count
+        for waiter in waiters {
+            for (payer, _) in waiter.visitor.payers { waiting.release(payer) }
+        }
+        return waiters
+    }
+
     /// Gives all that wait what was answered once.
     func resort(_ inquiry: Inquiry, to stale: AnswerCache.Entry) {
         beginTurn()
-        let waiters = inquiry.waiters
-        inquiry.waiters = []
-        for waiter in waiters {
+        for waiter in takeWaiters(of: inquiry) {
             let count = waiter.message.withUnsafeBytes { message in
                 resort(
                     to: stale, inquiry.name, waiter.request, message, waiter.visitor, waiter.transport, into: room)
@@ -395,7 +475,20 @@ extension DNSData {
     }
 }
 
+extension [Visitor.Payer: Int] {
+    /// One less; whoever has none is not kept.
+    fileprivate mutating func release(_ payer: Visitor.Payer) {
+        let left = self[payer, default: 1] - 1
+        self[payer] = left > 0 ? left : nil
+    }
+}
+
 extension DNSName {
+    /// The name that a message asks for, which was parsed.
+    fileprivate init(unchecked message: UnsafeRawBufferPointer, _ request: DNSRequest) {
+        self.init(unchecked: UnsafeRawBufferPointer(rebasing: message[DNSRequest.nameStart..<(request.end - 4)]))
+    }
+
     fileprivate init(unchecked wire: ArraySlice<UInt8>) {
         self = wire.withUnsafeBytes { DNSName(unchecked: $0) }
     }

@@ -22,11 +22,27 @@ package struct Visitor: Hashable, Sendable {
     enum Payer: Hashable {
         case member(UInt16)
         case address(IPAddress)
+        /// All of a /64 that the firewall does not tell apart, by the first address.
+        case network(IPAddress)
         case relay
     }
+
+    /// How many clients' worth all of a /64 have together, as with the limits of the proxies.
+    static let neighbours = 8
 
     var payer: Payer {
         if isRelay { return .relay }
         return member != 0 ? .member(member) : .address(source.endpoint?.address ?? .v4(0))
+    }
+
+    /// Whoever pays as well, with `neighbours` shares: a device that nobody knows has any number of IPv6 addresses; nil: nobody.
+    var neighbourhood: Payer? {
+        guard case .address(.v6(let bits)) = payer else { return nil }
+        return .network(.v6((bits >> 64) << 64))
+    }
+
+    /// All that pay, and how many shares each has.
+    var payers: [(payer: Payer, shares: Int)] {
+        [(payer, 1)] + (neighbourhood.map { [($0, Self.neighbours)] } ?? [])
     }
 }

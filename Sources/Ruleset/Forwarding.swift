@@ -91,6 +91,18 @@ struct Forwarding {
         ]
     }
 
+    /// Of questions over TLS or QUIC that a served zone puts to the gateway itself, which has no answer to them: a device that tries
+    /// this first goes on without it at once (RFC 7858 §3.1, RFC 9250).
+    var nameRefusals: [Ruleset.Rule] {
+        let interfaces = zones.filter { $0.service?.names == true }.flatMap(\.interfaces)
+        guard !interfaces.isEmpty else { return [] }
+        return [(Opening.Transport.tcp, Ruleset.Refusal.reset), (.udp, .prohibited)].map { transport, refusal in
+            Rule(
+                [.inputInterface(interfaces), .destinationPort(transport, 853)], isCounted: true,
+                decision: .refuse(refusal), comment: "names over TLS")
+        }
+    }
+
     private static func isStoppedByTime(_ device: Device) -> Bool {
         if case .until? = device.pause { return true }
         return device.schedule != nil
@@ -99,12 +111,12 @@ struct Forwarding {
     /// Where the devices of `stops` are at present, so that nothing new is begun towards them either. An address that another device
     /// has as well is not theirs alone.
     private func stoppedAddresses(_ family: Match.Family) -> [IPAddress: Ruleset.Verdict] {
-        let stops = stops
+        let numbers = roster.numbers
         var (verdicts, others): ([IPAddress: Ruleset.Verdict], Set<IPAddress>) = ([:], [])
         for member in surroundings.household.members {
-            let entry = roster.entries.first { $0.hardware == member.hardware && $0.interface == member.interface }
+            let number = numbers[Ruleset.Sender(interface: member.interface, hardware: member.hardware)]
             let addresses = member.addresses.filter { $0.isIPv6 == (family == .ipv6) && $0.special != .linkLocal }
-            if let verdict = entry.flatMap({ stops[$0.number] }) {
+            if let verdict = number.flatMap({ stops[$0] }) {
                 for address in addresses { verdicts[address] = verdict }
             } else {
                 others.formUnion(addresses)
@@ -240,7 +252,7 @@ struct Forwarding {
             chains.append(
                 Chain(
                     name: "routed_\(zone.name)",
-                    rules: nameRules(of: zone) + forwardRules + [
+                    rules: forwardRules + nameRules(of: zone) + [
                         Rule(decision: .byOutput(exits)), Rule([], .goto(refuse)),
                     ]))
         }
@@ -256,11 +268,11 @@ struct Forwarding {
 
     private var forwardRules: [Ruleset.Rule] { doors.isEmpty ? [] : [Rule([], .jump(forwards))] }
 
-    /// Questions for names that would go past the gateway, in a zone whose names it answers.
+    /// Questions for names that would go past the gateway, in a zone whose names it answers. Where it answers those to elsewhere,
+    /// too, what comes here was under way before: a connection is translated as it begins, or never.
     private func nameRules(of zone: Zone) -> [Ruleset.Rule] {
         guard let service = zone.service, service.names, service.strayNames != .allowed else { return [] }
-        let ports: [UInt16] = service.strayNames == .refused ? [53, 853] : [853]
-        return ports.flatMap { port in
+        return [53, 853].flatMap { (port: UInt16) in
             // TLS over TCP (RFC 7858), and QUIC or DTLS over UDP (RFC 9250).
             [Opening.Transport.tcp, .udp].map {
                 Rule([.destinationPort($0, port)], .goto(refuse), comment: "name servers elsewhere")

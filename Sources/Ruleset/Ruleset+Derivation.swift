@@ -42,7 +42,9 @@ extension Ruleset {
                 Chain(
                     name: "input", hook: .input, policy: .drop,
                     rules: lifeSupport(home: home, internet: internet, forwarding)
-                        + (bounds == nil ? [] : [Rule([.transport(tcp)], .jump(newcomersChain))]) + doors + [rest]),
+                        + (bounds == nil ? [] : [Rule([.transport(tcp)], .jump(newcomersChain))]) + doors
+                        + forwarding.nameRefusals
+                        + [rest]),
                 Chain(
                     name: Self.echo,
                     rules: [

@@ -79,6 +79,7 @@ struct Relation: Sendable {
         [
             .notation("subject", \.subject), .number("sessions", \.sessions), .number("rate", \.rate),
             .number("bandwidth", \.bandwidth), .number("handshakes", \.handshakes), .number("lookups", \.lookups),
+            .number("questions", \.questions),
         ])
 
     private static let opening = Relation(

@@ -238,6 +238,8 @@ enum Schema {
         INSERT INTO setting (name, value, since)
             SELECT 'trusted domains', '', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'trusted domains');
         """,
+        // How much a device may ask the names role. A limit from before does not bound it.
+        "ALTER TABLE usage_limit ADD COLUMN questions INTEGER",
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -9,6 +9,8 @@ package struct NamesAssignment: Codable, Hashable, Sendable {
     package var devices: [Device]
     /// Those that are about names.
     package var rules: [Rule]
+    /// Those of clients.
+    package var limits: [Limit]
     package var blocklists: [Blocklist]
     package var trustedDomains: [String]
     /// How the devices stand at present.
@@ -21,6 +23,7 @@ package struct NamesAssignment: Codable, Hashable, Sendable {
         devices = estate.policy.devices
         // A rule that allows everything stands before those that it keeps from being asked.
         rules = estate.policy.rules.contains { $0.domain != nil } ? estate.policy.rules : []
+        limits = estate.policy.limits.filter(\.isForClients)
         blocklists = estate.policy.blocklists
         trustedDomains = estate.policy.trustedDomains
         standings = estate.standings

@@ -20,7 +20,7 @@ struct LimitVerb: ParsableCommand {
 
             EXAMPLES:
               gatehousectl limit set client --sessions 500 --rate 50/s
-              gatehousectl limit set client --sessions none --rate none --handshakes none --lookups none
+              gatehousectl limit set client --sessions none --rate none --handshakes none --lookups none --questions none
               gatehousectl limit set device kid --bandwidth 1M
               gatehousectl limit remove user kid
             """,
@@ -75,13 +75,21 @@ struct LimitVerb: ParsableCommand {
             transform: Bound.parse(Self.sessions))
         var lookups: Bound?
 
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Of a client of a served zone: questions for names per second, N or N/s, or none. More are not answered.",
+                valueName: "number"),
+            transform: Bound.parse { try Rate.parse(argument: $0).perSecond })
+        var questions: Bound?
+
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard [sessions, rate, bandwidth, handshakes, lookups].contains(where: { $0 != nil }) else {
+            guard [sessions, rate, bandwidth, handshakes, lookups, questions].contains(where: { $0 != nil }) else {
                 throw ValidationError(
-                    "Nothing to limit: give --sessions, --rate, --bandwidth, --handshakes or --lookups.")
+                    "Nothing to limit: give --sessions, --rate, --bandwidth, --handshakes, --lookups or --questions.")
             }
         }
 
@@ -89,7 +97,8 @@ struct LimitVerb: ParsableCommand {
             try Daemon(global).change(
                 SetLimit(
                     subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
-                    bandwidth: bandwidth?.value, handshakes: handshakes?.value, lookups: lookups?.value), manner)
+                    bandwidth: bandwidth?.value, handshakes: handshakes?.value, lookups: lookups?.value,
+                    questions: questions?.value), manner)
         }
 
         @Sendable private static func sessions(_ text: String) throws -> Int {
@@ -112,7 +121,7 @@ struct LimitVerb: ParsableCommand {
             try Daemon(global).show(ListLimits()) { reply in
                 var table = Table(
                     .text("FOR"), .number("SESSIONS"), .number("NEW PER SECOND"), .number("BYTES PER SECOND"),
-                    .number("HANDSHAKES"), .number("LOOKUPS"))
+                    .number("HANDSHAKES"), .number("LOOKUPS"), .number("QUESTIONS"))
                 if let standard = reply.standard { add(standard, as: "client (default)", to: &table) }
                 for limit in reply.limits { add(limit, as: "\(limit.subject)", to: &table) }
                 table.show()
@@ -120,10 +129,13 @@ struct LimitVerb: ParsableCommand {
         }
 
         private func add(_ limit: Limit, as subject: String, to table: inout Table) {
-            let amounts = [limit.sessions, limit.rate, limit.bandwidth, limit.handshakes, limit.lookups]
+            let amounts = [
+                limit.sessions, limit.rate, limit.bandwidth, limit.handshakes, limit.lookups, limit.questions,
+            ]
             let cells = amounts.map { $0.map(String.init) ?? "any" }
             table.add(
-                .init(subject), .init(cells[0]), .init(cells[1]), .init(cells[2]), .init(cells[3]), .init(cells[4]))
+                .init(subject), .init(cells[0]), .init(cells[1]), .init(cells[2]), .init(cells[3]), .init(cells[4]),
+                .init(cells[5]))
         }
     }
 

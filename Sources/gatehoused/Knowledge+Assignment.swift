@@ -14,7 +14,16 @@ extension Knowledge {
             home: HomeNames(domain: Self.domain, gateway: Self.gateway, hosts: assignment.hosts),
             filter: NameFilter(assignment, lists),
             trusted: Set(assignment.trustedDomains.compactMap { DNSName($0) }),
-            isInside: Self.isInside(surroundings, assignment.policy))
+            isInside: Self.isInside(surroundings, assignment.policy),
+            questionsPerSecond: Self.questionsPerSecond(assignment))
+    }
+
+    private static func questionsPerSecond(_ assignment: NamesAssignment) -> @Sendable (Visitor) -> Int? {
+        let limits = LimitTable(assignment.limits, in: assignment.surroundings, standings: assignment.standings)
+        return { visitor in
+            let address = visitor.source.endpoint?.address.unmapped ?? .v4(0)
+            return limits.limit(forClient: address, device: visitor.member).questions
+        }
     }
 
     /// RFC 8375.

@@ -55,6 +55,24 @@ actor NamesRole: RoleService {
         let responder = Responder(on: equipment.reactor, telling: equipment.counters)
         self.responder = responder
         streams = NameStreams(responder)
+        responder.tellOfExcess = { [unowned self] visitor, excess in
+            assumeIsolated { $0.tell(of: visitor, excess) }
+        }
+    }
+
+    private func tell(of visitor: Visitor, _ excess: Responder.Excess) {
+        let known = assignment?.standings.first { $0.number == visitor.member }?.name
+        let who = known ?? visitor.source.endpoint.map { "\($0.address)" } ?? "somebody"
+        switch excess {
+        case .questions(let count):
+            log.warning(
+                "\(who) asks for more than \(count) names in a second; what is beyond that is not answered (`gatehousectl limit set client --questions N`)"
+            )
+        case .waiting(let count):
+            log.warning(
+                "\(who) has \(count) questions for names under way to which no name server has an answer yet; more are answered with a failure"
+            )
+        }
     }
 
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) {

@@ -220,7 +220,7 @@ final class Home: @unchecked Sendable {
     func liftClientLimit() throws {
         try ctl(
             "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
-            "none")
+            "none", "--questions", "none")
     }
 
     @discardableResult

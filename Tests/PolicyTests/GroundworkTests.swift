@@ -39,6 +39,15 @@ import Testing
         #expect(names(policy(Zone(name: "home", interfaces: ["eth1"])), isEnforced: false).isEmpty)
     }
 
+    @Test func `takes no address by its own advertisements, whether or not anything is enforced`() {
+        let served = Zone(name: "home", interfaces: ["eth1"], service: Zone.Service())
+        let setting = "net/ipv6/conf/eth1/accept_ra"
+        #expect(names(policy(served), isEnforced: false) == [setting])
+        #expect(names(policy(served)).count { $0 == setting } == 1)
+        let namesAlone = Zone(name: "home", interfaces: ["eth1"], service: Zone.Service(dhcp: false))
+        #expect(names(policy(namesAlone), isEnforced: false).isEmpty)
+    }
+
     @Test func `passes on for one device that is routed in a zone that is not`() {
         var policy = policy(Zone(name: "home", interfaces: ["eth1"], way: .proxy))
         policy.devices = [Device(name: "tv", hardware: HardwareAddress("02:00:00:00:00:0a")!, way: .routed)]

@@ -23,7 +23,7 @@ import Testing
     @Test func `A client is limited until somebody says otherwise, and a limit of no bounds says so`() {
         let standard = LimitTable().limit(forClient: .v4(0x0a00_0001))
         #expect(standard.sessions != nil && standard.rate != nil && standard.handshakes != nil)
-        #expect(standard.lookups != nil && standard.bandwidth == nil)
+        #expect(standard.lookups != nil && standard.questions != nil && standard.bandwidth == nil)
         #expect(LimitTable([Limit(subject: .eachClient)]).limit(forClient: .v4(0x0a00_0001)).isEmpty)
         let exempt = LimitTable([Limit(subject: .client(Network("10.0.0.1")!))])
         #expect(exempt.limit(forClient: .v4(0x0a00_0001)).isEmpty)

@@ -81,8 +81,18 @@ actor Answerer {
 
     /// Sends these datagrams and waits for as many answers; fewer if none comes for so long.
     nonisolated func send(_ messages: [UInt8]..., within limit: Duration = .seconds(9)) -> [[UInt8]] {
+        send(messages, from: 1, within: limit)
+    }
+
+    /// - Parameter number: of the client, whose address is the one of this number in 127.0.0.0/8.
+    nonisolated func send(_ messages: [[UInt8]], from number: UInt32, within limit: Duration = .seconds(9)) -> [[UInt8]]
+    {
         let client = Glibc.socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
         defer { close(client) }
+        let (storage, length) = Endpoint(address: .v4(0x7f00_0000 + number), port: 0).socketAddress
+        _ = withUnsafePointer(to: storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(client, $0, length) }
+        }
         connect(client)
         for message in messages { _ = Glibc.send(client, message, message.count, 0) }
         var answers: [[UInt8]] = []

@@ -191,16 +191,62 @@ private let neverAsked: NameServer.Handler = { _ in .addresses(["192.0.2.66", "2
         #expect(Set(answers.map { $0[1] }).count == 39)
     }
 
-    @Test func `One that floods with names of its own making leaves the others theirs`() async throws {
+    /// It once asked 60 questions, of which each was answered with a failure after a while, and nobody else asked anything.
+    @Test func `One that floods with names of its own making has its share, and the others have theirs`() async throws {
         let names = try NameServer { query in
-            query.name.hasSuffix("flood.example") ? .silence : .addresses(["192.0.2.1"], seconds: 60)
+            query.name.hasSuffix("slow.example") ? .silence : .addresses(["192.0.2.1"], seconds: 60)
         }
         let answerer = try await Answerer(names)
-        // All come from 127.0.0.1, so that the share is this client's; what is beyond it is refused at once.
-        let flood = (0..<300).map { query("n\($0).flood.example", id: UInt16($0)) }
-        let answers = answerer.stream(Array(flood.prefix(60)) + [])
-        #expect(answers.count == 60)
-        #expect(answers.allSatisfy { code($0) == 2 })
+        // What is beyond the share is answered at once, and so counted before any of the share has ended.
+        let flood = (0..<300).map { query("n\($0).slow.example", id: UInt16($0)) }
+        let started = ContinuousClock.now
+        let refused = answerer.send(flood, from: 2, within: .milliseconds(500))
+        #expect(refused.count == 44 && refused.allSatisfy { code($0) == 2 }, "\(refused.count)")
+        #expect(answerer.send([query("www.example")], from: 1).map(code) == [0])
+        #expect(answerer.send([query("other.example")], from: 2).map(code) == [2], "its share is used up")
+        #expect(ContinuousClock.now - started < .seconds(4), "the names that are not answered still wait")
+    }
+
+    @Test func `Questions that wait for one slow name count for whoever asks them, whoever asked first`() async throws {
+        let names = try NameServer { query in
+            query.name == "slow.example" ? .silence : .addresses(["192.0.2.1"], seconds: 60)
+        }
+        let answerer = try await Answerer(names)
+        let flood = (0..<300).map { query("slow.example", id: UInt16($0)) }
+        let refused = answerer.send(flood, from: 2, within: .milliseconds(500))
+        #expect(refused.count == 44 && refused.allSatisfy { code($0) == 2 }, "\(refused.count)")
+        #expect(Set(names.queries.map(\.identifier)).count == 1)
+        #expect(answerer.send([query("www.example")], from: 1).map(code) == [0])
+        // The wait ends with a failure, and then there is room again.
+        #expect(
+            await wait { answerer.send([query("www.example")], from: 2, within: .seconds(1)).map(code) == [0] })
+    }
+
+    @Test func `A question that is put again because nothing has come yet takes no more of the share`() async throws {
+        let names = try NameServer { query in
+            query.name == "slow.example"
+                ? .later(.milliseconds(700), .addresses(["192.0.2.1"])) : .addresses(["192.0.2.1"])
+        }
+        let answerer = try await Answerer(names)
+        let same = Array(repeating: query("slow.example"), count: 300)
+        #expect(answerer.send(same, from: 2, within: .seconds(2)).count == 1)
+        #expect(Set(names.queries.map(\.identifier)).count == 1)
+    }
+
+    @Test func `Over the rate nothing is answered, over TCP it is said why, and the others have their own rates`()
+        async throws
+    {
+        let names = try NameServer { _ in .addresses(["192.0.2.1"], seconds: 60) }
+        let knowledge = Knowledge(questionsPerSecond: { $0.source.endpoint?.address == .v4(0x7f00_0003) ? nil : 20 })
+        let answerer = try await Answerer(names, knowledge: knowledge)
+        #expect(answerer.send([query("www.example")], from: 4).count == 1)
+        let many = (0..<200).map { query("www.example", id: UInt16($0)) }
+        let some = answerer.send(many, from: 2, within: .milliseconds(300)).count
+        #expect((20...60).contains(some), "\(some)")
+        #expect(answerer.send(many, from: 3).count == 200)
+        let codes = answerer.stream(many).map(code)
+        #expect(codes.count == 200 && Set(codes) == [0, 5], "\(codes)")
+        #expect(answerer.send([query("www.example")], from: 4).map(code) == [0])
     }
 
     // MARK: what no server is asked for

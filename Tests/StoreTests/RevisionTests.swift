@@ -86,7 +86,8 @@ import Testing
                 "+ rule 1 allow to 127.0.0.0/8",
                 "+ rule 2 deny to 2001:db8::/32",
                 "+ rule 3 deny device kid user anna from 10.0.0.0/8 domain example.com port 80-443",
-                "+ limit client: 100 sessions, 20 new sessions per second, 1000000 bytes per second",
+                "+ limit client: 100 sessions, 20 new sessions per second, 1000000 bytes per second, "
+                    + "300 questions per second",
                 "+ limit device kid: 500000 bytes per second",
                 "+ limit user anna: 10 sessions",
                 "+ opening dns udp 53 from interface:eth1, 10.0.0.0/8",

@@ -67,7 +67,7 @@ extension Policy {
         ],
         defaultAction: .deny,
         limits: [
-            Limit(subject: .eachClient, sessions: 100, rate: 20, bandwidth: 1_000_000),
+            Limit(subject: .eachClient, sessions: 100, rate: 20, bandwidth: 1_000_000, questions: 300),
             Limit(subject: .device("kid"), bandwidth: 500_000), Limit(subject: .user("anna"), sessions: 10),
         ],
         openings: [

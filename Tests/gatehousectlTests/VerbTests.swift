@@ -287,23 +287,24 @@ struct VerbTests {
         // Shown before anybody has set one, with each of its bounds, and changed or switched off like any other.
         let standard = try home.ctl("limit", "list").output
         #expect(standard.contains("client (default)"), "\(standard)")
-        for bound in [4096, 500, 512, 64] { #expect(standard.contains(" \(bound)"), "\(standard)") }
+        for bound in [4096, 500, 512, 64, 1000] { #expect(standard.contains(" \(bound)"), "\(standard)") }
         let none = try home.ctl("limit", "remove", "client")
-        #expect(none.errors.contains("--handshakes none --lookups none` switches it off"), "\(none)")
+        #expect(none.errors.contains("--handshakes none --lookups none --questions none` switches it off"), "\(none)")
         let off = try home.ctl(
             "limit", "set", "client", "--sessions", "none", "--rate", "none", "--handshakes", "none", "--lookups",
-            "none")
+            "none", "--questions", "none")
         #expect(off.output.hasPrefix("+ limit client: no bound\n"), "\(off)")
         #expect(try !home.ctl("limit", "list").output.contains("default"))
         #expect(try home.ctl("limit", "remove", "client").output.hasPrefix("- limit client: no bound\n"))
         let each = try home.ctl("limit", "set", "client", "--sessions", "500", "--rate", "50/s")
-        let rest = ", 512 handshakes, 64 lookups\n"
+        let rest = ", 512 handshakes, 64 lookups, 1000 questions per second\n"
         #expect(each.output.hasPrefix("+ limit client: 500 sessions, 50 new sessions per second\(rest)"), "\(each)")
-        let fewer = try home.ctl("limit", "set", "client", "--handshakes", "none", "--lookups", "none")
+        let fewer = try home.ctl(
+            "limit", "set", "client", "--handshakes", "none", "--lookups", "none", "--questions", "none")
         #expect(fewer.output.contains("+ limit client: 500 sessions, 50 new sessions per second\n"), "\(fewer)")
         let some = try home.ctl(
             "limit", "set", "client 10.0.0.0/8", "--bandwidth", "1M", "--sessions", "none", "--rate", "none",
-            "--handshakes", "none", "--lookups", "none")
+            "--handshakes", "none", "--lookups", "none", "--questions", "none")
         #expect(some.output.hasPrefix("+ limit client 10.0.0.0/8: 1000000 bytes per second\n"), "\(some)")
         #expect(try home.ctl("limit", "list").output.contains("client 10.0.0.0/8       any             any"))
         let gone = try home.ctl("limit", "remove", "client", "10.0.0.0/8")
@@ -323,7 +324,7 @@ struct VerbTests {
         #expect(last.output.contains("+ limit client: no bound\n"), "\(last)")
         #expect(try home.ctl("revision", "list").output.contains("limit set client: sessions none, rate none"))
         let wrong = try home.ctl("limit", "set", "user", "--handshakes", "5")
-        #expect(wrong.errors.contains("handshakes and lookups are a client's"), "\(wrong)")
+        #expect(wrong.errors.contains("handshakes, lookups and questions are a client's"), "\(wrong)")
     }
 
     @Test("A listener is changed, and what is not named stays")

@@ -29,7 +29,7 @@ package struct SetLimit: Call {
     package static let documentation = """
         Limits somebody, or changes the limit that there is for the same subject: what is null stays as it is.
         A new limit for clients begins with the standard one's bounds.
-        sessions, rate, bandwidth, handshakes, lookups: as in Limit; 0: not limited any more.
+        sessions, rate, bandwidth, handshakes, lookups, questions: as in Limit; 0: not limited any more.
         """
 
     package var subject: Limit.Subject
@@ -38,10 +38,11 @@ package struct SetLimit: Call {
     package var bandwidth: Int?
     package var handshakes: Int?
     package var lookups: Int?
+    package var questions: Int?
 
     package init(
         subject: Limit.Subject, sessions: Int? = nil, rate: Int? = nil, bandwidth: Int? = nil, handshakes: Int? = nil,
-        lookups: Int? = nil
+        lookups: Int? = nil, questions: Int? = nil
     ) {
         self.subject = subject
         self.sessions = sessions
@@ -49,6 +50,7 @@ package struct SetLimit: Call {
         self.bandwidth = bandwidth
         self.handshakes = handshakes
         self.lookups = lookups
+        self.questions = questions
     }
 
     /// What changes, as text for the history: `rate 50, sessions none`.
@@ -65,6 +67,7 @@ package struct SetLimit: Call {
         if let bandwidth { limit.bandwidth = bandwidth == 0 ? nil : bandwidth }
         if let handshakes { limit.handshakes = handshakes == 0 ? nil : handshakes }
         if let lookups { limit.lookups = lookups == 0 ? nil : lookups }
+        if let questions { limit.questions = questions == 0 ? nil : questions }
     }
 }
 

@@ -1,0 +1,145 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+/// systemd's own clients, as they are in most Linux devices: networkd asks for an address, resolved for names. They run without
+/// systemd(1) as well, with a /run of their own and a bus of their own.
+@Suite(
+    "systemd's clients", .serialized, .enabled(if: isRoot, "needs root: network namespaces"), .timeLimit(.minutes(2)))
+struct SystemdClientTests {
+    private let home: Home
+    private let origin: Origin
+    private let upstream: NameServer
+    /// /run of the device, as this machine sees it.
+    private let run: String
+
+    init() throws {
+        home = try Home()
+        run = home.directory + "/run"
+        upstream = try NameServer(in: home.wan, Home.wanHost) { query in
+            switch query.name {
+            case "page.example": .addresses([Home.wanHost], seconds: 60)
+            case let name where name.hasSuffix("ads.example"): .addresses([Home.wanHost], seconds: 60)
+            default: .none(code: 3, seconds: 60)
+            }
+        }
+        origin = try Origin(in: home.wan, Home.wanHost, port: 80) { peer in
+            _ = try peer.receiveHead()
+            try peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\npage\n")
+        }
+        try home.start(firewall: nil)
+        try home.gateway.run("ip", "route", "add", "default", "via", Home.wanHost)
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        try home.ctl("zone", "set", "home", "--serve", "--no-trial")
+        try home.lan.run("ip", "address", "flush", "dev", "eth0")
+        let network = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n[DHCPv4]\nHostname=laptop\n"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        try network.write(toFile: home.directory + "/eth0.network", atomically: true, encoding: .utf8)
+    }
+
+    /// What the device's programs are started with: its /run, an /etc/resolv.conf as resolved makes it, and a /sys that is only to
+    /// be read, by which networkd knows that no udevd will come.
+    private var setup: String {
+        """
+        set -e
+        mkdir -p \(run)
+        mount -t tmpfs none \(run)
+        mkdir -p \(run)/systemd/network \(run)/systemd/netif \(run)/systemd/resolve \(run)/dbus
+        chown systemd-network: \(run)/systemd/netif
+        chown systemd-resolve: \(run)/systemd/resolve
+        cp \(home.directory)/eth0.network \(run)/systemd/network/
+        mount --rbind \(run) /run
+        mount -t sysfs -o ro none /sys
+        echo nameserver 127.0.0.53 >/run/stub.conf
+        mount --bind /run/stub.conf /etc/resolv.conf
+        """
+    }
+
+    /// The device, with networkd in the shell's place and the others as its children.
+    private func boot(with programs: String...) throws -> RunningProgram {
+        let others = programs.map { $0 + " &\n" }.joined()
+        return try RunningProgram(
+            [
+                "unshare", "--mount", "sh", "-c",
+                setup + """
+
+                    dbus-daemon --system --nofork --nopidfile &
+                    until [ -e /run/dbus/system_bus_socket ]; do :; done
+                    \(others)
+                    export SYSTEMD_LOG_LEVEL=debug
+                    exec /lib/systemd/systemd-networkd
+                    """,
+            ], in: home.lan, log: home.directory + "/device")
+    }
+
+    /// Ends the children as well, which outlive their parent.
+    private func shutDown(_ device: RunningProgram) {
+        let children = (try? home.lan.attempt(["pgrep", "-P", "\(device.identifier)"]).output) ?? ""
+        for child in children.split(separator: "\n").compactMap({ pid_t($0) }) { kill(child, SIGKILL) }
+    }
+
+    /// What a program in the device says, beside the others.
+    private func ask(_ device: RunningProgram, _ arguments: String...) throws -> String {
+        let outcome = try home.lan.attempt(
+            ["nsenter", "--mount=/proc/\(device.identifier)/ns/mnt"] + arguments, seconds: 20)
+        return outcome.output + outcome.errors
+    }
+
+    private func link(of device: RunningProgram) throws -> String {
+        try ask(device, "networkctl", "--no-pager", "status", "eth0")
+    }
+
+    private func waitForLease(_ device: RunningProgram) throws {
+        #expect(
+            try eventually(within: .seconds(30)) { try link(of: device).contains("routable (configured)") },
+            "\(device.said.suffix(3000))\n\(home.daemon?.said ?? "")")
+    }
+
+    @Test("networkd has a lease, which it renews, a name by it, and a page")
+    func networkd() throws {
+        let device = try boot()
+        defer { shutDown(device) }
+        try waitForLease(device)
+        let link = try link(of: device)
+        #expect(link.contains(#/192\.168\.77\.\d+ \(DHCP4 via 192\.168\.77\.1\)/#), "\(link)")
+        #expect(link.contains("fd77:") && link.contains(#/DNS: 192\.168\.77\.1\n/#), "\(link)")
+        let own = { try home.lan.attempt(["dig", "@\(Home.gatewayOnLAN)", "+short", "laptop.home.arpa"]).output }
+        #expect(try eventually { try own().contains("192.168.77.") }, "\((try? own()) ?? "")")
+        let page = try home.lan.attempt(["curl", "-s", "-m", "10", "http://\(Home.wanHost)/"])
+        #expect(page.output == "page\n", "\(page)")
+        // It asks the server that it has its lease from.
+        func count(_ word: String) -> Int { device.said.components(separatedBy: "DHCPv4 client: " + word).count - 1 }
+        let before = (count("ACK"), count("REQUEST (renewing)"))
+        _ = try ask(device, "networkctl", "renew", "eth0")
+        #expect(
+            eventually { count("ACK") > before.0 && count("REQUEST (renewing)") > before.1 },
+            "\(device.said.suffix(3000))")
+        #expect(try self.link(of: device).contains("routable (configured)"))
+    }
+
+    /// Its package makes it the machine's own resolver, so it is no package that the tests ask for.
+    @Test(
+        "resolved has its name servers by lease and advertisement, and by them the home's names, the world's, and a page",
+        .enabled(if: FileManager.default.fileExists(atPath: resolver), "systemd-resolved is not installed"))
+    func resolved() throws {
+        let device = try boot(with: resolver)
+        defer { shutDown(device) }
+        try waitForLease(device)
+        let servers = { try ask(device, "resolvectl", "--no-pager", "dns", "eth0") }
+        #expect(try eventually { try servers().contains("192.168.77.1 fd77::1") }, "\((try? servers()) ?? "")")
+        func query(_ name: String) throws -> String { try ask(device, "resolvectl", "--no-pager", "query", name) }
+        #expect(try query("gatehouse.home.arpa").contains(Home.gatewayOnLAN))
+        #expect(try query("page.example").contains("page.example: \(Home.wanHost)"))
+        #expect(try query("nobody.example").contains("not found"))
+        // By the C library and the stub on the device's own loopback.
+        let page = try ask(device, "curl", "-s", "-m", "10", "http://page.example/")
+        #expect(page == "page\n", "\(page)")
+        let list = home.directory + "/ads"
+        try "ads.example\n".write(toFile: list, atomically: true, encoding: .utf8)
+        try home.ctl("blocklist", "add", "ads", list)
+        #expect(try query("www.ads.example").contains("0.0.0.0"))
+    }
+}
+
+private let resolver = "/lib/systemd/systemd-resolved"
