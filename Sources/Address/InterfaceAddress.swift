@@ -12,6 +12,14 @@ package struct InterfaceAddress: Hashable, Sendable {
 
     /// The network that it is in.
     package var network: Network { Network(address, prefix: prefix) }
+
+    /// Another address of the same network.
+    package var neighbour: IPAddress {
+        switch address {
+        case .v4(let bits): .v4(prefix < 31 && bits & 0xff == 1 ? bits + 1 : bits ^ 1)
+        case .v6(let bits): .v6(bits ^ 1)
+        }
+    }
 }
 
 extension InterfaceAddress: CustomStringConvertible, LosslessStringConvertible {

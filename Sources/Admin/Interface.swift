@@ -9,6 +9,7 @@ package enum Interface {
         + NameCalls.all
         + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + ForwardCalls.all
         + RevisionCalls.all + TrialCalls.all + MachineCalls.all + CertificateCalls.all + SessionCalls.all
+        + ExposureCalls.all + DoctorCalls.all + WhyCalls.all
 
     /// The text that introspection shows, printed from `calls`.
     static func adminText() throws -> String {

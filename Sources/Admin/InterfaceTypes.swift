@@ -365,6 +365,47 @@ extension SessionQuery.Order: InterfaceEnumeration {
         """
 }
 
+extension Reach: InterfaceType {
+    static let documentation = """
+        An interface by which something can be reached.
+        zone: the one that the interface is in; null: in none.
+        source: the one network from which; null: from all.
+        rule: what the rule that lets them in is called; null: none does, as nothing is filtered.
+        """
+}
+
+extension Reach.Audience: InterfaceEnumeration {
+    static let documentation = """
+        knownDevices: those that the gateway knows; where new devices wait, others are not let in.
+        network: somebody in the source network.
+        """
+}
+
+extension ExpectedSocket.Transport: InterfaceEnumeration {
+    static let interfaceName = "SocketTransport"
+    static let documentation = "raw: packets of one protocol, as they come."
+}
+
+extension ChronicleEntry: InterfaceType {
+    static let interfaceName = "Event"
+    static let documentation = """
+        Something that happened to the gateway or around it.
+        time: seconds since 1970, UTC.
+        text: a phrase.
+        """
+}
+
+extension ChronicleEntry.Kind: InterfaceEnumeration {
+    static let interfaceName = "EventKind"
+    static let documentation = """
+        What an event is about.
+        port: something began to listen on the machine, or ended.
+        address: an address of the machine, or a cable.
+        firewall: the kernel's table.
+        login: wrong passwords.
+        """
+}
+
 extension Consequences: InterfaceType {
     static let documentation = """
         Whom a change of the firewall's rules cuts off.

@@ -14,11 +14,12 @@ package struct Status: Codable, Hashable, Sendable {
     package var newDevices: [String]
     package var forwards: [Forward]
     package var warnings: [String]
+    package var worst: Finding?
 
     package init(
         version: String = gatehouseVersion, revision: Int, uptime: Int, roles: [RoleStatus],
         listeners: [ListenerStatus], firewall: FirewallStatus, users: Int, devices: Int = 0, newDevices: [String] = [],
-        forwards: [Forward] = [], warnings: [String]
+        forwards: [Forward] = [], warnings: [String], worst: Finding? = nil
     ) {
         self.version = version
         self.revision = revision
@@ -31,6 +32,7 @@ package struct Status: Codable, Hashable, Sendable {
         self.newDevices = newDevices
         self.forwards = forwards
         self.warnings = warnings
+        self.worst = worst
     }
 }
 
@@ -40,6 +42,7 @@ extension Status {
         var status = self
         status.newDevices = []
         status.forwards = []
+        status.worst = nil
         let who = "root and members of the group gatehouse are told"
         status.firewall.door = firewall.door.explained(by: "\(who) why")
         if !warnings.isEmpty {

@@ -194,3 +194,10 @@ int linux_clock_is_synchronised(void) {
 }
 
 size_t linux_free_memory(void) { return mallinfo2().fordblks; }
+
+int linux_clock_is_kept(void) {
+    struct timex state = {0};
+    int result = adjtimex(&state);
+    if (result < 0) return -errno;
+    return result != TIME_ERROR && !(state.status & STA_UNSYNC);
+}

@@ -30,12 +30,13 @@ package struct Connections: Hashable, Sendable {
         }
     }
 
-    /// A TCP socket that listens, or a UDP socket that takes datagrams from anybody.
+    /// A TCP socket that listens, or a UDP or raw socket that takes packets from anybody.
     package struct ListeningSocket: Hashable, Sendable {
         package enum Transport: UInt8, Hashable, Sendable {
-            // IPPROTO_TCP and IPPROTO_UDP.
+            // IPPROTO_TCP, IPPROTO_UDP and IPPROTO_RAW.
             case tcp = 6
             case udp = 17
+            case raw = 255
         }
 
         package var transport: Transport
@@ -49,10 +50,12 @@ package struct Connections: Hashable, Sendable {
         package var inode: UInt32
         /// The number of its control group's directory; nil: the kernel does not say.
         package var group: UInt64?
+        /// As `Connection.cookie`.
+        package var cookie: UInt64
 
         package init(
             transport: Transport, local: Endpoint, hearsBothFamilies: Bool = false, interface: UInt32 = 0,
-            uid: UInt32 = 0, inode: UInt32 = 0, group: UInt64? = nil
+            uid: UInt32 = 0, inode: UInt32 = 0, group: UInt64? = nil, cookie: UInt64 = 0
         ) {
             self.transport = transport
             self.local = local
@@ -61,6 +64,7 @@ package struct Connections: Hashable, Sendable {
             self.uid = uid
             self.inode = inode
             self.group = group
+            self.cookie = cookie
         }
     }
 }
@@ -93,9 +97,19 @@ extension Connections {
 
     /// A `struct inet_diag_req_v2` (linux/inet_diag.h) for everything of this family that listens or is connected.
     private static func question(family: UInt8, _ transport: ListeningSocket.Transport) -> [UInt8] {
-        var bytes: [UInt8] = [family, transport.rawValue, 0, 0]
         // A UDP socket that is not connected is in the state CLOSE.
-        let states: [State] = transport == .tcp ? [.established, .listen] : [.close]
+        question(family: family, transport, transport == .tcp ? [.established, .listen] : [.close])
+    }
+
+    /// The same for what listens alone.
+    static func listeningQuestion(family: UInt8, _ transport: ListeningSocket.Transport) -> [UInt8] {
+        question(family: family, transport, transport == .tcp ? [.listen] : [.close])
+    }
+
+    private static func question(
+        family: UInt8, _ transport: ListeningSocket.Transport, _ states: [State]
+    ) -> [UInt8] {
+        var bytes: [UInt8] = [family, transport.rawValue, 0, 0]
         bytes.append(states.reduce(UInt32(0)) { $0 | 1 << UInt32($1.rawValue) })
         return bytes + [UInt8](repeating: 0, count: 48)
     }
@@ -175,7 +189,8 @@ enum Entry: Hashable {
             Connections.ListeningSocket(
                 transport: transport, local: here,
                 hearsBothFamilies: Int32(family) == AF_INET6 && local.isUnspecified && !isIPv6Only,
-                interface: interface, uid: uid, inode: inode, group: attributes[21]?.load(UInt64.self, at: 0)))
+                interface: interface, uid: uid, inode: inode, group: attributes[21]?.load(UInt64.self, at: 0),
+                cookie: UInt64(high) << 32 | UInt64(low)))
     }
 
     private static func address(_ message: ArraySlice<UInt8>, at offset: Int, _ family: UInt8) -> IPAddress? {

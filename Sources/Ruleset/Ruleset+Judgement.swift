@@ -36,6 +36,13 @@ extension Ruleset {
         return last
     }
 
+    /// The rule of a nat chain that changes where the connection of `packet`, its first one, comes from or goes to; nil: none does.
+    package func translation(of packet: Packet, at hook: Hook) -> Rule? {
+        let bases = chains.filter { $0.base?.kind == .nat && $0.base?.hook == hook }
+            .sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
+        return bases.lazy.flatMap(\.rules).first { $0.matches.allSatisfy { $0.holds(for: packet) } }
+    }
+
     /// nil: the chain was left without a decision.
     private func run(_ chain: Chain, _ packet: inout Packet, isTimeUp: Bool, depth: Int) -> Judgement? {
         // The kernel takes no chains that lead in a circle, and none that lead deeper (NFT_JUMP_STACK_SIZE).

@@ -240,6 +240,22 @@ enum Schema {
         """,
         // How much a device may ask the names role. A limit from before does not bound it.
         "ALTER TABLE usage_limit ADD COLUMN questions INTEGER",
+        // What happened, and what is expected to listen; of no revision, either.
+        """
+        CREATE TABLE chronicle (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            time INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            text TEXT NOT NULL
+        ) STRICT;
+        -- One row once the operator has said what is expected, which may be nothing.
+        CREATE TABLE expectation (time INTEGER NOT NULL) STRICT;
+        CREATE TABLE expected_socket (
+            transport TEXT NOT NULL,
+            local TEXT NOT NULL,
+            holder TEXT
+        ) STRICT;
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

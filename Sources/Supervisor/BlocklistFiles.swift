@@ -78,6 +78,25 @@ final class BlocklistFiles {
         return try? SealedMemory.create(text)
     }
 
+    /// Whether a list has `name`, or a name above it with all that is below.
+    func has(_ name: String, in content: String) -> Bool {
+        guard Self.isIdentifier(content), var text = StateFile.read(path(of: content)) else { return false }
+        text.insert(UInt8(ascii: "\n"), at: 0)
+        text.append(0)
+        var rest = Substring(name)
+        var lines = ["\n\(name)\n"]
+        while !rest.isEmpty {
+            lines.append("\n.\(rest)\n")
+            rest = rest.drop { $0 != "." }.dropFirst()
+        }
+        return text.withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { text in
+                guard let start = text.baseAddress else { return false }
+                return lines.contains { strstr(start, $0) != nil }
+            }
+        }
+    }
+
     /// - Throws: the names of one of `lists` are not there any more.
     func check(_ lists: [Blocklist]) throws(Refusal) {
         for list in lists where !Self.isIdentifier(list.content) || access(path(of: list.content), R_OK) != 0 {

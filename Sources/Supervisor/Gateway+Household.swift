@@ -82,9 +82,11 @@ extension Gateway {
             let addresses = household.member(newcomer.hardware)?.addresses.map(\.description) ?? []
             let kind = newcomer.hardware.isRandomised ? " (a made-up one)" : ""
             let place = addresses.isEmpty ? "" : ", at \(addresses.joined(separator: " "))"
+            let name = names[newcomer.number] ?? ""
             log.notice(
-                "a new device in the zone \(zone.name): \(names[newcomer.number] ?? ""), \(newcomer.hardware)\(kind)\(place); it is \(policy.way(of: newcomer.hardware, in: zone))",
+                "a new device in the zone \(zone.name): \(name), \(newcomer.hardware)\(kind)\(place); it is \(policy.way(of: newcomer.hardware, in: zone))",
                 metadata: ["DEVICE": "\(newcomer.hardware)"])
+            tell(.device, "a new device in the zone \(zone.name): \(name), \(newcomer.hardware)\(kind)")
         }
         if newcomers.count > Self.announced {
             log.notice("\(newcomers.count - Self.announced) more new devices; `gatehousectl device list` shows them")

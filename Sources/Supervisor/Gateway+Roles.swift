@@ -19,6 +19,7 @@ extension Gateway {
                 if let party = role.party { ledger.forget(party: party) }
                 if isStopping { return }
                 log.error("the \(role.name) role \(process.lastEnd); restarting it")
+                tell(.role, "the \(role.name) role \(process.lastEnd), and is started again")
             } catch {
                 log.critical("cannot start the \(role.name) role: \(error)")
                 process.didFailToStart("\(error)")

@@ -39,7 +39,7 @@ extension Gateway {
     }
 
     /// What the kernel holds for `policy`; nil: it filters nothing.
-    private func rules(of policy: Policy) -> Ruleset? {
+    func rules(of policy: Policy) -> Ruleset? {
         guard options.firewall != .off, mode(of: policy) == .enforce else { return nil }
         return Ruleset(policy: FirewallAssignment(estate(of: policy)).policy, surroundings: surroundings)
     }

@@ -70,6 +70,8 @@ actor Gateway {
     let timekeeper: Timekeeper
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
+    var portWatch = PortWatch()
+    var chronicler = Chronicler()
     /// True while a look around is due: later askers are served by it.
     private var isLookDue = false
     private(set) var isStopping = false
@@ -181,6 +183,7 @@ actor Gateway {
     func lookAround() {
         do throws(MachineFailure) {
             surroundings = try look()
+            noteSurroundings()
         } catch {
             log.error("the interfaces cannot be read: \(error)")
         }
@@ -315,6 +318,8 @@ actor Gateway {
         switch event {
         case .tableLost(let detail, let pause):
             door.noteLoss(detail, putBackAfter: pause)
+            let end = pause.map { "put back after \($0) ms" } ?? "not put back yet"
+            tell(.firewall, "somebody took the kernel's table (\(detail)); it was \(end)")
             if pause == nil { lookAroundSoon() }
         case .surroundingsChanged:
             lookAroundSoon()
@@ -322,6 +327,7 @@ actor Gateway {
             lookAtNeighboursSoon()
         case .wrongLogins(let client, let user, let count):
             suspicions.note(client, user: user, count: count, at: .now)
+            tell(.login, "\(client) has given \(count) wrong passwords, the last for \(user.prefix(64))")
         }
     }
 
@@ -422,6 +428,8 @@ actor Gateway {
             await reactor.sleep(for: .milliseconds(16))
         }
         prepareGround()
+        tell(.daemon, "gatehoused \(gatehouseVersion) started")
+        Task(executorPreference: reactor.taskExecutor) { await self.followPorts() }
     }
 
     /// Ends. A change that comes now is refused.
@@ -441,6 +449,7 @@ actor Gateway {
         }
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
         keepCounts()
+        tell(.daemon, "gatehoused stopped")
         await finishCopies()
         timekeeper.keep(atOnce: true, log)
         if case .open(let store) = books {

@@ -33,7 +33,7 @@ struct Judgement {
     func cuts(among sockets: [Connections.ListeningSocket], ephemeralPorts: ClosedRange<UInt16>) -> [Cut] {
         guard after != before else { return [] }
         var cuts: [Cut] = []
-        for socket in sockets where !isProxy(socket.local) && !isClient(socket, ephemeralPorts) {
+        for socket in sockets where !isProxy(socket.local) && !socket.isClient(ephemeralPorts) {
             for interface in surroundings.interfaces where interface.name != "lo" {
                 guard let lost = arrivals(for: socket, on: interface).first(where: isCut) else { continue }
                 let cut = Cut(
@@ -93,17 +93,8 @@ struct Judgement {
     /// What a neighbour on `interface` would send to the socket, one for each family that it hears.
     private func arrivals(for socket: Connections.ListeningSocket, on interface: Surroundings.Interface) -> [Arrival] {
         if let bound = Interface.name(of: socket.interface), bound != interface.name { return [] }
-        let local = socket.local.address
-        return interface.addresses.compactMap { own in
-            let isHeard =
-                switch (local.isUnspecified, local, own.address) {
-                case (false, _, _): local == own.address
-                case (true, .v4, .v4), (true, .v6, .v6): true
-                case (true, .v6, .v4): socket.hearsBothFamilies
-                case (true, .v4, .v6): false
-                }
-            guard isHeard else { return nil }
-            return Arrival(
+        return interface.addresses.filter { socket.hears($0.address) }.map { own in
+            Arrival(
                 interface: interface.name, source: own.neighbour,
                 destination: Endpoint(address: own.address, port: socket.local.port), transport: socket.transport)
         }
@@ -116,22 +107,16 @@ struct Judgement {
     }
 
     private func isProxy(_ endpoint: Endpoint) -> Bool { proxies.contains { $0.collides(with: endpoint) } }
-
-    /// True for a datagram socket that serves nobody: the kernel chose its port, or it is a DHCP client's. False for one of the
-    /// kernel's own, such as WireGuard's.
-    private func isClient(_ socket: Connections.ListeningSocket, _ ephemeralPorts: ClosedRange<UInt16>) -> Bool {
-        guard socket.transport == .udp else { return false }
-        let port = socket.local.port
-        return port == 68 || port == 546 || socket.inode != 0 && ephemeralPorts.contains(port)
-    }
 }
 
-extension InterfaceAddress {
-    /// Another address of the same network.
-    fileprivate var neighbour: IPAddress {
-        switch address {
-        case .v4(let bits): .v4(prefix < 31 && bits & 0xff == 1 ? bits + 1 : bits ^ 1)
-        case .v6(let bits): .v6(bits ^ 1)
+extension Connections.ListeningSocket {
+    /// Whether what is sent to that address of this machine comes to the socket.
+    func hears(_ address: IPAddress) -> Bool {
+        switch (local.address.isUnspecified, local.address, address) {
+        case (false, let own, _): own == address
+        case (true, .v4, .v4), (true, .v6, .v6): true
+        case (true, .v6, .v4): hearsBothFamilies
+        case (true, .v4, .v6): false
         }
     }
 }

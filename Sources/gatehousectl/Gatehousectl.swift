@@ -42,6 +42,7 @@ struct Gatehousectl: ParsableCommand {
             DeviceVerb.self,
             ForwardVerb.self, SessionVerb.self, TopVerb.self,
             RevisionVerb.self, ConfirmVerb.self, RevertVerb.self,
+            DoctorVerb.self, WhyVerb.self, WhatChangedVerb.self, AuditVerb.self,
             VersionVerb.self,
         ])
 

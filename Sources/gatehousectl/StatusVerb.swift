@@ -43,6 +43,11 @@ struct StatusVerb: ParsableCommand {
         for forward in status.forwards {
             print("\(output.styled("FORWARD", .dim))   \(output.styled(printable("\(forward)"), .bad))")
         }
+        if let worst = status.worst {
+            let text = output.styled(
+                printable("\(worst.subject): \(worst.text)"), worst.grade == .bad ? .bad : .doubtful)
+            print("\(output.styled("DOCTOR", .dim))    \(text); `gatehousectl doctor` says what to do")
+        }
         if !status.warnings.isEmpty { print() }
         for warning in status.warnings { print("\(output.styled("!", .bad)) \(printable(warning))") }
     }

@@ -185,7 +185,8 @@ struct InterfaceText {
     /// Strings that the text says to be in a notation.
     private func text(for name: String) -> String {
         let notations = [
-            "endpoint": "192.0.2.1:1080", "client": "192.0.2.0/24", "clients": "192.0.2.0/24",
+            "endpoint": "192.0.2.1:1080", "local": "192.0.2.1:22", "knownAddresses": "192.0.2.1",
+            "client": "192.0.2.0/24", "clients": "192.0.2.0/24",
             "destination": "192.0.2.0/24", "source": "192.0.2.0/24", "sshSources": "192.0.2.0/24", "ports": "80-443",
             "udpPorts": "5000-5009",
             "bindPorts": "6000-6009", "advertisedAddress": "192.0.2.1", "addresses": "192.168.10.1/24",

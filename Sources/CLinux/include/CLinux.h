@@ -174,6 +174,10 @@ int linux_restrict_companion(void);
 /// Lets the program start that waits for it at `listener`, which has to be readable.
 int linux_admit_program(int listener);
 
+// --- the clock ------------------------------------------------------------------------------------------------------
+/// Whether somebody keeps the clock right, by the kernel's word (adjtimex(2)): 1 or 0; -errno where it does not say.
+int linux_clock_is_kept(void);
+
 // --- signals -------------------------------------------------------------------------------------------------------
 /// Blocks the signals in this thread and those it starts; answers a signalfd(2) for them.
 int linux_signal_descriptor(const int *signals, int count);

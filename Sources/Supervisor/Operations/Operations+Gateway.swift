@@ -69,6 +69,7 @@ extension Gateway {
         let uptime = ContinuousClock.now - startedAt
         // First: what is told of the kernel comes from this look.
         let firewall = FirewallStatus(mode: firewallMode, door: await door.state(firewallMode))
+        let warnings = self.warnings
         return Status(
             revision: revision.id, uptime: Int(uptime.components.seconds),
             roles: processes.map {
@@ -77,7 +78,8 @@ extension Gateway {
             listeners: (policy.listeners + policy.derivedListeners(in: surroundings).filter { $0 != .forRelays })
                 .map(status),
             firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
-            newDevices: newDevices, forwards: policy.forwards, warnings: warnings)
+            newDevices: newDevices, forwards: policy.forwards, warnings: warnings,
+            worst: worstFinding(firewall.door, besides: warnings))
     }
 
     /// dnsmasq beside the roles, where somebody is served.

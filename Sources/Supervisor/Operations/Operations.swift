@@ -10,7 +10,7 @@ enum Operations {
         gateway + listeners + users + rules + limits + blocklists + names + firewall + zones + devices + forwards
         + revisions
         + trial + machine + certificates
-        + sessions
+        + sessions + exposure
 }
 
 extension Gateway: AdminHandler {

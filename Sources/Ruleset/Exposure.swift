@@ -1,0 +1,114 @@
+package import Address
+package import Policy
+
+/// From where what listens on this machine can be reached, by the rules that the kernel holds. Other tables than ours may shut
+/// more than it says, and open nothing that it calls shut.
+package struct Exposure {
+    /// Something that listens.
+    package struct Target: Hashable, Sendable {
+        package enum Content: Hashable, Sendable {
+            case tcp(UInt16)
+            case udp(UInt16)
+            /// Packets of that protocol.
+            case other(UInt8)
+        }
+
+        package var content: Content
+        /// The addresses of this machine at which it hears.
+        package var addresses: [IPAddress]
+        /// The interface that it is bound to; nil: to none.
+        package var interface: String?
+        /// Whether it is bound to its very address, and not to all.
+        package var isBoundToAddress: Bool
+
+        package init(content: Content, addresses: [IPAddress], interface: String? = nil, isBoundToAddress: Bool) {
+            self.content = content
+            self.addresses = addresses
+            self.interface = interface
+            self.isBoundToAddress = isBoundToAddress
+        }
+    }
+
+    /// nil: nothing is filtered.
+    private let ruleset: Ruleset?
+    private let policy: Policy
+    private let surroundings: Surroundings
+    /// The networks that rules ask sources for: somebody there may be let in where others are not.
+    private let sources: [Network]
+
+    package init(ruleset: Ruleset?, policy: Policy, surroundings: Surroundings) {
+        self.ruleset = ruleset
+        self.policy = policy
+        self.surroundings = surroundings
+        var sources: [Network] = []
+        for rule in ruleset?.chains.flatMap(\.rules) ?? [] {
+            for case .source(let network) in rule.matches where !sources.contains(network) { sources.append(network) }
+        }
+        self.sources = sources
+    }
+
+    /// One for each interface by which somebody reaches it; empty: nobody but this machine does.
+    package func reach(of target: Target) -> [Reach] {
+        surroundings.interfaces.filter { !$0.isLoopback }.compactMap { interface in
+            if let bound = target.interface, bound != interface.name { return nil }
+            var widest: Reach?
+            for address in target.addresses where !address.isLoopback {
+                guard let reach = reach(of: target, at: address, by: interface) else { continue }
+                if widest == nil || reach.audience < widest!.audience { widest = reach }
+            }
+            return widest
+        }
+    }
+
+    private func reach(
+        of target: Target, at address: IPAddress, by interface: Surroundings.Interface
+    ) -> Reach? {
+        // A neighbour of this interface, whatever interface the address is of: Linux answers for each by every one.
+        let own =
+            interface.addresses.first { $0.address == address }
+            ?? interface.addresses.first {
+                $0.address.isIPv6 == address.isIPv6
+            }
+        guard let neighbour = own?.neighbour else { return nil }
+        let zone = policy.zone(of: interface.name)?.name
+        func admitted(_ source: IPAddress, _ hardware: HardwareAddress? = nil) -> Ruleset.Judgement? {
+            guard let ruleset else { return Ruleset.Judgement(verdict: .accept) }
+            var packet = Packet(
+                interface: interface.name, source: source, destination: address, content: target.content.ofPacket,
+                hasBoundSocket: target.isBoundToAddress)
+            packet.hardware = hardware
+            let judgement = ruleset.verdict(of: packet)
+            return judgement.isAccepted ? judgement : nil
+        }
+        func reach(_ judgement: Ruleset.Judgement, _ audience: Reach.Audience, from network: Network? = nil) -> Reach {
+            Reach(
+                interface: interface.name, zone: zone, audience: audience, source: network,
+                rule: judgement.rule?.comment)
+        }
+        if let judgement = admitted(neighbour) { return reach(judgement, .everybody) }
+        // Where new devices wait, those that are known are let in.
+        let members = surroundings.household.members.filter { member in
+            guard member.interface == interface.name, let zone = policy.zone(of: interface.name) else { return false }
+            return policy.way(of: member.hardware, in: zone) != .blocked
+        }
+        if let known = members.first, let judgement = admitted(neighbour, known.hardware) {
+            return reach(judgement, .knownDevices)
+        }
+        for network in sources where network.base.isIPv6 == address.isIPv6 {
+            if let judgement = admitted(network.base, members.first?.hardware) {
+                return reach(judgement, .network, from: network)
+            }
+        }
+        return nil
+    }
+}
+
+extension Exposure.Target.Content {
+    fileprivate var ofPacket: Packet.Content {
+        switch self {
+        case .tcp(let port): .tcp(port)
+        case .udp(let port): .udp(port)
+        case .other(let number): .other(number)
+        }
+    }
+}

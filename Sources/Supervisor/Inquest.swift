@@ -1,0 +1,338 @@
+import Address
+import Admin
+import Machine
+import Policy
+import Ruleset
+
+/// Follows what somebody sends to somewhere through the gateway, asking at each place the code that decides about real packets
+/// and sessions there. A pure function of what was read before.
+struct Inquest {
+    let policy: Policy
+    let surroundings: Surroundings
+    /// What the kernel holds; nil: nothing of ours.
+    let ruleset: Ruleset?
+    let door: DoorState
+    /// Seconds since 1970.
+    let now: Int
+    /// What else filters packets here, a sentence each.
+    let others: [String]
+    /// The interface by which packets leave for an address; nil: there is no way.
+    let way: (IPAddress) -> String?
+    /// The blocklists that a name is on.
+    let lists: (String) -> [Blocklist]
+    /// The revision that made something as it is; nil: none did, or it cannot be told.
+    let origin: (Thing) -> Int?
+
+    /// What a revision may have made.
+    enum Thing {
+        case zone(String)
+        case device(HardwareAddress)
+        case rule(Int)
+        case opening(String)
+        case forward(String)
+        case passage(String)
+        case listener(Endpoint)
+        case limit(String)
+        case blocklist(String)
+        case firewall, defaultAction
+    }
+
+    /// Who sends.
+    struct Source {
+        var addresses: [IPAddress]
+        var interface: String
+        var member: Household.Member?
+    }
+
+    /// Where to.
+    struct Destination {
+        var host: Host?
+        var addresses: [IPAddress]
+        var member: Household.Member?
+        var port: UInt16
+        var transport: Opening.Transport
+    }
+
+    private typealias Steps = [Step]
+
+    func answer(_ source: Source, _ destination: Destination) -> Explain.Reply {
+        var steps: Steps = [zoneStep(source)]
+        let zone = policy.zone(of: source.interface)
+        if let step = deviceStep(source, zone) { steps.append(step) }
+        if let step = nameStep(source, destination, zone) {
+            steps.append(step)
+            if step.outcome == .stops {
+                return Explain.Reply(steps: steps, isReached: false, verdict: "not reached: \(step.text)")
+            }
+        }
+        guard let pair = pair(source, destination) else {
+            let text =
+                destination.addresses.isEmpty
+                ? "no address is known for the destination" : "the source has no address of the destination's kind"
+            steps.append(Step("address", .stops, text))
+            return Explain.Reply(steps: steps, isReached: false, verdict: "not reached: \(text)")
+        }
+        let isHere = surroundings.interface(holding: pair.to) != nil
+        var ways: [String] = []
+        var obstacle: String?
+        let (direct, word) = isHere ? input(source, destination, pair) : forward(source, destination, pair)
+        steps += direct
+        if let stop = direct.last(where: { $0.outcome == .stops }) { obstacle = stop.text } else { ways.append(word) }
+        if !isHere, destination.transport == .tcp, zone != nil, zone?.name != Zone.internet {
+            let (proxied, endpoint) = proxy(source, destination, pair)
+            steps += proxied
+            if let endpoint { ways.append("through \(endpoint)") }
+        }
+        steps += others.map { Step("other tables", .tells, $0) }
+        guard !ways.isEmpty else {
+            return Explain.Reply(
+                steps: steps, isReached: false, verdict: "not reached: \(obstacle ?? "there is no way")")
+        }
+        return Explain.Reply(steps: steps, isReached: true, verdict: "reached \(ways.joined(separator: ", and "))")
+    }
+
+    // MARK: - Who asks
+
+    private func zoneStep(_ source: Source) -> Step {
+        let shown = source.addresses.map(\.description).joined(separator: " ")
+        guard let zone = policy.zone(of: source.interface) else {
+            return Step("zone", .tells, "\(shown) is behind \(source.interface), which is in no zone")
+        }
+        return Step(
+            "zone", .tells, "\(shown) is behind \(source.interface), in the zone \(zone.name)",
+            revision: origin(.zone(zone.name)))
+    }
+
+    private func deviceStep(_ source: Source, _ zone: Zone?) -> Step? {
+        guard let zone, zone.name != Zone.internet else { return nil }
+        let way = policy.way(of: source.member?.hardware, in: zone)
+        guard let member = source.member else {
+            return Step(
+                "device", .tells, "no device is known there; those that nobody knows are \(way)",
+                revision: origin(.zone(zone.name)))
+        }
+        let name = policy.deviceNames(in: surroundings.household)[member.number] ?? "\(member.hardware)"
+        let revision = policy.device(with: member.hardware) == nil ? nil : origin(.device(member.hardware))
+        if let stop = policy.stop(of: member.hardware, in: zone, at: now, on: surroundings.clock) {
+            return Step("device", .tells, "\(name) \(stop)", revision: revision ?? origin(.zone(zone.name)))
+        }
+        return Step(
+            "device", .tells, "\(name) (\(member.hardware)) is \(way)", revision: revision ?? origin(.zone(zone.name)))
+    }
+
+    private func client(_ source: Source, _ address: IPAddress, _ listener: Listener) -> Access.Client {
+        Access.Client(
+            listener: listener.endpoint, kind: listener.kind, address: address, user: listener.users.first,
+            device: source.member?.number ?? 0)
+    }
+
+    // MARK: - Names
+
+    private func nameStep(_ source: Source, _ destination: Destination, _ zone: Zone?) -> Step? {
+        guard case .name(let name)? = destination.host else { return nil }
+        let shown = destination.addresses.map(\.description).joined(separator: " ")
+        let answers = zone?.answersNames ?? false
+        let device = source.member.flatMap { policy.device(with: $0.hardware) }
+        let own = lists(name).filter { list in
+            list.zone == nil && list.device == nil || list.zone != nil && list.zone == zone?.name
+                || list.device != nil && list.device == device?.name
+        }
+        if let list = own.first, answers || zone?.name != Zone.internet {
+            return Step(
+                "name", .stops, "\(name) is on the blocklist \(list.name), and is not told",
+                revision: origin(.blocklist(list.name)))
+        }
+        guard !destination.addresses.isEmpty else {
+            return Step("name", .stops, "\(name) has no address, or nobody answers for it")
+        }
+        return Step("name", .goesOn, "\(name) is \(shown)" + (answers ? ", answered by the gateway" : ""))
+    }
+
+    // MARK: - Addresses
+
+    /// The first pair of addresses of one family.
+    private func pair(_ source: Source, _ destination: Destination) -> (from: IPAddress, to: IPAddress)? {
+        for to in destination.addresses {
+            if let from = source.addresses.first(where: { $0.isIPv6 == to.isIPv6 }) { return (from, to) }
+        }
+        return nil
+    }
+
+    private func packet(_ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress))
+        -> Packet
+    {
+        let port = destination.port
+        var packet = Packet(
+            interface: source.interface, source: pair.from, destination: pair.to,
+            content: destination.transport == .tcp ? .tcp(port) : .udp(port))
+        packet.hardware = source.member?.hardware
+        packet.time = now
+        return packet
+    }
+
+    // MARK: - To the gateway itself
+
+    private func input(
+        _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
+    ) -> (Steps, String) {
+        var packet = packet(source, destination, pair)
+        if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting) {
+            switch rule.decision {
+            case .forward(let address, let port):
+                // A door leads on to a device.
+                var inner = destination
+                inner.addresses = [address]
+                inner.port = port ?? destination.port
+                let name = policy.forwards.first { $0.ruleName == rule.comment }?.name
+                let door = Step(
+                    "NAT", .goesOn,
+                    "it is led on to \(Endpoint(address: address, port: inner.port)) by \(rule.comment ?? "a door")",
+                    revision: name.flatMap { origin(.forward($0)) })
+                let (rest, word) = forward(source, inner, (pair.from, address), isTranslated: true)
+                return ([door] + rest, word)
+            default: break
+            }
+        }
+        packet.hasBoundSocket = policy.allListeners(in: surroundings).contains {
+            $0.endpoint.address == pair.to && $0.endpoint.port == destination.port
+        }
+        return ([rulesetStep(packet, "to the gateway itself")], "at the gateway itself")
+    }
+
+    // MARK: - Past the gateway
+
+    private func forward(
+        _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress),
+        isTranslated: Bool = false
+    ) -> (Steps, String) {
+        var packet = packet(source, destination, pair)
+        var steps: Steps = []
+        if !isTranslated, let ruleset, let rule = ruleset.translation(of: packet.leaving(by: "?"), at: .prerouting),
+            case .redirect = rule.decision
+        {
+            return (
+                [Step("NAT", .goesOn, "the gateway answers in its place: \(rule.comment ?? "")")],
+                "as the gateway answers in its place"
+            )
+        }
+        guard let output = destination.member?.interface ?? way(pair.to) else {
+            return ([Step("route", .stops, "there is no route to \(pair.to)")], "")
+        }
+        if output == source.interface, !isTranslated {
+            return (
+                [Step("route", .tells, "\(pair.to) is on the same side: they reach each other without the gateway")],
+                "without the gateway"
+            )
+        }
+        let zone = policy.zone(of: output)
+        steps.append(
+            Step(
+                "route", .goesOn, "it leaves by \(output)" + (zone.map { ", in the zone \($0.name)" } ?? ""),
+                revision: zone.flatMap { origin(.zone($0.name)) }))
+        guard policy.isRouter || ruleset != nil else {
+            steps.append(Step("kernel", .stops, "nothing is passed on: \(door)", revision: origin(.firewall)))
+            return (steps, "")
+        }
+        packet.hook = .forward
+        packet.output = output
+        packet.isTranslated = isTranslated
+        let step = rulesetStep(packet, "from \(source.interface) to \(output)")
+        steps.append(step)
+        guard step.outcome != .stops else { return (steps, "") }
+        if let ruleset, let rule = ruleset.translation(of: packet, at: .postrouting), case .masquerade = rule.decision {
+            let own = surroundings.interface(named: output)?.addresses.first { !$0.address.isIPv6 }?.address
+            steps.append(Step("NAT", .goesOn, "it goes out in the name of \(own.map { "\($0)" } ?? output)"))
+        }
+        return (steps, "directly")
+    }
+
+    private func rulesetStep(_ packet: Packet, _ what: String) -> Step {
+        guard let ruleset else {
+            return Step("ruleset", .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
+        }
+        let judgement = ruleset.verdict(of: packet)
+        let rule = judgement.rule.map { $0.comment ?? "\($0)" } ?? "the policy of the chain"
+        let chain = judgement.chain.map { " (chain \($0))" } ?? ""
+        let revision = judgement.rule?.comment.flatMap(origin(ofRule:))
+        return judgement.isAccepted
+            ? Step("ruleset", .goesOn, "\(what): let through by \"\(rule)\"\(chain)", revision: revision)
+            : Step("ruleset", .stops, "\(what): stopped by \"\(rule)\"\(chain)", revision: revision)
+    }
+
+    /// The revision behind a rule, by what the rule is called.
+    private func origin(ofRule comment: String) -> Int? {
+        if policy.openings.contains(where: { $0.name == comment }) { return origin(.opening(comment)) }
+        if let forward = policy.forwards.first(where: { $0.ruleName == comment }) {
+            return origin(.forward(forward.name))
+        }
+        if policy.passages.contains(where: { "\($0.ends)" == comment }) { return origin(.passage(comment)) }
+        if let listener = policy.listeners.first(where: { comment.hasPrefix("\($0.kind) \($0.endpoint)") }) {
+            return origin(.listener(listener.endpoint))
+        }
+        return nil
+    }
+
+    // MARK: - Through a proxy
+
+    /// - Returns: also the listener through which it gets there; nil: none.
+    private func proxy(
+        _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
+    ) -> (Steps, String?) {
+        let standings = policy.standings(in: surroundings, at: now)
+        let access = Access(policy, surroundings: surroundings, standings: standings)
+        let exposure = Exposure(ruleset: ruleset, policy: policy, surroundings: surroundings)
+        guard
+            let listener = policy.listeners.first(where: { listener in
+                let address = listener.endpoint.address.unmapped
+                let all = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter { !$0.isIPv6 }
+                return listener.admits(pair.from)
+                    && exposure.reach(
+                        of: Exposure.Target(
+                            content: .tcp(listener.endpoint.port), addresses: address.isUnspecified ? all : [address],
+                            isBoundToAddress: !address.isUnspecified)
+                    ).contains { $0.interface == source.interface }
+            })
+        else { return ([Step("proxy", .stops, "no listener serves \(source.interface)")], nil) }
+        let shown = "\(listener.kind) \(listener.endpoint)"
+        var client = client(source, pair.from, listener)
+        if listener.authentication == .required, client.user == nil { client.user = policy.users.first?.name }
+        var steps = [
+            Step(
+                "proxy", .tells,
+                "\(shown) serves it" + (listener.authentication == .required ? ", with a password" : ""),
+                revision: origin(.listener(listener.endpoint)))
+        ]
+        let host = destination.host ?? .address(pair.to)
+        switch access.verdict(on: pair.to, of: host, port: destination.port, for: client) {
+        case .allow:
+            let rule = policy.defaultAction == .allow ? "no rule denies it" : "a rule allows it"
+            steps.append(Step("proxy rules", .goesOn, rule))
+        case .deny(let reason):
+            let revision: Int? =
+                switch reason {
+                case .rule(let id): origin(.rule(id))
+                case .noRule: origin(.defaultAction)
+                default: nil
+                }
+            let isGuard: Bool =
+                switch reason {
+                case .rule, .noRule, .stopped, .listener: false
+                default: true
+                }
+            steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: revision))
+            return (steps, nil)
+        }
+        let limit = access.limits.limit(forClient: pair.from, device: client.device)
+        steps.append(Step("limit", .tells, "\(limit)", revision: origin(.limit("\(limit.subject)"))))
+        return (steps, shown)
+    }
+}
+
+extension Packet {
+    /// As it would be passed on by that interface.
+    fileprivate func leaving(by interface: String) -> Packet {
+        var packet = self
+        packet.output = interface
+        return packet
+    }
+}

@@ -1,0 +1,130 @@
+import Address
+import Admin
+import ArgumentParser
+import Policy
+
+struct AuditVerb: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "What listens on this machine, whose it is, and from where it can be reached.",
+        discussion: """
+            Every socket that waits for somebody is shown, with what is to be thought of it: expected (the gateway's own, one \
+            with an opening, or one that you have accepted), shut off (only this machine reaches it), exposed (somebody \
+            reaches it, and nobody has said that this is right) or unknown. Programs and their packages are shown to root \
+            alone; pending security updates are those that apt knew of when it last fetched its lists.
+
+            With --accept what listens now is what is expected from now on, and what is different later is shown as such.
+
+            EXAMPLES:
+              gatehousectl audit
+              gatehousectl audit --all
+              gatehousectl audit --accept
+            """)
+
+    @Flag(help: "What listens now is what is expected from now on.")
+    var accept = false
+
+    @Flag(help: "Sockets that only wait for answers, too.")
+    var all = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    func run() throws {
+        let daemon = try Daemon(global)
+        if accept {
+            return try daemon.show(ExpectSockets()) { reply in
+                print(
+                    "\(counted(reply.count, "port")) that listen\(reply.count == 1 ? "s" : "") now \(reply.count == 1 ? "is" : "are") expected from now on"
+                )
+            }
+        }
+        let inventory = SocketInventory(try daemon.ask(ListSockets()))
+        guard !global.json else {
+            return print(String(decoding: JSON.encode(inventory, pretty: true), as: UTF8.self))
+        }
+        present(inventory)
+    }
+
+    private func present(_ inventory: SocketInventory) {
+        let shown = inventory.sockets.filter { all || !$0.socket.isClient }
+        guard !shown.isEmpty else { return print("Nothing listens on this machine.") }
+        var table = Table(
+            .text("PORT"), .text("VERDICT"), .text("REACHED FROM"), .text("PROGRAM", rank: 1),
+            .text("PACKAGE", rank: 4), .text("UNIT", rank: 3), .text("USER", rank: 5), .text("SINCE", rank: 6),
+            .text("DIFFERENT", rank: 2))
+        for entry in shown {
+            let socket = entry.socket
+            table.add(
+                .init(socket.place), verdict(on: socket),
+                .init(
+                    socket.reach.isEmpty ? "-" : socket.reach.map(\.description).joined(separator: ", "),
+                    socket.standing == .exposed ? .doubtful : .plain),
+                .init(entry.program ?? "-"), package(of: entry), .init(socket.unit ?? "-"), .init(socket.user),
+                .init(entry.since.map(localTime) ?? "-", .dim),
+                .init(socket.difference ?? "-", socket.difference == nil ? .dim : .doubtful))
+        }
+        table.show()
+        let hidden = inventory.sockets.count - shown.count
+        if hidden > 0 {
+            print()
+            print(
+                "\(counted(hidden, "more socket")) only wait\(hidden == 1 ? "s" : "") for answers; --all shows \(hidden == 1 ? "it" : "them")"
+            )
+        }
+        let remarks = remarks(on: inventory)
+        if !remarks.isEmpty { print() }
+        for remark in remarks { print("\(Output.standard.styled("!", .bad)) \(printable(remark))") }
+        if !inventory.showsPrograms { warn("programs and packages are shown to root alone: `sudo gatehousectl audit`") }
+    }
+
+    private func verdict(on socket: SocketStatus) -> Table.Cell {
+        switch socket.standing {
+        case .expected: .init("expected", .good)
+        case .shut: .init("shut off", .plain)
+        case .exposed: .init("exposed", socket.reach.contains { $0.zone == Zone.internet } ? .bad : .doubtful)
+        case .unknown: .init("unknown", .doubtful)
+        }
+    }
+
+    private func package(of entry: SocketInventory.Entry) -> Table.Cell {
+        guard let process = entry.processes.first else { return .init("-", .dim) }
+        guard let package = process.package, let version = process.version else {
+            return process.program == nil ? .init("-", .dim) : .init("none", .doubtful)
+        }
+        return .init("\(package) \(version)", process.update == nil ? .plain : .bad)
+    }
+
+    /// What to do, a line each.
+    private func remarks(on inventory: SocketInventory) -> [String] {
+        var remarks = inventory.sockets.compactMap { entry in
+            entry.socket.advice.map { "\(entry.socket.place): \(entry.socket.why); \($0)" }
+        }
+        remarks += inventory.absent.map { "\($0) is expected and does not listen" }
+        var told: Set<String> = []
+        for process in inventory.sockets.flatMap(\.processes) {
+            if let package = process.package, let update = process.update, told.insert(package).inserted {
+                remarks.append("\(package): a security update to \(update) is there; `apt update && apt upgrade`")
+            }
+            if process.isReplaced, told.insert("pid \(process.pid)").inserted {
+                remarks.append(
+                    "\(process.command) (pid \(process.pid)) still runs from a file that was replaced since; start it anew"
+                )
+            }
+        }
+        if inventory.showsPrograms, inventory.listsTime == nil {
+            remarks.append("apt has no lists of security updates here, so none can be shown; `apt update` fetches them")
+        }
+        return remarks + inventory.others
+    }
+}
+
+extension SocketStatus {
+    /// `tcp 22` where it is for every address, `tcp 127.0.0.1:22` where not.
+    fileprivate var place: String {
+        if transport == .raw { return "raw \(IPProtocol(number: UInt8(truncatingIfNeeded: local.port)))" }
+        let bound = interface.map { "%\($0)" } ?? ""
+        guard local.address.isUnspecified else { return "\(transport.rawValue) \(local)\(bound)" }
+        let family = local.address.isIPv6 && !hearsBothFamilies ? " (IPv6)" : ""
+        return "\(transport.rawValue) \(local.port)\(bound)\(family)"
+    }
+}
