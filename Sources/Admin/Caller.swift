@@ -9,6 +9,8 @@ package struct Caller: Hashable, Sendable {
     package var process: Int32
     /// How the change that is asked for is to be made.
     package var manner = Manner()
+    /// The draft that a change is made to, by its number; nil: it is made to the policy in force.
+    package var draft: Int?
 
     package init(author: Author, isOperator: Bool, process: Int32 = 0) {
         self.author = author

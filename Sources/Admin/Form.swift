@@ -1,6 +1,8 @@
 /// The form of a value in JSON, as varlink's interface definition language writes it.
 indirect enum Form: Hashable, CustomStringConvertible {
     case bool, int, string
+    /// Whatever the sender says.
+    case object
     /// A type of the interface, by its name.
     case named(String)
     case optional(Form)
@@ -16,6 +18,7 @@ indirect enum Form: Hashable, CustomStringConvertible {
         case .bool: "bool"
         case .int: "int"
         case .string: "string"
+        case .object: "object"
         case .named(let name): name
         case .optional(let form): "?\(form)"
         case .list(let form): "[]\(form)"
@@ -87,6 +90,7 @@ struct FormReader {
             switch type {
             case is Bool.Type: (.bool, false)
             case is String.Type: (.string, "")
+            case is JSONValue.Type: (.object, JSONValue.null)
             case let number as any FixedWidthInteger.Type: (.int, Self.zero(number))
             case let list as any ReadableList.Type: try list.read(by: &self)
             case let text as any InterfaceText.Type: (.string, Self.sample(text))

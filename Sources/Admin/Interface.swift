@@ -8,7 +8,8 @@ package enum Interface {
         GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + BlocklistCalls.all
         + NameCalls.all
         + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + ForwardCalls.all
-        + RevisionCalls.all + TrialCalls.all + MachineCalls.all + CertificateCalls.all + SessionCalls.all
+        + RevisionCalls.all + TrialCalls.all + ConfigurationCalls.all + BackupCalls.all
+        + MachineCalls.all + CertificateCalls.all + SessionCalls.all
         + ExposureCalls.all + DoctorCalls.all + WhyCalls.all
 
     /// The text that introspection shows, printed from `calls`.

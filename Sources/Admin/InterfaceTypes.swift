@@ -3,6 +3,79 @@ import Policy
 
 // Names, documentation and notations of the policy's types in the interface.
 
+extension Policy: InterfaceType {
+    static let documentation = """
+        All that the operator has decided.
+        defaultAction: what holds where no rule matches.
+        trustedDomains: the domains whose answers from outside may lead into the home.
+        """
+}
+
+extension User: InterfaceType {
+    static let interfaceName = "StoredUser"
+    static let documentation = """
+        Somebody who may use the listeners that ask for a password.
+        passwordHash: salted (scrypt); empty: it is not told.
+        """
+}
+
+extension Device: InterfaceType {
+    static let documentation = """
+        What is decided about a device.
+        way: null: as its zone has it.
+        address: the IPv4 address that it is always given; null: whichever is free.
+        pause: forever, or seconds since 1970, UTC, when it ends; null: it is not paused.
+        schedule: when it is allowed; null: always.
+        """
+}
+
+extension Passage: InterfaceType {
+    static let documentation = """
+        Devices of one zone may begin conversations with another zone.
+        ends: "FROM to TO".
+        services: as in Opening; empty: everything.
+        """
+}
+
+extension Passage.Ends: InterfaceText {
+    static let sample = Passage.Ends(from: "a", to: "b")
+}
+
+extension Blocklist: InterfaceType {
+    static let interfaceName = "StoredBlocklist"
+    static let documentation = """
+        Names that are not told.
+        zone: for whose devices it holds.
+        device: for which it holds; null beside a null zone: for everybody.
+        count: how many names it has.
+        content: by what the gateway finds the names.
+        """
+}
+
+extension BackupFacts: InterfaceType {
+    static let interfaceName = "Backup"
+    static let documentation = """
+        A backup, which is a file of the gateway's own.
+        revision: the newest one in it; null: the file is damaged.
+        time: when it was made, in seconds since 1970, UTC.
+        size: bytes.
+        fault: why it cannot be used; null: it is as it was made.
+        """
+}
+
+extension Import.Step: InterfaceType {
+    static let interfaceName = "ImportStep"
+    static let documentation = """
+        A call of this interface that makes a change, whose manner is left out.
+        line: by which a refusal names it.
+        """
+}
+
+extension Import.Refused: InterfaceType {
+    static let interfaceName = "ImportRefusal"
+    static let documentation = "Why a step was refused."
+}
+
 extension Listener: InterfaceType {
     static let documentation = """
         A port on which a proxy accepts clients.

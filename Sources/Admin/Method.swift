@@ -25,6 +25,28 @@ package struct Method<Handler: Actor>: Sendable {
             }
         }
     }
+
+    /// Carries out a step of an import.
+    package func carryOut(
+        _ parameters: JSONValue, by caller: Caller, on handler: Handler
+    ) async throws(AdminError) {
+        let frame = JSONValue.object(["method": .string(call.name), "parameters": parameters])
+        do throws(CallFailure) {
+            let request: Request
+            do throws(DecodingError) {
+                request = try Request(frame: JSON.encode(frame))
+            } catch {
+                throw .invalidParameter("parameters")
+            }
+            _ = try await answer(request, caller, handler)
+        } catch {
+            switch error {
+            case .admin(let refusal): throw refusal
+            case .invalidParameter(let name): throw .refused("\(call.name): the parameter \(name) makes no sense")
+            default: throw .refused("\(call.name) cannot be called")
+            }
+        }
+    }
 }
 
 /// Carries the calls out.

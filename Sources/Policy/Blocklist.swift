@@ -28,6 +28,8 @@ package struct Blocklist: Codable, Hashable, Sendable {
         case hosts
         /// A name in each line, which stands for all that is below it, too; `*.` before it may be there.
         case domains
+        /// A name in each line; a dot before it says that it stands for all that is below it, too.
+        case names
     }
 }
 
@@ -54,6 +56,9 @@ extension Blocklist.Format {
             guard words.count == 1 else { throw Refusal("one name in a line; is it a file of the format hosts?") }
             let name = first.hasPrefix("*.") ? first.dropFirst(2) : first
             return ["." + (try Self.name(name))]
+        case .names:
+            guard words.count == 1 else { throw Refusal("one name in a line; is it a file of the format hosts?") }
+            return [first.hasPrefix(".") ? "." + (try Self.name(first.dropFirst())) : try Self.name(first)]
         case .hosts:
             guard IPAddress(String(first)) != nil else { throw Refusal("no address stands first") }
             guard words.count > 1 else { throw Refusal("no name follows the address") }

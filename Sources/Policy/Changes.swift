@@ -110,6 +110,9 @@ extension Policy {
         }
     }
 
+    /// All that the policy consists of, kind by kind, and in each in the order of their names or numbers.
+    package var allThings: [Changes.Thing] { things.sorted { $0.key < $1.key }.map(\.value) }
+
     private var things: [Changes.Key: Changes.Thing] {
         let all: [Changes.Thing] =
             zones.map { .zone($0) } + listeners.map { .listener($0) } + users.map { .user($0) }

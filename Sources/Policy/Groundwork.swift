@@ -49,6 +49,21 @@ package struct Groundwork: Hashable, Sendable {
     package init() {}
 }
 
+extension Surroundings {
+    /// The machine without the addresses that `former` gives, and with those that `latter` gives.
+    package mutating func exchange(_ former: [Groundwork.Assignment], for latter: [Groundwork.Assignment]) {
+        for index in interfaces.indices {
+            let name = interfaces[index].name
+            func given(_ assignments: [Groundwork.Assignment]) -> [InterfaceAddress] {
+                assignments.filter { $0.interface == name }.map(\.address)
+            }
+            let (old, new) = (given(former), given(latter))
+            interfaces[index].addresses.removeAll { old.contains($0) && !new.contains($0) }
+            interfaces[index].addresses += new.filter { !interfaces[index].addresses.contains($0) }
+        }
+    }
+}
+
 extension Policy {
     /// What the machine has to be like for this policy.
     ///

@@ -77,7 +77,7 @@ extension Opening: CustomStringConvertible {
     }
 
     /// Seconds since 1970 as a date and a time of day that are the same wherever they are read.
-    static func time(_ seconds: Int) -> String {
+    package static func time(_ seconds: Int) -> String {
         let (day, rest) = max(seconds, 0).quotientAndRemainder(dividingBy: 86_400)
         // Years from March on, so that the odd day is the last one (H. Hinnant, chrono-Compatible Low-Level Date Algorithms);
         // 719 468 days lie between 0000-03-01 and 1970, 146 097 make 400 years.

@@ -100,6 +100,18 @@ final class Database {
         guard code == SQLITE_OK else { throw Self.error(connection, path, code: code) }
     }
 
+    /// Copies all pages (sqlite.org/backup.html).
+    func copy(to other: Database) throws(StoreError) {
+        guard let backup = sqlite3_backup_init(other.connection, "main", connection, "main") else {
+            throw other.error()
+        }
+        let code = sqlite3_backup_step(backup, -1)
+        let end = sqlite3_backup_finish(backup)
+        guard code == SQLITE_DONE, end == SQLITE_OK else {
+            throw Self.error(other.connection, other.path, code: end == SQLITE_OK ? code : end)
+        }
+    }
+
     private func row(of statement: OpaquePointer?) -> [Value] {
         (0..<sqlite3_column_count(statement)).map { column in
             switch sqlite3_column_type(statement, column) {

@@ -235,13 +235,29 @@ package final class Store {
     }
 
     private func refuseReuse(of rule: Relation.Row) throws(StoreError) {
+        if case .integer(let id) = rule[0], try others(withNumberOf: rule, in: writer) != 0 {
+            throw .ruleNumberReused(id)
+        }
+    }
+
+    /// How often the rule's number stood for another rule.
+    private func others(withNumberOf rule: Relation.Row, in database: Database) throws(StoreError) -> Int {
         // A device that is called otherwise now is the same one.
         let compared = zip(Relation.rule.columns, rule).filter { $0.0 != "device" }
         let differences = compared.dropFirst().map { "\($0.0) IS NOT ?" }.joined(separator: " OR ")
-        let others = try writer.integer(
-            "SELECT count(*) FROM rule WHERE id = ? AND (\(differences))", compared.map(\.1))
-        if others != 0, case .integer(let id) = rule[0] { throw .ruleNumberReused(id) }
+        return try database.integer(
+            "SELECT count(*) FROM rule WHERE id = ? AND (\(differences))", compared.map(\.1)) ?? 0
     }
+
+    /// Whether the rule's number never stood for another rule.
+    func isOwn(numberOf rule: Rule) throws(StoreError) -> Bool {
+        let rows = Relation.rule.differing(Policy(rules: [rule]), Policy()).old
+        for row in rows where try others(withNumberOf: row, in: reader) != 0 { return false }
+        return true
+    }
+
+    /// Copies all that is committed into an empty database, at once.
+    func copyAll(to copy: Database) throws(StoreError) { try reader.copy(to: copy) }
 }
 
 /// A change that is written and not yet in force.

@@ -20,6 +20,8 @@ package enum StoreError: Error, Hashable {
     case noTrial
     /// A revision cannot be undone, because of what came after it.
     case conflict(revision: Int, reason: String)
+    /// A backup that cannot be used.
+    case badBackup(path: String, detail: String)
     case full(path: String, detail: String)
     case failed(path: String, detail: String)
 }
@@ -40,7 +42,7 @@ extension StoreError: CustomStringConvertible {
         case .foreign(let path):
             "\(path) is not a Gatehouse store and is left alone; move it away, or name another state directory"
         case .corrupt(let path, let detail):
-            "\(path) is damaged (\(detail)); restore it from a backup, or move it away to start with an empty policy"
+            "\(path) is damaged (\(detail)); restore it from a backup with `gatehousectl backup restore`, or move it away to start with an empty policy"
         case .missing(let path):
             """
             \(path) is missing or empty, though the firewall was enforced: is its volume mounted? Restore it from a \
@@ -58,6 +60,8 @@ extension StoreError: CustomStringConvertible {
             "no change is on trial"
         case .conflict(let revision, let reason):
             "revision \(revision) cannot be undone: \(reason)"
+        case .badBackup(let path, let detail):
+            "the backup \(path) is damaged: \(detail); take another one, which `gatehousectl backup list` shows"
         case .full(let path, let detail):
             "cannot write \(path): the disk is full (\(detail)); free some space and try again"
         case .failed(let path, let detail):

@@ -17,10 +17,13 @@ final class BlocklistFiles {
     private let directory: String
     private var batches: [String: Batch] = [:]
 
-    private static let mostBatches = 4
+    /// An import brings all its lists before it makes one of them.
+    private static let mostBatches = 64
     /// A batch that nobody goes on with.
     private static let patience: Duration = .seconds(600)
     private static let mostBytes = Message.limit / 2
+    /// Of all batches together.
+    private static let mostBytesOnTheWay = 4 * mostBytes
     /// Files that no list in force has, kept for revisions of before.
     private static let mostFormer = 16
 
@@ -54,14 +57,24 @@ final class BlocklistFiles {
             batches[key] = nil
             throw Refusal("a blocklist has at most \(Self.mostBytes >> 20) MiB of names; make two of it")
         }
+        let others = batches.reduce(0) { $0 + ($1.key == key ? 0 : $1.value.text.count) }
+        guard others + content.text.count <= Self.mostBytesOnTheWay else {
+            batches[key] = nil
+            throw Refusal("too many names are being brought at once; try again when other blocklists are done")
+        }
         batches[key] = content
         return (key, content.count)
     }
 
     /// Keeps a batch as the names of a list.
-    func keep(batch: String) throws(Refusal) -> (content: String, count: Int) {
+    ///
+    /// - Parameter former: the list in whose place it comes: the same names are found by what they were found by.
+    func keep(batch: String, former: Blocklist? = nil) throws(Refusal) -> (content: String, count: Int) {
         guard let found = batches.removeValue(forKey: batch) else {
             throw Refusal("there is no batch \(batch) of names any more; begin anew")
+        }
+        if let former, Self.isIdentifier(former.content), StateFile.read(path(of: former.content)) == found.text {
+            return (former.content, found.count)
         }
         mkdir(directory, 0o700)
         do throws(Errno) {
@@ -93,6 +106,35 @@ final class BlocklistFiles {
             bytes.withMemoryRebound(to: CChar.self) { text in
                 guard let start = text.baseAddress else { return false }
                 return lines.contains { strstr(start, $0) != nil }
+            }
+        }
+    }
+
+    /// Some names of a list, in the order in which they came; empty: there are no more, or they are not there.
+    func names(of list: Blocklist, from start: Int, atMost count: Int) -> [String] {
+        guard Self.isIdentifier(list.content), let text = StateFile.read(path(of: list.content)) else { return [] }
+        return text.split(separator: UInt8(ascii: "\n")).dropFirst(start).prefix(count)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The texts of these lists, by what finds them.
+    func texts(of lists: [Blocklist]) -> [String: String] {
+        var texts: [String: String] = [:]
+        for list in lists where Self.isIdentifier(list.content) {
+            guard let bytes = StateFile.read(path(of: list.content)) else { continue }
+            texts[list.content] = String(validating: bytes, as: UTF8.self)
+        }
+        return texts
+    }
+
+    /// Puts texts back that a backup had. What is there already has the same names.
+    func restore(_ texts: [String: String]) throws(Refusal) {
+        mkdir(directory, 0o700)
+        for (content, text) in texts where Self.isIdentifier(content) && access(path(of: content), R_OK) != 0 {
+            do throws(Errno) {
+                try StateFile.write(Array(text.utf8), to: path(of: content))
+            } catch {
+                throw Refusal("the names of a blocklist cannot be kept in \(directory): \(error)")
             }
         }
     }

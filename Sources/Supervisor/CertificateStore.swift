@@ -15,7 +15,7 @@ package protocol CertificateIssuer: Sendable {
 /// The files beneath STATE/tls, all of them the supervisor's alone (mode 0600). The authority's key is read when something is
 /// to be issued and at no other time.
 final class CertificateStore {
-    private enum File: String {
+    private enum File: String, CaseIterable {
         case authority = "ca.pem"
         case authorityKey = "ca.key"
         /// The certificate that the authority has issued, with its key.
@@ -191,6 +191,29 @@ final class CertificateStore {
         let authority = try issuer.makeAuthority(host: hostName(), at: now)
         try write([(.authorityKey, authority.key), (.authority, authority.chain)])
         if isOwn { held = nil }
+    }
+
+    // MARK: backups
+
+    /// The texts of all files that there are, by their names.
+    func texts() throws(Refusal) -> [String: String] {
+        var texts: [String: String] = [:]
+        for file in File.allCases {
+            if let text = try read(file) { texts[file.rawValue] = text }
+        }
+        return texts
+    }
+
+    /// Puts the texts of a backup in the place of those that there are.
+    ///
+    /// - Returns: whether anything is different now.
+    func restore(_ texts: [String: String]) throws(Refusal) -> Bool {
+        let known = texts.filter { File(rawValue: $0.key) != nil }
+        guard try known != self.texts() else { return false }
+        try write(File.allCases.compactMap { file in known[file.rawValue].map { (file: file, text: $0) } })
+        for file in File.allCases where known[file.rawValue] == nil { try remove(file) }
+        held = nil
+        return true
     }
 
     // MARK: files

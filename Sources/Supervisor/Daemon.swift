@@ -32,10 +32,11 @@ package enum Daemon {
             let legacy = Legacy(readiness)
             signal(SIGPIPE, SIG_IGN)
             _ = linux_set_undumpable()
-            let books = try Books(options, Rescue(options))
+            let backups = Backups(options)
+            let books = try Books(options, Rescue(options), backups)
             let reactor = try Reactor(counters: Counters())
             let gateway = try Gateway(
-                options: options, books: books, legacy: legacy, reactor: reactor, log: log,
+                options: options, books: books, backups: backups, legacy: legacy, reactor: reactor, log: log,
                 hashPassword: hashPassword, issuer: issuer)
             let server = try Server(path: options.socket, handler: gateway, on: reactor, log: log)
             linux_set_title(CommandLine.argc, CommandLine.unsafeArgv, "gatehoused: supervisor")
@@ -131,6 +132,7 @@ package enum Daemon {
                 await gateway.reactor.sleep(for: .seconds(5))
                 await gateway.keepTime()
                 await gateway.closeExpired()
+                await gateway.backUpDaily()
                 await gateway.reloadIfNeeded()
                 await gateway.measureTraffic()
                 guard readiness.isHeard else { continue }

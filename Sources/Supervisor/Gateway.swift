@@ -24,6 +24,7 @@ actor Gateway {
     let fleet: Fleet
     let door: Door
     let rescue: Rescue
+    let backups: Backups
     let ground: Ground
     let companion: Companion
     /// The door has been settled once, so that dnsmasq may serve.
@@ -68,6 +69,8 @@ actor Gateway {
     var trial: Trial?
     let clock = TrialClock.system
     let timekeeper: Timekeeper
+    /// The policies that imports are making, by their numbers.
+    var drafts: [Int: Policy] = [:]
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
@@ -78,11 +81,12 @@ actor Gateway {
     let startedAt = ContinuousClock.now
 
     init(
-        options: Options, books: Books, legacy: Legacy, reactor: Reactor, log: Logger,
+        options: Options, books: Books, backups: Backups, legacy: Legacy, reactor: Reactor, log: Logger,
         hashPassword: @escaping PasswordHasher, issuer: any CertificateIssuer
     ) throws {
         self.options = options
         self.books = books
+        self.backups = backups
         self.legacy = legacy
         self.reactor = reactor
         self.log = log
@@ -373,10 +377,24 @@ actor Gateway {
     /// Whether the store can be read by now.
     private func openBooks() -> Bool {
         guard rescue.isRetryDue() else { return false }
-        guard let found = try? Books(options, rescue), case .open = found else { return false }
+        return openBooksNow()
+    }
+
+    private func openBooksNow() -> Bool {
+        guard let found = try? Books(options, rescue, backups), case .open = found else { return false }
         books = found
         return true
     }
+
+    /// The store cannot be read: puts that of a backup in its place, and goes by it.
+    func recoverBooks(from backup: String) async throws(Refusal) {
+        try backups.recover(from: backup, rescue: nil)
+        guard openBooksNow() else { throw Refusal("the store of the backup cannot be opened; the log says why") }
+        await adopt()
+    }
+
+    /// Whether the store can be read.
+    var hasBooks: Bool { if case .open = books { true } else { false } }
 
     /// Takes the policy from the store again, in place of the copy's.
     private func adopt() async {
@@ -407,6 +425,7 @@ actor Gateway {
             keepCopies()
         }
         if let fallback = door.fallback { log.critical("\(fallback)") }
+        if let recovery = backups.recovery { log.critical("\(recovery)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         await lookAtNames()
         lookAround()

@@ -65,6 +65,9 @@ final class Rescue: Sendable {
     /// Whether the firewall was enforced when somebody last could tell.
     var isEnforced: Bool { isMarked || paths.contains { read($0)?.policy.firewall == .enforce } }
 
+    /// The copy beside the store, which has all that the store had; nil: there is none that can be read.
+    var whole: (revision: Revision, policy: Policy)? { read(paths[0]).map { ($0.revision, $0.policy) } }
+
     /// The newest copy that can be read, or the policy that lets nobody in where there was a door.
     func load() -> Found {
         var found = Found()

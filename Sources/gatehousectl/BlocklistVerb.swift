@@ -18,7 +18,7 @@ struct BlocklistVerb: ParsableCommand {
             """,
         subcommands: [Add.self, List.self, Remove.self])
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Add a blocklist from a file, or put a new file in its place.",
             discussion: """
@@ -35,7 +35,10 @@ struct BlocklistVerb: ParsableCommand {
         @Argument(help: "The file; - is standard input.", completion: .file())
         var file: String
 
-        @Option(help: "How the file names them: hosts as hosts(5), domains a name in each line.")
+        @Option(
+            help:
+                "How the file names them: hosts as hosts(5), domains a name in each line, names as `export` writes them."
+        )
         var format: Blocklist.Format = .domains
 
         @Option(
@@ -53,10 +56,9 @@ struct BlocklistVerb: ParsableCommand {
             if zone != nil, device != nil { throw ValidationError("Give --zone or --device, not both.") }
         }
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> AddBlocklist {
             let names = try format.names(inFile: file)
             guard !names.isEmpty else { throw Failure("\(file) names nothing; nothing was changed") }
-            let daemon = try Daemon(global)
             let progress = isatty(2) == 1 && names.count > Self.part
             var batch: String?
             var start = 0
@@ -68,7 +70,7 @@ struct BlocklistVerb: ParsableCommand {
                 if progress { show("\rbringing names: \(100 * start / names.count) %") }
             } while start < names.count
             if progress { show("\r\u{1b}[K") }
-            try daemon.change(AddBlocklist(name: name, batch: batch!, zone: zone, device: device), manner)
+            return AddBlocklist(name: name, batch: batch!, zone: zone, device: device)
         }
 
         /// Names in one call, which has a megabyte: no name is longer than 253 bytes.
@@ -101,7 +103,7 @@ struct BlocklistVerb: ParsableCommand {
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(abstract: "Remove a blocklist.", aliases: ["rm"])
 
         @Argument(
@@ -112,8 +114,8 @@ struct BlocklistVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveBlocklist(name: name), manner)
+        func call(_ daemon: Daemon) throws -> RemoveBlocklist {
+            RemoveBlocklist(name: name)
         }
     }
 }
@@ -126,7 +128,7 @@ extension Blocklist.Format {
         var seen: Set<String> = []
         var names: [String] = []
         var number = 0
-        for line in try lines(ofFile: path) {
+        for line in try TextFile.lines(path) {
             number += 1
             do throws(Refusal) {
                 for name in try self.names(in: line) where seen.insert(name).inserted { names.append(name) }
@@ -135,22 +137,5 @@ extension Blocklist.Format {
             }
         }
         return names
-    }
-
-    private func lines(ofFile path: String) throws -> [Substring] {
-        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Failure("\(path) cannot be read: \(String(cString: strerror(errno)))") }
-        defer { if descriptor > 0 { close(descriptor) } }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            guard count >= 0 else { throw Failure("\(path) cannot be read: \(String(cString: strerror(errno)))") }
-            if count == 0 { break }
-            bytes += chunk[..<count]
-        }
-        return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
-            Substring(String(decoding: line, as: UTF8.self))
-        }
     }
 }

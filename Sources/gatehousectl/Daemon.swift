@@ -61,10 +61,13 @@ struct Daemon {
     }
 
     /// Makes a change and prints its outcome, then calls `present`.
+    ///
+    /// - Parameter check: as in `show`.
     func change<C: Call>(
-        _ call: C, _ options: ChangeOptions, _ present: (C.Reply) throws -> Void = { _ in }
+        _ call: C, _ options: ChangeOptions, check: (C.Reply) throws -> Void = { _ in },
+        _ present: (C.Reply) throws -> Void = { _ in }
     ) throws where C.Reply: Outcome {
-        try show(call, manner: options.manner) { outcome in
+        try show(call, manner: options.manner, check: check) { outcome in
             for change in outcome.changes { Output.standard.print(change: change) }
             let revision = Output.standard.styled("revision \(outcome.revision)", .bold)
             if outcome.changes.isEmpty {

@@ -76,7 +76,7 @@ struct DeviceVerb: ParsableCommand {
         }
     }
 
-    struct Rename: ParsableCommand {
+    struct Rename: ChangeVerb {
         static let configuration = CommandConfiguration(
             commandName: "name", abstract: "Call a device otherwise.",
             discussion:
@@ -91,14 +91,14 @@ struct DeviceVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
             call.name = name
-            try Daemon(global).change(call, manner)
+            return call
         }
     }
 
-    struct Carry: ParsableCommand {
+    struct Carry: ChangeVerb {
         static let configuration = CommandConfiguration(
             commandName: "way", abstract: "Say how a device is carried.",
             discussion: """
@@ -119,10 +119,10 @@ struct DeviceVerb: ParsableCommand {
             _ = try choice()
         }
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
             call.way = try choice()
-            try Daemon(global).change(call, manner)
+            return call
         }
 
         private func choice() throws -> Choice<Way> {
@@ -134,7 +134,7 @@ struct DeviceVerb: ParsableCommand {
         }
     }
 
-    struct Reserve: ParsableCommand {
+    struct Reserve: ChangeVerb {
         static let configuration = CommandConfiguration(
             commandName: "address", abstract: "Give a device the same IPv4 address always.",
             discussion: "It gets it when it asks for one the next time.")
@@ -147,10 +147,10 @@ struct DeviceVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
             call.fixedAddress = address
-            try Daemon(global).change(call, manner)
+            return call
         }
 
         @Sendable private static func parse(_ text: String) throws -> Choice<IPAddress> {
@@ -158,7 +158,7 @@ struct DeviceVerb: ParsableCommand {
         }
     }
 
-    struct Stop: ParsableCommand {
+    struct Stop: ChangeVerb {
         static let configuration = CommandConfiguration(
             commandName: "pause", abstract: "Stop a device: it gets nothing, and what it has under way ends at once.",
             discussion: """
@@ -169,23 +169,18 @@ struct DeviceVerb: ParsableCommand {
 
         @OptionGroup var which: Which
 
-        @Option(
-            name: .customLong("for"),
-            help: ArgumentHelp("It goes on by itself after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
-            transform: Span.parse)
-        var span: Span?
-
+        @OptionGroup var expiry: ExpiryOptions
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
-            call.pause = .one(span.map { .until(now() + $0.seconds) } ?? .forever)
-            try Daemon(global).change(call, manner)
+            call.pause = .one(expiry.end.map { .until($0) } ?? .forever)
+            return call
         }
     }
 
-    struct Resume: ParsableCommand {
+    struct Resume: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "End a device's pause.", discussion: "Its schedule holds again, if it has one.")
 
@@ -193,14 +188,14 @@ struct DeviceVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
             call.pause = .any
-            try Daemon(global).change(call, manner)
+            return call
         }
     }
 
-    struct Hours: ParsableCommand {
+    struct Hours: ChangeVerb {
         static let configuration = CommandConfiguration(
             commandName: "schedule", abstract: "Allow a device at some hours of the week only.",
             discussion: """
@@ -233,14 +228,14 @@ struct DeviceVerb: ParsableCommand {
             }
         }
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> SetDevice {
             var call = SetDevice(device: which.device)
             call.schedule = allow.map { .one($0) } ?? .any
-            try Daemon(global).change(call, manner)
+            return call
         }
     }
 
-    struct Forget: ParsableCommand {
+    struct Forget: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Take back all that was decided about a device.",
             discussion: "One that shows itself later is new again.")
@@ -249,8 +244,8 @@ struct DeviceVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(ForgetDevice(device: which.device), manner)
+        func call(_ daemon: Daemon) throws -> ForgetDevice {
+            ForgetDevice(device: which.device)
         }
     }
 

@@ -64,7 +64,7 @@ struct FirewallVerb: ParsableCommand {
         }
     }
 
-    struct Enforce: ParsableCommand {
+    struct Enforce: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Put the ruleset into the kernel.",
             discussion: """
@@ -75,13 +75,12 @@ struct FirewallVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            let daemon = try Daemon(global)
-            try daemon.change(SetFirewallMode(mode: .enforce), manner)
+        func call(_ daemon: Daemon) throws -> SetFirewallMode {
+            SetFirewallMode(mode: .enforce)
         }
     }
 
-    struct Observe: ParsableCommand {
+    struct Observe: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Take the ruleset out of the kernel and only show it.",
             discussion: "The firewall filters nothing then.")
@@ -89,8 +88,8 @@ struct FirewallVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(SetFirewallMode(mode: .observe), manner)
+        func call(_ daemon: Daemon) throws -> SetFirewallMode {
+            SetFirewallMode(mode: .observe)
         }
     }
 
@@ -128,7 +127,7 @@ struct FirewallVerb: ParsableCommand {
         }
     }
 
-    struct Open: ParsableCommand {
+    struct Open: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Make a service of this machine reachable.",
             discussion: """
@@ -162,12 +161,7 @@ struct FirewallVerb: ParsableCommand {
             completion: .interface)
         var interface: String?
 
-        @Option(
-            name: .customLong("for"),
-            help: ArgumentHelp("Close the opening after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
-            transform: Span.parse)
-        var span: Span?
-
+        @OptionGroup var expiry: ExpiryOptions
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -180,20 +174,19 @@ struct FirewallVerb: ParsableCommand {
             }
         }
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> Admin.Open {
             var services = what.services
             if services.isEmpty { services = try Services.named(name) }
             let isAnyPlace = networks.isEmpty && !from.contains(.any)
-            try Daemon(global).change(
-                Admin.Open(
-                    opening: Opening(
-                        name: name, services: services,
-                        place: places.first ?? (isAnyPlace ? .zone(Zone.home) : .anywhere), source: networks.first,
-                        until: span.map { now() + $0.seconds })), manner)
+            return Admin.Open(
+                opening: Opening(
+                    name: name, services: services,
+                    place: places.first ?? (isAnyPlace ? .zone(Zone.home) : .anywhere), source: networks.first,
+                    until: expiry.end))
         }
     }
 
-    struct Close: ParsableCommand {
+    struct Close: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Remove an opening.", discussion: "Established connections go on.")
 
@@ -203,9 +196,8 @@ struct FirewallVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            let daemon = try Daemon(global)
-            try daemon.change(Admin.Close(name: name), manner)
+        func call(_ daemon: Daemon) throws -> Admin.Close {
+            Admin.Close(name: name)
         }
     }
 }

@@ -44,7 +44,7 @@ struct ForwardVerb: ParsableCommand {
         }
     }
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Make a door to a device.",
             discussion: """
@@ -64,12 +64,7 @@ struct ForwardVerb: ParsableCommand {
             transform: Network.parse)
         var from: Network?
 
-        @Option(
-            name: .customLong("for"),
-            help: ArgumentHelp("Shut the door after this time: 90s, 30m, 2h or 7d.", valueName: "time"),
-            transform: Span.parse)
-        var span: Span?
-
+        @OptionGroup var expiry: ExpiryOptions
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -90,17 +85,16 @@ struct ForwardVerb: ParsableCommand {
             return (parts.dropLast().joined(separator: ":"), port)
         }
 
-        func run() throws {
-            guard let parts else { return }
-            try Daemon(global).change(
-                AddForward(
-                    forward: Forward(
-                        name: name, transport: transport, port: port, device: parts.device, devicePort: parts.port,
-                        source: from, until: span.map { now() + $0.seconds })), manner)
+        func call(_ daemon: Daemon) throws -> AddForward {
+            guard let parts else { throw ValidationError("\(target) is no device") }
+            return AddForward(
+                forward: Forward(
+                    name: name, transport: transport, port: port, device: parts.device, devicePort: parts.port,
+                    source: from, until: expiry.end))
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Shut a door, and end what came in by it.", aliases: ["rm"])
 
@@ -110,8 +104,8 @@ struct ForwardVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveForward(name: name), manner)
+        func call(_ daemon: Daemon) throws -> RemoveForward {
+            RemoveForward(name: name)
         }
     }
 }

@@ -41,7 +41,7 @@ struct Gatehousectl: ParsableCommand {
             RuleVerb.self, BlocklistVerb.self, NameVerb.self, LimitVerb.self, FirewallVerb.self, ZoneVerb.self,
             DeviceVerb.self,
             ForwardVerb.self, SessionVerb.self, TopVerb.self,
-            RevisionVerb.self, ConfirmVerb.self, RevertVerb.self,
+            RevisionVerb.self, ConfirmVerb.self, RevertVerb.self, ExportVerb.self, ImportVerb.self, BackupVerb.self,
             DoctorVerb.self, WhyVerb.self, WhatChangedVerb.self, AuditVerb.self,
             VersionVerb.self,
         ])

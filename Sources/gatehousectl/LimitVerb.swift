@@ -26,7 +26,7 @@ struct LimitVerb: ParsableCommand {
             """,
         subcommands: [Set.self, List.self, Remove.self])
 
-    struct Set: ParsableCommand {
+    struct Set: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Limit a client or a user, or change a limit.",
             discussion: """
@@ -93,12 +93,11 @@ struct LimitVerb: ParsableCommand {
             }
         }
 
-        func run() throws {
-            try Daemon(global).change(
-                SetLimit(
-                    subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
-                    bandwidth: bandwidth?.value, handshakes: handshakes?.value, lookups: lookups?.value,
-                    questions: questions?.value), manner)
+        func call(_ daemon: Daemon) throws -> SetLimit {
+            SetLimit(
+                subject: try who.subject(), sessions: sessions?.value, rate: rate?.value,
+                bandwidth: bandwidth?.value, handshakes: handshakes?.value, lookups: lookups?.value,
+                questions: questions?.value)
         }
 
         @Sendable private static func sessions(_ text: String) throws -> Int {
@@ -139,15 +138,15 @@ struct LimitVerb: ParsableCommand {
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(abstract: "Remove a limit.", aliases: ["rm"])
 
         @OptionGroup var who: LimitSubject
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveLimit(subject: try who.subject()), manner)
+        func call(_ daemon: Daemon) throws -> RemoveLimit {
+            RemoveLimit(subject: try who.subject())
         }
     }
 }

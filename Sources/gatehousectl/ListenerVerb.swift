@@ -17,7 +17,7 @@ struct ListenerVerb: ParsableCommand {
             """,
         subcommands: [Add.self, Set.self, List.self, Remove.self])
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Accept clients on another port.",
             discussion: """
@@ -54,14 +54,14 @@ struct ListenerVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> AddListener {
             var listener = Listener(kind: kind, endpoint: endpoint, interface: interface)
             options.change(of: endpoint).change(&listener)
-            try Daemon(global).change(AddListener(listener: listener), manner)
+            return AddListener(listener: listener)
         }
     }
 
-    struct Set: ParsableCommand {
+    struct Set: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Change the clients and users of a listener, and how it serves them.",
             discussion: """
@@ -101,9 +101,7 @@ struct ListenerVerb: ParsableCommand {
             return change
         }
 
-        func run() throws {
-            try Daemon(global).change(change, manner)
-        }
+        func call(_ daemon: Daemon) throws -> ChangeListener { change }
     }
 
     struct List: ParsableCommand {
@@ -137,7 +135,7 @@ struct ListenerVerb: ParsableCommand {
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Remove a listener, and its port from the firewall.", discussion: "Its sessions are ended.",
             aliases: ["rm"])
@@ -150,8 +148,8 @@ struct ListenerVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveListener(endpoint: endpoint), manner)
+        func call(_ daemon: Daemon) throws -> RemoveListener {
+            RemoveListener(endpoint: endpoint)
         }
     }
 }

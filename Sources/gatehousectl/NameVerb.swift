@@ -16,7 +16,7 @@ struct NameVerb: ParsableCommand {
             """,
         subcommands: [Trust.self, Distrust.self, List.self])
 
-    struct Trust: ParsableCommand {
+    struct Trust: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Let answers about a domain, and all below it, lead into the home.")
 
@@ -26,10 +26,10 @@ struct NameVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws { try Daemon(global).change(TrustDomain(domain: domain.name), manner) }
+        func call(_ daemon: Daemon) throws -> TrustDomain { TrustDomain(domain: domain.name) }
     }
 
-    struct Distrust: ParsableCommand {
+    struct Distrust: ChangeVerb {
         static let configuration = CommandConfiguration(abstract: "Refuse such answers about a domain again.")
 
         @Argument(help: "As `name list` shows it.", completion: .column(1, ofVerb: "name"), transform: Domain.parse)
@@ -38,7 +38,7 @@ struct NameVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws { try Daemon(global).change(DistrustDomain(domain: domain.name), manner) }
+        func call(_ daemon: Daemon) throws -> DistrustDomain { DistrustDomain(domain: domain.name) }
     }
 
     struct List: ParsableCommand {

@@ -20,7 +20,7 @@ struct RuleVerb: ParsableCommand {
             """,
         subcommands: [Add.self, Default.self, List.self, Remove.self])
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Add a rule, which is tried after those that there are.",
             discussion: """
@@ -86,15 +86,14 @@ struct RuleVerb: ParsableCommand {
             }
         }
 
-        func run() throws {
-            try Daemon(global).change(
-                AddRule(
-                    action: action, device: device, user: user, client: client, destination: destination,
-                    domain: domain?.name, ports: ports), manner)
+        func call(_ daemon: Daemon) throws -> AddRule {
+            AddRule(
+                action: action, device: device, user: user, client: client, destination: destination,
+                domain: domain?.name, ports: ports)
         }
     }
 
-    struct Default: ParsableCommand {
+    struct Default: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Choose what happens to a request that no rule matches.",
             discussion: "A new gateway begins with allow, which leads to the internet and nowhere else.")
@@ -105,8 +104,8 @@ struct RuleVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(SetDefault(action: action), manner)
+        func call(_ daemon: Daemon) throws -> SetDefault {
+            SetDefault(action: action)
         }
     }
 
@@ -143,7 +142,7 @@ struct RuleVerb: ParsableCommand {
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(abstract: "Remove a rule.", aliases: ["rm"])
 
         @Argument(
@@ -154,8 +153,8 @@ struct RuleVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveRule(id: id), manner)
+        func call(_ daemon: Daemon) throws -> RemoveRule {
+            RemoveRule(id: id)
         }
     }
 }

@@ -3,7 +3,7 @@ import Admin
 import ArgumentParser
 import Policy
 
-struct SessionLogVerb: ParsableCommand {
+struct SessionLogVerb: ChangeVerb {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "What came of what clients wanted, and why it came to nothing.",
         discussion: """
@@ -55,11 +55,14 @@ struct SessionLogVerb: ParsableCommand {
         }
     }
 
+    func call(_ daemon: Daemon) throws -> SetSessionLogging {
+        guard let journal else { throw Failure("without --journal it shows something and changes nothing") }
+        return SetSessionLogging(logging: journal == .on ? .journal : .quiet)
+    }
+
     func run() throws {
         let daemon = try Daemon(global)
-        if let journal {
-            return try daemon.change(SetSessionLogging(logging: journal == .on ? .journal : .quiet), manner)
-        }
+        guard journal == nil else { return try daemon.change(call(daemon), manner) }
         try daemon.show(ListSessionLog(denied: denied, client: client, device: device, limit: limit)) { reply in
             guard !reply.entries.isEmpty else {
                 return print(denied ? "Nothing has come to nothing." : "Nobody has wanted anything yet.")

@@ -13,17 +13,22 @@ struct UserVerb: ParsableCommand {
             """,
         subcommands: [Add.self, Passwd.self, List.self, Remove.self])
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Add a user.",
             discussion: "Asks for the password twice, without showing it. Only a salted hash of it is kept.")
 
         @OptionGroup var account: Account
+
+        @Option(
+            help: ArgumentHelp(
+                "In place of a password its hash, as `export --with-secrets` writes it.", valueName: "hash"))
+        var hash: String?
+
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            let daemon = try Daemon(global)
+        func call(_ daemon: Daemon) throws -> AddUser {
             // Checked before the password is asked for.
             guard try !daemon.users().contains(account.name) else {
                 throw Failure(
@@ -32,11 +37,20 @@ struct UserVerb: ParsableCommand {
                     password
                     """)
             }
-            try daemon.change(AddUser(name: account.name, password: account.password(), weak: account.weak), manner)
+            if hash != nil { return try importedCall(daemon) }
+            return AddUser(name: account.name, password: try account.password(), weak: account.weak)
+        }
+
+        /// Without a hash the user keeps the password that they have.
+        func importedCall(_ daemon: Daemon) throws -> AddUser {
+            guard !account.passwordStdin, !account.weak else {
+                throw Failure("--password-stdin and --weak are for a password, and none is asked for here")
+            }
+            return AddUser(name: account.name, password: nil, hash: hash)
         }
     }
 
-    struct Passwd: ParsableCommand {
+    struct Passwd: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Give a user a new password.",
             discussion: "Sessions that were opened with the old password end; new ones need the new one at once.")
@@ -45,12 +59,15 @@ struct UserVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            let daemon = try Daemon(global)
+        func call(_ daemon: Daemon) throws -> SetPassword {
             guard try daemon.users().contains(account.name) else {
                 throw Failure("no user \(account.name); `gatehousectl user list` shows who there is")
             }
-            try daemon.change(SetPassword(name: account.name, password: account.password(), weak: account.weak), manner)
+            return SetPassword(name: account.name, password: try account.password(), weak: account.weak)
+        }
+
+        func importedCall(_ daemon: Daemon) throws -> SetPassword {
+            throw Failure("nobody is asked for a password here; give its hash to `user add --hash`")
         }
     }
 
@@ -69,7 +86,7 @@ struct UserVerb: ParsableCommand {
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Remove a user.", discussion: "The user's sessions end at once.", aliases: ["rm"])
 
@@ -79,8 +96,8 @@ struct UserVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveUser(name: name), manner)
+        func call(_ daemon: Daemon) throws -> RemoveUser {
+            RemoveUser(name: name)
         }
     }
 

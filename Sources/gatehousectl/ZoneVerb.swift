@@ -67,7 +67,7 @@ struct ZoneVerb: ParsableCommand {
         private func service(of zone: Zone) -> String { zone.service.map { "\($0)" } ?? "-" }
     }
 
-    struct Add: ParsableCommand {
+    struct Add: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Make a zone.",
             discussion: "Nothing of this machine can be reached from it until something is for it.")
@@ -77,14 +77,14 @@ struct ZoneVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
+        func call(_ daemon: Daemon) throws -> AddZone {
             var zone = Zone(name: which.name)
             options.change(of: which.name).change(&zone)
-            try Daemon(global).change(AddZone(zone: zone), manner)
+            return AddZone(zone: zone)
         }
     }
 
-    struct Set: ParsableCommand {
+    struct Set: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Change what a zone is.", discussion: "What is not given stays as it is.")
 
@@ -100,12 +100,12 @@ struct ZoneVerb: ParsableCommand {
             }
         }
 
-        func run() throws {
-            try Daemon(global).change(options.change(of: which.name), manner)
+        func call(_ daemon: Daemon) throws -> SetZone {
+            options.change(of: which.name)
         }
     }
 
-    struct Remove: ParsableCommand {
+    struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Take a zone away.", discussion: "Its interfaces are in none then.", aliases: ["rm"])
 
@@ -113,12 +113,12 @@ struct ZoneVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(RemoveZone(name: which.name), manner)
+        func call(_ daemon: Daemon) throws -> RemoveZone {
+            RemoveZone(name: which.name)
         }
     }
 
-    struct Allow: ParsableCommand {
+    struct Allow: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Let devices of one zone begin conversations with another one.",
             discussion: """
@@ -136,15 +136,14 @@ struct ZoneVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(
-                AllowPassage(
-                    from: ends.from, to: ends.to,
-                    services: what.services), manner)
+        func call(_ daemon: Daemon) throws -> AllowPassage {
+            AllowPassage(
+                from: ends.from, to: ends.to,
+                services: what.services)
         }
     }
 
-    struct Deny: ParsableCommand {
+    struct Deny: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Take back all that one zone may begin with another one, and end it.")
 
@@ -152,8 +151,8 @@ struct ZoneVerb: ParsableCommand {
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
-        func run() throws {
-            try Daemon(global).change(DenyPassage(from: ends.from, to: ends.to), manner)
+        func call(_ daemon: Daemon) throws -> DenyPassage {
+            DenyPassage(from: ends.from, to: ends.to)
         }
     }
 

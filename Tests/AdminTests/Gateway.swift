@@ -79,7 +79,7 @@ actor Gateway: AdminHandler {
         },
         Method(AddUser.self) { gateway, call, caller in
             try gateway.apply("user \(call.name)", by: caller) { policy in
-                policy.users.append(User(name: call.name, passwordHash: "hash of \(call.password)"))
+                policy.users.append(User(name: call.name, passwordHash: "hash of \(call.password ?? "nothing")"))
             }
         },
         Method(ListRules.self) { gateway, _, _ in

@@ -173,6 +173,7 @@ struct InterfaceText {
         case "bool": return true
         case "int": return 7
         case "string": return text(for: name)
+        case "object": return ["whatever": ["is": [true, 7, "said"]]] as NSDictionary
         default:
             guard let members = types[String(form)] else { throw Unreadable(what: "\(name): \(form)") }
             guard members.first?.1 != "" else { return members[0].0 }
@@ -197,6 +198,8 @@ struct InterfaceText {
             "newDevices": "blocked", "DeviceStatus.addresses": "192.0.2.1", "fixedAddress": "192.0.2.1",
             "way": "routed",
             "pause": "forever", "schedule": "mon-fri 07:00-21:00", "Session.transport": "gre",
+            "ends": "guest to things",
+            "Device.address": "192.0.2.1",
             "hardware": "52:54:00:12:34:56", "Endangered.client": "192.0.2.7",
             "services": "udp 5000-5100", "place": "interface:eth1",
             "Session.listener": "192.0.2.1:3128", "Session.client": "192.0.2.7:4711", "Session.origin": "192.0.2.9:443",

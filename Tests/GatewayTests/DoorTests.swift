@@ -38,6 +38,8 @@ struct DoorTests {
         #expect(end?.ended() == 0)
         try #require(FileManager.default.fileExists(atPath: home.rescue + "/enforced"))
 
+        // With a backup it would have a store again, see BackupTests.
+        try? FileManager.default.removeItem(atPath: home.state + "/backups")
         try inflict(damage, on: home)
         try home.boot(isHindered: damage == .full)
 

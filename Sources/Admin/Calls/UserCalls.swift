@@ -25,17 +25,21 @@ package struct AddUser: Call {
     package typealias Reply = Applied
     package static let documentation = """
         The password is stored as a salted hash.
+        password: null beside a null hash, in an import: the one that the user of that name has here.
+        hash: such a hash in place of a password.
         weak: whether a password of less than 8 characters will do; null: no.
         """
 
     package var name: String
-    package var password: String
+    package var password: String?
     package var weak: Bool?
+    package var hash: String?
 
-    package init(name: String, password: String, weak: Bool? = nil) {
+    package init(name: String, password: String?, weak: Bool? = nil, hash: String? = nil) {
         self.name = name
         self.password = password
         self.weak = weak
+        self.hash = hash
     }
 }
 

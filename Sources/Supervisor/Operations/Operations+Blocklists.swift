@@ -15,14 +15,16 @@ extension Operations {
         Method(AddBlocklist.self) { gateway, call, caller in
             let audience = [call.zone.map { " --zone \($0)" }, call.device.map { " --device \($0)" }]
             let summary = "blocklist add \(call.name)" + audience.compactMap(\.self).joined()
+            let former = gateway.policy.blocklists.first { $0.name == call.name }
             let kept: (content: String, count: Int)
             do throws(Refusal) {
-                kept = try gateway.lists.keep(batch: call.batch)
+                kept = try gateway.lists.keep(batch: call.batch, former: former)
             } catch {
                 throw AdminError.refused(error.description)
             }
             defer {
-                if !gateway.policy.blocklists.contains(where: { $0.content == kept.content }) {
+                let drafted = caller.draft.flatMap { gateway.drafts[$0]?.blocklists } ?? []
+                if !(gateway.policy.blocklists + drafted).contains(where: { $0.content == kept.content }) {
                     gateway.lists.drop(kept.content)
                 }
             }

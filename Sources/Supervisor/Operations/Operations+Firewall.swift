@@ -54,10 +54,15 @@ extension Operations {
 
 extension Gateway {
     fileprivate func setFirewall(_ mode: FirewallMode, by caller: Caller) async throws(AdminError) -> Applied {
-        if let imposed = options.firewall, imposed.mode != mode || imposed == .off {
+        // An import that leaves the mode as it is asks for nothing.
+        let isAsBefore = caller.draft != nil && mode == policy.firewall
+        if let imposed = options.firewall, imposed.mode != mode || imposed == .off, !isAsBefore {
             throw .refused(
                 "gatehoused runs with --firewall \(imposed.rawValue); start it without the option to choose the mode here"
             )
+        }
+        if caller.draft != nil {
+            return try await apply(by: caller, "") { policy throws(Refusal) in policy.firewall = mode }
         }
         // `observe` also removes a table that an earlier daemon left.
         if mode == .observe, caller.manner.dryRun != true { door.claim() }

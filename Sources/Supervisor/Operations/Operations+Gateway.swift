@@ -129,6 +129,8 @@ extension Gateway {
         warnings += door.foreign
         warnings += suspicions.warnings(at: .now) + householdWarnings
         warnings += ground.faults + timekeeper.warnings
+        if let recovery = backups.recovery { warnings.append("\(recovery)") }
+        if let failure = backups.failure { warnings.append("\(failure)") }
         if let copyFailure { warnings.append("\(copyFailure)") }
         if let firewallFailure { warnings.append("the firewall is not in force: \(firewallFailure)") }
         if ledger.overflows > 0 {

@@ -12,10 +12,11 @@ extension Operations {
             var call = call
             let summary = "rule add \(call.rule(id: id))"
             let applied = try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
-                // The store's number: the policy alone does not know which ones removed rules had. Asked for when it is
+                // The store's number: the policy alone does not know which ones removed rules had. A draft has
+                // rules that the store does not know yet. Asked for when it is
                 // this change's turn: two at once must not get the same.
                 do throws(StoreError) {
-                    id = try gateway.store.nextRuleID()
+                    id = max(try gateway.store.nextRuleID(), (policy.rules.map(\.id).max() ?? 0) + 1)
                 } catch {
                     throw Refusal("\(error)")
                 }

@@ -8,7 +8,7 @@ import Store
 enum Operations {
     static let all: [Method<Gateway>] =
         gateway + listeners + users + rules + limits + blocklists + names + firewall + zones + devices + forwards
-        + revisions
+        + revisions + configuration + copies
         + trial + machine + certificates
         + sessions + exposure
 }
@@ -22,6 +22,10 @@ extension Gateway: AdminHandler {
     func apply(
         by caller: Caller, _ summary: String, _ edit: (inout Policy) throws(Refusal) -> Void
     ) async throws(AdminError) -> Applied {
+        if let draft = caller.draft {
+            try change(draft: draft, edit)
+            return Applied(revision: revision.id, changes: [])
+        }
         var changes = Changes()
         let result: Transaction.Result
         do throws(Refusal) {
