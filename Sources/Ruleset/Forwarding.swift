@@ -208,6 +208,8 @@ struct Forwarding {
             // Of the answer to a first packet as well, so before "answers".
             Rule([.handshake], decision: .clampSegments),
             Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+            // Of no connection, and so of no device that could be told: what only goes between neighbours (RFC 4861, RFC 2710).
+            Rule([.connection(.untracked)], isCounted: true, .drop, comment: "of no connection"),
             Rule(decision: .byDestination(.ipv4, towards(.ipv4)), comment: "towards devices that are stopped"),
             Rule(decision: .byDestination(.ipv6, towards(.ipv6)), comment: "towards devices that are stopped"),
             Rule(decision: .byInput(origins)),
@@ -237,6 +239,10 @@ struct Forwarding {
         let usual = zone.way(of: nil)
         let ways = ways[zone.name] ?? [:]
         var entrance = [Rule([.forgedSource], isCounted: true, .drop, comment: "forged sources")]
+        if !ways.isEmpty || stops.contains(where: { stop in roster.entries.contains { $0.number == stop.key } }) {
+            // Of no device either, and so carried in no device's way.
+            entrance.append(Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection"))
+        }
         if !ways.isEmpty { entrance.append(Rule(decision: .byDevice("ways_\(zone.name)"))) }
         if usual == .blocked {
             entrance.append(Rule([], isCounted: true, .drop, comment: "new devices wait"))

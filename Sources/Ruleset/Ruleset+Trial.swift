@@ -1,8 +1,9 @@
 extension Ruleset {
     /// `new` for `seconds`, then `old` again: by the kernel's own clock, whatever process is alive by then.
     ///
-    /// Connections that exist go on, as ever. Every other packet goes to the chains of `new` as long as a timed map sends it
-    /// there, and else to those of `old`. The kernel is to be given one of the two alone as soon as it is decided; neither
+    /// Each packet goes to the chains of `new` as long as a timed map sends it there, and else to those of `old`. Both let
+    /// connections go on that exist, once they have asked whether somebody ended them; where a part has no chain at all, they go
+    /// on, as ever. The kernel is to be given one of the two alone as soon as it is decided; neither
     /// may be a trial itself.
     package static func trial(new: Ruleset, old: Ruleset, seconds: UInt32) -> Ruleset {
         let new = new.renamed(suffix: newSuffix)
@@ -20,11 +21,12 @@ extension Ruleset {
             let name = isAlone ? hook : "\(hook)\(index)"
             let map = TimedMap(name: "trial_\(name)", seconds: seconds, verdict: .goto(name + newSuffix))
             trial.maps.append(map)
+            let isOfBoth = new.hasChain(at: base) && old.hasChain(at: base)
+            let answers = Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers")
             trial.chains.append(
                 Chain(
                     name: name, base: Base(kind: base.kind, hook: base.hook, priority: base.priority, policy: .drop),
-                    rules: [
-                        Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
+                    rules: (isOfBoth ? [] : [answers]) + [
                         Rule(decision: .byMap(map.name), comment: "on trial"),
                         Rule([], .goto(name + oldSuffix), comment: "as before"),
                     ]))
@@ -52,6 +54,8 @@ extension Ruleset {
 
     package static let newSuffix = "_new"
     package static let oldSuffix = "_old"
+
+    private func hasChain(at base: Base) -> Bool { chains.contains { $0.base?.isSamePlace(as: base) == true } }
 
     /// What the base chain at the place of `base` does, as a chain to which a rule goes; without one the kernel lets
     /// everything pass.

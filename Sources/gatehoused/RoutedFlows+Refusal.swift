@@ -23,6 +23,8 @@ extension RoutedFlows {
         var ended = 0
         // A flow that another one announced is judged with that one, and one that was ended already passes nothing.
         for flow in flows where !flow.isExpected && UInt16(truncatingIfNeeded: flow.mark) != Household.endedNumber {
+            // Whoever answers may go on talking, and that would begin the flow anew.
+            var isKeptUp = false
             let isStranded =
                 flow.answered != flow.source.address && !addresses.contains(flow.answered)
                 || flow.isForwarded && !addresses.contains(flow.sought.address)
@@ -39,9 +41,16 @@ extension RoutedFlows {
                 packet.soughtPort = flow.sought.port
                 packet.time = now
                 if ruleset.verdict(of: packet).isAccepted { continue }
+                var answer = Packet(
+                    hook: .forward, interface: output, source: flow.destination.address,
+                    destination: flow.source.address, content: flow.answer)
+                answer.output = origin
+                answer.hardware = hardware[flow.destination.address]
+                answer.time = now
+                isKeptUp = flow.answered == flow.source.address && ruleset.verdict(of: answer).isAccepted
             }
             do {
-                try flow.end()
+                try isKeptUp ? flow.setMark(UInt32(Household.endedNumber), mask: 0xffff) : flow.end()
                 ended += 1
             } catch {
                 // It may have ended by itself meanwhile.
@@ -53,6 +62,14 @@ extension RoutedFlows {
 }
 
 extension RoutedFlow {
+    fileprivate var answer: Packet.Content {
+        switch transport {
+        case 6: .tcp(source.port)
+        case 17: .udp(source.port)
+        default: content
+        }
+    }
+
     fileprivate var content: Packet.Content {
         switch transport {
         case 1: .icmp(8)

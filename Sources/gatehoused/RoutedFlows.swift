@@ -12,6 +12,8 @@ final class RoutedFlows {
     /// Of the devices, by the numbers that the kernel marks their flows with.
     private var names: [UInt16: String] = [:]
     private var own: Set<IPAddress> = []
+    /// The home's, by the addresses that they have at present.
+    private(set) var hardware: [IPAddress: HardwareAddress] = [:]
     /// Bytes when rates were measured last, by the flows' numbers.
     private var sample: [Int: (sent: UInt64, received: UInt64)] = [:]
     private var sampled: UInt64 = 0
@@ -34,6 +36,10 @@ final class RoutedFlows {
         let policy = assignment.policy
         isRouting =
             assignment.hold == .enforced && (policy.zones.contains(where: policy.isRouted) || !policy.passages.isEmpty)
+        hardware = [:]
+        for member in assignment.surroundings.household.members {
+            for address in member.addresses { hardware[address] = member.hardware }
+        }
         own = Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address))
     }
 

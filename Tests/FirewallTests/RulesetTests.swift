@@ -259,6 +259,7 @@ private func text(_ openings: String) -> String {
     \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
     \t\ttcp flags syn / fin,syn,rst tcp option maxseg size set rt mtu
     \t\tct state vmap { established : accept, related : accept } comment "answers"
+    \t\tct state untracked counter drop comment "of no connection"
     \t\tip daddr vmap @towards_ipv4 comment "towards devices that are stopped"
     \t\tip6 daddr vmap @towards_ipv6 comment "towards devices that are stopped"
     \t\tiifname vmap { "eth0" : goto from_internet, "eth1" : goto from_home }

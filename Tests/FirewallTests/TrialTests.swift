@@ -90,6 +90,15 @@ struct TrialTests {
             #expect(trial.lasting(5).verdict(of: packet).verdict == new.verdict(of: packet).verdict)
             #expect(trial.lasting(0).verdict(of: packet).verdict == old.verdict(of: packet).verdict)
         }
+        // What is under way goes on, unless somebody ended it.
+        for (device, isAccepted) in [(UInt16(0), true), (.max, false)] {
+            var answer = Packet(
+                hook: .forward, interface: "lan0", source: .v4(1), destination: .v4(2), content: .tcp(1),
+                state: .established)
+            (answer.output, answer.device) = ("wan0", device)
+            #expect(trial.verdict(of: answer).isAccepted == isAccepted)
+            #expect(trial.verdict(of: answer, isTimeUp: true).isAccepted == isAccepted)
+        }
         let forwarded = Packet(hook: .forward, interface: "lan0", source: .v4(1), destination: .v4(2), content: .tcp(1))
         #expect(!trial.verdict(of: forwarded).isAccepted)
         let free = Ruleset.trial(new: new, old: Ruleset(chains: []), seconds: 60)

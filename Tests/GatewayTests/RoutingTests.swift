@@ -378,7 +378,7 @@ struct RoutingTests {
         #expect(try flows().contains("dport=443 ") && flows().contains("dport=8443 "))
         try home.ctl("forward", "remove", "web")
         try home.ctl("forward", "remove", "game")
-        #expect(try eventually(within: .seconds(1)) { try !flows().contains("dport=443 ") }, "\(try flows())")
+        #expect(try eventually(within: .seconds(1)) { try !flows().contains("dport=443 ") }, "\((try? flows()) ?? "")")
         try game.send([2], to: Home.gatewayOnWAN, 27015)
         #expect(try game.receive(within: .milliseconds(300)) == nil)
         try staying.send("more")
@@ -387,6 +387,35 @@ struct RoutingTests {
         #expect(try match.receive(within: .seconds(2)) != nil)
         going.resetAtClose()
         withExtendedLifetime(services) {}
+    }
+
+    /// To connection tracking the device's next word began a connection of the device's own, which may go anywhere.
+    @Test("a forward that is removed ends what the device goes on saying, too", arguments: [false, true])
+    func talking(isIPv6: Bool) throws {
+        let routed = try RoutedHome.ready()
+        let (home, wan) = (routed.home, routed.home.wan)
+        let origin = try Origin(in: home.lan, "::", port: 8080) { peer in
+            // As long as anybody takes it.
+            while true { try peer.send("tick\n") }
+        }
+        let name = try routed.nameOfLANHost()
+        try home.ctl("forward", "add", "web", "tcp", "8080", "to", name)
+        try wan.run("ip", "route", "replace", "2001:db9:77::/64", "via", "2001:db9:113::1")
+        let address = isIPv6 ? RoutedHome.lanHost6 : Home.gatewayOnWAN
+        let flow = try Peer(to: address, 8080, from: wan)
+        #expect(try flow.receive(exactly: 5).count == 5)
+        try home.ctl("forward", "remove", "web")
+        #expect(
+            try eventually(within: .seconds(3)) {
+                let flows = try home.gateway.run("conntrack", "-L", "-f", isIPv6 ? "ipv6" : "ipv4", "-p", "tcp")
+                return !flows.contains("ESTABLISHED") || flows.contains("mark=65535")
+            })
+        // What was on its way is there, and then the end: a reset, or nothing at all.
+        flow.setPatience(seconds: 1)
+        var count = 0
+        while let bytes = try? flow.receive(), !bytes.isEmpty, count < 64 << 20 { count += bytes.count }
+        #expect(count < 64 << 20, "it goes on")
+        withExtendedLifetime(origin) {}
     }
 
     @Test("a device that is stopped gets and answers nothing any more of what others began towards it, within a second")

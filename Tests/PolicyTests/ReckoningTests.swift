@@ -51,7 +51,7 @@ struct ReckoningTests {
         var devices = names.enumerated().map { number, name in
             Device(name: name, hardware: HardwareAddress(bytes: [2, 0, 0, 0, 0, UInt8(number)])!)
         }
-        devices[0].schedule = try #require(Schedule("mon-sun 07:00-21:00"))
+        devices[0].schedule = Schedule("mon-sun 07:00-21:00")
         devices[1].pause = .until(noon + 10)
         devices[2].pause = .until(noon - 10)
         var policy = Policy(devices: devices)
