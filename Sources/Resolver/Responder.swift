@@ -172,16 +172,16 @@ package final class Responder {
                 knowledge.questionsPerSecond(visitor).map { $0 * Visitor.neighbours }
             }
         }
-        if isBeyond { tell(of: visitor, .questions(perSecond: knowledge.questionsPerSecond(visitor) ?? 0)) }
+        if isBeyond { tell(of: visitor) { .questions(perSecond: knowledge.questionsPerSecond(visitor) ?? 0) } }
         return isBeyond
     }
 
-    private func tell(of visitor: Visitor, _ excess: Excess) {
+    private func tell(of visitor: Visitor, _ excess: () -> Excess) {
         if let last = told[visitor.payer], now - last < 60 { return }
         if told.count >= Self.mostTold { told = told.filter { now - $1 < 60 } }
         guard told.count < Self.mostTold else { return }
         told[visitor.payer] = now
-        tellOfExcess(visitor, excess)
+        tellOfExcess(visitor, excess())
     }
 
     // MARK: what is known here
@@ -299,7 +299,7 @@ package final class Responder {
         if let running, case .datagram = transport, running.isAwaited(by: visitor, message) { return .later }
         let isCrowded = running.map { $0.waiters.count >= Self.mostWaiters } ?? false
         let isTooMuch = isCrowded || !visitor.isRelay && isTooMuch(of: visitor, begins: running == nil)
-        if isTooMuch, !visitor.isRelay { tell(of: visitor, .waiting(Self.share)) }
+        if isTooMuch, !visitor.isRelay { tell(of: visitor) { .waiting(Self.share) } }
         if isTooMuch || pool.rules.servers.isEmpty {
             let reason =
                 isTooMuch

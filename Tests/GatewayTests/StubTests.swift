@@ -175,8 +175,8 @@ struct StubTests {
             """, in: desk)
         #expect(
             eventually {
-                printer.said.contains("question 192.168.77.22") && printer.said.contains("question fe80::")
-                    && asker.said.contains("answer of printer fe80::")
+                printer.said.contains("question 192.168.77.22") && printer.said.contains("question fd77::22")
+                    && asker.said.contains("answer of printer fd77::21")
             }, "\(printer.said) \(asker.said)")
         try desk.run("ping", "-c", "1", "-W", "2", Home.wanHost)
         #expect(guest.said == "ready\n" && outside.said == "ready\n", "\(guest.said) \(outside.said)")

@@ -32,7 +32,8 @@ struct SystemdClientTests {
         try home.gateway.run("ip", "route", "add", "default", "via", Home.wanHost)
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         try home.ctl("zone", "set", "home", "--serve", "--no-trial")
-        try home.lan.run("ip", "address", "flush", "dev", "eth0")
+        try home.lan.run("ip", "-4", "address", "flush", "dev", "eth0")
+        try home.lan.run("ip", "address", "del", "fd77::10/64", "dev", "eth0")
         let network = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n[DHCPv4]\nHostname=laptop\n"
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
         try network.write(toFile: home.directory + "/eth0.network", atomically: true, encoding: .utf8)
