@@ -123,11 +123,14 @@ struct PolicyDraw: RandomNumberGenerator {
     private mutating func listeners(_ policy: Policy) -> [Listener] {
         let addresses = ["127.0.0.1", "::1", "192.168.77.1", "fd77::1", "192.168.10.1", "0.0.0.0", "::"]
         return (0..<number(0...6)).map { index in
-            let address = IPAddress(one(of: addresses))!
+            // A port of 0.0.0.0 cannot be opened before the same one of another address is shut, which comes after it: each
+            // address has ports of its own.
+            let place = number(0...addresses.count - 1)
+            let address = IPAddress(addresses[place])!
             let isIPv6 = if case .v6 = address { true } else { false }
             var listener = Listener(
                 kind: one(of: [.socks5, .http, .https, .mixed]),
-                endpoint: Endpoint(address: address, port: UInt16(10_000 + 10 * index)))
+                endpoint: Endpoint(address: address, port: UInt16(10_000 + 10 * index + place)))
             listener.authentication = one(of: Listener.Authentication.allCases)
             listener.place = one(of: [.anywhere, .zone(Zone.home), .zone("guest"), .interface("lan0")])
             // A socket that is bound to an interface needs it.
