@@ -152,7 +152,9 @@ extension Limit {
         }
         var options =
             bound("sessions", sessions) + bound("rate", rate, "/s") + bound("bandwidth", bandwidth)
-        if isForClients { options += bound("handshakes", handshakes) + bound("lookups", lookups) }
+        if isForClients {
+            options += bound("handshakes", handshakes) + bound("lookups", lookups) + bound("questions", questions)
+        }
         // A subject is a word, and perhaps a name, which may have blanks in it.
         let words = "\(subject)".split(separator: " ", maxSplits: 1).map(String.init)
         return words.count == 1

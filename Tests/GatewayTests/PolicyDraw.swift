@@ -170,7 +170,11 @@ struct PolicyDraw: RandomNumberGenerator {
             var limit = Limit(subject: subject)
             (limit.sessions, limit.rate) = (perhaps(1...5000), perhaps(1...500))
             limit.bandwidth = perhaps(1024...9_999_999)
-            if limit.isForClients { (limit.handshakes, limit.lookups) = (perhaps(1...512), perhaps(1...64)) }
+            if limit.isForClients {
+                (limit.handshakes, limit.lookups, limit.questions) = (
+                    perhaps(1...512), perhaps(1...64), perhaps(1...1000)
+                )
+            }
             return limit
         }
     }
