@@ -102,7 +102,9 @@ struct PolicyDraw: RandomNumberGenerator {
     }
 
     private mutating func devices(_ policy: Policy, _ now: Int) -> [Device] {
-        let isFixed = policy.zone(named: Zone.home)?.addresses.isEmpty == false
+        let served = policy.zones.filter { $0.service?.dhcp == true }.map(\.name)
+        let isFixed =
+            policy.zone(named: Zone.home)?.addresses.isEmpty == false && (served.isEmpty || served.contains(Zone.home))
         return several(of: Array(["kid", "tv", "nas", "anna-phone"].enumerated())).map { index, name in
             var device = Device(name: name, hardware: HardwareAddress("02:00:00:00:00:0\(index + 1)")!)
             device.way = perhaps(one(of: Way.allCases))
