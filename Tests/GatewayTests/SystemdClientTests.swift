@@ -93,7 +93,7 @@ struct SystemdClientTests {
 
     private func waitForLease(_ device: RunningProgram) throws {
         #expect(
-            try eventually(within: .seconds(30)) { try link(of: device).contains("routable (configured)") },
+            try eventually(within: .seconds(30)) { try link(of: device).contains("(DHCP4 via \(Home.gatewayOnLAN))") },
             "\(device.said.suffix(3000))\n\(home.daemon?.said ?? "")")
     }
 
