@@ -67,11 +67,19 @@ struct PortHolderTests {
     /// The service has no CAP_SYS_PTRACE.
     @Test func `of a program into which nobody may look its unit is told, or nothing`() throws {
         let namespace = try Namespace()
-        let socket = try DatagramPeer(in: namespace, "127.0.0.1", port: 53)
+        try namespace.run("ip", "link", "set", "lo", "up")
+        let log = NSTemporaryDirectory() + "gatehouse-holder-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: log) }
+        let dnsmasq = try RunningProgram(
+            [
+                "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+                "--bind-interfaces", "--listen-address=127.0.0.1", "--pid-file", "--user=root",
+            ], in: namespace, log: log)
+        #expect(try eventually { try find("127.0.0.1:53", over: .udp, in: namespace) != nil }, "\(dnsmasq.said)")
         let told = namespace.unprivileged(capabilities: 0) {
             PortHolder.find(Endpoint("127.0.0.1:53")!, over: .udp) ?? "nobody"
         }
         #expect(told == "nobody" || told.hasSuffix(".service"), "\(told)")
-        withExtendedLifetime(socket) {}
+        withExtendedLifetime(dnsmasq) {}
     }
 }
