@@ -216,7 +216,7 @@ private let everything = Ruleset(
                 .init(decision: .byDevice("fates")),
                 .init(decision: .byDestination(.ipv4, "places"), comment: "towards some"),
                 .init(decision: .byDestination(.ipv6, "places6")),
-                .init([.family(.ipv6)], decision: .byDestination(.ipv6, "nowhere")),
+                .init(decision: .byDestination(.ipv6, "nowhere")),
                 .init([.destinationPort(.tcp, 8443), .translated, .soughtPort(443)], .accept),
                 .init([.destinationPort(.udp, 53), .soughtPort(5353)], isCounted: true, .drop),
                 .init([.inputInterface(["eth0"])], decision: .byDevice("fateless"), comment: "none"),
