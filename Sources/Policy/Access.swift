@@ -194,7 +194,7 @@ extension Access.Reason: CustomStringConvertible {
         case .ownListener: "it is a listener of this gateway"
         case .rule(let id): "rule \(id) denies it"
         case .noRule: "no rule allows it"
-        case .blocked: "a blocklist or the name server blocks it"
+        case .blocked: "it is blocked by a blocklist or the name server"
         case .unspecified: "it is the unspecified address"
         case .loopback: "it is a loopback address"
         case .linkLocal: "it is a link-local address"

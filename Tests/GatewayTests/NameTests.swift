@@ -189,16 +189,18 @@ struct NameTests {
         let names = try NameServer(in: home.wan, Home.wanHost) { query in
             query.name.hasSuffix("slow.test") ? .silence : .addresses([Home.wanHost])
         }
-        try home.lan.run("ip", "address", "add", "192.168.77.11/24", "dev", "eth0")
         try start("nameserver \(Home.wanHost)\n")
+        // Two devices, each with a card of its own: by their cards they are told apart.
+        let neighbour = try home.plugIn(12)
+        try home.lan.run("ip", "address", "add", "192.168.77.10/24", "dev", "br0")
         let origin = try echo(in: home)
         var held: [Peer] = []
         for index in 0..<200 {
-            let client = try Peer(to: Home.gatewayOnLAN, 1080, from: home.lan, source: "192.168.77.11")
+            let client = try Peer(to: Home.gatewayOnLAN, 1080, from: home.lan)
             try client.send([5, 1, 0] + SOCKS5.connect("t\(index).slow.test", 80))
             held.append(client)
         }
-        let associates = try (0..<64).map { _ in try Associate(home, source: "192.168.77.11") }
+        let associates = try (0..<64).map { _ in try Associate(home) }
         for round in 0..<16 {
             for (index, associate) in associates.enumerated() {
                 try associate.send("x", to: "u\(index)-\(round).slow.test", 53)
@@ -209,7 +211,7 @@ struct NameTests {
         for kind in ProxyKind.allCases {
             for index in 0..<5 {
                 let start = ContinuousClock.now
-                let tunnel = try home.tunnel(kind, to: "\(kind)\(index).test", origin.port)
+                let tunnel = try home.tunnel(kind, to: "\(kind)\(index).test", origin.port, from: neighbour)
                 try tunnel.send("on")
                 #expect(try tunnel.receive(exactly: 2) == Array("on".utf8))
                 #expect(ContinuousClock.now - start < .seconds(1))

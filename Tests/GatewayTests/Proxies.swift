@@ -11,13 +11,15 @@ enum ProxyKind: String, CaseIterable, Sendable {
 
 extension Home {
     /// A connection from the LAN host to a proxy, nothing said yet.
-    func dial(_ kind: ProxyKind) throws -> Peer {
-        try Peer(to: Self.gatewayOnLAN, kind.port, from: lan)
+    func dial(_ kind: ProxyKind, from device: Namespace? = nil) throws -> Peer {
+        try Peer(to: Self.gatewayOnLAN, kind.port, from: device ?? lan)
     }
 
-    /// A tunnel from the LAN host to `host` on the WAN.
-    func tunnel(_ kind: ProxyKind, to host: String = Home.wanHost, _ port: UInt16) throws -> Peer {
-        let client = try dial(kind)
+    /// A tunnel from the LAN host, or another device, to `host` on the WAN.
+    func tunnel(
+        _ kind: ProxyKind, to host: String = Home.wanHost, _ port: UInt16, from device: Namespace? = nil
+    ) throws -> Peer {
+        let client = try dial(kind, from: device)
         switch kind {
         case .socks5:
             try client.send([5, 1, 0])
