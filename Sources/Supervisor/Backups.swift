@@ -46,6 +46,8 @@ final class Backups {
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
             throw Refusal("\(directory) cannot be made: \(String(cString: strerror(errno)))")
         }
+        // What a daemon that was killed had begun.
+        for name in names where name.contains(Self.ending + ".new") { unlink(path(of: name)) }
         let name = freeName(for: occasion, at: now)
         do throws(StoreError) {
             let backup = try store.backUp(to: path(of: name), scratch: scratch, with: texts, at: now)
@@ -78,16 +80,24 @@ final class Backups {
         for entry in daily where !good.contains(entry.name) { unlink(path(of: entry.name)) }
     }
 
-    /// Newest first; those that are damaged last.
-    var entries: [Entry] {
+    /// Whatever is in the directory.
+    private var names: [String] {
         guard let stream = opendir(directory) else { return [] }
         defer { closedir(stream) }
-        var entries: [Entry] = []
+        var names: [String] = []
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard Self.isName(name) else { continue }
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        return names
+    }
+
+    /// Newest first; those that are damaged last.
+    var entries: [Entry] {
+        var entries: [Entry] = []
+        for name in names where Self.isName(name) {
             var status = stat()
             stat(path(of: name), &status)
             do throws(StoreError) {
