@@ -18,11 +18,12 @@ struct ClockTests {
         return devices.first { $0["hardware"] as? String == Self.hardware }?["stop"] as? String
     }
 
-    /// Ends the daemon as a shutdown of the box does, and starts it as the next boot does.
-    private func reboot(_ home: Home) throws {
+    /// Ends the daemon as a shutdown of the box does, and starts it as the next boot does, with the clock as `change` leaves it.
+    private func reboot(_ home: Home, _ change: () -> Void) throws {
         kill(try #require(home.daemon).identifier, SIGTERM)
         #expect(home.daemon?.ended() == 0)
         try home.stop()
+        change()
         try home.start(firewall: nil)
     }
 
@@ -43,8 +44,7 @@ struct ClockTests {
         try home.ctl("device", "schedule", "kid", "--allow", "\(other) 00:00-24:00")
         #expect(try stop(of: home) == "outOfHours" && home.ruleset().contains("kid is out of its hours"))
 
-        clock.set(seconds: -4 * day)
-        try reboot(home)
+        try reboot(home) { clock.set(seconds: -4 * day) }
         #expect(try eventually { try home.ruleset().contains(": goto stopped") }, "\((try? home.ruleset()) ?? "")")
         #expect(try stop(of: home) == "outOfHours")
         // The kernel's clock is no better, so the kernel is asked for none.
@@ -65,16 +65,18 @@ struct ClockTests {
         try home.ctl("device", "resume", "kid")
         try home.ctl("device", "schedule", "kid", "--allow", "\(other) 00:00-24:00")
         #expect(try stop(of: home) == "outOfHours")
-        clock.set(seconds: -4 * day)
-        clock.setSynchronised(true)
-        try reboot(home)
+        try reboot(home) {
+            clock.set(seconds: -4 * day)
+            clock.setSynchronised(true)
+        }
         #expect(try stop(of: home) == nil)
         #expect(try !home.ctl("status").contains("which cannot be"))
 
         // A box that nobody keeps right, with a battery: days later it is days later.
-        clock.setSynchronised(false)
-        clock.set(seconds: 0)
-        try reboot(home)
+        try reboot(home) {
+            clock.setSynchronised(false)
+            clock.set(seconds: 0)
+        }
         #expect(try stop(of: home) == "outOfHours")
         #expect(try !home.ctl("status").contains("which cannot be"))
     }
