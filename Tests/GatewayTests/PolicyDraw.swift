@@ -73,8 +73,10 @@ struct PolicyDraw: RandomNumberGenerator {
         if !home.interfaces.isEmpty { home.addresses = one(of: [[], [Self.own.v4], [Self.own.v4, Self.own.v6]]) }
         home.way = one(of: Way.allCases)
         home.newDevices = perhaps(one(of: Way.allCases))
-        // A zone whose devices get addresses, and that has none of IPv6, is given one, or keeps the one that it had.
-        home.service = service("192.168.10", canGive: home.addresses.contains(Self.own.v6))
+        // A zone whose devices get addresses, and that has none of IPv6, is given one, or keeps the one that it had. The gateway's
+        // own addresses are the first interface's, and on the others it would have none.
+        home.service = service(
+            "192.168.10", canGive: home.addresses.contains(Self.own.v6) && home.interfaces.count == 1)
         let internet = Zone(
             name: Zone.internet, interfaces: one(of: [["wan0"], ["wan0", "ppp0"], []]),
             way: one(of: [.routed, .routed, .proxy]))
@@ -85,7 +87,7 @@ struct PolicyDraw: RandomNumberGenerator {
                 guest.addresses = [Self.address("192.168.20.1/24")]
             }
             guest.way = one(of: Way.allCases)
-            guest.service = service("192.168.20", canGive: !guest.addresses.isEmpty)
+            guest.service = service("192.168.20", canGive: !guest.addresses.isEmpty && guest.interfaces.count == 1)
             zones.append(guest)
         }
         if Bool.random(using: &self) { zones.append(Zone(name: "my-things_2", newDevices: perhaps(.blocked))) }
