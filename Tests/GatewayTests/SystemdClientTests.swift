@@ -3,8 +3,8 @@ import Glibc
 import TestNetwork
 import Testing
 
-/// systemd's own clients, as they are in most Linux devices: networkd asks for an address, resolved for names. They run without
-/// systemd(1) as well, with a /run of their own and a bus of their own.
+/// systemd's own client, as it is in most Linux devices: networkd asks for an address. It runs without systemd(1) as well, with a
+/// /run of its own and a bus of its own. (resolved would have to be installed, which makes it the machine's own resolver.)
 @Suite(
     "systemd's clients", .serialized, .enabled(if: isRoot, "needs root: network namespaces"), .timeLimit(.minutes(2)))
 struct SystemdClientTests {
@@ -20,7 +20,6 @@ struct SystemdClientTests {
         upstream = try NameServer(in: home.wan, Home.wanHost) { query in
             switch query.name {
             case "page.example": .addresses([Home.wanHost], seconds: 60)
-            case let name where name.hasSuffix("ads.example"): .addresses([Home.wanHost], seconds: 60)
             default: .none(code: 3, seconds: 60)
             }
         }
@@ -39,35 +38,30 @@ struct SystemdClientTests {
         try network.write(toFile: home.directory + "/eth0.network", atomically: true, encoding: .utf8)
     }
 
-    /// What the device's programs are started with: its /run, an /etc/resolv.conf as resolved makes it, and a /sys that is only to
-    /// be read, by which networkd knows that no udevd will come.
+    /// What the device's programs are started with: its /run, and a /sys that is only to be read, by which networkd
+    /// knows that no udevd will come.
     private var setup: String {
         """
         set -e
         mkdir -p \(run)
         mount -t tmpfs none \(run)
-        mkdir -p \(run)/systemd/network \(run)/systemd/netif \(run)/systemd/resolve \(run)/dbus
+        mkdir -p \(run)/systemd/network \(run)/systemd/netif \(run)/dbus
         chown systemd-network: \(run)/systemd/netif
-        chown systemd-resolve: \(run)/systemd/resolve
         cp \(home.directory)/eth0.network \(run)/systemd/network/
         mount --rbind \(run) /run
         mount -t sysfs -o ro none /sys
-        echo nameserver 127.0.0.53 >/run/stub.conf
-        mount --bind /run/stub.conf /etc/resolv.conf
         """
     }
 
-    /// The device, with networkd in the shell's place and the others as its children.
-    private func boot(with programs: String...) throws -> RunningProgram {
-        let others = programs.map { $0 + " &\n" }.joined()
-        return try RunningProgram(
+    /// The device, with networkd in the shell's place and its bus as a child.
+    private func boot() throws -> RunningProgram {
+        try RunningProgram(
             [
                 "unshare", "--mount", "sh", "-c",
                 setup + """
 
                     dbus-daemon --system --nofork --nopidfile &
                     until [ -e /run/dbus/system_bus_socket ]; do :; done
-                    \(others)
                     export SYSTEMD_LOG_LEVEL=debug
                     exec /lib/systemd/systemd-networkd
                     """,
@@ -116,31 +110,6 @@ struct SystemdClientTests {
         #expect(
             eventually { count("ACK") > before.0 && count("REQUEST (renewing)") > before.1 },
             "\(device.said.suffix(3000))")
-        #expect(try self.link(of: device).contains("routable (configured)"))
-    }
-
-    /// Its package makes it the machine's own resolver, so it is no package that the tests ask for.
-    @Test(
-        "resolved has its name servers by lease and advertisement, and by them the home's names, the world's, and a page",
-        .enabled(if: FileManager.default.fileExists(atPath: resolver), "systemd-resolved is not installed"))
-    func resolved() throws {
-        let device = try boot(with: resolver)
-        defer { shutDown(device) }
-        try waitForLease(device)
-        let servers = { try ask(device, "resolvectl", "--no-pager", "dns", "eth0") }
-        #expect(try eventually { try servers().contains("192.168.77.1 fd77::1") }, "\((try? servers()) ?? "")")
-        func query(_ name: String) throws -> String { try ask(device, "resolvectl", "--no-pager", "query", name) }
-        #expect(try query("gatehouse.home.arpa").contains(Home.gatewayOnLAN))
-        #expect(try query("page.example").contains("page.example: \(Home.wanHost)"))
-        #expect(try query("nobody.example").contains("not found"))
-        // By the C library and the stub on the device's own loopback.
-        let page = try ask(device, "curl", "-s", "-m", "10", "http://page.example/")
-        #expect(page == "page\n", "\(page)")
-        let list = home.directory + "/ads"
-        try "ads.example\n".write(toFile: list, atomically: true, encoding: .utf8)
-        try home.ctl("blocklist", "add", "ads", list)
-        #expect(try query("www.ads.example").contains("0.0.0.0"))
+        #expect(try eventually { try self.link(of: device).contains("routable (configured)") })
     }
 }
-
-private let resolver = "/lib/systemd/systemd-resolved"
