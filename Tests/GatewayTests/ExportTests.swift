@@ -9,14 +9,14 @@ import Testing
 @Suite(
     "The configuration as commands", .serialized, .enabled(if: isRoot, "needs root: network namespaces"))
 struct ExportTests {
-    private static let count: UInt64 = 40
+    private static let count: UInt64 = isThorough ? 200 : 40
 
     private struct Reply: Decodable {
         var policy: Policy
     }
 
     @Test(
-        "40 policies that are drawn, exported and imported: each is the same again, on a gateway that had another one before"
+        "Policies that are drawn, exported and imported: each is the same again, on a gateway that had another one before"
     )
     func identity() throws {
         let home = try Home()

@@ -59,6 +59,10 @@ final class RoutedHome: @unchecked Sendable {
         try routed.home.start(firewall: nil)
         try routed.home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         try routed.home.ctl(["zone", "add", "guest", "--interface", "guest0"] + guests)
+        // Until the kernel has tried out its link-local addresses (RFC 4862 §5.4) nobody finds a neighbour.
+        let hosts = [routed.home.lan, routed.home.wan, routed.home.gateway, routed.guest]
+        guard try eventually({ try hosts.allSatisfy { try $0.run("ip", "-6", "address", "show", "tentative") == "" } })
+        else { throw Failure("addresses are still being tried out") }
         return routed
     }
 
