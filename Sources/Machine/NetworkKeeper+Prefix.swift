@@ -39,7 +39,7 @@ extension NetworkKeeper {
             "\(root)\($0)/systemd/network/\(name).d"
         }
         let amendments = directories.flatMap { directory in
-            names(in: directory).filter { $0.hasSuffix(".conf") }.map { "\(directory)/\($0)" }
+            Directory.names(in: directory).filter { $0.hasSuffix(".conf") }.map { "\(directory)/\($0)" }
         }
         return ([root + file] + amendments).contains { path in
             var section = ""
@@ -56,18 +56,5 @@ extension NetworkKeeper {
 
     private static func trimmed(_ text: Substring) -> String {
         String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
-    }
-
-    private static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
-        return names
     }
 }

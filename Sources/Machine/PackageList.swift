@@ -32,7 +32,7 @@ package struct PackageList: Sendable {
         guard !wanted.isEmpty else { return [:] }
         let lengths = Set(wanted.keys.map(\.count))
         var names: [String: String] = [:]
-        for list in Self.entries(of: "\(dpkg)/info") where list.hasSuffix(".list") {
+        for list in Directory.names(in: "\(dpkg)/info").sorted() where list.hasSuffix(".list") {
             Self.lines(of: "\(dpkg)/info/\(list)") { line in
                 guard lengths.contains(line.count), let file = wanted[Array(line)] else { return }
                 names[file] = String(list.dropLast(5))
@@ -74,7 +74,7 @@ package struct PackageList: Sendable {
     package func securityUpdates(of packages: Set<Entry>) -> Updates {
         var updates = Updates()
         let names = Set(packages.map(\.name))
-        for list in Self.entries(of: lists) where list.contains("security") && list.contains("_Packages") {
+        for list in Directory.names(in: lists).sorted() where list.contains("security") && list.contains("_Packages") {
             let path = "\(lists)/\(list)"
             var status = stat()
             guard stat(path, &status) == 0 else { continue }
@@ -95,19 +95,6 @@ package struct PackageList: Sendable {
     }
 
     // MARK: - Files
-
-    private static func entries(of path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
-        return names.sorted()
-    }
 
     /// Calls `body` with each line of a file, which the kernel reads as a whole: the files of dpkg are some ten megabytes.
     private static func lines(of path: String, _ body: (UnsafeRawBufferPointer) -> Void) {

@@ -27,32 +27,22 @@ package enum PortHolder {
 
     /// nil: nobody may look, or nobody has one of them.
     private static func program(holding wanted: Set<String>) -> String? {
-        guard let directory = opendir("/proc") else { return nil }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            guard let pid = Int32(name(entry)), holds(pid, one: wanted) else { continue }
+        for name in Directory.names(in: "/proc") {
+            guard let pid = Int32(name), holds(pid, one: wanted) else { continue }
             return "\(lines(of: "/proc/\(pid)/comm").first ?? "a program") (pid \(pid))"
         }
         return nil
     }
 
     private static func holds(_ pid: Int32, one wanted: Set<String>) -> Bool {
-        guard let directory = opendir("/proc/\(pid)/fd") else { return false }
-        defer { closedir(directory) }
         var target = [CChar](repeating: 0, count: 64)
-        while let entry = readdir(directory) {
-            let length = readlink("/proc/\(pid)/fd/\(name(entry))", &target, target.count)
+        for name in Directory.names(in: "/proc/\(pid)/fd") {
+            let length = readlink("/proc/\(pid)/fd/\(name)", &target, target.count)
             guard length > 0 else { continue }
             let text = String(decoding: target[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
             if wanted.contains(text) { return true }
         }
         return false
-    }
-
-    private static func name(_ entry: UnsafeMutablePointer<dirent>) -> String {
-        withUnsafePointer(to: &entry.pointee.d_name) {
-            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
     }
 }
 

@@ -97,18 +97,7 @@ extension SocketHolder {
     }
 
     /// The entries of a directory that are numbers.
-    static func numbers(in path: String) -> [Int32] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var found: [Int32] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { Int32(String(cString: $0)) }
-            }
-            if let name { found.append(name) }
-        }
-        return found
-    }
+    static func numbers(in path: String) -> [Int32] { Directory.names(in: path).compactMap { Int32($0) } }
 
     static func link(_ path: String) -> String? {
         var target = [CChar](repeating: 0, count: 4096)

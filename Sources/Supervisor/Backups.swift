@@ -1,4 +1,5 @@
 import Glibc
+import Machine
 import Policy
 import Reactor
 import Store
@@ -81,18 +82,7 @@ final class Backups {
     }
 
     /// Whatever is in the directory.
-    private var names: [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
-        return names
-    }
+    private var names: [String] { Directory.names(in: directory) }
 
     /// Newest first; those that are damaged last.
     var entries: [Entry] {

@@ -1,4 +1,5 @@
 import Glibc
+import Machine
 import Policy
 import Reactor
 
@@ -162,15 +163,9 @@ final class BlocklistFiles {
     }
 
     private func tidy(keeping lists: [Blocklist]) {
-        guard let stream = opendir(directory) else { return }
-        defer { closedir(stream) }
         let kept = Set(lists.map(\.content))
         var former: [(name: String, time: Int)] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard Self.isIdentifier(name), !kept.contains(name) else { continue }
+        for name in Directory.names(in: directory) where Self.isIdentifier(name) && !kept.contains(name) {
             var status = stat()
             if stat(path(of: name), &status) == 0 { former.append((name, status.st_mtim.tv_sec)) }
         }
