@@ -56,15 +56,17 @@ struct NameFloodTests {
     }
 
     @Test(
-        "is held to its rate and its share, and told; its neighbour loses no question and waits no longer",
-        arguments: ["cached", "stream"])
+        "is held to its rate and its share, and told; its neighbour loses no question, and none is put aside",
+        arguments: ["cached", "stream", "slow", "same"])
     func flood(kind: String) throws {
         let server = kind == "same" ? "fd77::1" : Home.gatewayOnLAN
+        // Of names that nobody answers for as many as a build that is not optimised can take in.
+        let rate = kind == "slow" || kind == "same" ? 4000 : 20000
         let quiet = try pace(server, seconds: 2)
         #expect(quiet.lost == 0)
         let before = try memory()
         let flood = try RunningProgram(
-            ["python3", Self.program("name_flood"), server, kind, "20000"], in: flooder,
+            ["python3", Self.program("name_flood"), server, kind, "\(rate)"], in: flooder,
             log: home.directory + "/flood")
         func flooded() -> (asked: Int, answered: Int, failed: Int) {
             let figures = flood.said.split(separator: "\n").last?.split(separator: " ").compactMap { Int($0) } ?? []
@@ -95,7 +97,7 @@ struct NameFloodTests {
         }
         // A second's worth may come at once.
         if kind != "stream" {
-            #expect(asked > 5000 * lines && answered < 1000 * (lines + 3), "\(asked) \(answered) in \(lines) s")
+            #expect(asked > rate / 4 * lines && answered < 1000 * (lines + 3), "\(asked) \(answered) in \(lines) s")
         }
         let warning =
             kind == "same" || kind == "slow" ? "flooder has 256 questions" : "flooder asks for more than 1000 names"
