@@ -490,7 +490,7 @@ struct NamedSet: Equatable {
     init(_ map: Ruleset.DeviceMap) {
         name = map.name
         flags = NFT_SET_MAP.rawValue
-        (size, milliseconds) = (0, 0)
+        (size, milliseconds) = (map.size, 0)
         switch map.content {
         case .numbers: (type, keyLength, valueType) = (.sender, 24, Instruction.KeyType.mark.rawValue)
         case .verdicts: (type, keyLength, valueType) = (.mark, 4, CNETFILTER_DATA_VERDICT)

@@ -78,7 +78,7 @@ extension Connections {
                 let request = NetlinkRequest(
                     family: .socketDiagnosis, type: 20, isDump: true,  // SOCK_DIAG_BY_FAMILY
                     payload: question(family: UInt8(family), transport))
-                for message in try request.messages() {
+                try request.forEachMessage { message in
                     switch Entry(message, transport) {
                     case .connection(let connection): established.append(connection)
                     case .listening(let socket): listening.append(socket)

@@ -28,7 +28,9 @@ extension Flow {
     package static func current() throws(MachineFailure) -> [Flow] {
         let request = NetlinkRequest(
             family: .netfilter, type: get, isDump: true, payload: [UInt8](repeating: 0, count: headSize))
-        return try request.messages().compactMap(Flow.init)
+        var flows: [Flow] = []
+        try request.forEachMessage { if let flow = Flow($0) { flows.append(flow) } }
+        return flows
     }
 
     /// Makes the kernel forget it: its next packet is judged like a first one.
@@ -58,7 +60,7 @@ extension Flow {
         (self.tuple, identifier) = (Array(tuple), Array(attributes[12] ?? []))
     }
 
-    private static func address(_ attributes: [UInt16: ArraySlice<UInt8>], v4: UInt16, v6: UInt16) -> IPAddress? {
+    private static func address(_ attributes: NetlinkAttributes, v4: UInt16, v6: UInt16) -> IPAddress? {
         if let bits = attributes[v4]?.load(UInt32.self, at: 0) { return .v4(UInt32(bigEndian: bits)) }
         return attributes[v6]?.load(UInt128.self, at: 0).map { .v6(UInt128(bigEndian: $0)) }
     }

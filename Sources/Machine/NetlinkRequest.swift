@@ -18,8 +18,16 @@ struct NetlinkRequest {
     let isDump: Bool
     let payload: [UInt8]
 
-    /// Asks and waits for the whole answer, two seconds at most: a kernel that says nothing must not stop the supervisor.
+    /// Asks and waits for the whole answer.
     func messages() throws(MachineFailure) -> [Payload] {
+        var messages: [Payload] = []
+        try forEachMessage { messages.append($0) }
+        return messages
+    }
+
+    /// Asks and hands over each message of the answer as it comes, so that no more than a datagram of it is in memory. Waits two
+    /// seconds at most for each: a kernel that says nothing must not stop the supervisor.
+    func forEachMessage(_ use: (Payload) -> Void) throws(MachineFailure) {
         let descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
         guard descriptor >= 0 else { throw MachineFailure("no netlink socket", errno) }
         defer { close(descriptor) }
@@ -29,22 +37,21 @@ struct NetlinkRequest {
         guard send(descriptor, request, request.count, 0) == request.count else {
             throw MachineFailure("the kernel takes no netlink request", errno)
         }
-        var messages: [Payload] = []
         // The kernel fills at most 32 kB at once (netlink_dump in net/netlink/af_netlink.c).
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw MachineFailure("the kernel does not answer over netlink", errno) }
-            let isComplete = try Self.read(buffer[..<count], into: &messages)
-            if isComplete || !isDump { return messages }
+            let isComplete = try Self.read(buffer[..<count], use)
+            if isComplete || !isDump { return }
         }
     }
 
-    /// Adds the messages of one datagram to `messages`.
+    /// Hands over the messages of one datagram.
     ///
     /// - Returns: whether the last one of a dump was among them.
-    static func read(_ datagram: Payload, into messages: inout [Payload]) throws(MachineFailure) -> Bool {
+    static func read(_ datagram: Payload, _ use: (Payload) -> Void) throws(MachineFailure) -> Bool {
         var rest = datagram
         while let length = rest.load(UInt32.self, at: 0).map(Int.init), length >= Self.headerSize,
             length <= rest.count, let type = rest.load(UInt16.self, at: 4)
@@ -55,7 +62,7 @@ struct NetlinkRequest {
             case 2:  // NLMSG_ERROR
                 let code = payload.load(Int32.self, at: 0) ?? 0
                 guard code == 0 else { throw MachineFailure("the kernel refuses a netlink request", -code) }
-            default: messages.append(payload)
+            default: use(payload)
             }
             rest = rest.dropFirst((length + 3) & ~3)
         }
@@ -83,19 +90,8 @@ extension ArraySlice<UInt8> {
         return withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) }
     }
 
-    /// The attributes (netlink(7), `struct nlattr`) that begin at `offset`, by their number.
-    func attributes(at offset: Int) -> [UInt16: ArraySlice<UInt8>] {
-        var found: [UInt16: ArraySlice<UInt8>] = [:]
-        var rest = dropFirst(offset)
-        while let length = rest.load(UInt16.self, at: 0).map(Int.init), length >= 4, length <= rest.count,
-            let type = rest.load(UInt16.self, at: 2)
-        {
-            // Without NLA_F_NESTED and NLA_F_NET_BYTEORDER.
-            found[type & 0x3fff] = rest.prefix(length).dropFirst(4)
-            rest = rest.dropFirst((length + 3) & ~3)
-        }
-        return found
-    }
+    /// The attributes (netlink(7), `struct nlattr`) that begin at `offset`.
+    func attributes(at offset: Int) -> NetlinkAttributes { NetlinkAttributes(dropFirst(offset)) }
 
     /// Text that a NUL ends.
     var text: String { String(decoding: prefix { $0 != 0 }, as: UTF8.self) }

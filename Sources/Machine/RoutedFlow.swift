@@ -42,11 +42,15 @@ extension RoutedFlow {
 
     /// Those of now, in the calling thread's network namespace. Takes CAP_NET_ADMIN.
     ///
-    /// - Parameter own: the machine's addresses.
-    package static func all(besides own: Set<IPAddress>) throws(MachineFailure) -> [RoutedFlow] {
+    /// - Parameters:
+    ///   - own: the machine's addresses.
+    ///   - use: gets each as the kernel tells it. There may be hundreds of thousands.
+    package static func forEach(
+        besides own: Set<IPAddress>, _ use: (RoutedFlow) -> Void
+    ) throws(MachineFailure) {
         let request = NetlinkRequest(
             family: .netfilter, type: get, isDump: true, payload: [UInt8](repeating: 0, count: headSize))
-        return try request.messages().compactMap { RoutedFlow($0, own: own) }
+        try request.forEachMessage { if let flow = RoutedFlow($0, own: own) { use(flow) } }
     }
 
     /// Has the kernel mark it otherwise: the bits of `mask` become those of `mark`.

@@ -385,7 +385,7 @@ struct Forwarding {
             for transport in [Opening.Transport.udp, .tcp] {
                 destinations.append(
                     Rule(
-                        [.inputInterface(zone.interfaces), .foreignDestination, .destinationPort(transport, 53)],
+                        [.inputInterface(zone.interfaces), .destinationPort(transport, 53), .foreignDestination],
                         decision: .redirect, comment: "names are answered here"))
             }
         }

@@ -77,6 +77,21 @@ package struct Ruleset: Hashable, Sendable {
             self.name = name
             self.content = content
         }
+
+        /// How many elements there is room for; 0: any number. Where the kernel knows the room from the beginning it finds a key of
+        /// four bytes without the work of a table that can grow (nft_set_hash.c, nft_hash_lookup_fast), and it looks into these maps
+        /// for every packet. More than the number of devices, so that a new one is an element and not a map made anew.
+        package var size: UInt32 {
+            let count: Int
+            switch content {
+            case .verdicts(let verdicts): count = verdicts.count
+            case .destinations(.ipv4, let verdicts): count = verdicts.count
+            case .numbers, .destinations(.ipv6, _): return 0
+            }
+            var size: UInt32 = 1024
+            while size < 2 * count { size *= 2 }
+            return size
+        }
     }
 
     /// What a packet tells of the device that sent it.
@@ -296,7 +311,8 @@ extension Ruleset.DeviceMap: CustomStringConvertible {
             }
         // nft shows no empty list of elements.
         let list = elements.isEmpty ? "" : "\t\telements = { \(elements.joined(separator: ", ")) }\n"
-        return "\tmap \(name) {\n\t\ttype \(type)\n\(list)\t}\n"
+        let room = size > 0 ? "\t\tsize \(size)\n" : ""
+        return "\tmap \(name) {\n\t\ttype \(type)\n\(room)\(list)\t}\n"
     }
 }
 

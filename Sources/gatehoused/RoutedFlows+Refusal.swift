@@ -11,7 +11,6 @@ extension RoutedFlows {
     ///
     /// - Parameter addresses: the machine's own.
     func endRefused(by ruleset: Ruleset, addresses: Set<IPAddress>, log: Logger) {
-        guard let flows = try? RoutedFlow.all(besides: addresses) else { return }
         var interfaces: [IPAddress: String?] = [:]
         func interface(towards address: IPAddress) -> String? {
             if let known = interfaces[address] { return known }
@@ -20,35 +19,41 @@ extension RoutedFlows {
             return interface
         }
         let now = Int(time(nil))
-        var ended = 0
-        // A flow that another one announced is judged with that one, and one that was ended already passes nothing.
-        for flow in flows where !flow.isExpected && UInt16(truncatingIfNeeded: flow.mark) != Household.endedNumber {
-            // Whoever answers may go on talking, and that would begin the flow anew.
-            var isKeptUp = false
-            let isStranded =
-                flow.answered != flow.source.address && !addresses.contains(flow.answered)
+        // Whoever answers may go on talking, and that would begin the flow anew.
+        var refused: [(flow: RoutedFlow, isKeptUp: Bool)] = []
+        // What cannot be read now is judged with the next ruleset.
+        try? RoutedFlow.forEach(besides: addresses) { flow in
+            // A flow that another one announced is judged with that one, and one that was ended already passes nothing.
+            if flow.isExpected || UInt16(truncatingIfNeeded: flow.mark) == Household.endedNumber { return }
+            if flow.answered != flow.source.address && !addresses.contains(flow.answered)
                 || flow.isForwarded && !addresses.contains(flow.sought.address)
-            if !isStranded {
-                guard let origin = interface(towards: flow.source.address),
-                    let output = interface(towards: flow.destination.address)
-                else { continue }
-                var packet = Packet(
-                    hook: .forward, interface: origin, source: flow.source.address,
-                    destination: flow.destination.address, content: flow.content)
-                packet.output = output
-                packet.device = UInt16(truncatingIfNeeded: flow.mark)
-                packet.isTranslated = flow.isForwarded
-                packet.soughtPort = flow.sought.port
-                packet.time = now
-                if ruleset.verdict(of: packet).isAccepted { continue }
-                var answer = Packet(
-                    hook: .forward, interface: output, source: flow.destination.address,
-                    destination: flow.source.address, content: flow.answer)
-                answer.output = origin
-                answer.hardware = hardware[flow.destination.address]
-                answer.time = now
-                isKeptUp = flow.answered == flow.source.address && ruleset.verdict(of: answer).isAccepted
+            {
+                refused.append((flow, false))
+                return
             }
+            guard let origin = interface(towards: flow.source.address),
+                let output = interface(towards: flow.destination.address)
+            else { return }
+            var packet = Packet(
+                hook: .forward, interface: origin, source: flow.source.address,
+                destination: flow.destination.address, content: flow.content)
+            packet.output = output
+            packet.device = UInt16(truncatingIfNeeded: flow.mark)
+            packet.isTranslated = flow.isForwarded
+            packet.soughtPort = flow.sought.port
+            packet.time = now
+            if ruleset.verdict(of: packet).isAccepted { return }
+            var answer = Packet(
+                hook: .forward, interface: output, source: flow.destination.address,
+                destination: flow.source.address, content: flow.answer)
+            answer.output = origin
+            answer.hardware = hardware[flow.destination.address]
+            answer.time = now
+            let isKeptUp = flow.answered == flow.source.address && ruleset.verdict(of: answer).isAccepted
+            refused.append((flow, isKeptUp))
+        }
+        var ended = 0
+        for (flow, isKeptUp) in refused {
             do {
                 try isKeptUp ? flow.setMark(UInt32(Household.endedNumber), mask: 0xffff) : flow.end()
                 ended += 1

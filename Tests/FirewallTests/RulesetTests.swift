@@ -210,11 +210,13 @@ private func text(_ openings: String) -> String {
 
     \tmap stopped {
     \t\ttype mark : verdict
+    \t\tsize 1024
     \t\telements = { 0x0000ffff : goto ended }
     \t}
 
     \tmap towards_ipv4 {
     \t\ttype ipv4_addr : verdict
+    \t\tsize 1024
     \t}
 
     \tmap towards_ipv6 {

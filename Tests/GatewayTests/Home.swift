@@ -204,6 +204,10 @@ final class Home: @unchecked Sendable {
         guard try eventually({ try ruleset().contains(card) }) else {
             throw Failure("\(card) is not known:\n\(try ruleset())")
         }
+        // A card is known by its first packet, which may be one of IPv6's; the address may be found a census later.
+        guard try eventually({ try ctl("device", "list").contains("192.168.77.10") }) else {
+            throw Failure("192.168.77.10 is nobody's:\n\(try ctl("device", "list"))")
+        }
     }
 
     /// gatehousectl, of which it is to be seen how it ends.

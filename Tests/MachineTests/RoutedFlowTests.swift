@@ -42,7 +42,11 @@ struct RoutedFlowTests {
 
     private func flows() throws -> [RoutedFlow] {
         let own = Set(["192.168.1.1", "203.0.113.1"].map { IPAddress($0)! })
-        return try gateway.enter { try RoutedFlow.all(besides: own) }
+        return try gateway.enter {
+            var flows: [RoutedFlow] = []
+            try RoutedFlow.forEach(besides: own) { flows.append($0) }
+            return flows
+        }
     }
 
     @Test("is told with both ends, its bytes and its mark, and what the machine has a part in is not among it")
