@@ -44,11 +44,21 @@ extension Passage.Ends: InterfaceText {
 extension Blocklist: InterfaceType {
     static let interfaceName = "StoredBlocklist"
     static let documentation = """
-        Names that are not told.
+        Names that are not told, or networks with which nobody speaks.
         zone: for whose devices it holds.
         device: for which it holds; null beside a null zone: for everybody.
-        count: how many names it has.
+        direction: of a list of networks, who may not begin a conversation with whom; null: it is of names.
+        count: how many names or networks it has.
         content: by what the gateway finds the names.
+        """
+}
+
+extension Blocklist.Direction: InterfaceEnumeration {
+    static let interfaceName = "BlocklistDirection"
+    static let documentation = """
+        Who may not begin a conversation with whom.
+        in: the networks of the list with the gateway and its devices.
+        out: the gateway and its devices with the networks of the list.
         """
 }
 
@@ -137,10 +147,11 @@ extension Rule.Action: InterfaceEnumeration {
 
 extension ListBlocklists.Blocklist: InterfaceType {
     static let documentation = """
-        Names that are not told.
+        Names that are not told, or networks with which nobody speaks.
         zone: for whose devices it holds.
         device: for which it holds; null beside a null zone: for everybody.
-        count: how many names it has.
+        direction: of a list of networks, who may not begin a conversation with whom; null: it is of names.
+        count: how many names or networks it has.
         refusals: to whom they were refused.
         """
 }

@@ -92,17 +92,23 @@ extension Batch {
     /// The table is made anew, in one transaction: no packet ever meets a state in between.
     ///
     /// - Parameters:
+    ///   - networks: the sets of networks that are to be there.
     ///   - exists: there is a table, which is deleted.
     ///   - flags: `enum nft_table_flags` for the new one.
     ///   - counters: with what the rules begin to count.
     mutating func replaceTable(
-        with ruleset: Ruleset, exists: Bool, flags: UInt32 = 0, counters: CarriedCounters = CarriedCounters()
+        with ruleset: Ruleset, networks: [NetworkSet] = [], exists: Bool, flags: UInt32 = 0,
+        counters: CarriedCounters = CarriedCounters()
     ) {
         var counters = counters
         if exists { deleteTable() }
         addTable(flags: flags)
         // What is named must be there before a rule or an element names it.
         var sets: UInt32 = 0
+        for set in networks {
+            add(NamedSet(set), &sets)
+            addElements(of: set)
+        }
         for meter in ruleset.meters { add(NamedSet(meter), &sets) }
         for map in ruleset.deviceMaps { add(NamedSet(map), &sets) }
         for map in ruleset.maps { add(NamedSet(map), &sets) }
@@ -472,6 +478,11 @@ extension Instruction {
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
             nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_DREG), UInt32(NFT_REG_VERDICT.rawValue))
+            return expression
+        case .lookUpSet(let name):
+            let expression = nftnl_expr_alloc("lookup")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_LOOKUP_SREG), register)
+            nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOOKUP_SET), name)
             return expression
         case .lookUpValue(let name):
             let expression = nftnl_expr_alloc("lookup")

@@ -36,7 +36,9 @@ enum Instruction: Hashable, Sendable {
     case lookup(KeyType, elements: [[UInt8]])
     /// The verdict that is given for the register; none if it is not among the elements.
     case choose(KeyType, elements: [Choice])
-    /// The same, by a map with a name of its own.
+    /// The register is in the set of this name.
+    case lookUpSet(String)
+    /// The same as `choose`, by a map with a name of its own.
     case chooseByMap(String)
     /// register = what the map has for registers 1 and 2; the rule ends if that is nothing.
     case lookUpValue(String)
@@ -219,6 +221,8 @@ private struct Compiler {
         // Offsets of RFC 791 §3.1 and RFC 8200 §3.
         case .source(let network): compile(network, offsets: (v4: 12, v6: 8))
         case .destination(let network): compile(network, offsets: (v4: 16, v6: 24))
+        case .sourceAmong(let set): compile(set, offsets: (v4: 12, v6: 8))
+        case .destinationAmong(let set): compile(set, offsets: (v4: 16, v6: 24))
         case .hopLimit(let limit):
             require(.ipv6)
             instructions += [.payload(base: .network, offset: 7, length: 1), .compare(.eq, [limit])]
@@ -273,6 +277,12 @@ private struct Compiler {
         instructions.append(
             .update(
                 meter: rate.meter, perSecond: UInt64(rate.perSecond), burst: rate.burst, isOver: isOver))
+    }
+
+    private mutating func compile(_ set: NetworkSet, offsets: (v4: UInt32, v6: UInt32)) {
+        require(set.family)
+        let (offset, length): (UInt32, UInt32) = set.family == .ipv4 ? (offsets.v4, 4) : (offsets.v6, 16)
+        instructions += [.payload(base: .network, offset: offset, length: length), .lookUpSet(set.name)]
     }
 
     private mutating func compile(_ network: Network, offsets: (v4: UInt32, v6: UInt32)) {
@@ -349,6 +359,7 @@ extension Instruction: CustomStringConvertible {
         case .lookup(_, let elements): "[ lookup reg 1 set { \(elements.map(words).joined(separator: ", ")) } ]"
         case .choose(_, let elements):
             "[ lookup reg 1 set { \(elements.map { "\(words($0.key)) : \($0.verdict.traced)" }.joined(separator: ", ")) } dreg 0 ]"
+        case .lookUpSet(let name): "[ lookup reg 1 set \(name) ]"
         case .chooseByMap(let name): "[ lookup reg 1 set \(name) dreg 0 ]"
         case .lookUpValue(let name): "[ lookup reg 1 set \(name) dreg 1 ]"
         case .setConnectionMark: "[ ct set mark with reg 1 ]"

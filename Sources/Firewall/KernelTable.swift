@@ -8,7 +8,8 @@ struct KernelTable: Equatable {
     /// `enum nft_table_flags`. A dormant one is not looked at by the kernel at all.
     var flags: UInt32 = 0
     var chains: [Chain] = []
-    /// Sets and maps with names of their own. What meters and timed maps hold is state and is not compared.
+    /// Sets and maps with names of their own. What meters and timed maps hold is state and is not compared, and what sets of networks
+    /// hold follows from their names.
     var namedSets: [NamedSet] = []
     /// What the device maps hold, by name.
     var deviceMaps: [String: [DeviceElement]] = [:]
@@ -48,7 +49,8 @@ struct KernelTable: Equatable {
     init(_ ruleset: Ruleset, flags: UInt32) {
         self.flags = flags
         namedSets =
-            ruleset.meters.map { NamedSet($0) } + ruleset.deviceMaps.map { NamedSet($0) }
+            ruleset.networkSets.map { NamedSet($0) } + ruleset.meters.map { NamedSet($0) }
+            + ruleset.deviceMaps.map { NamedSet($0) }
             + ruleset.maps.map { NamedSet($0) }
         for map in ruleset.deviceMaps { deviceMaps[map.name] = map.elements }
         chains = ruleset.chains.map { chain in
@@ -261,6 +263,7 @@ extension Instruction {
             case .lookup(let type, let elements)? where !givesVerdict: return .lookup(type, elements: elements)
             case .choose(let type, let elements)? where givesVerdict: return .choose(type, elements: elements)
             case nil where givesVerdict: return .chooseByMap(name)
+            case nil: return .lookUpSet(name)
             default: return nil
             }
         case "dynset" where isFirst(NFTNL_EXPR_DYNSET_SREG_KEY):
@@ -471,6 +474,13 @@ struct NamedSet: Equatable {
     var isDeviceMap: Bool { flags == NFT_SET_MAP.rawValue }
     /// It is one of the ruleset's `maps`, and so a trial's.
     var isTimedMap: Bool { flags == NFT_SET_MAP.rawValue | NFT_SET_TIMEOUT.rawValue }
+
+    /// Its name says which networks it has.
+    init(_ set: NetworkSet) {
+        (name, flags) = (set.name, NFT_SET_INTERVAL.rawValue)
+        (type, keyLength) = set.family == .ipv4 ? (.ipv4Address, 4) : (.ipv6Address, 16)
+        (size, milliseconds) = (0, 0)
+    }
 
     init(_ meter: Ruleset.Meter) {
         name = meter.name

@@ -83,11 +83,11 @@ package struct Netlink: ~Copyable {
                 break
             }
             if change.isEmpty { return false }
-            var batch = Batch(generation: tableGeneration)
-            batch.alter(change, counters: counters)
-            batch.end()
+            // The kernel begins with new rules some tenths of a second before it finds anything in a large set that came with
+            // them, so the set comes first, and is read again with the rest.
+            let part = change.networks ?? change
             do throws(FirewallError) {
-                guard try commit(batch) else { continue }
+                guard try alter(part), part == change else { continue }
                 lastReplacement = .now
                 return true
             } catch {
@@ -101,13 +101,31 @@ package struct Netlink: ~Copyable {
         return true
     }
 
-    /// The table is made anew, whatever it was.
+    /// False if somebody else changed the ruleset meanwhile.
+    private mutating func alter(_ change: TableChange) throws(FirewallError) -> Bool {
+        var batch = Batch(generation: tableGeneration)
+        batch.alter(change, counters: counters)
+        batch.end()
+        return try commit(batch)
+    }
+
+    /// The table is made anew, whatever it was. Where it has sets of networks it lets nothing begin at first that they are asked
+    /// about, for the kernel finds nothing in them yet.
     private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
         let (flags, counters) = (flags, counters)
+        let first = ruleset.networkSets.isEmpty ? ruleset : ruleset.withoutNetworks
         try transact { batch, exists in
-            batch.replaceTable(with: ruleset, exists: exists, flags: flags, counters: counters)
+            batch.replaceTable(
+                with: first, networks: ruleset.networkSets, exists: exists, flags: flags, counters: counters)
         }
         lastReplacement = .now
+        for _ in 0..<Self.attempts where first != ruleset {
+            guard let table = try read(),
+                let change = TableChange(from: table, to: ruleset, flags: flags, afterReplacement: true)
+            else { break }
+            if change.isEmpty { return }
+            if try alter(change) { return }
+        }
     }
 
     /// Compares the kernel's table with `ruleset`; the values of counters do not matter.

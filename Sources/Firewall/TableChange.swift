@@ -10,6 +10,8 @@ struct TableChange: Equatable {
     var deletedChains: [String] = []
     var deletedSets: [String] = []
     var addedSets: [NamedSet] = []
+    /// Those of the added sets that get networks.
+    var filledSets: [NetworkSet] = []
     var addedChains: [Ruleset.Chain] = []
     /// By the map's name. An element that says something else from now on is deleted and added.
     var deletedElements: [String: [DeviceElement]] = [:]
@@ -19,16 +21,27 @@ struct TableChange: Equatable {
 
     var isEmpty: Bool { self == TableChange() }
 
+    /// The part that brings sets of networks; nil: there is none.
+    var networks: TableChange? {
+        guard !filledSets.isEmpty else { return nil }
+        var part = TableChange()
+        let names = Set(filledSets.map(\.name))
+        part.addedSets = addedSets.filter { names.contains($0.name) }
+        part.filledSets = filledSets
+        return part
+    }
+
     /// None.
     private init() {}
 
     /// nil: the table has to be made anew. A trial always is, as its time begins with it; and so is one in which a chain
     /// or a set of a name that stays is of another kind.
-    init?(from table: KernelTable, to ruleset: Ruleset, flags: UInt32) {
+    ///
+    /// - Parameter afterReplacement: the table was made anew for this very ruleset a moment ago.
+    init?(from table: KernelTable, to ruleset: Ruleset, flags: UInt32, afterReplacement: Bool = false) {
         let wanted = KernelTable(ruleset, flags: flags)
-        guard table.flags == flags, !ruleset.isTrial, !table.namedSets.contains(where: \.isTimedMap) else {
-            return nil
-        }
+        guard table.flags == flags else { return nil }
+        if !afterReplacement, ruleset.isTrial || table.namedSets.contains(where: \.isTimedMap) { return nil }
 
         let held = Dictionary(table.namedSets.map { ($0.name, $0) }) { first, _ in first }
         for set in wanted.namedSets {
@@ -38,6 +51,7 @@ struct TableChange: Equatable {
             }
             guard known == set else { return nil }
         }
+        filledSets = ruleset.networkSets.filter { held[$0.name] == nil }
         let setNames = Set(wanted.namedSets.map(\.name))
         deletedSets = table.namedSets.map(\.name).filter { !setNames.contains($0) }
         for (name, elements) in wanted.deviceMaps {
@@ -84,6 +98,7 @@ extension Batch {
         for name in change.deletedSets { deleteSet(name) }
         var sets: UInt32 = 0
         for set in change.addedSets { add(set, &sets) }
+        for set in change.filledSets { addElements(of: set) }
         for chain in change.addedChains { add(chain) }
         for (name, elements) in change.addedElements.sorted(by: { $0.key < $1.key }) {
             write(elements, of: name, .addElements("map \(name)"), NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE)

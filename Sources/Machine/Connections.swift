@@ -90,6 +90,20 @@ extension Connections {
         return Connections(established: established, listening: listening)
     }
 
+    /// All that are established, whoever began them.
+    package static func established() throws(MachineFailure) -> [Connection] {
+        var found: [Connection] = []
+        for family in [AF_INET, AF_INET6] {
+            let request = NetlinkRequest(
+                family: .socketDiagnosis, type: 20, isDump: true,  // SOCK_DIAG_BY_FAMILY
+                payload: question(family: UInt8(family), .tcp, [.established]))
+            try request.forEachMessage { message in
+                if case .connection(let connection)? = Entry(message, .tcp) { found.append(connection) }
+            }
+        }
+        return found
+    }
+
     init(established: [Connection], listening: [ListeningSocket]) {
         let ports = Set(listening.filter { $0.transport == .tcp }.map(\.local.port))
         self.init(inbound: established.filter { ports.contains($0.local.port) }, listening: listening)

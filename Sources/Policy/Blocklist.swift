@@ -1,7 +1,8 @@
 import Address
 
-/// Names that are not told to anybody, or to nobody of a zone, or not to one device: what the operator brought as a file. The
-/// names themselves are kept beside the policy, which only knows by what they are found.
+/// Names that are not told to anybody, or to nobody of a zone, or not to one device; or networks of the internet with which nobody
+/// speaks. What the operator brought as a file: the names and networks themselves are kept beside the policy, which only knows by
+/// what they are found.
 package struct Blocklist: Codable, Hashable, Sendable {
     /// Unique: a letter, then letters, digits, `-` and `_`, all in lower case; 32 at most.
     package var name: String
@@ -9,15 +10,29 @@ package struct Blocklist: Codable, Hashable, Sendable {
     package var zone: String?
     /// The device for which it holds, by name; nil: it is not about a device.
     package var device: String?
-    /// How many names it has.
+    /// Of a list of networks, who may not begin a conversation with whom; nil: it is of names. Such a list holds for everybody.
+    package var direction: Direction?
+    /// How many names or networks it has.
     package var count: Int
-    /// What finds the names: hexadecimal digits. Other names have others.
+    /// What finds them: hexadecimal digits. Others have others.
     package var content: String
 
-    package init(name: String, zone: String? = nil, device: String? = nil, count: Int, content: String) {
+    package enum Direction: String, Codable, Hashable, Sendable, CaseIterable {
+        /// The networks of the list with us.
+        case `in`
+        /// We with them.
+        case out
+        case both
+    }
+
+    package init(
+        name: String, zone: String? = nil, device: String? = nil, direction: Direction? = nil, count: Int,
+        content: String
+    ) {
         self.name = name
         self.zone = zone
         self.device = device
+        self.direction = direction
         self.count = count
         self.content = content
     }
@@ -30,14 +45,20 @@ package struct Blocklist: Codable, Hashable, Sendable {
         case domains
         /// A name in each line; a dot before it says that it stands for all that is below it, too.
         case names
+        /// A network in each line, or an address; what follows a `;` is a comment as well.
+        case networks
     }
 }
 
 extension Blocklist: CustomStringConvertible {
-    /// `ads, 100000 names, for guest`.
+    /// What its firewall rules are called.
+    package var ruleName: String { "blocklist \(name)" }
+
+    /// `ads, 100000 names, for guest`; `spam, 1500 networks, in`.
     package var description: String {
+        let noun = direction == nil ? "name" : "network"
         let parts: [String?] = [
-            name, count == 1 ? "1 name" : "\(count) names", zone.map { "for \($0)" },
+            name, count == 1 ? "1 \(noun)" : "\(count) \(noun)s", direction?.rawValue, zone.map { "for \($0)" },
             device.map { "for the device \($0)" },
         ]
         return parts.compactMap(\.self).joined(separator: ", ")
@@ -45,7 +66,7 @@ extension Blocklist: CustomStringConvertible {
 }
 
 extension Blocklist.Format {
-    /// The names in a line, in lower case; a dot before one says that it stands for all that is below it, too.
+    /// The names in a line, in lower case; a dot before one says that it stands for all that is below it, too. Or the network.
     ///
     /// - Throws: why it is no line of such a file.
     package func names(in line: Substring) throws(Refusal) -> [String] {
@@ -59,6 +80,15 @@ extension Blocklist.Format {
         case .names:
             guard words.count == 1 else { throw Refusal("one name in a line; is it a file of the format hosts?") }
             return [first.hasPrefix(".") ? "." + (try Self.name(first.dropFirst())) : try Self.name(first)]
+        case .networks:
+            let text = line.prefix { $0 != "#" && $0 != ";" }.split(whereSeparator: \.isWhitespace)
+            guard let first = text.first else { return [] }
+            guard text.count == 1, let network = Network(String(first)) else {
+                throw Refusal(
+                    "want one network in a line, as 192.0.2.0/24 or 2001:db8::/32, with no bit set behind the prefix, or an address"
+                )
+            }
+            return ["\(network)"]
         case .hosts:
             guard IPAddress(String(first)) != nil else { throw Refusal("no address stands first") }
             guard words.count > 1 else { throw Refusal("no name follows the address") }
@@ -86,8 +116,17 @@ extension Blocklist.Format {
 extension Policy {
     package static let mostBlocklists = 60
 
+    /// Of names.
+    package var nameLists: [Blocklist] { blocklists.filter { $0.direction == nil } }
+    package var networkLists: [Blocklist] { blocklists.filter { $0.direction != nil } }
+
     /// Adds the list, or puts it in the place of the one of that name.
     package mutating func set(_ list: Blocklist) throws(Refusal) {
+        if list.direction != nil, wan.isEmpty {
+            throw Refusal(
+                "no interface leads to the internet, so no network would be shut out; `gatehousectl zone set internet --interface "
+                    + "NAME` first")
+        }
         if let index = blocklists.firstIndex(where: { $0.name == list.name }) {
             blocklists[index] = list
         } else {
@@ -124,6 +163,10 @@ extension Policy {
         }
         guard list.zone == nil || list.device == nil else {
             throw Refusal("the blocklist \(list.name) is for one zone or for one device; give `--zone` or `--device`")
+        }
+        guard list.direction == nil || (list.zone == nil && list.device == nil) else {
+            throw Refusal(
+                "the blocklist \(list.name) is of networks, and holds for everybody; leave out `--zone` and `--device`")
         }
         if let zone = list.zone {
             try checkExists(zone: zone)

@@ -18,7 +18,7 @@ extension Listener {
 extension Policy {
     /// Whether anybody's questions for names are answered: those of a zone's devices, or of the relays alone, whom blocklists hold for
     /// as well.
-    package var answersNames: Bool { zones.contains { $0.answersNames } || !blocklists.isEmpty }
+    package var answersNames: Bool { zones.contains { $0.answersNames } || !nameLists.isEmpty }
 
     /// One for each address of the interfaces of each zone whose questions for names are answered, bound to the interface: whoever
     /// comes from the internet's side reaches none, whatever the firewall holds. And the relays' own.

@@ -15,6 +15,7 @@ struct Forwarding {
     let zones: [Zone]
     let roster: Roster
     private let internet: [String]
+    private let blockade: Blockade
     private let doors: [DeviceDoor]
     /// By the devices' numbers: of those that are stopped, and of those that are not carried as is usual in their zone, by its name.
     private let stops: [UInt16: Ruleset.Verdict]
@@ -23,9 +24,10 @@ struct Forwarding {
     private typealias Rule = Ruleset.Rule
     private typealias Chain = Ruleset.Chain
 
-    init(policy: Policy, surroundings: Surroundings) {
+    init(policy: Policy, surroundings: Surroundings, blockade: Blockade) {
         self.policy = policy
         self.surroundings = surroundings
+        self.blockade = blockade
         internet = policy.wan
         zones = policy.zones.filter { $0.name != Zone.internet && !$0.interfaces.isEmpty }
         roster = Roster(zones, policy: policy, surroundings: surroundings)
@@ -314,15 +316,21 @@ struct Forwarding {
         return Chain(name: chainName(of: passage), rules: rules + [Rule([], .goto(refuse))])
     }
 
+    /// The internet's side of the box, where it is behind another router.
+    var ownNetworks: [Network] {
+        surroundings.networks(of: internet).filter { $0.base.special == .privateRange }
+    }
+
     private var toInternet: Ruleset.Chain {
         // The kernel translates no packet of which it does not know the connection.
         var rules = [
             Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection, and so not translated")
         ]
         // A box behind another router: what is beside that one is the internet's side, too.
-        for network in surroundings.networks(of: internet) where network.base.special == .privateRange {
+        for network in ownNetworks {
             rules.append(Rule([.destination(network)], isCounted: true, .accept, comment: "the router's own network"))
         }
+        rules += blockade.exit(.goto(refuse))
         for network in privateNetworks {
             rules.append(Rule([.destination(network)], .goto(refuse), comment: "private networks"))
         }
@@ -338,7 +346,7 @@ struct Forwarding {
     private var fromInternet: Ruleset.Chain {
         Chain(
             name: "from_internet",
-            rules: forwardRules + [
+            rules: blockade.entrance + forwardRules + [
                 // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
                 Rule(
                     [

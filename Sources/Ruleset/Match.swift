@@ -23,6 +23,9 @@ package enum Match: Hashable, Sendable {
     case family(Family)
     case source(Network)
     case destination(Network)
+    /// The source is in one of the set's networks.
+    case sourceAmong(NetworkSet)
+    case destinationAmong(NetworkSet)
     case destinationPort(Opening.Transport, UInt16)
     /// The destination's port is one of these.
     case destinationPorts(Opening.Transport, PortRange)
@@ -125,6 +128,8 @@ extension Match: CustomStringConvertible {
         case .family(let family): "meta nfproto \(family)"
         case .source(let network): "\(network.protocolName) saddr \(network.notation)"
         case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
+        case .sourceAmong(let set): "\(set.family == .ipv4 ? "ip" : "ip6") saddr @\(set.name)"
+        case .destinationAmong(let set): "\(set.family == .ipv4 ? "ip" : "ip6") daddr @\(set.name)"
         case .destinationPort(let transport, let port): "\(transport) dport \(port)"
         case .destinationPorts(let transport, let ports): "\(transport) dport \(ports)"
         case .transport(let number): "meta l4proto \(number)"

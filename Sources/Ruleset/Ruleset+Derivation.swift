@@ -1,4 +1,4 @@
-import Address
+package import Address
 package import Policy
 
 // From what the operator wants to what the kernel is to hold. A listener that exists has its opening and one that stops
@@ -7,13 +7,18 @@ package import Policy
 extension Ruleset {
     /// The ruleset for `policy` on a machine with these interfaces. Whether it is enforced (`policy.firewall`) changes
     /// nothing here: what is shown and what is enforced are the same.
-    package init(policy: Policy, surroundings: Surroundings) {
+    ///
+    /// - Parameter networks: those of a blocklist, by its content.
+    package init(
+        policy: Policy, surroundings: Surroundings, networks: (String) -> AddressRanges = { _ in .none }
+    ) {
+        let blockade = Blockade(policy, networks)
         let doors =
             policy.listeners.flatMap { policy.rules(for: $0, in: surroundings) }
             + policy.openings.flatMap { policy.rules(for: $0) }
         self.init(
             home: policy.lan, internet: policy.wan, doors: doors, rate: policy.highestClientRate,
-            forwarding: Forwarding(policy: policy, surroundings: surroundings))
+            forwarding: Forwarding(policy: policy, surroundings: surroundings, blockade: blockade), blockade: blockade)
     }
 
     /// What holds when nothing is known of what the operator wants, or the kernel refuses it: the box keeps its own network,
@@ -21,7 +26,7 @@ extension Ruleset {
     package static let foundation: Ruleset = {
         var ruleset = Ruleset(
             home: [], internet: [], doors: [], rate: nil,
-            forwarding: Forwarding(policy: Policy(), surroundings: Surroundings()))
+            forwarding: Forwarding(policy: Policy(), surroundings: Surroundings(), blockade: .none))
         ruleset.meters = []
         ruleset.chains.removeAll { $0.name == Ruleset.echo }
         for index in ruleset.chains.indices {
@@ -31,7 +36,10 @@ extension Ruleset {
     }()
 
     /// - Parameter rate: the new sessions per second that a client may have; nil: as many as it likes.
-    private init(home: [String], internet: [String], doors: [Rule], rate: Int?, forwarding: Forwarding) {
+    private init(
+        home: [String], internet: [String], doors: [Rule], rate: Int?, forwarding: Forwarding,
+        blockade: Blockade = .none
+    ) {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = Rule([], isCounted: true, .drop, comment: "the rest")
         let bounds = doors.isEmpty ? nil : rate.map { newcomers($0) }
@@ -42,6 +50,7 @@ extension Ruleset {
                 Chain(
                     name: "input", hook: .input, policy: .drop,
                     rules: lifeSupport(home: home, internet: internet, forwarding)
+                        + blockade.entrance(by: internet)
                         + (bounds == nil ? [] : [Rule([.transport(tcp)], .jump(newcomersChain))]) + doors
                         + forwarding.nameRefusals
                         + [rest]),
@@ -54,7 +63,7 @@ extension Ruleset {
                     ]),
             ] + [bounds].compactMap(\.self) + [
                 Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + [rest])
-            ] + forwarding.chains)
+            ] + forwarding.chains + blockade.exit(by: internet, sparing: forwarding.ownNetworks))
     }
 
     /// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.

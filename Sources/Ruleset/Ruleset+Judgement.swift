@@ -111,6 +111,8 @@ extension Match {
         case .family(let family): packet.family == family
         case .source(let network): network.contains(packet.source)
         case .destination(let network): network.contains(packet.destination)
+        case .sourceAmong(let set): packet.family == set.family && set.ranges.contains(packet.source)
+        case .destinationAmong(let set): packet.family == set.family && set.ranges.contains(packet.destination)
         case .destinationPort(let transport, let port): packet.destinationPort(of: transport) == port
         case .destinationPorts(let transport, let ports):
             packet.destinationPort(of: transport).map { ports.contains($0) } ?? false

@@ -240,6 +240,30 @@ package struct Ruleset: Hashable, Sendable {
 }
 
 extension Ruleset {
+    /// Those that a rule looks into, each once.
+    package var networkSets: [NetworkSet] {
+        var found: Set<NetworkSet> = []
+        var sets: [NetworkSet] = []
+        for match in chains.lazy.flatMap({ $0.rules }).flatMap({ $0.matches }) {
+            switch match {
+            case .sourceAmong(let set), .destinationAmong(let set): if found.insert(set).inserted { sets.append(set) }
+            default: break
+            }
+        }
+        return sets
+    }
+
+    /// As if every network were blocked that a rule asks about, without an answer to whoever tries: they try again.
+    package var withoutNetworks: Ruleset {
+        var ruleset = self
+        for chain in ruleset.chains.indices {
+            for index in ruleset.chains[chain].rules.indices {
+                ruleset.chains[chain].rules[index].shutTowardsNetworks()
+            }
+        }
+        return ruleset
+    }
+
     /// For a kernel that cannot look for the socket that a packet is for (`Match.boundSocket`): no rule asks it to, so the
     /// ports behind such rules are shut.
     package var withoutBoundSockets: Ruleset {
@@ -248,6 +272,18 @@ extension Ruleset {
             ruleset.chains[index].rules.removeAll { $0.matches.contains(.boundSocket) }
         }
         return ruleset
+    }
+}
+
+extension Ruleset.Rule {
+    fileprivate mutating func shutTowardsNetworks() {
+        for (index, match) in matches.enumerated() {
+            switch match {
+            case .sourceAmong(let set), .destinationAmong(let set):
+                (matches[index], decision) = (.family(set.family), .verdict(.drop))
+            default: continue
+            }
+        }
     }
 }
 
@@ -272,7 +308,9 @@ private func printable(_ comment: String) -> String {
 
 extension Ruleset: CustomStringConvertible {
     package var description: String {
-        let named = meters.map(\.description) + deviceMaps.map(\.description) + maps.map(\.description)
+        let named =
+            networkSets.map(\.description) + meters.map(\.description) + deviceMaps.map(\.description)
+            + maps.map(\.description)
         let blocks = named + chains.map(\.description)
         return "table inet \(Self.table) {\n" + blocks.joined(separator: "\n") + "}\n"
     }

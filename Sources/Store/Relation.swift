@@ -28,8 +28,8 @@ struct Relation: Sendable {
     private static let blocklist = Relation(
         "blocklist", of: \.blocklists, as: Blocklist(name: "", count: 0, content: ""),
         [
-            .text("name", \.name), .text("zone", \.zone), .text("device", \.device), .number("count", \.count),
-            .text("content", \.content),
+            .text("name", \.name), .text("zone", \.zone), .text("device", \.device),
+            .word("direction", \.direction), .number("count", \.count), .text("content", \.content),
         ])
 
     private static let device = Relation(

@@ -256,6 +256,8 @@ enum Schema {
             holder TEXT
         ) STRICT;
         """,
+        // Blocklists of networks.
+        "ALTER TABLE blocklist ADD COLUMN direction TEXT;",
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -1,21 +1,25 @@
+import Address
 import Glibc
 import Machine
 import Policy
 import Reactor
 
-/// The names of blocklists, each list's in a file of its own: they outlast a restart, and a revision of before finds the names that
-/// it had.
+/// The names and networks of blocklists, each list's in a file of its own: they outlast a restart, and a revision of before finds
+/// what it had.
 ///
 /// Belongs to the gateway and its thread.
 final class BlocklistFiles {
     /// Names on their way here, which no list has yet.
     private struct Batch {
+        let isOfNetworks: Bool
         var text: [UInt8] = []
         var count = 0
         let start = ContinuousClock.now
     }
 
     private let directory: String
+    /// The networks of lists that somebody asked about, by their contents.
+    private var ranges: [String: AddressRanges] = [:]
     private var batches: [String: Batch] = [:]
 
     /// An import brings all its lists before it makes one of them.
@@ -34,18 +38,26 @@ final class BlocklistFiles {
 
     /// Adds names to a batch, or begins one.
     ///
-    /// - Parameter names: in lower case; a dot before one says that it stands for all that is below it, too.
+    /// - Parameters:
+    ///   - names: in lower case; a dot before one says that it stands for all that is below it, too. Or networks.
+    ///   - isOfNetworks: they are networks, as is all of the batch.
     /// - Returns: the batch, and how many names it has.
-    func bring(_ names: [String], to batch: String?) throws(Refusal) -> (batch: String, count: Int) {
+    func bring(
+        _ names: [String], ofNetworks isOfNetworks: Bool, to batch: String?
+    ) throws(Refusal) -> (batch: String, count: Int) {
         batches = batches.filter { ContinuousClock.now - $0.value.start < Self.patience }
         let key = batch ?? Self.identifier()
-        guard var content = batch == nil ? Batch() : batches[key] else {
-            throw Refusal("there is no batch \(key) of names any more; begin anew")
-        }
+        guard var content = batch == nil ? Batch(isOfNetworks: isOfNetworks) : batches[key],
+            content.isOfNetworks == isOfNetworks
+        else { throw Refusal("there is no such batch \(key) any more; begin anew") }
         guard batches[key] != nil || batches.count < Self.mostBatches else {
             throw Refusal("\(Self.mostBatches) blocklists are being added at once; try again when one is done")
         }
-        for name in names {
+        for network in names where isOfNetworks {
+            guard let plain = Network(network) else { throw Refusal("\"\(network.prefix(64))\" is no network") }
+            content.text += "\(plain)\n".utf8
+        }
+        for name in names where !isOfNetworks {
             let plain = name.hasPrefix(".") ? String(name.dropFirst()) : name
             guard case .name(let normal) = try Host(plain), normal == plain else {
                 throw Refusal("\"\(plain.prefix(64))\" is no name in lower case")
@@ -70,9 +82,11 @@ final class BlocklistFiles {
     /// Keeps a batch as the names of a list.
     ///
     /// - Parameter former: the list in whose place it comes: the same names are found by what they were found by.
-    func keep(batch: String, former: Blocklist? = nil) throws(Refusal) -> (content: String, count: Int) {
-        guard let found = batches.removeValue(forKey: batch) else {
-            throw Refusal("there is no batch \(batch) of names any more; begin anew")
+    func keep(
+        batch: String, ofNetworks isOfNetworks: Bool, former: Blocklist? = nil
+    ) throws(Refusal) -> (content: String, count: Int) {
+        guard let found = batches.removeValue(forKey: batch), found.isOfNetworks == isOfNetworks else {
+            throw Refusal("there is no such batch \(batch) any more; begin anew")
         }
         if let former, Self.isIdentifier(former.content), StateFile.read(path(of: former.content)) == found.text {
             return (former.content, found.count)
@@ -90,6 +104,15 @@ final class BlocklistFiles {
     func memory(of content: String) -> Descriptor? {
         guard Self.isIdentifier(content), let text = StateFile.read(path(of: content)) else { return nil }
         return try? SealedMemory.create(text)
+    }
+
+    /// The networks of a list, which stay in memory until the next lists are in force.
+    func networks(in content: String) -> AddressRanges {
+        if let known = ranges[content] { return known }
+        guard Self.isIdentifier(content), let text = StateFile.read(path(of: content)) else { return .none }
+        let found = AddressRanges(lines: text)
+        ranges[content] = found
+        return found
     }
 
     /// Whether a list has `name`, or a name above it with all that is below.
@@ -154,6 +177,7 @@ final class BlocklistFiles {
 
     /// `lists` are in force, in place of `former`: removes the files that neither they nor the latest lists of before have.
     func settle(on lists: [Blocklist], insteadOf former: [Blocklist]) {
+        ranges = ranges.filter { range in lists.contains { $0.content == range.key } }
         guard lists != former else { return }
         // A file's time is the one at which its list went: a trial that ends wants the one that went last.
         for list in former where !lists.contains(where: { $0.content == list.content }) {

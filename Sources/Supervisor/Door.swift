@@ -243,7 +243,7 @@ extension FirewallAssignment {
     func onlyCloses(comparedTo other: FirewallAssignment) -> Bool {
         hold == other.hold && former == other.former && zones == other.zones && surroundings == other.surroundings
             && devices == other.devices && passages.allSatisfy(other.passages.contains)
-            && forwards.allSatisfy(other.forwards.contains)
+            && forwards.allSatisfy(other.forwards.contains) && blocklists == other.blocklists
             && listeners.allSatisfy(other.listeners.contains) && openings.allSatisfy(other.openings.contains)
     }
 }

@@ -14,7 +14,7 @@ extension Gateway {
         let inquest = Inquest(
             policy: policy, surroundings: surroundings, ruleset: isHeld ? rules(of: policy) : nil, door: state,
             now: Int(time(nil)), others: door.foreign, way: Route.interface(towards:),
-            lists: { [policy, lists] name in policy.blocklists.filter { lists.has(name, in: $0.content) } },
+            lists: { [policy, lists] name in policy.nameLists.filter { lists.has(name, in: $0.content) } },
             origin: { [books = try? store] thing in (try? books?.origin(of: thing.inStore)) ?? nil })
         let source = try source(call.source)
         return inquest.answer(source, try destination(call, from: source))

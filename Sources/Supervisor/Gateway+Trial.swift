@@ -41,7 +41,9 @@ extension Gateway {
     /// What the kernel holds for `policy`; nil: it filters nothing.
     func rules(of policy: Policy) -> Ruleset? {
         guard options.firewall != .off, mode(of: policy) == .enforce else { return nil }
-        return Ruleset(policy: FirewallAssignment(estate(of: policy)).policy, surroundings: surroundings)
+        return Ruleset(
+            policy: FirewallAssignment(estate(of: policy)).policy, surroundings: surroundings,
+            networks: lists.networks)
     }
 
     private func connectionsNow() -> Connections {

@@ -265,6 +265,9 @@ struct Inquest {
         if let forward = policy.forwards.first(where: { $0.ruleName == comment }) {
             return origin(.forward(forward.name))
         }
+        if let list = policy.networkLists.first(where: { $0.ruleName == comment }) {
+            return origin(.blocklist(list.name))
+        }
         if policy.passages.contains(where: { "\($0.ends)" == comment }) { return origin(.passage(comment)) }
         if let listener = policy.listeners.first(where: { comment.hasPrefix("\($0.kind) \($0.endpoint)") }) {
             return origin(.listener(listener.endpoint))
@@ -321,6 +324,21 @@ struct Inquest {
                 }
             steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: revision))
             return (steps, nil)
+        }
+        if let ruleset, let output = way(pair.to) {
+            // What the relay sends in the client's place.
+            var packet = Packet(
+                hook: .output, interface: "", source: pair.from, destination: pair.to, content: .tcp(destination.port))
+            packet.output = output
+            let judgement = ruleset.verdict(of: packet)
+            if !judgement.isAccepted {
+                let rule = judgement.rule?.comment ?? "the policy of the chain"
+                steps.append(
+                    Step(
+                        "ruleset", .stops, "from the gateway itself: stopped by \"\(rule)\"",
+                        revision: origin(ofRule: rule)))
+                return (steps, nil)
+            }
         }
         let limit = access.limits.limit(forClient: pair.from, device: client.device)
         steps.append(Step("limit", .tells, "\(limit)", revision: origin(.limit("\(limit.subject)"))))

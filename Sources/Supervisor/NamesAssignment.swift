@@ -24,7 +24,7 @@ package struct NamesAssignment: Codable, Hashable, Sendable {
         // A rule that allows everything stands before those that it keeps from being asked.
         rules = estate.policy.rules.contains { $0.domain != nil } ? estate.policy.rules : []
         limits = estate.policy.limits.filter(\.isForClients)
-        blocklists = estate.policy.blocklists
+        blocklists = estate.policy.nameLists
         trustedDomains = estate.policy.trustedDomains
         standings = estate.standings
         surroundings = estate.surroundings

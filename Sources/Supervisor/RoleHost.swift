@@ -15,7 +15,7 @@ package protocol RoleService: Sendable {
     ///
     /// - Parameter datagrams: the UDP socket beside it; nil: there is none.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) async
-    /// Takes the names of a blocklist that a later assignment will name by `content`.
+    /// Takes the names or networks of a blocklist that a later assignment will name by `content`.
     func lend(_ content: String, _ names: [UInt8]) async
     /// Gets ready for `assignment` and changes nothing yet.
     func stage(_ assignment: Assignment) async throws(Refusal)

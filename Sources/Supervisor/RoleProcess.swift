@@ -191,7 +191,7 @@ final class RoleProcess {
         }
         for list in share.blocklists where !lent.contains(list.content) {
             guard let names = lists.memory(of: list.content) else {
-                log.error("the names of the blocklist \(list.name) cannot be read; it refuses nothing")
+                log.error("the blocklist \(list.name) cannot be read; it refuses nothing")
                 continue
             }
             try await order(.lend(list.content), descriptors: [names.number])

@@ -51,9 +51,13 @@ enum Share: Hashable {
         }
     }
 
-    /// The blocklists whose names the role has to have.
+    /// The blocklists whose names or networks the role has to have.
     var blocklists: [Blocklist] {
-        if case .names(let share) = self { share.blocklists } else { [] }
+        switch self {
+        case .names(let share): share.blocklists
+        case .firewall(let share): share.blocklists + (share.former?.policy?.blocklists ?? [])
+        case .relay: []
+        }
     }
 
     /// nil: it has no certificate to show.
@@ -136,6 +140,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var devices: [Device]
     package var passages: [Passage]
     package var forwards: [Forward]
+    /// Those of networks.
+    package var blocklists: [Blocklist]
     /// The devices that time keeps from everything at present. The kernel knows by itself; but what is under way with them has to be
     /// ended when that changes.
     package var held: Set<HardwareAddress>
@@ -167,6 +173,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         devices = estate.policy.devices
         passages = estate.policy.passages
         forwards = estate.policy.forwards
+        blocklists = estate.policy.networkLists
         held = estate.held
         limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
@@ -176,15 +183,20 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var policy: Policy {
         Policy(
             listeners: listeners, limits: limits, openings: openings, zones: zones, devices: devices,
-            passages: passages, forwards: forwards)
+            passages: passages, forwards: forwards, blocklists: blocklists)
     }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.
-    package var ruleset: Ruleset {
-        let ruleset = isOpen ? Ruleset(chains: []) : Ruleset(policy: policy, surroundings: surroundings)
-        guard let former else { return ruleset }
-        let before = former.policy.map { Ruleset(policy: $0, surroundings: surroundings) } ?? Ruleset(chains: [])
+    ///
+    /// - Parameter networks: those of a blocklist, by its content.
+    package func ruleset(_ networks: (String) -> AddressRanges) -> Ruleset {
+        func ruleset(_ policy: Policy) -> Ruleset {
+            Ruleset(policy: policy, surroundings: surroundings, networks: networks)
+        }
+        let now = isOpen ? Ruleset(chains: []) : ruleset(policy)
+        guard let former else { return now }
+        let before = former.policy.map(ruleset) ?? Ruleset(chains: [])
         let left = Duration.nanoseconds(former.end) - TrialClock.system.sinceBoot()
-        return .trial(new: ruleset, old: before, seconds: UInt32(max(1, (left / .seconds(1)).rounded(.up))))
+        return .trial(new: now, old: before, seconds: UInt32(max(1, (left / .seconds(1)).rounded(.up))))
     }
 }

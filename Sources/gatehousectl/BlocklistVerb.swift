@@ -5,14 +5,17 @@ import Policy
 
 struct BlocklistVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "blocklist", abstract: "Names that are not told to the home, or to a part of it.",
+        commandName: "blocklist",
+        abstract: "Names that are not told to the home, or to a part of it, and networks that are shut out.",
         discussion: """
             The names of a blocklist are answered with an address that nobody has, to programs that look names up by \
-            themselves (in a zone that is served) and to the proxies alike.
+            themselves (in a zone that is served) and to the proxies alike. With the networks of a blocklist nothing \
+            begins: not from them (in), not to them (out), neither past the proxies nor through them.
 
             EXAMPLES:
               gatehousectl blocklist add ads hosts.txt --format hosts
               gatehousectl blocklist add games games.txt --device kid
+              gatehousectl blocklist add attackers drop.txt --format networks --direction in
               gatehousectl blocklist list
               gatehousectl blocklist remove ads
             """,
@@ -27,6 +30,7 @@ struct BlocklistVerb: ParsableCommand {
                 EXAMPLES:
                   gatehousectl blocklist add ads hosts.txt --format hosts   # 0.0.0.0 ads.example
                   gatehousectl blocklist add ads domains.txt                # ads.example and all below it
+                  gatehousectl blocklist add bad drop.txt --format networks # 192.0.2.0/24, both ways
                 """)
 
         @Argument(help: "What it is to be called.")
@@ -37,9 +41,15 @@ struct BlocklistVerb: ParsableCommand {
 
         @Option(
             help:
-                "How the file names them: hosts as hosts(5), domains a name in each line, names as `export` writes them."
+                "How the file names them: hosts as hosts(5), domains a name in each line, names as `export` writes them; networks a network in each line."
         )
         var format: Blocklist.Format = .domains
+
+        @Option(
+            help:
+                "Of networks: which conversations do not begin, those that they begin (in), those with them (out), or both."
+        )
+        var direction: Blocklist.Direction?
 
         @Option(
             help: ArgumentHelp("The zone for whose devices it holds.", valueName: "name"),
@@ -54,6 +64,15 @@ struct BlocklistVerb: ParsableCommand {
 
         func validate() throws {
             if zone != nil, device != nil { throw ValidationError("Give --zone or --device, not both.") }
+            guard format == .networks else {
+                if direction != nil {
+                    throw ValidationError("--direction is of networks; give --format networks, too.")
+                }
+                return
+            }
+            if zone != nil || device != nil {
+                throw ValidationError("A blocklist of networks holds for everybody; leave out --zone and --device.")
+            }
         }
 
         func call(_ daemon: Daemon) throws -> AddBlocklist {
@@ -64,13 +83,19 @@ struct BlocklistVerb: ParsableCommand {
             var start = 0
             repeat {
                 let end = min(start + Self.part, names.count)
-                let reply = try daemon.ask(BringNames(batch: batch, names: Array(names[start..<end])))
+                let reply = try daemon.ask(
+                    BringNames(
+                        batch: batch, names: Array(names[start..<end]), ofNetworks: format == .networks ? true : nil))
                 batch = reply.batch
                 start = end
-                if progress { show("\rbringing names: \(100 * start / names.count) %") }
+                if progress {
+                    show("\rbringing \(format == .networks ? "networks" : "names"): \(100 * start / names.count) %")
+                }
             } while start < names.count
             if progress { show("\r\u{1b}[K") }
-            return AddBlocklist(name: name, batch: batch!, zone: zone, device: device)
+            return AddBlocklist(
+                name: name, batch: batch!, zone: zone, device: device,
+                direction: format == .networks ? direction ?? .both : nil)
         }
 
         /// Names in one call, which has a megabyte: no name is longer than 253 bytes.
@@ -90,8 +115,14 @@ struct BlocklistVerb: ParsableCommand {
 
         func run() throws {
             try Daemon(global).show(ListBlocklists()) { reply in
-                var table = Table(.text("NAME"), .text("FOR"), .number("NAMES"), .number("REFUSED"), .text("MOST TO"))
+                var table = Table(.text("NAME"), .text("FOR"), .number("ENTRIES"), .number("REFUSED"), .text("MOST TO"))
                 for list in reply.blocklists {
+                    if let direction = list.direction {
+                        table.add(
+                            "\(list.name)", "networks, \(direction.rawValue)", "\(list.count)",
+                            "\(list.refusals.reduce(0) { $0 + $1.count })", "-")
+                        continue
+                    }
                     let most = list.refusals.max { $0.count < $1.count }
                     let total = list.refusals.reduce(0) { $0 + $1.count }
                     table.add(
@@ -121,6 +152,7 @@ struct BlocklistVerb: ParsableCommand {
 }
 
 extension Blocklist.Format: ExpressibleByArgument {}
+extension Blocklist.Direction: ExpressibleByArgument {}
 
 extension Blocklist.Format {
     /// The names of a file, each once.

@@ -188,10 +188,12 @@ extension Blocklist {
     fileprivate func verbLine(in directory: String?) -> VerbLine {
         VerbLine(
             "blocklist add", name, file(in: directory),
-            options: option("format", Blocklist.Format.names.rawValue) + option("zone", zone)
-                + option("device", device))
+            options: option("format", (direction == nil ? Blocklist.Format.names : .networks).rawValue)
+                + option("zone", zone) + option("device", device) + option("direction", direction?.rawValue))
     }
 
-    /// The file of its names, of the format `names`.
-    func file(in directory: String?) -> String { (directory.map { "\($0)/" } ?? "") + "\(name).names" }
+    /// The file of its names or networks.
+    func file(in directory: String?) -> String {
+        (directory.map { "\($0)/" } ?? "") + "\(name).\(direction == nil ? "names" : "networks")"
+    }
 }

@@ -24,6 +24,8 @@ actor FirewallRole: RoleService {
     /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
     private let flows = RoutedFlows()
+    /// The networks of blocklists, by their contents.
+    private var networks: [String: AddressRanges] = [:]
     /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
     private var known: Set<UInt64> = []
 
@@ -56,10 +58,12 @@ actor FirewallRole: RoleService {
     /// Needs no sockets.
     func offer(_ endpoint: Endpoint, _ socket: consuming Descriptor, datagrams: consuming Descriptor?) {}
 
+    func lend(_ content: String, _ lines: [UInt8]) { networks[content] = AddressRanges(lines: lines) }
+
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         flows.use(assignment)
         staged = Plan(
-            ruleset: assignment.ruleset, held: assignment.held,
+            ruleset: assignment.ruleset { networks[$0] ?? .none }, held: assignment.held,
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
@@ -85,6 +89,8 @@ actor FirewallRole: RoleService {
             if error.isTaken { goBack(to: current) }
             throw Refusal("the firewall is unchanged: \(error)")
         }
+        let contents = Set(plan.ruleset.networkSets.map(\.content))
+        networks = networks.filter { contents.contains($0.key) }
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
         let former = current
         (current, failure) = (plan, nil)
@@ -93,6 +99,9 @@ actor FirewallRole: RoleService {
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
         {
             flows.endRefused(by: plan.ruleset, addresses: plan.addresses, log: log)
+        }
+        if plan.isEnforced, !plan.ruleset.isTrial, former?.ruleset.networkSets != plan.ruleset.networkSets {
+            endBlocked(plan.ruleset)
         }
         if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
     }
@@ -279,6 +288,33 @@ actor FirewallRole: RoleService {
             } catch {
                 log.warning("cannot end a conversation that came in without the firewall, \(name): \(error)")
             }
+        }
+    }
+
+    /// Ends what the box itself has under way with networks that are blocked from now on, the sessions of the proxies among it.
+    private func endBlocked(_ ruleset: Ruleset) {
+        func isRefused(_ local: IPAddress, _ remote: IPAddress, _ content: Packet.Content) -> Bool {
+            guard !remote.isLoopback, let interface = Route.interface(towards: remote), interface != "lo" else {
+                return false
+            }
+            var out = Packet(hook: .output, interface: "", source: local, destination: remote, content: content)
+            out.output = interface
+            return !ruleset.verdict(of: out).isAccepted
+        }
+        for connection in (try? Connections.established()) ?? []
+        where isRefused(connection.local.address, connection.remote.address, .tcp(connection.remote.port)) {
+            do {
+                try connection.end()
+                log.info("ended a connection with \(connection.remote), which is blocked")
+            } catch {
+                log.info("a connection with \(connection.remote), which is blocked, was not ended: \(error)")
+            }
+        }
+        for flow in (try? Flow.current()) ?? []
+        where isRefused(flow.source, flow.destination, flow.transport == 17 ? .udp(flow.port) : .other(flow.transport))
+        {
+            // It may have ended by itself meanwhile.
+            try? flow.end()
         }
     }
 

@@ -237,7 +237,7 @@ private struct Draw: RandomNumberGenerator {
                 target = forward.devicePort ?? forward.port
                 isTranslated = true
                 if interface == "wan0" {
-                    let forwarding = Forwarding(policy: home.policy, surroundings: home.surroundings)
+                    let forwarding = Forwarding(policy: home.policy, surroundings: home.surroundings, blockade: .none)
                     number = forwarding.roster.number(of: device.hardware) ?? 0
                 }
                 break

@@ -1,4 +1,6 @@
-/// The calls about names that are not told.
+package import Policy
+
+/// The calls about names that are not told and networks with which nobody speaks.
 enum BlocklistCalls {
     static let all: [any Call.Type] = [
         BringNames.self, AddBlocklist.self, ListBlocklists.self, RemoveBlocklist.self,
@@ -9,7 +11,8 @@ package struct BringNames: Call {
     package static let documentation = """
         Brings names for a blocklist, some thousands at once, before AddBlocklist makes a list of them.
         batch: what the reply to the first part said; null: this is the first part.
-        names: in lower case; a dot before one says that it stands for all that is below it, too.
+        names: in lower case; a dot before one says that it stands for all that is below it, too. Or networks.
+        ofNetworks: true: they are networks, and so are those of all parts.
         count: how many names the batch has by now.
         """
 
@@ -25,32 +28,41 @@ package struct BringNames: Call {
 
     package var batch: String?
     package var names: [String]
+    package var ofNetworks: Bool?
 
-    package init(batch: String? = nil, names: [String]) {
+    package init(batch: String? = nil, names: [String], ofNetworks: Bool? = nil) {
         self.batch = batch
         self.names = names
+        self.ofNetworks = ofNetworks
     }
 }
 
 package struct AddBlocklist: Call {
     package typealias Reply = Applied
+    package typealias Direction = Blocklist.Direction
     package static let documentation = """
-        Adds a blocklist, or puts it in the place of the one of that name: its names are not told to those for whom it holds.
+        Adds a blocklist, or puts it in the place of the one of that name: its names are not told to those for whom it holds,
+        and with its networks no conversation begins.
         batch: what the replies to BringNames said.
         zone: for whose devices it holds; null beside a null device: for everybody.
         device: for which it holds, by name.
+        direction: of a list of networks, who may not begin a conversation with whom; null: it is of names.
         """
 
     package var name: String
     package var batch: String
     package var zone: String?
     package var device: String?
+    package var direction: Blocklist.Direction?
 
-    package init(name: String, batch: String, zone: String? = nil, device: String? = nil) {
+    package init(
+        name: String, batch: String, zone: String? = nil, device: String? = nil, direction: Blocklist.Direction? = nil
+    ) {
         self.name = name
         self.batch = batch
         self.zone = zone
         self.device = device
+        self.direction = direction
     }
 }
 
@@ -62,13 +74,18 @@ package struct ListBlocklists: Call {
         package var name: String
         package var zone: String?
         package var device: String?
+        package var direction: AddBlocklist.Direction?
         package var count: Int
         package var refusals: [BlocklistRefusals]
 
-        package init(name: String, zone: String?, device: String?, count: Int, refusals: [BlocklistRefusals]) {
+        package init(
+            name: String, zone: String?, device: String?, direction: AddBlocklist.Direction?, count: Int,
+            refusals: [BlocklistRefusals]
+        ) {
             self.name = name
             self.zone = zone
             self.device = device
+            self.direction = direction
             self.count = count
             self.refusals = refusals
         }

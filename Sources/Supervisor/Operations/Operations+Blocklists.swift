@@ -6,19 +6,24 @@ extension Operations {
     static let blocklists: [Method<Gateway>] = [
         Method(BringNames.self) { gateway, call, _ in
             do throws(Refusal) {
-                let result = try gateway.lists.bring(call.names, to: call.batch)
+                let result = try gateway.lists.bring(
+                    call.names, ofNetworks: call.ofNetworks ?? false, to: call.batch)
                 return BringNames.Reply(batch: result.batch, count: result.count)
             } catch {
                 throw AdminError.refused(error.description)
             }
         },
         Method(AddBlocklist.self) { gateway, call, caller in
-            let audience = [call.zone.map { " --zone \($0)" }, call.device.map { " --device \($0)" }]
+            let audience = [
+                call.zone.map { " --zone \($0)" }, call.device.map { " --device \($0)" },
+                call.direction.map { " --direction \($0.rawValue)" },
+            ]
             let summary = "blocklist add \(call.name)" + audience.compactMap(\.self).joined()
             let former = gateway.policy.blocklists.first { $0.name == call.name }
             let kept: (content: String, count: Int)
             do throws(Refusal) {
-                kept = try gateway.lists.keep(batch: call.batch, former: former)
+                kept = try gateway.lists.keep(
+                    batch: call.batch, ofNetworks: call.direction != nil, former: former)
             } catch {
                 throw AdminError.refused(error.description)
             }
@@ -31,19 +36,30 @@ extension Operations {
             return try await gateway.apply(by: caller, summary) { policy throws(Refusal) in
                 try policy.set(
                     Blocklist(
-                        name: call.name, zone: call.zone, device: call.device, count: kept.count, content: kept.content)
+                        name: call.name, zone: call.zone, device: call.device, direction: call.direction,
+                        count: kept.count, content: kept.content)
                 )
             }
         },
         Method(ListBlocklists.self) { gateway, _, _ in
             let refusals = await gateway.refusals()
+            let counts = gateway.policy.networkLists.isEmpty ? [] : (try? await gateway.door.report())?.counts ?? []
             return ListBlocklists.Reply(
                 blocklists: gateway.policy.blocklists.map { list in
                     ListBlocklists.Blocklist(
-                        name: list.name, zone: list.zone, device: list.device, count: list.count,
-                        refusals: refusals.filter { $0.list == list.name }.map { refusal in
-                            BlocklistRefusals(device: gateway.nameOfMember(refusal.member), count: refusal.count)
-                        })
+                        name: list.name, zone: list.zone, device: list.device, direction: list.direction,
+                        count: list.count,
+                        refusals: list.direction == nil
+                            ? refusals.filter { $0.list == list.name }.map { refusal in
+                                BlocklistRefusals(device: gateway.nameOfMember(refusal.member), count: refusal.count)
+                            }
+                            : [
+                                BlocklistRefusals(
+                                    device: nil,
+                                    count: counts.reduce(0) {
+                                        $1.rule == list.ruleName ? $0 + Int(clamping: $1.packets) : $0
+                                    })
+                            ])
                 })
         },
         Method(RemoveBlocklist.self) { gateway, call, caller in

@@ -1,0 +1,76 @@
+import Address
+import Policy
+
+/// What comes of the blocklists of networks: nothing begins with them, in the directions that each list names. What is under way
+/// is ended as everything that is no longer let in.
+struct Blockade {
+    private let lists: [(list: Blocklist, sets: [NetworkSet])]
+
+    static let none = Blockade(Policy()) { _ in .none }
+
+    init(_ policy: Policy, _ networks: (String) -> AddressRanges) {
+        lists = policy.networkLists.map { list in
+            let ranges = networks(list.content)
+            return (
+                list,
+                [Match.Family.ipv4, .ipv6].map { NetworkSet(family: $0, content: list.content, ranges: ranges) }
+            )
+        }
+    }
+
+    /// What comes in by `internet`.
+    func entrance(by internet: [String]) -> [Ruleset.Rule] {
+        guard !internet.isEmpty else { return [] }
+        return incoming.map { list, set in
+            Ruleset.Rule(
+                [.inputInterface(internet), .sourceAmong(set)], isCounted: true, .drop, comment: list.ruleName)
+        }
+    }
+
+    /// In a chain that only sees what comes from the internet.
+    var entrance: [Ruleset.Rule] {
+        incoming.map { list, set in
+            Ruleset.Rule([.sourceAmong(set)], isCounted: true, .drop, comment: list.ruleName)
+        }
+    }
+
+    /// In a chain that only sees what devices begin towards the internet.
+    func exit(_ verdict: Ruleset.Verdict) -> [Ruleset.Rule] {
+        outgoing.map { list, set in
+            Ruleset.Rule([.destinationAmong(set)], isCounted: true, verdict, comment: list.ruleName)
+        }
+    }
+
+    /// What the box itself begins, the proxies for their clients as well. Without a list there is no chain, for it would cost each
+    /// packet something.
+    ///
+    /// - Parameter networks: the internet's side of the box itself, where its router and its name servers may be.
+    func exit(by internet: [String], sparing networks: [Network]) -> [Ruleset.Chain] {
+        guard !internet.isEmpty, !outgoing.isEmpty else { return [] }
+        return [
+            Ruleset.Chain(
+                name: "output", hook: .output, policy: .accept,
+                rules: [
+                    Ruleset.Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers")
+                ]
+                    + networks.map {
+                        Ruleset.Rule(
+                            [.outputInterface(internet), .destination($0)], .accept, comment: "the router's own network"
+                        )
+                    }
+                    + outgoing.map { list, set in
+                        Ruleset.Rule(
+                            [.outputInterface(internet), .destinationAmong(set)], isCounted: true,
+                            decision: .refuse(.prohibited), comment: list.ruleName)
+                    })
+        ]
+    }
+
+    private var incoming: [(Blocklist, NetworkSet)] {
+        lists.flatMap { list, sets in list.direction == .out ? [] : sets.map { (list, $0) } }
+    }
+
+    private var outgoing: [(Blocklist, NetworkSet)] {
+        lists.flatMap { list, sets in list.direction == .in ? [] : sets.map { (list, $0) } }
+    }
+}
