@@ -21,8 +21,7 @@ package struct AddressRanges: Sendable {
 
     /// A network in each line; what is none is left out.
     package init(lines text: [UInt8]) {
-        self.init(
-            text.split(separator: UInt8(ascii: "\n")).lazy.compactMap { Network(String(decoding: $0, as: UTF8.self)) })
+        self.init(text.split(separator: UInt8(ascii: "\n")).lazy.compactMap { Network(utf8: $0) })
     }
 
     package func contains(_ address: IPAddress) -> Bool {

@@ -35,15 +35,20 @@ package struct Network: Hashable, Sendable {
 extension Network: CustomStringConvertible, LosslessStringConvertible {
     /// `ADDRESS/PREFIX`, or an address alone. Host bits that are set are an error: whoever writes 10.0.0.1/8 meant one of
     /// two things.
-    package init?(_ description: String) {
-        let parts = description.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(parts[0]) else { return nil }
+    package init?(_ description: String) { self.init(utf8: Array(description.utf8)[...]) }
+
+    /// Not generic, as `IPAddress.init(utf8:)`: lists have a hundred thousand.
+    package init?(utf8 text: ArraySlice<UInt8>) {
+        let slash = text.firstIndex(of: UInt8(ascii: "/"))
+        guard let address = IPAddress(utf8: Array(text[..<(slash ?? text.endIndex)])) else { return nil }
         let width = if case .v4 = address { 32 } else { 128 }
-        guard parts.count == 2 else {
+        guard let slash else {
             self.init(address, prefix: width)
             return
         }
-        guard let prefix = parseDecimal(parts[1], maximum: width) else { return nil }
+        guard let prefix = parseDecimal(Substring(decoding: text[(slash + 1)...], as: UTF8.self), maximum: width) else {
+            return nil
+        }
         self.init(address, prefix: prefix)
         guard base == address else { return nil }
     }

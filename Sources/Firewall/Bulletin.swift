@@ -15,6 +15,7 @@ package struct Bulletin: ~Copyable {
     }
 
     private let topic: Topic
+    package let subscription: Subscription
     private let source: Source
 
     /// Takes CAP_NET_ADMIN for the table.
@@ -40,15 +41,29 @@ package struct Bulletin: ~Copyable {
             }
         }
         guard isBound else { throw FirewallError("cannot bind a netlink socket", errno: errno) }
-        for group in groups {
-            var group = group
-            let length = socklen_t(MemoryLayout<CInt>.size)
-            guard setsockopt(number, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, length) == 0 else {
-                throw FirewallError("cannot hear of changes in the kernel", errno: errno)
-            }
+        guard Subscription(socket: number, groups: groups).resume() else {
+            throw FirewallError("cannot hear of changes in the kernel", errno: errno)
         }
         self.topic = topic
+        subscription = Subscription(socket: number, groups: groups)
         source = Source(adopting: descriptor, on: reactor)
+    }
+
+    /// What the bulletin is told. As long as nobody listens the kernel has no message to write for each element of a set, which takes
+    /// it five times as long as the element itself. Of use as long as the bulletin is there.
+    package struct Subscription: Sendable {
+        fileprivate let socket: CInt
+        fileprivate let groups: [CInt]
+
+        package func pause() { _ = groups.allSatisfy { set(NETLINK_DROP_MEMBERSHIP, $0) } }
+
+        @discardableResult
+        package func resume() -> Bool { groups.allSatisfy { set(NETLINK_ADD_MEMBERSHIP, $0) } }
+
+        private func set(_ option: CInt, _ group: CInt) -> Bool {
+            var group = group
+            return setsockopt(socket, SOL_NETLINK, option, &group, socklen_t(MemoryLayout<CInt>.size)) == 0
+        }
     }
 
     /// Waits for something of the topic. What has been told by then is told with it.

@@ -38,42 +38,56 @@ final class BlocklistFiles {
 
     /// Adds names to a batch, or begins one.
     ///
-    /// - Parameters:
-    ///   - names: in lower case; a dot before one says that it stands for all that is below it, too. Or networks.
-    ///   - isOfNetworks: they are networks, as is all of the batch.
+    /// - Parameter names: in lower case; a dot before one says that it stands for all that is below it, too.
     /// - Returns: the batch, and how many names it has.
-    func bring(
-        _ names: [String], ofNetworks isOfNetworks: Bool, to batch: String?
+    func bring(_ names: [String], to batch: String?) throws(Refusal) -> (batch: String, count: Int) {
+        try bring(to: batch, ofNetworks: false) { (content) throws(Refusal) in
+            for name in names {
+                let plain = name.hasPrefix(".") ? String(name.dropFirst()) : name
+                guard case .name(let normal) = try Host(plain), normal == plain else {
+                    throw Refusal("\"\(plain.prefix(64))\" is no name in lower case")
+                }
+                content.text += name.utf8
+                content.text.append(UInt8(ascii: "\n"))
+            }
+            content.count += names.count
+        }
+    }
+
+    /// The same with networks, one in each line.
+    func bring(networks lines: [UInt8], to batch: String?) throws(Refusal) -> (batch: String, count: Int) {
+        try bring(to: batch, ofNetworks: true) { (content) throws(Refusal) in
+            for line in lines.split(separator: UInt8(ascii: "\n")) {
+                guard Network(utf8: line) != nil else {
+                    throw Refusal("\"\(String(decoding: line.prefix(64), as: UTF8.self))\" is no network")
+                }
+                content.text += line
+                content.text.append(UInt8(ascii: "\n"))
+                content.count += 1
+            }
+        }
+    }
+
+    private func bring(
+        to batch: String?, ofNetworks isOfNetworks: Bool, _ add: (inout Batch) throws(Refusal) -> Void
     ) throws(Refusal) -> (batch: String, count: Int) {
         batches = batches.filter { ContinuousClock.now - $0.value.start < Self.patience }
         let key = batch ?? Self.identifier()
-        guard var content = batch == nil ? Batch(isOfNetworks: isOfNetworks) : batches[key],
-            content.isOfNetworks == isOfNetworks
-        else { throw Refusal("there is no such batch \(key) any more; begin anew") }
         guard batches[key] != nil || batches.count < Self.mostBatches else {
             throw Refusal("\(Self.mostBatches) blocklists are being added at once; try again when one is done")
         }
-        for network in names where isOfNetworks {
-            guard let plain = Network(network) else { throw Refusal("\"\(network.prefix(64))\" is no network") }
-            content.text += "\(plain)\n".utf8
-        }
-        for name in names where !isOfNetworks {
-            let plain = name.hasPrefix(".") ? String(name.dropFirst()) : name
-            guard case .name(let normal) = try Host(plain), normal == plain else {
-                throw Refusal("\"\(plain.prefix(64))\" is no name in lower case")
-            }
-            content.text += name.utf8
-            content.text.append(UInt8(ascii: "\n"))
-        }
-        content.count += names.count
+        // Taken out, so that its text is not copied with each part.
+        let known = batches.removeValue(forKey: key)
+        guard var content = batch == nil ? Batch(isOfNetworks: isOfNetworks) : known,
+            content.isOfNetworks == isOfNetworks
+        else { throw Refusal("there is no such batch \(key) any more; begin anew") }
+        try add(&content)
         guard content.text.count <= Self.mostBytes else {
-            batches[key] = nil
-            throw Refusal("a blocklist has at most \(Self.mostBytes >> 20) MiB of names; make two of it")
+            throw Refusal("a blocklist has at most \(Self.mostBytes >> 20) MiB; make two of it")
         }
-        let others = batches.reduce(0) { $0 + ($1.key == key ? 0 : $1.value.text.count) }
+        let others = batches.reduce(0) { $0 + $1.value.text.count }
         guard others + content.text.count <= Self.mostBytesOnTheWay else {
-            batches[key] = nil
-            throw Refusal("too many names are being brought at once; try again when other blocklists are done")
+            throw Refusal("too much is being brought at once; try again when other blocklists are done")
         }
         batches[key] = content
         return (key, content.count)

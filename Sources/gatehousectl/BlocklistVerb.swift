@@ -1,3 +1,4 @@
+import Address
 import Admin
 import ArgumentParser
 import Glibc
@@ -76,32 +77,50 @@ struct BlocklistVerb: ParsableCommand {
         }
 
         func call(_ daemon: Daemon) throws -> AddBlocklist {
-            let names = try format.names(inFile: file)
-            guard !names.isEmpty else { throw Failure("\(file) names nothing; nothing was changed") }
-            let progress = isatty(2) == 1 && names.count > Self.part
-            var batch: String?
-            var start = 0
-            repeat {
-                let end = min(start + Self.part, names.count)
-                let reply = try daemon.ask(
-                    BringNames(
-                        batch: batch, names: Array(names[start..<end]), ofNetworks: format == .networks ? true : nil))
-                batch = reply.batch
-                start = end
-                if progress {
-                    show("\rbringing \(format == .networks ? "networks" : "names"): \(100 * start / names.count) %")
-                }
-            } while start < names.count
-            if progress { show("\r\u{1b}[K") }
+            let batch = try format == .networks ? bringNetworks(daemon) : bringNames(daemon)
             return AddBlocklist(
-                name: name, batch: batch!, zone: zone, device: device,
+                name: name, batch: batch, zone: zone, device: device,
                 direction: format == .networks ? direction ?? .both : nil)
         }
 
+        private func bringNames(_ daemon: Daemon) throws -> String {
+            let names = try format.names(inFile: file)
+            guard !names.isEmpty else { throw Failure("\(file) names nothing; nothing was changed") }
+            var batch: String?
+            for start in stride(from: 0, to: names.count, by: Self.part) {
+                let end = min(start + Self.part, names.count)
+                batch = try daemon.ask(BringNames(batch: batch, names: Array(names[start..<end]))).batch
+                show(end, of: names.count, "names")
+            }
+            return batch!
+        }
+
+        private func bringNetworks(_ daemon: Daemon) throws -> String {
+            let lines = try Blocklist.Format.networks(inFile: file)
+            guard !lines.isEmpty else { throw Failure("\(file) names nothing; nothing was changed") }
+            var batch: String?
+            var rest = lines[...]
+            while !rest.isEmpty {
+                // A part ends with a line.
+                let part = rest.prefix(Self.partBytes)
+                let end = (part.lastIndex(of: UInt8(ascii: "\n")) ?? part.endIndex - 1) + 1
+                let text = String(decoding: rest[..<end], as: UTF8.self)
+                batch = try daemon.ask(BringNetworks(batch: batch, networks: text)).batch
+                rest = rest[end...]
+                show(end, of: lines.count, "networks")
+            }
+            return batch!
+        }
+
+        /// Bytes of networks in one call.
+        private static let partBytes = 400_000
         /// Names in one call, which has a megabyte: no name is longer than 253 bytes.
         private static let part = 4000
 
-        private func show(_ text: String) {
+        /// On a terminal, where it takes more than a moment.
+        private func show(_ done: Int, of count: Int, _ noun: String) {
+            guard isatty(2) == 1, count > Self.part else { return }
+            let text = done < count ? "\rbringing \(noun): \(100 * done / count) %" : "\r\u{1b}[K"
             let bytes = Array(text.utf8)
             _ = write(2, bytes, bytes.count)
         }
@@ -155,6 +174,28 @@ extension Blocklist.Format: ExpressibleByArgument {}
 extension Blocklist.Direction: ExpressibleByArgument {}
 
 extension Blocklist.Format {
+    /// The networks of a file, one in each line and nothing else.
+    fileprivate static func networks(inFile path: String) throws -> [UInt8] {
+        var networks: [UInt8] = []
+        var number = 0
+        for line in try TextFile.bytes(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
+            // Most lines are a network and nothing else.
+            if Network(utf8: line) != nil {
+                networks += line
+                networks.append(UInt8(ascii: "\n"))
+                continue
+            }
+            let text = Substring(decoding: line, as: UTF8.self)
+            do throws(Refusal) {
+                for network in try Self.networks.names(in: text) { networks += "\(network)\n".utf8 }
+            } catch {
+                throw Failure("line \(number) of \(path), \"\(text.prefix(80))\": \(error); nothing was changed")
+            }
+        }
+        return networks
+    }
+
     /// The names of a file, each once.
     fileprivate func names(inFile path: String) throws -> [String] {
         var seen: Set<String> = []

@@ -4,6 +4,13 @@ import Glibc
 enum TextFile {
     /// - Parameter path: `-` is standard input.
     static func lines(_ path: String) throws -> [Substring] {
+        try bytes(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+            Substring(String(decoding: line, as: UTF8.self))
+        }
+    }
+
+    /// - Parameter path: `-` is standard input.
+    static func bytes(_ path: String) throws -> [UInt8] {
         let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure("\(path) cannot be read: \(String(cString: strerror(errno)))") }
         defer { if descriptor > 0 { close(descriptor) } }
@@ -15,9 +22,7 @@ enum TextFile {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
-            Substring(String(decoding: line, as: UTF8.self))
-        }
+        return bytes
     }
 
     /// Writes a new file, or another content into one.

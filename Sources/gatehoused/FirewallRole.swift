@@ -24,6 +24,8 @@ actor FirewallRole: RoleService {
     /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
     private let flows = RoutedFlows()
+    /// Of the table's changes. nil: nobody tells of them.
+    private var subscription: Bulletin.Subscription?
     /// The networks of blocklists, by their contents.
     private var networks: [String: AddressRanges] = [:]
     /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
@@ -130,9 +132,15 @@ actor FirewallRole: RoleService {
     }
 
     private func putInForce(_ ruleset: Ruleset, for plan: Plan) throws(FirewallError) {
-        try ask(plan) { netlink throws(FirewallError) in
-            try netlink.apply(ruleset)
-        }
+        let held = Set(current?.ruleset.networkSets ?? [])
+        let bringsNetworks = ruleset.networkSets.contains { !held.contains($0) }
+        if bringsNetworks { subscription?.pause() }
+        defer { if bringsNetworks { subscription?.resume() } }
+        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
+        guard bringsNetworks else { return }
+        subscription?.resume()
+        // What somebody else did meanwhile was told to nobody.
+        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
     }
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
@@ -177,6 +185,8 @@ actor FirewallRole: RoleService {
     private func followTable() async {
         do {
             let bulletin = try Bulletin(.table, on: reactor)
+            subscription = bulletin.subscription
+            defer { subscription = nil }
             while true {
                 try await bulletin.next()
                 tableMayHaveChanged()

@@ -35,7 +35,8 @@ struct ExportTests {
         try FileManager.default.createDirectory(atPath: lists, withIntermediateDirectories: true)
         for list in policy.blocklists {
             try PolicyDraw.names(of: list).map { $0 + "\n" }.joined().write(
-                toFile: "\(lists)/\(list.name).names", atomically: false, encoding: .utf8)
+                toFile: "\(lists)/\(list.name).\(list.direction == nil ? "names" : "networks")", atomically: false,
+                encoding: .utf8)
         }
         let text = policy.commands(lists: lists)
         let outcome = try home.attempt("import", "-", "--no-trial", input: text.joined(separator: "\n"))
@@ -47,7 +48,9 @@ struct ExportTests {
         let reply = try JSONDecoder().decode(Reply.self, from: data)
         #expect(reply.policy.plain.allThings == policy.plain.allThings, "\(what):\n\(text.joined(separator: "\n"))")
         for list in policy.blocklists {
-            let names = try String(contentsOfFile: "\(lists)/\(list.name).names", encoding: .utf8)
+            let names = try String(
+                contentsOfFile: "\(lists)/\(list.name).\(list.direction == nil ? "names" : "networks")", encoding: .utf8
+            )
             #expect(names.split(separator: "\n").map(String.init) == PolicyDraw.names(of: list))
         }
         guard asText else { return }

@@ -55,7 +55,8 @@ struct PolicyDraw: RandomNumberGenerator {
 
     /// The names of a list, as it keeps them.
     static func names(of list: Blocklist) -> [String] {
-        (0..<list.count).map { "\($0 % 2 == 0 ? "." : "")\(list.name)\($0).example" }
+        if list.direction != nil { return (0..<list.count).map { "198.51.\(2 * $0).0/24" } }
+        return (0..<list.count).map { "\($0 % 2 == 0 ? "." : "")\(list.name)\($0).example" }
     }
 
     /// The gateway of a `Home` that has the addresses of the policy.
@@ -219,7 +220,7 @@ struct PolicyDraw: RandomNumberGenerator {
             switch number(0...2) {
             case 0: list.zone = Zone.home
             case 1: list.device = policy.devices.randomElement(using: &self)?.name
-            default: break
+            default: list.direction = one(of: [nil, .in, .out, .both])
             }
             return list
         }

@@ -3,7 +3,7 @@ package import Policy
 /// The calls about names that are not told and networks with which nobody speaks.
 enum BlocklistCalls {
     static let all: [any Call.Type] = [
-        BringNames.self, AddBlocklist.self, ListBlocklists.self, RemoveBlocklist.self,
+        BringNames.self, BringNetworks.self, AddBlocklist.self, ListBlocklists.self, RemoveBlocklist.self,
     ]
 }
 
@@ -11,8 +11,7 @@ package struct BringNames: Call {
     package static let documentation = """
         Brings names for a blocklist, some thousands at once, before AddBlocklist makes a list of them.
         batch: what the reply to the first part said; null: this is the first part.
-        names: in lower case; a dot before one says that it stands for all that is below it, too. Or networks.
-        ofNetworks: true: they are networks, and so are those of all parts.
+        names: in lower case; a dot before one says that it stands for all that is below it, too.
         count: how many names the batch has by now.
         """
 
@@ -28,12 +27,26 @@ package struct BringNames: Call {
 
     package var batch: String?
     package var names: [String]
-    package var ofNetworks: Bool?
 
-    package init(batch: String? = nil, names: [String], ofNetworks: Bool? = nil) {
+    package init(batch: String? = nil, names: [String]) {
         self.batch = batch
         self.names = names
-        self.ofNetworks = ofNetworks
+    }
+}
+
+package struct BringNetworks: Call {
+    package typealias Reply = BringNames.Reply
+    package static let documentation = """
+        The same of networks.
+        networks: one in each line.
+        """
+
+    package var batch: String?
+    package var networks: String
+
+    package init(batch: String? = nil, networks: String) {
+        self.batch = batch
+        self.networks = networks
     }
 }
 
@@ -43,7 +56,7 @@ package struct AddBlocklist: Call {
     package static let documentation = """
         Adds a blocklist, or puts it in the place of the one of that name: its names are not told to those for whom it holds,
         and with its networks no conversation begins.
-        batch: what the replies to BringNames said.
+        batch: what the replies to BringNames or BringNetworks said.
         zone: for whose devices it holds; null beside a null device: for everybody.
         device: for which it holds, by name.
         direction: of a list of networks, who may not begin a conversation with whom; null: it is of names.

@@ -5,12 +5,11 @@ import Policy
 extension Operations {
     static let blocklists: [Method<Gateway>] = [
         Method(BringNames.self) { gateway, call, _ in
-            do throws(Refusal) {
-                let result = try gateway.lists.bring(
-                    call.names, ofNetworks: call.ofNetworks ?? false, to: call.batch)
-                return BringNames.Reply(batch: result.batch, count: result.count)
-            } catch {
-                throw AdminError.refused(error.description)
+            try bring { () throws(Refusal) in try gateway.lists.bring(call.names, to: call.batch) }
+        },
+        Method(BringNetworks.self) { gateway, call, _ in
+            try bring { () throws(Refusal) in
+                try gateway.lists.bring(networks: Array(call.networks.utf8), to: call.batch)
             }
         },
         Method(AddBlocklist.self) { gateway, call, caller in
@@ -68,6 +67,17 @@ extension Operations {
             }
         },
     ]
+
+    private static func bring(
+        _ part: () throws(Refusal) -> (batch: String, count: Int)
+    ) throws(AdminError) -> BringNames.Reply {
+        do throws(Refusal) {
+            let result = try part()
+            return BringNames.Reply(batch: result.batch, count: result.count)
+        } catch {
+            throw AdminError.refused(error.description)
+        }
+    }
 }
 
 extension Gateway {
