@@ -26,8 +26,11 @@ package struct Household: Codable, Hashable, Sendable {
         }
     }
 
-    /// The highest number of a device. The one above it is the kernel's mark of what the operator has ended.
-    package static let lastNumber: UInt16 = endedNumber - 1
+    /// The highest number of a member.
+    package static let lastNumber: UInt16 = 0x7fff
+    /// Those of a device where it is no member: the kernel marks by them what it begins there before it is seen there.
+    package static let strayNumbers: ClosedRange<UInt16> = lastNumber + 1...endedNumber - 1
+    /// The kernel's mark of what the operator has ended.
     package static let endedNumber: UInt16 = .max
 
     /// In the order of their numbers.

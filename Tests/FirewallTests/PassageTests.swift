@@ -94,6 +94,49 @@ struct PassageTests {
         }
         #expect(Way.allCases.allSatisfy { (seen[$0] ?? 0) > 1000 }, "\(seen)")
     }
+
+    /// The numbers of devices where they had not been seen were dealt out anew in each ruleset: with a newcomer in the household a
+    /// connection under way had the number of another device, whose pause ended it, or whose being let go on saved it.
+    @Test func `a connection stays its own device's in the next ruleset, whoever comes, goes or moves meanwhile`() {
+        var random = Draw(seed: UInt64.random(in: 0...UInt64.max))
+        let seed = random.state
+        let devices = (0..<40).map { HardwareAddress(bytes: [2, 0, 0, 0, 1, $0])! }
+        func numbers(_ ruleset: Ruleset) -> [Ruleset.Sender: UInt16] {
+            for map in ruleset.deviceMaps { if case .numbers(let numbers) = map.content { return numbers } }
+            return [:]
+        }
+        var (compared, stopped) = (0, 0)
+        for _ in 0..<300 {
+            var home = random.home(devices: devices, now: 1000)
+            home.policy.forwards = []
+            home.surroundings.household.members.removeAll { $0.interface == "eth9" }
+            var moved = random.home(devices: devices, now: 1000).surroundings
+            moved.household.members.removeAll { $0.interface == "eth9" }
+            // A device about which something is decided is not forgotten.
+            moved.household.members += home.surroundings.household.members.filter {
+                home.policy.device(with: $0.hardware) != nil && moved.household.member($0.hardware) == nil
+            }
+            let before = Ruleset(policy: home.policy, surroundings: home.surroundings)
+            let after = Ruleset(policy: home.policy, surroundings: moved)
+            let owners = Dictionary(grouping: numbers(after), by: \.value).mapValues { $0.map(\.key.hardware) }
+            let detail: () -> String = { "seed \(seed):\n\(before)\n\(after)" }
+            for (sender, number) in numbers(before) {
+                compared += 1
+                #expect(owners[number, default: []].allSatisfy { $0 == sender.hardware }, "\(detail())")
+                guard let device = home.policy.device(with: sender.hardware), !home.policy.wan.isEmpty else { continue }
+                guard device.pause == .forever || device.way != nil else { continue }
+                var packet = Packet(
+                    hook: .forward, interface: sender.interface, source: .v4(1), destination: IPAddress("9.9.9.9")!,
+                    content: .tcp(443), state: .established)
+                (packet.output, packet.hardware, packet.device) = (home.policy.wan[0], sender.hardware, number)
+                let isStopped = device.pause == .forever || device.way == .blocked
+                if case .until? = device.pause { continue }
+                stopped += isStopped ? 1 : 0
+                #expect(after.verdict(of: packet).isAccepted == !isStopped, "\(sender) \(number) \(detail())")
+            }
+        }
+        #expect(compared > 5000 && stopped > 1000, "\(compared), \(stopped)")
+    }
 }
 
 /// SplitMix64, so that a failure can be had again.
