@@ -16,7 +16,7 @@ package struct LeaseTable: Hashable, Sendable {
     }
 
     /// More leases than these are not read: ranges are no longer (`Policy.longestRange`).
-    static let limit = 16384
+    package static let limit = 16384
 
     package init() {}
 

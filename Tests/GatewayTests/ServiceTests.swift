@@ -331,9 +331,16 @@ final class Street {
     }
 
     /// So many devices, all at once: the addresses that they got, and how long it took.
-    func crowd(_ count: Int, seconds: Int, first: Int = 1) throws -> (addresses: [String], took: String) {
+    ///
+    /// - Parameter releasing: whether they give them back.
+    func crowd(
+        _ count: Int, seconds: Int, first: Int = 1, releasing: Bool = false
+    ) throws -> (addresses: [String], took: String) {
         let program = URL(filePath: #filePath).deletingLastPathComponent().path + "/Clients/dhcp_crowd.py"
-        let outcome = try home.lan.attempt(["python3", program, "eth0", "\(count)", "\(seconds)", "\(first)"])
+        // Of what comes in by a bridge's port, IP goes to the bridge.
+        let link = try home.lan.attempt(["ip", "link", "show", "br0"]).status == 0 ? "br0" : "eth0"
+        let outcome = try home.lan.attempt(
+            ["python3", program, link, "\(count)", "\(seconds)", "\(first)"] + (releasing ? ["release"] : []))
         guard outcome.status == 0 else { throw Failure("\(outcome)") }
         return (
             outcome.output.split(separator: "\n").compactMap { $0.split(separator: " ").last.map(String.init) },
@@ -403,7 +410,8 @@ final class Street {
                 [
                     "unshare", "--mount", "sh", "-c",
                     "mount -t tmpfs none /var/lib/dhcpcd 2>/dev/null; mount -t tmpfs none /run; "
-                        + "exec dhcpcd --oneshot -4 -f /dev/null -c \(script) -t \(patience) --noarp eth0",
+                        + "exec dhcpcd --oneshot -4 -f /dev/null -c \(script) -t \(patience) "
+                        + (client == "dhcpcd -a" ? "eth0" : "--noarp eth0"),
                 ])
         }
         guard let text = try? String(contentsOfFile: log, encoding: .utf8) else { return nil }

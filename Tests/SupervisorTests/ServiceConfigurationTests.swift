@@ -38,7 +38,7 @@ struct ServiceConfigurationTests {
                 "port=0", "bind-dynamic", "keep-in-foreground", "user", "group", "pid-file", "log-facility=-",
                 "no-hosts",
                 "no-resolv", "dhcp-leasefile=/proc/self/fd/0", "dhcp-authoritative", "quiet-dhcp", "quiet-dhcp6",
-                "quiet-ra", "enable-ra", "domain=home.arpa", "dhcp-lease-max=223", "interface=lan0",
+                "quiet-ra", "enable-ra", "domain=home.arpa", "dhcp-lease-max=16607", "interface=lan0",
                 "dhcp-range=192.168.10.32,192.168.10.254,255.255.255.0,12h",
                 "dhcp-option=tag:lan0,option:router,192.168.10.1",
                 "dhcp-option=tag:lan0,option:dns-server,192.168.10.1",
@@ -79,7 +79,7 @@ struct ServiceConfigurationTests {
         #expect(lines.contains("dhcp-option=tag:lan1,option:router,10.0.0.129"))
         #expect(lines.contains("dhcp-option=tag:lan1,option:mtu,1400"))
         #expect(lines.contains("dhcp-option=tag:lan1,option6:dns-server,[::]"))
-        #expect(lines.contains("dhcp-lease-max=\(223 + 111)"))
+        #expect(lines.contains("dhcp-lease-max=\(223 + 111 + 16384)"))
         #expect(!lines.contains { $0.contains("lan0,option:mtu") })
     }
 
@@ -107,7 +107,7 @@ struct ServiceConfigurationTests {
                 ]
             })
         #expect(lines.filter { $0.hasPrefix("dhcp-host") } == ["dhcp-host=52:54:00:00:00:01,192.168.10.20"])
-        #expect(lines.contains("dhcp-lease-max=224"))
+        #expect(lines.contains("dhcp-lease-max=16608"))
     }
 
     @Test("The PAC file is named where a listener for everybody serves it there, and nowhere else")
@@ -149,8 +149,14 @@ struct ServiceConfigurationTests {
         #expect(complaints.note("DHCPNAK(lan0) 10.0.0.7 52:54:00:00:00:01 wrong server-ID", at: now) == true)
         #expect(complaints.note("DHCPNAK(lan0) 10.0.0.8 52:54:00:00:00:02 wrong server-ID", at: now) == false)
         #expect(complaints.note("DHCPDISCOVER(lan1) 52:54:00:00:00:03 no address available", at: now) == true)
+        #expect(complaints.note("DHCPDECLINE(lan1) 10.0.0.9 52:54:00:00:00:04 ", at: now) == true)
         let warnings = complaints.warnings(at: now) { _ in (110, 111, "guest") }
-        #expect(warnings.count == 2)
+        #expect(warnings.count == 3)
+        #expect(
+            warnings.contains {
+                $0.hasPrefix("10.0.0.9 on lan1 is in use by somebody who was not given it: 52:54:00:00:00:04 found so")
+                    && $0.contains("zone set guest --range")
+            })
         #expect(
             warnings.contains {
                 $0.contains("another DHCP server answers on lan0: it offered 10.0.0.8 to 52:54:00:00:00:02")

@@ -1,7 +1,7 @@
 import Address
 
-/// What dnsmasq says that somebody has to know: that another server gives addresses as well, that none are left. It says so for
-/// each packet of a device, so that what is kept is bounded.
+/// What dnsmasq says that somebody has to know: that another server gives addresses as well, that none are left, that one is
+/// somebody else's already. It says so for each packet of a device, so that what is kept is bounded.
 struct Complaints {
     /// What a line of its log is about.
     enum Topic: Hashable {
@@ -11,6 +11,8 @@ struct Complaints {
         case noneLeft(interface: String)
         /// A device asked by an interface on which the gateway has no address in the range.
         case noRange(interface: String)
+        /// A device found that the address that it was given is another's.
+        case declined(interface: String)
 
         /// - Parameter line: without dnsmasq's name and process id.
         fileprivate init?(_ line: some StringProtocol) {
@@ -28,6 +30,7 @@ struct Complaints {
                 "DHCPREQUEST" where line.hasSuffix("no address available"),
                 "DHCPNAK" where line.hasSuffix("no leases left"), "DHCPDISCOVER" where line.hasSuffix("no leases left"):
                 self = .noneLeft(interface: interface)
+            case "DHCPDECLINE": self = .declined(interface: interface)
             default: return nil
             }
         }
@@ -89,6 +92,13 @@ struct Complaints {
                 return
                     "devices on \(interface) ask for addresses, and the gateway has no address there in the range that it "
                     + "is to give out; `gatehousectl zone list` shows what there is"
+            case .declined(let interface):
+                let address = complaint.address.map { "\($0)" } ?? "an address"
+                let zone = taken(interface).map { $0.zone } ?? "ZONE"
+                return
+                    "\(address) on \(interface) is in use by somebody who was not given it: \(device) found so, and got "
+                    + "another; have what uses it ask for its address, or leave that out of the range (`gatehousectl zone "
+                    + "set \(zone) --range`)"
             }
         }
     }

@@ -1,4 +1,5 @@
 import Address
+import Machine
 import Policy
 
 /// The one file by which dnsmasq gives the devices of served zones their addresses: DHCP and router advertisements, no DNS.
@@ -23,7 +24,9 @@ struct ServiceConfiguration: Hashable, Sendable {
         }
         var lines = Self.general
         let most = links.reduce(fixed.count) { $0 + ($1.range?.count ?? 0) }
-        lines.append("dhcp-lease-max=\(max(most, 1))")
+        // Ranges bound what is given out. With more leases in its file than these, as a larger range of before leaves there,
+        // dnsmasq ends.
+        lines.append("dhcp-lease-max=\(most + LeaseTable.limit)")
         for link in links {
             lines += ["", "# \(link.zone)"]
             lines += Self.lines(for: link, policy, surroundings)

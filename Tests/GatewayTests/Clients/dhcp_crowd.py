@@ -1,7 +1,8 @@
-"""usage: dhcp_crowd.py INTERFACE COUNT SECONDS [FIRST]
+"""usage: dhcp_crowd.py INTERFACE COUNT SECONDS [FIRST [release]]
 
 COUNT devices on one link ask for addresses at the same moment (RFC 2131), each again every second until it has one or SECONDS
-are over. Their hardware addresses begin at FIRST. Prints a line for each that got one, and how long all of it took.
+are over. Their hardware addresses begin at FIRST. Prints a line for each that got one, and how long all of it took. With
+`release` they give back what they got.
 """
 import random
 import select
@@ -12,6 +13,7 @@ import time
 
 interface, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 first = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+is_released = sys.argv[5:] == ["release"]
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
 link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 link.bind((interface, 0))
@@ -28,22 +30,25 @@ class Device:
     def __init__(self, number):
         self.hardware = b"\x02\x00\x00" + number.to_bytes(3, "big")
         self.transaction = random.getrandbits(32)
-        self.offer = self.server = self.address = None
+        self.offer = self.server = self.address = self.gateway = None
 
-    def send(self, kind, options):
-        bootp = struct.pack("!BBBBIHH", 1, 1, 6, 0, self.transaction, 0, 0x8000) + bytes(16)
+    def send(self, kind, options, own=bytes(4), server=b"\xff" * 4, gateway=b"\xff" * 6):
+        bootp = struct.pack("!BBBBIHH", 1, 1, 6, 0, self.transaction, 0, 0x8000) + own + bytes(12)
         bootp += self.hardware + bytes(10) + bytes(192) + b"\x63\x82\x53\x63" + b"\x35\x01" + bytes([kind]) + options
         bootp += b"\xff"
         udp = struct.pack("!HHHH", 68, 67, 8 + len(bootp), 0) + bootp
-        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, own, server)
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        link.send(b"\xff" * 6 + self.hardware + b"\x08\x00" + head + udp)
+        link.send(gateway + self.hardware + b"\x08\x00" + head + udp)
 
     def ask(self):
         if self.offer is None:
             self.send(1, b"")
         elif self.address is None:
             self.send(3, b"\x32\x04" + self.offer + b"\x36\x04" + self.server)
+
+    def release(self):
+        self.send(7, b"\x36\x04" + self.server, self.address, self.server, self.gateway)
 
 
 devices = [Device(first + number) for number in range(count)]
@@ -78,7 +83,7 @@ def take(frame):
         device.offer, device.server = bootp[16:20], known[54]
         device.ask()
     elif kind == 5 and device.address is None:
-        device.address = bootp[16:20]
+        device.address, device.gateway = bootp[16:20], frame[6:12]
     elif kind == 6:
         device.offer = device.server = None
 
@@ -98,5 +103,8 @@ while time.monotonic() - start < seconds and any(device.address is None for devi
 took = time.monotonic() - start
 for device in devices:
     if device.address is not None:
+        if is_released:
+            device.release()
+            time.sleep(0.002)
         print(":".join(f"{byte:02x}" for byte in device.hardware), socket.inet_ntoa(device.address))
 print(f"{took:.2f} s", file=sys.stderr)
