@@ -194,7 +194,7 @@ struct RoutingTests {
         }
         #expect(try !routed.pings(home.lan, RoutedHome.far) && !routed.pings(home.lan, RoutedHome.far6))
         let segment = try Segment(in: home.lan, interface: "eth0")
-        let (gateway, sender) = (try hardware(of: "lan0", in: home.gateway), try hardware(of: "eth0", in: home.lan))
+        let (gateway, sender) = (try home.gateway.hardware(of: "lan0"), try home.lan.hardware(of: "eth0"))
         for number in [UInt8](0...255) where ![1, 6, 17].contains(number) {
             let frame = Frame.ip(
                 from: RoutedHome.lanHost, to: RoutedHome.far, protocol: number, [1, 2, 3, 4, 5, 6, 7, 8])
@@ -279,7 +279,7 @@ struct RoutingTests {
         let routed = try RoutedHome.ready()
         let home = routed.home
         let services = try Services(in: home.wan, at: RoutedHome.far, ports: [8080])
-        let name = try hardware(of: "eth0", in: home.lan).map {
+        let name = try home.lan.hardware(of: "eth0").map {
             $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16)
         }
         .joined(separator: ":")
@@ -313,7 +313,7 @@ struct RoutingTests {
         // The device has been seen before anybody makes a door to it.
         let services = try Services(in: home.lan, ports: [8080])
         #expect(try routed.pings(home.lan, Home.gatewayOnLAN))
-        let name = try hardware(of: "eth0", in: home.lan).map {
+        let name = try home.lan.hardware(of: "eth0").map {
             $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16)
         }
         .joined(separator: ":")
@@ -498,11 +498,5 @@ struct RoutingTests {
             })
         #expect(try flows().contains("dst=203.0.112.77 "))
         withExtendedLifetime(services) {}
-    }
-
-    private func hardware(of interface: String, in namespace: Namespace) throws -> [UInt8] {
-        let shown = try namespace.run("ip", "-br", "link", "show", interface)
-        let address = try #require(shown.split(separator: " ").first { $0.contains(":") && $0.count == 17 })
-        return address.split(separator: ":").compactMap { UInt8($0, radix: 16) }
     }
 }

@@ -126,3 +126,14 @@ package final class Segment: Sendable {
         guard sent == bytes.count else { throw SocketFailure("sendto") }
     }
 }
+
+extension Namespace {
+    /// The hardware address of an interface inside, 6 bytes.
+    package func hardware(of interface: String) throws -> [UInt8] {
+        let shown = try run("ip", "-br", "link", "show", interface).split(separator: " ")
+        guard let address = shown.first(where: { $0.contains(":") && $0.count == 17 }) else {
+            throw Failure("\(shown)")
+        }
+        return address.split(separator: ":").compactMap { UInt8($0, radix: 16) }
+    }
+}
