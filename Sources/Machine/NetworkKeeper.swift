@@ -30,7 +30,7 @@ package struct NetworkKeeper: Hashable, Sendable {
         }
         // dhcpcd(8): one process for all interfaces, for one, or for one family of one.
         let pids = ["pid", "\(interface).pid", "\(interface)-4.pid", "\(interface)-6.pid"]
-        if pids.contains(where: { access("\(run)/dhcpcd/\($0)", F_OK) == 0 }) { return NetworkKeeper(kind: .dhcpcd) }
+        if pids.contains(where: { isAlive("\(run)/dhcpcd/\($0)") }) { return NetworkKeeper(kind: .dhcpcd) }
         if lines(of: "\(run)/network/ifstate")[interface] != nil { return NetworkKeeper(kind: .ifupdown) }
         return nil
     }
@@ -53,16 +53,28 @@ package struct NetworkKeeper: Hashable, Sendable {
         }
     }
 
-    /// What stands behind `=`, by what stands before it.
-    private static func lines(of path: String) -> [String: String] {
+    /// Whether there is the process whose number stands in the file. One that was killed leaves its file behind.
+    private static func isAlive(_ path: String) -> Bool {
+        guard let number = text(of: path).split(separator: "\n").first.flatMap({ pid_t($0) }), number > 0 else {
+            return false
+        }
+        // Another user's process is alive, too (EPERM).
+        return kill(number, 0) == 0 || errno != ESRCH
+    }
+
+    private static func text(of path: String) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return [:] }
+        guard file >= 0 else { return "" }
         defer { close(file) }
         var buffer = [UInt8](repeating: 0, count: 16384)
         let count = read(file, &buffer, buffer.count)
-        guard count > 0 else { return [:] }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : ""
+    }
+
+    /// What stands behind `=`, by what stands before it.
+    private static func lines(of path: String) -> [String: String] {
         var found: [String: String] = [:]
-        for line in String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n") {
+        for line in text(of: path).split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             if parts.count == 2 { found[parts[0]] = parts[1] }
         }

@@ -36,6 +36,8 @@ final class Home: @unchecked Sendable {
     var memory: String?
     /// Whether the daemon sees the control groups of version 2, as it does under systemd.
     var hasControlGroups = false
+    /// The directory that is the gateway's /run, in which other programs tell what they do. nil: this machine's.
+    var run: String?
 
     static let gatewayOnLAN = "192.168.77.1"
     static let gatewayOnWAN = "203.0.112.1"
@@ -120,8 +122,9 @@ final class Home: @unchecked Sendable {
             "mkdir -p /run/systemd/journal; mount --bind \($0) /run/systemd/journal; "
                 + "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); "
         }
+        let running = run.map { "mount --rbind \($0) /run; " } ?? ""
         let groups = hasControlGroups ? "mount -t cgroup2 none /sys/fs/cgroup; " : ""
-        let setup = limit + groups + (journald ?? "") + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
+        let setup = limit + running + groups + (journald ?? "") + (hasOwnEtc ? "mount --bind \(etc) /etc" : files)
         let bounds = lacking.map { "-" + $0 }.joined(separator: ",")
         return (lacking.isEmpty ? [] : ["setpriv", "--bounding-set", bounds, "--"]) + [
             "unshare", "--mount", "sh", "-c", setup + "; exec \"$@\"", "-", programs + "gatehoused",
