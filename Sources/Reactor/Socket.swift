@@ -157,12 +157,19 @@ package struct Socket: ~Copyable {
     /// Waits until the peer has got what was written or `limit` has passed, and makes the close to come a RST: what was cut short must not
     /// look whole (RFC 9112 §8), and SO_LINGER 0 throws away what is unsent.
     package borrowing func reset(within limit: Duration, on reactor: Reactor) async {
+        await settle(within: limit, on: reactor)
+        resetOnClose()
+    }
+
+    /// Waits until the peer has got what was written; if it has not after `limit`, the close to come is a RST. After a FIN the kernel goes
+    /// on for minutes to offer what nobody takes, and keeps it for as long.
+    package borrowing func settle(within limit: Duration, on reactor: Reactor) async {
         let end = monotonicMilliseconds() + UInt64(limit.components.seconds) * 1000
         // No event says that all is acknowledged.
-        while linux_unsent(descriptor) > 0, !hasFailed, monotonicMilliseconds() < end {
+        while linux_unsent(descriptor) > 0, !hasFailed {
+            guard monotonicMilliseconds() < end else { return resetOnClose() }
             await reactor.sleep(for: .milliseconds(16))
         }
-        resetOnClose()
     }
 
     /// Makes the close to come a RST.

@@ -29,6 +29,8 @@ package final class NameStreams {
         var bytes: [UInt8] = []
         var underWay = 0
         var isOver = false
+        /// Whether answers are on their way to the client, who has so long to take them however much more it asks meanwhile.
+        var isBeingWritten = false
         let filled: Alarm
         let emptied: Alarm
 
@@ -74,17 +76,20 @@ package final class NameStreams {
         }
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: Responder.longestAnswer, alignment: 8)
         defer { room.deallocate() }
-        await read(from: connection, visitor, outbox, room)
+        let isFinished = await read(from: connection, visitor, outbox, room)
         // The answers under way still go out.
         while outbox.underWay > 0, !outbox.isOver { await outbox.emptied.wait() }
         outbox.isOver = true
         outbox.filled.ring()
         await ended.wait()
+        // A client that only asks no more has its time to take the answers; one whose time is up has had it.
+        await connection.socket.settle(within: isFinished ? Self.idle : .zero, on: responder.reactor)
     }
 
+    /// - Returns: whether the client has ended its side, and not its time.
     private func read(
         from connection: Connection, _ visitor: Visitor, _ outbox: Outbox, _ room: UnsafeMutableRawBufferPointer
-    ) async {
+    ) async -> Bool {
         connection.socket.setDeadline(after: Self.idle)
         while !outbox.isOver {
             var isWhole = false
@@ -106,9 +111,14 @@ package final class NameStreams {
                     await outbox.emptied.wait()
                 }
             }
-            if isWhole { connection.socket.setDeadline(after: Self.idle) }
-            guard let count = try? await connection.fill(), count > 0 else { return }
+            if isWhole, !outbox.isBeingWritten { connection.socket.setDeadline(after: Self.idle) }
+            do {
+                guard try await connection.fill() > 0 else { return true }
+            } catch {
+                return false
+            }
         }
+        return false
     }
 
     private func write(_ outbox: Outbox, to connection: Connection) async {
@@ -122,7 +132,9 @@ package final class NameStreams {
             outbox.bytes = []
             do {
                 connection.socket.setDeadline(after: Self.idle)
+                outbox.isBeingWritten = true
                 try await connection.socket.write(bytes)
+                outbox.isBeingWritten = false
             } catch {
                 outbox.isOver = true
                 outbox.bytes = []

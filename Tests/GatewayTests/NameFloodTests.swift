@@ -108,6 +108,58 @@ struct NameFloodTests {
         #expect(!said.contains("neighbour asks") && !said.contains("neighbour has"), "\(said)")
     }
 
+    /// Sockets of the gateway for names over TCP, also those that no process holds any more.
+    private func streams() throws -> Int {
+        let shown = try home.gateway.run("ss", "-Htan", "sport = :53")
+        return shown.split(separator: "\n").filter { !$0.hasPrefix("LISTEN") && !$0.hasPrefix("TIME-WAIT") }.count
+    }
+
+    @Test(
+        "by holding connections has its sixteen, each for ten seconds, while the others are served, and leaves nothing behind",
+        arguments: ["silent", "trickle", "deaf", "mute"])
+    func held(kind: String) throws {
+        let large = (0..<500).map {
+            (type: UInt16(1), seconds: UInt32(300), data: [9, 0, UInt8($0 / 250), UInt8($0 % 250)])
+        }
+        upstream.answer { query in
+            query.name == "large.example"
+                ? .truncated(.messages([query.answer(records: large)])) : .addresses([Home.wanHost], seconds: 300)
+        }
+        // The answer is known before anybody asks for it in a hurry.
+        let server = Home.gatewayOnLAN
+        let known = try neighbour.run("dig", "@\(server)", "+tcp", "large.example")
+        #expect(known.contains("ANSWER: \(large.count),"), "\(known)")
+        let before = try memory()
+        let holder = try RunningProgram(
+            ["python3", Self.program("name_streams"), server, kind, "16"], in: flooder, log: home.directory + "/holder")
+        #expect(eventually { holder.said.hasPrefix("open") }, "\(holder.said)")
+        let busy = try pace(server, seconds: 5)
+        #expect(busy.asked == 500 && busy.lost == 0 && busy.p99 < 500, "\(busy)")
+        let after = try memory()
+        #expect(after - before < 20 << 10, "\(before), then \(after) kB")
+        // One more is ended at once, by whatever address it comes; datagrams are answered as before, unless its rate is used up.
+        let more = try flooder.run(
+            "python3", "-c",
+            "import socket; s = socket.create_connection(('fd77::1', 53), 5); print(len(s.recv(1)))")
+        #expect(more == "0\n", "\(holder.said)")
+        #expect(
+            try eventually {
+                try flooder.attempt(["dig", "@\(server)", "+short", "www.example"]).output.contains(Home.wanHost)
+            })
+        #expect(
+            try neighbour.run("dig", "@\(server)", "+tcp", "+short", "+tries=1", "www.example") == "\(Home.wanHost)\n")
+        #expect(holder.ended(within: .seconds(20)) == 0, "\(holder.said)")
+        let lasted = holder.said.split(separator: "\n").compactMap { Double($0) }
+        print("connections that were \(kind) lasted \(lasted.min() ?? 0) to \(lasted.max() ?? 0) s")
+        #expect(lasted.count == 16 && lasted.allSatisfy { (5..<14).contains($0) }, "\(lasted)")
+        // Nor does the kernel keep what nobody took.
+        #expect(
+            try eventually(within: .seconds(2)) { try streams() == 0 }, "\((try? home.gateway.run("ss", "-tan")) ?? "")"
+        )
+        #expect(
+            try flooder.run("dig", "@\(server)", "+tcp", "+short", "+tries=1", "www.example") == "\(Home.wanHost)\n")
+    }
+
     @Test("is bounded as the operator says, by device, and over TCP is told why it gets no answer")
     func bound() throws {
         try home.ctl("limit", "set", "device", "flooder", "--questions", "5/s")
