@@ -444,15 +444,8 @@ extension Instruction {
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_OFFSET), offset)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_LEN), length)
             return expression
-        case .mask(let mask):
-            let expression = nftnl_expr_alloc("bitwise")
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), register)
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), register)
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), UInt32(mask.count))
-            let zeros = [UInt8](repeating: 0, count: mask.count)
-            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, UInt32(mask.count))
-            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), zeros, UInt32(zeros.count))
-            return expression
+        case .mask(let mask): return bitwise(mask, mask.map { _ in 0 })
+        case .set(let bits): return bitwise(bits.map { ~$0 }, bits)
         case .compare(let comparison, let value):
             let expression = nftnl_expr_alloc("cmp")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_CMP_SREG), register)
@@ -521,6 +514,17 @@ extension Instruction {
         case .foreign:
             return nil
         }
+    }
+
+    /// register = (register & mask) ^ bits
+    private func bitwise(_ mask: [UInt8], _ bits: [UInt8]) -> OpaquePointer? {
+        let expression = nftnl_expr_alloc("bitwise")
+        nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), Register.first.rawValue)
+        nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), Register.first.rawValue)
+        nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), UInt32(mask.count))
+        nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, UInt32(mask.count))
+        nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), bits, UInt32(bits.count))
+        return expression
     }
 }
 

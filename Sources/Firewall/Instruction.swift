@@ -21,6 +21,8 @@ enum Instruction: Hashable, Sendable {
     case load([UInt8], Register)
     /// register = register & mask
     case mask([UInt8])
+    /// register = register | bits
+    case set([UInt8])
     case compare(Comparison, [UInt8])
     /// Whether the socket that would receive the packet is bound to every address: 1, else 0; the rule ends without one.
     case socketWildcard
@@ -130,7 +132,12 @@ extension Ruleset.Rule {
             compiler.instructions += [.connection(.state), .choose(.connectionState, elements: elements)]
         case .byMap(let name): compiler.instructions += [.meta(.nfproto), .chooseByMap(name)]
         case .byDevice(let name): compiler.instructions += Compiler.device + [.chooseByMap(name)]
-        case .byDestination(let family, let name): compiler.compileDestination(of: family, map: name)
+        case .byMark(let name):
+            compiler.instructions += [.connection(.mark), .mask(markBits), .chooseByMap(name)]
+        case .byDestination(let family, let name):
+            compiler.compile(addressOf: family, offsets: (v4: 16, v6: 24), map: name)
+        case .bySource(let family, let name):
+            compiler.compile(addressOf: family, offsets: (v4: 12, v6: 8), map: name)
         case .byInput(let verdicts):
             compiler.instructions += [.meta(.iifname), .choose(.interfaceName, elements: choices(verdicts))]
         case .byOutput(let verdicts):
@@ -142,6 +149,10 @@ extension Ruleset.Rule {
                 .lookUpValue(name), .setConnectionMark,
             ]
         case .assign(let number): compiler.instructions += [.load(bytes(UInt32(number)), .first), .setConnectionMark]
+        case .noteHours:
+            compiler.instructions += [
+                .connection(.mark), .set(bytes(Ruleset.towardsHours)), .setConnectionMark,
+            ]
         case .tell: compiler.instructions += Compiler.device + [.setMark]
         case .clampSegments:
             compiler.instructions += [.segmentSize, .toNetworkOrder(length: 2), .writeSegmentSize]
@@ -170,6 +181,7 @@ private func choices(_ verdicts: [String: Ruleset.Verdict]) -> [Instruction.Choi
 
 /// The number of a connection's device, in the lower half of its mark.
 private let deviceBits = bytes(UInt32(0xffff))
+private let markBits = bytes(UInt32(0xffff) | Ruleset.towardsHours)
 /// ARPHRD_ETHER of linux/if_arp.h.
 private let ethernet: UInt16 = 1
 /// IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
@@ -257,9 +269,9 @@ private struct Compiler {
         }
     }
 
-    mutating func compileDestination(of family: Match.Family, map: String) {
+    mutating func compile(addressOf family: Match.Family, offsets: (v4: UInt32, v6: UInt32), map: String) {
         require(family)
-        let (offset, length): (UInt32, UInt32) = family == .ipv4 ? (16, 4) : (24, 16)
+        let (offset, length): (UInt32, UInt32) = family == .ipv4 ? (offsets.v4, 4) : (offsets.v6, 16)
         instructions += [.payload(base: .network, offset: offset, length: length), .chooseByMap(map)]
     }
 
@@ -354,6 +366,7 @@ extension Instruction: CustomStringConvertible {
             "[ payload load \(length)b @ \(base) header + \(offset) => reg 1 ]"
         case .mask(let mask):
             "[ bitwise reg 1 = ( reg 1 & \(words(mask)) ) ^ \(words(mask.map { _ in 0 })) ]"
+        case .set(let bits): "[ bitwise reg 1 = ( reg 1 & \(words(bits.map { ~$0 })) ) ^ \(words(bits)) ]"
         case .compare(let comparison, let value): "[ cmp \(comparison) reg 1 \(words(value)) ]"
         case .socketWildcard: "[ socket load wildcard => reg 1 ]"
         case .lookup(_, let elements): "[ lookup reg 1 set { \(elements.map(words).joined(separator: ", ")) } ]"

@@ -241,10 +241,10 @@ extension Instruction {
                 .payload(base: $0, offset: number(NFTNL_EXPR_PAYLOAD_OFFSET), length: number(NFTNL_EXPR_PAYLOAD_LEN))
             }
         case "bitwise" where isFirst(NFTNL_EXPR_BITWISE_SREG, NFTNL_EXPR_BITWISE_DREG):
-            guard number(NFTNL_EXPR_BITWISE_OP) == UInt32(CNETFILTER_BITWISE_BOOL),
-                data(expression, NFTNL_EXPR_BITWISE_XOR).allSatisfy({ $0 == 0 })
-            else { return nil }
-            return .mask(data(expression, NFTNL_EXPR_BITWISE_MASK))
+            guard number(NFTNL_EXPR_BITWISE_OP) == UInt32(CNETFILTER_BITWISE_BOOL) else { return nil }
+            let (mask, bits) = (data(expression, NFTNL_EXPR_BITWISE_MASK), data(expression, NFTNL_EXPR_BITWISE_XOR))
+            if bits.allSatisfy({ $0 == 0 }) { return .mask(mask) }
+            return mask == bits.map { ~$0 } ? .set(bits) : nil
         case "cmp" where isFirst(NFTNL_EXPR_CMP_SREG):
             return Comparison(rawValue: number(NFTNL_EXPR_CMP_OP)).map {
                 .compare($0, data(expression, NFTNL_EXPR_CMP_DATA))
@@ -437,14 +437,15 @@ struct DeviceElement: Hashable {
 extension Ruleset.DeviceMap {
     /// In a fixed order, as the kernel has none.
     var elements: [DeviceElement] {
-        func host(_ number: UInt16) -> [UInt8] { withUnsafeBytes(of: UInt32(number)) { Array($0) } }
+        func host(_ mark: UInt32) -> [UInt8] { withUnsafeBytes(of: mark) { Array($0) } }
         return switch content {
         case .numbers(let numbers):
             DeviceElement.sorted(
                 numbers.map { sender, number in
                     // Each part of a key takes whole words.
                     DeviceElement(
-                        key: interfaceKey(sender.interface) + sender.hardware.bytes + [0, 0], number: host(number))
+                        key: interfaceKey(sender.interface) + sender.hardware.bytes + [0, 0],
+                        number: host(UInt32(number)))
                 })
         case .verdicts(let verdicts):
             DeviceElement.sorted(verdicts.map { DeviceElement(key: host($0.key), verdict: $0.value) })

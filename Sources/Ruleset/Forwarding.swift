@@ -66,22 +66,40 @@ struct Forwarding {
     var deviceMaps: [Ruleset.DeviceMap] {
         var maps: [Ruleset.DeviceMap] = []
         if !roster.entries.isEmpty { maps.append(.init(name: numbers, content: .numbers(roster.numbers))) }
-        if !stops.isEmpty { maps.append(.init(name: stopped, content: .verdicts(stops))) }
+        if !marks.isEmpty { maps.append(.init(name: stopped, content: .verdicts(marks))) }
         guard isRouter else { return maps }
         for family in [Match.Family.ipv4, .ipv6] {
             maps.append(.init(name: towards(family), content: .destinations(family, stoppedAddresses(family))))
         }
         for zone in zones {
             let ways = ways[zone.name] ?? [:]
-            if !ways.isEmpty { maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(ways))) }
+            if !ways.isEmpty {
+                let verdicts = Dictionary(uniqueKeysWithValues: ways.map { (UInt32($0), $1) })
+                maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(verdicts)))
+            }
         }
         return maps
+    }
+
+    /// `stops` by the marks of connections. One that is noted to lead to a device that the clock stops is asked more of (`between`),
+    /// whichever began it; so all others are asked no more for it.
+    private var marks: [UInt32: Ruleset.Verdict] {
+        var marks = Dictionary(uniqueKeysWithValues: stops.map { (UInt32($0), $1) })
+        guard isRouter else { return marks }
+        for number in [0] + roster.entries.map(\.number) {
+            marks[Ruleset.towardsHours | UInt32(number)] = .jump(between)
+        }
+        for (number, verdict) in stops {
+            marks[Ruleset.towardsHours | UInt32(number)] =
+                if case .jump(let hours) = verdict { .jump(Self.both(hours)) } else { verdict }
+        }
+        return marks
     }
 
     /// The rules that stand before all others of a hook, so that a device that is stopped gets nothing: of what it began, of what
     /// was begun towards it, and neither of what is under way.
     var stopRules: [Ruleset.Rule] {
-        stops.isEmpty ? [] : [Rule(decision: .byDevice(stopped), comment: "devices that are stopped")]
+        stops.isEmpty ? [] : [Rule(decision: .byMark(stopped), comment: "devices that are stopped")]
     }
 
     /// Of the packets of a device that is not in the roster: where new devices are to wait, they reach nothing of the box either.
@@ -119,6 +137,9 @@ struct Forwarding {
             let number = numbers[Ruleset.Sender(interface: member.interface, hardware: member.hardware)]
             let addresses = member.addresses.filter { $0.isIPv6 == (family == .ipv6) && $0.special != .linkLocal }
             if let verdict = number.flatMap({ stops[$0] }) {
+                // What is begun towards a device within its hours is to end with them.
+                let verdict: Ruleset.Verdict =
+                    if case .jump(let hours) = verdict { .jump(Self.bound(hours)) } else { verdict }
                 for address in addresses { verdicts[address] = verdict }
             } else {
                 others.formUnion(addresses)
@@ -148,6 +169,10 @@ struct Forwarding {
         "hours_" + device.hardware.description.filter { $0 != ":" }
     }
 
+    /// Of what is begun towards a device that has hours, and of what a device that has hours began towards another one.
+    private static func bound(_ hours: String) -> String { "towards_" + hours }
+    private static func both(_ hours: String) -> String { "both_" + hours }
+
     private static func verdict(for way: Way, in zone: Zone) -> Ruleset.Verdict {
         switch way {
         case .routed: .goto("routed_\(zone.name)")
@@ -169,9 +194,23 @@ struct Forwarding {
         }
         for device in policy.devices
         where Self.isStoppedByTime(device) && verdicts.contains(.jump(Self.hoursChain(of: device))) {
-            chains.append(Chain(name: Self.hoursChain(of: device), rules: hours(of: device)))
+            let hours = Self.hoursChain(of: device)
+            chains.append(Chain(name: hours, rules: self.hours(of: device)))
+            guard isRouter else { continue }
+            chains.append(
+                Chain(name: Self.bound(hours), rules: [Rule([], .jump(hours)), Rule(decision: .noteHours)]))
+            chains.append(Chain(name: Self.both(hours), rules: [Rule([], .jump(hours)), Rule([], .jump(between))]))
         }
         guard isRouter else { return chains }
+        chains.append(
+            Chain(
+                name: between,
+                rules: [
+                    Rule(decision: .byDestination(.ipv4, towards(.ipv4))),
+                    Rule(decision: .byDestination(.ipv6, towards(.ipv6))),
+                    Rule(decision: .bySource(.ipv4, towards(.ipv4))),
+                    Rule(decision: .bySource(.ipv6, towards(.ipv6))),
+                ]))
         // Either end is told, as by the connection's other end.
         chains.append(
             Chain(
@@ -445,6 +484,7 @@ private let numbers = "numbers"
 private let ended = "ended"
 /// A map and a chain.
 private let stopped = "stopped"
+private let between = "between"
 private let forwards = "forwards"
 /// Maps.
 private func towards(_ family: Match.Family) -> String { "towards_\(family)" }

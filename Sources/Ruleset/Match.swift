@@ -153,8 +153,8 @@ extension Match.SourceRate {
     }
 }
 
-/// A device's number as nft prints a mark.
-func markText(_ number: UInt16) -> String {
+/// A device's number, or a whole mark, as nft prints it.
+func markText(_ number: some UnsignedInteger) -> String {
     let digits = String(number, radix: 16)
     return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
 }

@@ -24,6 +24,8 @@ package struct Packet: Hashable, Sendable {
     package var hardware: HardwareAddress?
     /// By which device its connection is known by now; 0: by none.
     package var device: UInt16 = 0
+    /// Whether its connection is known to lead to another device that the clock stops.
+    package var isTowardsHours = false
     /// What the machine's clock shows, in seconds since 1970, UTC.
     package var time = 0
     /// Whether an answer to its source would leave by another interface than it came in by, or by none.

@@ -10,6 +10,8 @@ extension Ruleset {
         package var rule: Rule?
         /// The chain in which it was decided; nil: no chain is there for the packet.
         package var chain: String?
+        /// Whether its connection is known now to lead to a device that the clock stops.
+        package var isTowardsHours = false
 
         package var isAccepted: Bool { verdict == .accept }
     }
@@ -33,6 +35,7 @@ extension Ruleset {
             }
             if hook != packet.hook { last = Judgement(verdict: .accept) }
         }
+        last.isTowardsHours = packet.isTowardsHours
         return last
     }
 
@@ -71,10 +74,16 @@ extension Ruleset {
         case .byMap(let name): return isTimeUp ? nil : maps.first { $0.name == name }?.verdict
         case .byDevice(let name):
             guard packet.isTracked, case .verdicts(let verdicts)? = deviceMap(name) else { return nil }
-            return verdicts[packet.device]
+            return verdicts[UInt32(packet.device)]
+        case .byMark(let name):
+            guard packet.isTracked, case .verdicts(let verdicts)? = deviceMap(name) else { return nil }
+            return verdicts[UInt32(packet.device) | (packet.isTowardsHours ? Self.towardsHours : 0)]
         case .byDestination(let family, let name):
             guard packet.family == family, case .destinations(_, let verdicts)? = deviceMap(name) else { return nil }
             return verdicts[packet.destination]
+        case .bySource(let family, let name):
+            guard packet.family == family, case .destinations(_, let verdicts)? = deviceMap(name) else { return nil }
+            return verdicts[packet.source]
         case .byInput(let verdicts): return verdicts[packet.interface]
         case .byOutput(let verdicts): return packet.output.flatMap { verdicts[$0] }
         case .identify(let name):
@@ -85,6 +94,9 @@ extension Ruleset {
             return nil
         case .assign(let number):
             if packet.isTracked { packet.device = number }
+            return nil
+        case .noteHours:
+            if packet.isTracked { packet.isTowardsHours = true }
             return nil
         case .refuse: return .drop
         case .tell, .clampSegments: return nil

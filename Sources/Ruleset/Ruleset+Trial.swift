@@ -117,9 +117,11 @@ extension Ruleset.Rule {
         case .byInput(let verdicts): rule.decision = .byInput(verdicts.mapValues { $0.renamed(suffix: suffix) })
         case .byOutput(let verdicts): rule.decision = .byOutput(verdicts.mapValues { $0.renamed(suffix: suffix) })
         case .byDevice(let map): rule.decision = .byDevice(map + suffix)
+        case .byMark(let map): rule.decision = .byMark(map + suffix)
+        case .bySource(let family, let map): rule.decision = .bySource(family, map + suffix)
         case .byDestination(let family, let map): rule.decision = .byDestination(family, map + suffix)
         case .identify(let map): rule.decision = .identify(map + suffix)
-        case .byMap, .assign, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
+        case .byMap, .assign, .noteHours, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
         }
         return rule
     }

@@ -64,8 +64,8 @@ package struct Ruleset: Hashable, Sendable {
         package enum Content: Hashable, Sendable {
             /// Of a packet's sender, the number by which the ruleset knows it.
             case numbers([Sender: UInt16])
-            /// What becomes of the packets of a device's connections, by the device's number.
-            case verdicts([UInt16: Verdict])
+            /// What becomes of the packets of connections, by their marks, or by the devices' numbers alone.
+            case verdicts([UInt32: Verdict])
             /// What becomes of the packets to an address of a device.
             case destinations(Match.Family, [IPAddress: Verdict])
         }
@@ -193,8 +193,12 @@ package struct Ruleset: Hashable, Sendable {
         case byMap(String)
         /// The verdict of the device map of this name; the next rule for a device that is not in it.
         case byDevice(String)
+        /// The same by the connection's whole mark: the number of its device, and whether it is `towardsHours`.
+        case byMark(String)
         /// The verdict of the device map of this name for the packet's destination; the next rule for one that is not in it.
         case byDestination(Match.Family, String)
+        /// The same for the packet's source.
+        case bySource(Match.Family, String)
         /// One look-up for all interfaces by which a packet comes in; the next rule for one that is not named.
         case byInput([String: Verdict])
         /// The same by the interface by which it leaves.
@@ -204,6 +208,8 @@ package struct Ruleset: Hashable, Sendable {
         case identify(String)
         /// The connection is that device's, and the next rule follows.
         case assign(UInt16)
+        /// The connection is `towardsHours` from now on, and the next rule follows.
+        case noteHours
         /// The packet carries the number of its connection's device to the socket that takes it, and the next rule follows.
         case tell
         /// Either end of a TCP connection is told to send no larger segments than the way through this machine takes, and the
@@ -226,6 +232,9 @@ package struct Ruleset: Hashable, Sendable {
         /// An ICMP error of either version: administratively prohibited (RFC 1812 §5.2.7.1, RFC 4443 §3.1).
         case prohibited
     }
+
+    /// In a connection's mark beside the number of its device, which began it: it leads to another device that the clock stops.
+    package static let towardsHours: UInt32 = 1 << 16
 
     /// The state of a packet's connection, one of `Match.ConnectionStates`.
     package enum State: UInt32, Hashable, Sendable, Comparable, CaseIterable {
@@ -452,11 +461,14 @@ extension Ruleset.Decision: CustomStringConvertible {
             return "ct state vmap { \(elements.joined(separator: ", ")) }"
         case .byMap(let name): return "meta nfproto vmap @\(name)"
         case .byDevice(let name): return "ct mark & 0x0000ffff vmap @\(name)"
+        case .byMark(let name): return "ct mark & 0x0001ffff vmap @\(name)"
         case .byDestination(let family, let name): return "\(family == .ipv4 ? "ip" : "ip6") daddr vmap @\(name)"
+        case .bySource(let family, let name): return "\(family == .ipv4 ? "ip" : "ip6") saddr vmap @\(name)"
         case .byInput(let verdicts): return "iifname \(choices(verdicts))"
         case .byOutput(let verdicts): return "oifname \(choices(verdicts))"
         case .identify(let name): return "ct mark set iifname . ether saddr map @\(name)"
         case .assign(let number): return "ct mark set \(markText(number))"
+        case .noteHours: return "ct mark set ct mark | \(markText(Ruleset.towardsHours))"
         case .tell: return "meta mark set ct mark & 0x0000ffff"
         case .clampSegments: return "tcp option maxseg size set rt mtu"
         case .refuse(.reset): return "reject with tcp reset"

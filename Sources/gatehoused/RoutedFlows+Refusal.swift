@@ -21,6 +21,7 @@ extension RoutedFlows {
         let now = Int(time(nil))
         // Whoever answers may go on talking, and that would begin the flow anew.
         var refused: [(flow: RoutedFlow, isKeptUp: Bool)] = []
+        var bounded: [RoutedFlow] = []
         // What cannot be read now is judged with the next ruleset.
         try? RoutedFlow.forEach(besides: addresses) { flow in
             // A flow that another one announced is judged with that one, and one that was ended already passes nothing.
@@ -42,7 +43,12 @@ extension RoutedFlows {
             packet.isTranslated = flow.isForwarded
             packet.soughtPort = flow.sought.port
             packet.time = now
-            if ruleset.verdict(of: packet).isAccepted { return }
+            let judgement = ruleset.verdict(of: packet)
+            if judgement.isAccepted {
+                // A flow that began before the device that it leads to had hours ends with them all the same.
+                if judgement.isTowardsHours, flow.mark & Ruleset.towardsHours == 0 { bounded.append(flow) }
+                return
+            }
             var answer = Packet(
                 hook: .forward, interface: output, source: flow.destination.address,
                 destination: flow.source.address, content: flow.answer)
@@ -52,6 +58,7 @@ extension RoutedFlows {
             let isKeptUp = flow.answered == flow.source.address && ruleset.verdict(of: answer).isAccepted
             refused.append((flow, isKeptUp))
         }
+        for flow in bounded { try? flow.setMark(Ruleset.towardsHours, mask: Ruleset.towardsHours) }
         var ended = 0
         for (flow, isKeptUp) in refused {
             do {

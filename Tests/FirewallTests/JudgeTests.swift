@@ -106,7 +106,8 @@ private let everything = Ruleset(
         .init(
             name: "fates",
             content: .verdicts([
-                300: .drop, 2: .jump("deeper"), 1: .goto("elsewhere"), 65535: .accept, 4: .drop, 5: .drop, 6: .return,
+                300: .drop, 0x1_0002: .drop, 2: .jump("deeper"), 1: .goto("elsewhere"), 65535: .accept, 4: .drop,
+                5: .drop, 6: .return,
                 7: .drop, 8: .drop, 9: .drop, 10: .drop,
             ])),
         .init(name: "fateless", content: .verdicts([:])),
@@ -214,6 +215,10 @@ private let everything = Ruleset(
             name: "forward", hook: .forward, policy: .accept,
             rules: [
                 .init(decision: .byDevice("fates")),
+                .init(decision: .byMark("fates"), comment: "the whole mark"),
+                .init([.inputInterface(["eth0"])], decision: .noteHours),
+                .init(decision: .bySource(.ipv4, "places")),
+                .init(decision: .bySource(.ipv6, "places6"), comment: "from some"),
                 .init(decision: .byDestination(.ipv4, "places"), comment: "towards some"),
                 .init(decision: .byDestination(.ipv6, "places6")),
                 .init(decision: .byDestination(.ipv6, "nowhere")),

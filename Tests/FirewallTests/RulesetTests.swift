@@ -211,7 +211,7 @@ private func text(_ openings: String) -> String {
     \tmap stopped {
     \t\ttype mark : verdict
     \t\tsize 1024
-    \t\telements = { 0x0000ffff : goto ended }
+    \t\telements = { 0x0000ffff : goto ended, 0x00010000 : jump between, 0x0001ffff : goto ended }
     \t}
 
     \tmap towards_ipv4 {
@@ -226,7 +226,7 @@ private func text(_ openings: String) -> String {
     \tchain input {
     \t\ttype filter hook input priority filter; policy drop;
     \t\tiifname "lo" accept comment "the gateway itself"
-    \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
+    \t\tct mark & 0x0001ffff vmap @stopped comment "devices that are stopped"
     \t\ticmp type echo-request goto echo
     \t\ticmpv6 type echo-request goto echo
     \t\tct state vmap { established : accept, related : accept } comment "answers"
@@ -258,7 +258,7 @@ private func text(_ openings: String) -> String {
 
     \tchain forward {
     \t\ttype filter hook forward priority filter; policy drop;
-    \t\tct mark & 0x0000ffff vmap @stopped comment "devices that are stopped"
+    \t\tct mark & 0x0001ffff vmap @stopped comment "devices that are stopped"
     \t\ttcp flags syn / fin,syn,rst tcp option maxseg size set rt mtu
     \t\tct state vmap { established : accept, related : accept } comment "answers"
     \t\tct state untracked counter drop comment "of no connection"
@@ -266,6 +266,13 @@ private func text(_ openings: String) -> String {
     \t\tip6 daddr vmap @towards_ipv6 comment "towards devices that are stopped"
     \t\tiifname vmap { "eth0" : goto from_internet, "eth1" : goto from_home }
     \t\tcounter drop comment "the rest"
+    \t}
+
+    \tchain between {
+    \t\tip daddr vmap @towards_ipv4
+    \t\tip6 daddr vmap @towards_ipv6
+    \t\tip saddr vmap @towards_ipv4
+    \t\tip6 saddr vmap @towards_ipv6
     \t}
 
     \tchain ended {
@@ -320,7 +327,7 @@ private func text(_ openings: String) -> String {
 /// Nothing is known of the interfaces: each may be the one that leads to the internet.
 private var shut: String {
     let blocks = text("").components(separatedBy: "\n\n").filter { block in
-        !["newcomers", "map ", "forward", "ended", "_home", "_internet", "refuse", "srcnat"].contains {
+        !["newcomers", "map ", "forward", "between", "ended", "_home", "_internet", "refuse", "srcnat"].contains {
             block.split(separator: "{", maxSplits: 1)[0].contains($0)
         }
     }
