@@ -136,6 +136,14 @@ struct PassageTests {
             }
         }
         #expect(compared > 5000 && stopped > 1000, "\(compared), \(stopped)")
+        // Nor does what the operator decides about others give a device another number.
+        var home = random.home(devices: [], now: 1000)
+        let all = devices.map { Device(name: "d\($0.bytes[5])", hardware: $0) }
+        home.policy.devices = all.filter { $0.hardware.bytes[5] % 3 == 1 }
+        let some = numbers(Ruleset(policy: home.policy, surroundings: home.surroundings))
+        home.policy.devices = all
+        let more = numbers(Ruleset(policy: home.policy, surroundings: home.surroundings))
+        #expect(some.count == 26 && some.allSatisfy { more[$0.key] == $0.value })
     }
 }
 
