@@ -147,7 +147,7 @@ struct Census {
     ) {
         // What the operator waits for comes in among any number of others.
         guard news.newcomers.count < Self.newcomersAtOnce || decided.contains(hardware),
-            makeRoom(keeping: decided, &news)
+            makeRoom(for: hardware, keeping: decided, &news)
         else {
             news.turnedAway += 1
             return
@@ -161,10 +161,16 @@ struct Census {
         news.changed.append(entry)
     }
 
-    /// Forgets somebody if there are too many: who is not there, has made its address up, and was seen longest ago.
-    private mutating func makeRoom(keeping decided: Set<HardwareAddress>, _ news: inout News) -> Bool {
+    /// Forgets somebody if there are too many: who is not there, has made its address up, and was seen longest ago. For one that is
+    /// decided about also somebody who is there: a lease shows its holder for half a day, and anybody takes leases.
+    private mutating func makeRoom(
+        for hardware: HardwareAddress, keeping decided: Set<HardwareAddress>, _ news: inout News
+    ) -> Bool {
         guard known.count >= Self.capacity else { return true }
-        let strangers = known.values.filter { addresses[$0.hardware] == nil && !decided.contains($0.hardware) }
+        var strangers = known.values.filter { addresses[$0.hardware] == nil && !decided.contains($0.hardware) }
+        if strangers.isEmpty, decided.contains(hardware) {
+            strangers = known.values.filter { !decided.contains($0.hardware) }
+        }
         let worst = strangers.min { first, second in
             first.hardware.isRandomised == second.hardware.isRandomised
                 ? first.lastSeen < second.lastSeen : first.hardware.isRandomised

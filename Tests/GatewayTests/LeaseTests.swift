@@ -168,6 +168,49 @@ struct LeaseTests {
         #expect(client.events().allSatisfy { !$0.hasPrefix("deconfig 192") && !$0.hasPrefix("nak") })
     }
 
+    /// By its lease somebody is there for half a day. Where nobody else was to be forgotten, whom the operator waited for was turned
+    /// away as well.
+    @Test("is given to thousands that nobody knows: so many are remembered, and the operator's devices beside them")
+    func thousands() throws {
+        let (kid, late) = (try street.plugIn(), try street.plugIn())
+        let address = try #require(try street.ask("udhcpc", in: kid)?["ip"])
+        for (device, name) in [(kid, "kid"), (late, "late")] {
+            let link = try device.run("ip", "-br", "link", "show", "eth0").split(separator: " ")
+            try home.ctl("device", "name", String(link[2]), name)
+        }
+        try home.stop()
+        let leases = (0..<4000).map { number in
+            let bytes = String(format: "%02x:%02x", number >> 8, number & 0xff)
+            return "\(time(nil) + 40_000) 02:00:00:00:\(bytes) 10.9.\(number >> 8).\(number & 0xff) * *\n"
+        }
+        let file = home.state + "/dnsmasq.leases"
+        let whole = try String(contentsOfFile: file, encoding: .utf8)
+        try (leases.dropFirst(2).joined() + whole).write(toFile: file, atomically: false, encoding: .utf8)
+        try home.gateway.run("ip", "address", "add", "10.9.0.1/20", "dev", "lan0")
+        try home.start()
+        #expect(try eventually { try street.isRunning() })
+        let before = (said: home.daemon?.said.count ?? 0, memory: try residentMemory())
+        func devices() throws -> [Substring] { try home.ctl("device", "list").split(separator: "\n") }
+        // Under a line of headings.
+        #expect(try eventually(within: .seconds(60)) { try devices().count >= 1024 })
+        #expect(
+            try eventually { try home.ctl("status").contains("somebody in the home makes hardware addresses up") },
+            "\(street.status)")
+        #expect(try street.ask("udhcpc", in: kid)?["ip"] == address)
+        let own = try #require(try street.ask("udhcpc", in: late)?["ip"])
+        #expect(
+            try eventually(within: .seconds(20)) { try devices().contains { $0.contains("late") && $0.contains(own) } })
+        #expect(try devices().contains { $0.contains("kid") && $0.contains(address) })
+        let (start, count) = (ContinuousClock.now, try devices().count)
+        let took = ContinuousClock.now - start
+        let after = (said: home.daemon?.said.count ?? 0, memory: try residentMemory())
+        print(
+            "4000 leases: \(count - 1) devices told in \(took), \(after.memory - before.memory) kB and "
+                + "\(after.said - before.said) bytes of log more")
+        // Of 64 new devices in a second the log names eight.
+        #expect(count <= 1026 && after.said - before.said < 40_000 && after.memory - before.memory < 32_768)
+    }
+
     /// Of the supervisor and of dnsmasq, in kB.
     private func residentMemory() throws -> Int {
         var sum = 0

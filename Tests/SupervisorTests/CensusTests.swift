@@ -132,6 +132,12 @@ import Testing
         for time in 0..<Census.capacity / Census.newcomersAtOnce { _ = full.take(all, keeping: [], at: time) }
         #expect(full.acquaintances.count == Census.capacity)
         #expect(full.take(all + [sighting(kid)], keeping: [], at: 9000).turnedAway == 1)
+        // But for one that is waited for, and nobody takes its place again.
+        let late = full.take(all + [sighting(kid)], keeping: [kid], at: 9001)
+        #expect(late.newcomers.map(\.hardware) == [kid] && late.gone.count == 1 && late.turnedAway <= 1)
+        let later = full.take(all + [sighting(kid)], keeping: [kid], at: 9002)
+        #expect(later.newcomers.isEmpty && later.gone.isEmpty && later.turnedAway == 1)
+        #expect(full[kid] != nil && full.acquaintances.count == Census.capacity)
     }
 
     @Test func `counts what a device moves on a day, and begins anew on the next`() {
