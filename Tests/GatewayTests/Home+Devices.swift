@@ -35,13 +35,13 @@ extension Home {
     }
 
     /// Waits until the kernel's rules tell the device apart, and calls it so.
-    func meet(_ device: Namespace, as name: String) throws {
+    func meet(_ device: Namespace, as name: String, at gateway: String = gatewayOnLAN) throws {
         let link = try device.run("ip", "-br", "link", "show", "eth0").split(separator: " ")
         guard link.count > 2 else { throw Failure("\(link)") }
         let card = String(link[2])
         guard
             try eventually({
-                _ = try device.attempt(["ping", "-c", "1", "-W", "1", Self.gatewayOnLAN])
+                _ = try device.attempt(["ping", "-c", "1", "-W", "1", gateway])
                 return try ruleset().contains(card)
             })
         else { throw Failure("\(card) is not known:\n\(try ruleset())") }
