@@ -22,6 +22,8 @@ package struct HomeNames: Sendable {
 
     /// A device may have another address in a minute (RFC 4861 has no word on it, and a lease may end).
     private static let seconds: UInt32 = 60
+    /// A device that comes, or gets an address of the other family, is found by whoever asked for it a moment before (RFC 2308 §5).
+    static let absenceSeconds: UInt32 = 5
 
     package static let none = HomeNames(domain: "home.arpa", gateway: "gatehouse", hosts: [])
 
@@ -58,17 +60,20 @@ package struct HomeNames: Sendable {
         if let addresses = forward[name] {
             let data = addresses.filter { $0.type == type }.map { DNSData.address($0) }
             return DNSAnswer(
-                to: name, type, .success, data, seconds: Self.seconds, by: data.isEmpty ? zone(of: name) : nil)
+                to: name, type, .success, data, seconds: data.isEmpty ? Self.absenceSeconds : Self.seconds,
+                by: data.isEmpty ? zone(of: name) : nil)
         }
         if let host = reverse[name] {
             let data: [DNSData] = type == .pointer ? [.pointer(host)] : []
             return DNSAnswer(to: name, type, .success, data, seconds: Self.seconds, by: data.isEmpty ? name : nil)
         }
         guard name.isWithin(domain) else { return nil }
-        guard name == domain else { return DNSAnswer(to: name, type, .noSuchName, seconds: Self.seconds, by: domain) }
+        guard name == domain else {
+            return DNSAnswer(to: name, type, .noSuchName, seconds: Self.absenceSeconds, by: domain)
+        }
         let data: [DNSData] =
             switch type {
-            case .authority: [.start(server: gateway, negativeSeconds: Self.seconds)]
+            case .authority: [.start(server: gateway, negativeSeconds: Self.absenceSeconds)]
             case .ns: [.nameServer(gateway)]
             default: []
             }

@@ -19,11 +19,13 @@ enum SpecialNames {
             guard name.labelCount == 1 else { return nil }
             // But whoever checks signatures asks the root for what ties a top-level domain to it.
             guard !DNSType.ofDelegations.contains(type) else { return nil }
-            return DNSAnswer(to: name, type, .noSuchName, seconds: seconds, by: name)
+            return DNSAnswer(to: name, type, .noSuchName, seconds: HomeNames.absenceSeconds, by: name)
         }
-        let isHead = name == zone && !nowhere.contains(zone)
+        let isNowhere = nowhere.contains(zone)
+        let isHead = name == zone && !isNowhere
         // The zone above tells, signed, that nothing ties this one to it (RFC 4035 §3.1.4.1, RFC 8375 §4).
         if isHead, type == .delegationSigner { return nil }
+        let seconds = isHead || isNowhere ? seconds : HomeNames.absenceSeconds
         return DNSAnswer(to: name, type, isHead ? .success : .noSuchName, seconds: seconds, by: zone)
     }
 

@@ -1,10 +1,12 @@
 import Foundation
 import Glibc
 import TestNetwork
+import TestProcess
 import Testing
 
-/// systemd's own client, as it is in most Linux devices: networkd asks for an address. It runs without systemd(1) as well, with a
-/// /run of its own and a bus of its own. (resolved would have to be installed, which makes it the machine's own resolver.)
+/// systemd's own clients, as they are in most Linux devices: networkd asks for an address, and resolved for names. They run without
+/// systemd(1) as well, with a /run of their own and a bus of their own. resolved's package is unpacked and not installed, which
+/// would make it this machine's own resolver.
 @Suite(
     "systemd's clients", .serialized, .enabled(if: isRoot, "needs root: network namespaces"), .timeLimit(.minutes(2)))
 struct SystemdClientTests {
@@ -20,6 +22,7 @@ struct SystemdClientTests {
         upstream = try NameServer(in: home.wan, Home.wanHost) { query in
             switch query.name {
             case "page.example": .addresses([Home.wanHost], seconds: 60)
+            case "alias.example": .alias("page.example", [Home.wanHost], seconds: 60)
             default: .none(code: 3, seconds: 60)
             }
         }
@@ -33,9 +36,26 @@ struct SystemdClientTests {
         try home.ctl("zone", "set", "home", "--serve", "--no-trial")
         try home.lan.run("ip", "-4", "address", "flush", "dev", "eth0")
         try home.lan.run("ip", "address", "del", "fd77::10/64", "dev", "eth0")
-        let network = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n[DHCPv4]\nHostname=laptop\n"
+        let network = "[Match]\nName=eth0\n[Network]\nDHCP=yes\n[DHCPv4]\nHostname=laptop\nUseDomains=yes\n"
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
         try network.write(toFile: home.directory + "/eth0.network", atomically: true, encoding: .utf8)
+    }
+
+    /// Where resolved's package is unpacked.
+    private var resolved: String { home.directory + "/resolved" }
+
+    private func unpackResolved() throws {
+        let script = """
+            cd \(home.directory)
+            apt-get -q download systemd-resolved || { apt-get -q update && apt-get -q download systemd-resolved; }
+            dpkg -x systemd-resolved_*.deb resolved
+            """
+        let process = ChildProcess()
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-ec", script]
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure("the package systemd-resolved cannot be had") }
     }
 
     /// What the device's programs are started with: its /run, and a /sys that is only to be read, by which networkd
@@ -48,6 +68,21 @@ struct SystemdClientTests {
         mkdir -p \(run)/systemd/network \(run)/systemd/netif \(run)/dbus
         chown systemd-network: \(run)/systemd/netif
         cp \(home.directory)/eth0.network \(run)/systemd/network/
+        if [ -d \(resolved) ]; then
+            # Its user, and leave to have its name on the bus.
+            mkdir \(run)/systemd/resolve
+            cp /etc/passwd /etc/group \(run)
+            grep -q ^systemd-resolve: /etc/passwd || {
+                echo systemd-resolve:x:995:995::/:/usr/sbin/nologin >>\(run)/passwd
+                echo systemd-resolve:x:995: >>\(run)/group
+            }
+            mount --bind \(run)/passwd /etc/passwd
+            mount --bind \(run)/group /etc/group
+            chown systemd-resolve: \(run)/systemd/resolve
+            cp -r /usr/share/dbus-1/system.d \(run)/system.d
+            cp \(resolved)/usr/share/dbus-1/system.d/* \(run)/system.d
+            mount --bind \(run)/system.d /usr/share/dbus-1/system.d
+        fi
         mount --rbind \(run) /run
         mount -t sysfs -o ro none /sys
         """
@@ -63,6 +98,7 @@ struct SystemdClientTests {
                     dbus-daemon --system --nofork --nopidfile &
                     until [ -e /run/dbus/system_bus_socket ]; do :; done
                     export SYSTEMD_LOG_LEVEL=debug
+                    [ ! -d \(resolved) ] || \(resolved)/lib/systemd/systemd-resolved 2>\(home.directory)/resolved.log &
                     exec /lib/systemd/systemd-networkd
                     """,
             ], in: home.lan, log: home.directory + "/device")
@@ -75,7 +111,9 @@ struct SystemdClientTests {
     }
 
     /// What a program in the device says, beside the others.
-    private func ask(_ device: RunningProgram, _ arguments: String...) throws -> String {
+    private func ask(_ device: RunningProgram, _ arguments: String...) throws -> String { try ask(device, arguments) }
+
+    private func ask(_ device: RunningProgram, _ arguments: [String]) throws -> String {
         let outcome = try home.lan.attempt(
             ["nsenter", "--mount=/proc/\(device.identifier)/ns/mnt"] + arguments, seconds: 20)
         return outcome.output + outcome.errors
@@ -111,5 +149,39 @@ struct SystemdClientTests {
             eventually { count("ACK") > before.0 && count("REQUEST (renewing)") > before.1 },
             "\(device.said.suffix(3000))")
         #expect(try eventually { try self.link(of: device).contains("routable (configured)") })
+    }
+
+    @Test(
+        "resolved asks the gateway, which its lease names: names of the internet and of the home, either way, and none there is"
+    )
+    func names() throws {
+        try unpackResolved()
+        let device = try boot()
+        defer { shutDown(device) }
+        try waitForLease(device)
+        func resolvectl(_ arguments: String...) throws -> String {
+            try ask(device, [resolved + "/usr/bin/resolvectl", "--no-pager"] + arguments)
+        }
+        #expect(
+            try eventually(within: .seconds(20)) { try resolvectl("dns", "eth0").contains(Home.gatewayOnLAN) },
+            "\((try? resolvectl("status")) ?? "")")
+        #expect(try resolvectl("domain", "eth0").contains("home.arpa"))
+        #expect(try resolvectl("query", "page.example").contains("page.example: \(Home.wanHost)"))
+        let alias = try resolvectl("query", "alias.example")
+        #expect(alias.contains(Home.wanHost) && alias.contains("(page.example)"), "\(alias)")
+        #expect(try resolvectl("query", "missing.example").contains("'missing.example' not found"))
+        #expect(try resolvectl("query", "gatehouse.home.arpa").contains(Home.gatewayOnLAN))
+        // A single label is completed with the domain of the lease.
+        #expect(
+            try eventually { try resolvectl("query", "laptop").contains("laptop.home.arpa") },
+            "\((try? resolvectl("query", "laptop")) ?? "") \((try? resolvectl("query", "laptop.home.arpa")) ?? "")")
+        #expect(try resolvectl("query", Home.gatewayOnLAN).contains("gatehouse.home.arpa"))
+        let list = home.directory + "/list"
+        try "page.example\n".write(toFile: list, atomically: true, encoding: .utf8)
+        try home.ctl("blocklist", "add", "ads", list)
+        _ = try resolvectl("flush-caches")
+        #expect(try eventually { try resolvectl("query", "page.example").contains("0.0.0.0") })
+        // What programs ask that look names up by themselves.
+        #expect(try ask(device, ["dig", "@127.0.0.53", "+short", "gatehouse.home.arpa"]) == "\(Home.gatewayOnLAN)\n")
     }
 }
