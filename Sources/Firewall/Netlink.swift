@@ -119,12 +119,17 @@ package struct Netlink: ~Copyable {
                 with: first, networks: ruleset.networkSets, exists: exists, flags: flags, counters: counters)
         }
         lastReplacement = .now
-        for _ in 0..<Self.attempts where first != ruleset {
-            guard let table = try read(),
-                let change = TableChange(from: table, to: ruleset, flags: flags, afterReplacement: true)
-            else { break }
-            if change.isEmpty { return }
-            if try alter(change) { return }
+        guard first != ruleset else { return }
+        do throws(FirewallError) {
+            for _ in 0..<Self.attempts {
+                guard let table = try read(),
+                    let change = TableChange(from: table, to: ruleset, flags: flags, afterReplacement: true)
+                else { return }
+                if change.isEmpty { return }
+                if try alter(change) { return }
+            }
+        } catch {
+            throw FirewallError("the kernel took the ruleset, but lets nothing begin yet: \(error)", isTaken: true)
         }
     }
 
