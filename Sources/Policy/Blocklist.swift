@@ -122,11 +122,6 @@ extension Policy {
 
     /// Adds the list, or puts it in the place of the one of that name.
     package mutating func set(_ list: Blocklist) throws(Refusal) {
-        if list.direction != nil, wan.isEmpty {
-            throw Refusal(
-                "no interface leads to the internet, so no network would be shut out; `gatehousectl zone set internet --interface "
-                    + "NAME` first")
-        }
         if let index = blocklists.firstIndex(where: { $0.name == list.name }) {
             blocklists[index] = list
         } else {

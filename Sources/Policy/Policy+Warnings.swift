@@ -23,6 +23,12 @@ extension Policy {
         for opening in openings {
             if let text = warning(for: opening, isMissing) { warnings.append(text) }
         }
+        if wan.isEmpty {
+            warnings += networkLists.map {
+                "the blocklist \($0.name) shuts nothing out: no interface leads to the internet; `gatehousectl zone set internet "
+                    + "--interface NAME` gives it one"
+            }
+        }
         return warnings
     }
 
