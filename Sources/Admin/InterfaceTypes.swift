@@ -49,7 +49,7 @@ extension Blocklist: InterfaceType {
         device: for which it holds; null beside a null zone: for everybody.
         direction: of a list of networks, who may not begin a conversation with whom; null: it is of names.
         count: how many names or networks it has.
-        content: by what the gateway finds the names.
+        content: by what the gateway finds them.
         """
 }
 

@@ -33,6 +33,8 @@ actor FirewallRole: RoleService {
 
     private struct Plan {
         var ruleset: Ruleset
+        /// The contents of the blocklists that the assignment has: they are lent once, and may be asked for by a later ruleset.
+        let lists: Set<String>
         /// The devices that time keeps from everything at present.
         let held: Set<HardwareAddress>
         /// The machine's own addresses.
@@ -65,7 +67,10 @@ actor FirewallRole: RoleService {
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         flows.use(assignment)
         staged = Plan(
-            ruleset: assignment.ruleset { networks[$0] ?? .none }, held: assignment.held,
+            ruleset: assignment.ruleset { networks[$0] ?? .none },
+            lists: Set(
+                (assignment.blocklists + (assignment.former?.policy?.networkLists ?? [])).map(\.content)),
+            held: assignment.held,
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
@@ -91,8 +96,7 @@ actor FirewallRole: RoleService {
             if error.isTaken { goBack(to: current) }
             throw Refusal("the firewall is unchanged: \(error)")
         }
-        let contents = Set(plan.ruleset.networkSets.map(\.content))
-        networks = networks.filter { contents.contains($0.key) }
+        networks = networks.filter { plan.lists.contains($0.key) }
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
         let former = current
         (current, failure) = (plan, nil)

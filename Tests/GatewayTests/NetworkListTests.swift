@@ -153,6 +153,11 @@ struct NetworkListTests {
         try bare.start()
         _ = try bare.ctl("blocklist", "add", "bad", try file(["1.2.3.0/24"]), "--format", "networks")
         #expect(try bare.ctl("status").contains("the blocklist bad shuts nothing out"))
+        // Another ruleset without it, and then one that has it: the networks are there.
+        try bare.ctl("zone", "set", "home", "--interface", "lan0", "--no-trial")
+        try bare.ctl("zone", "set", "internet", "--interface", "wan0", "--no-trial")
+        let table = try bare.gateway.run("nft", "list", "table", "inet", "gatehouse")
+        #expect(table.contains("elements = { 1.2.3.0/24 }"), "\(table)")
     }
 
     @Test("What is exported makes the same list again")
