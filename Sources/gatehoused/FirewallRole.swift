@@ -315,8 +315,19 @@ actor FirewallRole: RoleService {
             out.output = interface
             return !ruleset.verdict(of: out).isAccepted
         }
-        for connection in (try? Connections.established()) ?? []
-        where isRefused(connection.local.address, connection.remote.address, .tcp(connection.remote.port)) {
+        // Who came in is refused as who comes in now; what the box itself began with the same network is not.
+        let intruders = ((try? Connections.current())?.inbound ?? []).filter { connection in
+            guard let interface = Route.interface(towards: connection.remote.address) else { return false }
+            let packet = Packet(
+                interface: interface, source: connection.remote.address, destination: connection.local.address,
+                content: .tcp(connection.local.port), hasBoundSocket: true)
+            let judgement = ruleset.verdict(of: packet)
+            return !judgement.isAccepted && judgement.rule?.asksForNetworks == true
+        }
+        let refused = ((try? Connections.established()) ?? []).filter {
+            isRefused($0.local.address, $0.remote.address, .tcp($0.remote.port))
+        }
+        for connection in Set(intruders + refused) {
             do {
                 try connection.end()
                 log.info("ended a connection with \(connection.remote), which is blocked")

@@ -32,7 +32,7 @@ struct NetworkListTests {
     }
 
     /// A conversation that is under way.
-    private func peer(_ host: Namespace, _ address: String, _ port: UInt16, from source: String? = nil) throws -> Peer {
+    private func peer(_ host: Namespace, _ address: String, _ port: UInt16) throws -> Peer {
         let peer = try Peer(to: address, port, from: host)
         try peer.send("word")
         guard try peer.receive(exactly: 4) == Array("word".utf8) else { throw Failure("no echo") }
@@ -95,7 +95,18 @@ struct NetworkListTests {
             try from(source)
             #expect(opens(4001) && opens(4002), "\(source)")
         }
+        // What is under way: from the list to the gateway and through it, and from the gateway to the list.
+        try from("9.9.9.9")
+        let coming = try [4001, 4002].map { try peer(home.wan, Home.gatewayOnWAN, $0) }
+        try from(Home.wanHost)
+        let other = try peer(home.wan, Home.gatewayOnWAN, 4002)
+        let going = try home.tunnel(.socks5, to: RoutedHome.far, 4000)
         try add(Self.far, "--direction", "in")
+        for peer in coming { #expect(ends(peer)) }
+        for peer in [other, going] {
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4) == Array("word".utf8))
+        }
         try from("9.9.9.9")
         #expect(!opens(4001) && !opens(4002))
         try from(Home.wanHost)
