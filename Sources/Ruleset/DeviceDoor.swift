@@ -22,8 +22,11 @@ struct DeviceDoor {
     /// IPv4 packets for the gateway's own port, which come by `way`. nil: there is no door for IPv4.
     func coming(by way: [Match]) -> [Match]? {
         guard ipv4 != nil, forward.source?.base.isIPv6 != true else { return nil }
-        let source = forward.source.flatMap { $0.prefix > 0 ? Match.source($0) : nil } ?? .family(.ipv4)
-        return way + time + [source, .destinationPort(forward.transport, forward.port)]
+        let source = forward.source.flatMap { $0.prefix > 0 ? Match.source($0) : nil }
+        // nft shows no family beside an address.
+        let namesAddress = source != nil || way.contains { if case .destination = $0 { true } else { false } }
+        return way + time + (source.map { [$0] } ?? (namesAddress ? [] : [.family(.ipv4)]))
+            + [.destinationPort(forward.transport, forward.port)]
     }
 
     /// The kernel shuts the door by itself when its time is over.

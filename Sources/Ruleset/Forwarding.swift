@@ -270,7 +270,7 @@ struct Forwarding {
         }
         return [
             Chain(
-                name: "devices", base: .init(hook: .prerouting, priority: -150, policy: .accept),
+                name: "prerouting", base: .init(hook: .prerouting, priority: -150, policy: .accept),
                 rules: [Rule([.device(0)], .jump("identify"))]),
             Chain(name: "identify", rules: rules),
         ]

@@ -81,6 +81,7 @@ final class Gate {
     /// not even come to the hook.
     func passed(_ frames: [(interface: String, frame: Frame)]) throws -> [Bool?] {
         let first = count
+        try gateway.run("nft", "flush set inet judge came; flush set inet judge passed")
         for (interface, frame) in frames {
             guard let segment = segments[interface] else { throw Failure("there is no segment at \(interface)") }
             try segment.send(frame, to: [2, 0, 0, 0, 0, 1], from: Self.sender(count))

@@ -23,11 +23,63 @@ struct ExportTests {
         try FileManager.default.createDirectory(atPath: home.rescue, withIntermediateDirectories: true)
         try home.start(firewall: nil)
         let now = Int(time(nil))
+        let judge = try Namespace()
+        var enforced = 0
         for seed in 0..<Self.count {
             var draw = PolicyDraw(seed: seed)
             let policy = try draw.policy(now: now)
             try check(policy, on: home, "seed \(seed)", asText: seed % 10 == 0)
+            if policy.firewall == .enforce {
+                try compareWithKernel(home, judge, "seed \(seed)")
+                enforced += 1
+            }
         }
+        #expect(enforced > Self.count / 4)
+    }
+
+    /// What `firewall show` prints is, to nft in a namespace of its own, what the kernel holds.
+    private func compareWithKernel(_ home: Home, _ judge: Namespace, _ what: String) throws {
+        let told = try JSONDecoder().decode(Told.self, from: Data(try home.ctl("--json", "firewall", "show").utf8))
+        let outcome = try judge.attempt(["env", "TZ=UTC", "nft", "-f", "-"], input: "flush ruleset\n" + told.ruleset)
+        guard outcome.status == 0 else { throw Failure("\(outcome)\n\(told.ruleset)") }
+        #expect(try table(in: judge) == table(in: home.gateway), "\(what):\n\(told.ruleset)")
+    }
+
+    private struct Told: Decodable {
+        var ruleset: String
+    }
+
+    /// The table as nft's JSON has it (libnftables-json(5)), sorted and without what only one table can have: handles, counters,
+    /// its owner, and the elements of sets that no text shows.
+    private func table(in namespace: Namespace) throws -> [String] {
+        let json = try namespace.run("env", "TZ=UTC", "nft", "-j", "list", "table", "inet", "gatehouse")
+        let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        let entries = try #require(object?["nftables"] as? [[String: Any]]).filter { $0["metainfo"] == nil }
+        // Rules follow each other, chain by chain.
+        var order: [String: Int] = [:]
+        return try entries.map { entry -> String in
+            guard let (kind, value) = entry.first, var fields = value as? [String: Any] else {
+                throw Failure("what is \(entry)?")
+            }
+            fields["handle"] = nil
+            if kind == "table" { fields["flags"] = nil }
+            let name = fields["name"] as? String ?? ""
+            if kind == "set", name.hasPrefix("networks_") || (fields["flags"] as? [String])?.contains("dynamic") == true
+            {
+                fields["elem"] = nil
+            }
+            if kind == "map", let elements = fields["elem"] as? [Any] {
+                fields["elem"] = elements.map { "\($0)" }.sorted()
+            }
+            if kind == "rule", let expressions = fields["expr"] as? [[String: Any]] {
+                fields["expr"] = expressions.map { $0["counter"] == nil ? $0 : ["counter": true] }
+                let chain = fields["chain"] as? String ?? ""
+                order[chain, default: 0] += 1
+                fields["place"] = order[chain]
+            }
+            let data = try JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys])
+            return kind + " " + String(decoding: data, as: UTF8.self)
+        }.sorted()
     }
 
     private func check(_ policy: Policy, on home: Home, _ what: String, asText: Bool) throws {

@@ -282,9 +282,6 @@ final class Home: @unchecked Sendable {
     }
 }
 
-/// Whether what takes minutes is run at full length: `scripts/test --thorough`.
-let isThorough = ProcessInfo.processInfo.environment["GATEHOUSE_THOROUGH"] != nil
-
 /// Whether the tests and the programs are built with the thread or the address sanitizer.
 let isSanitized = isThreadSanitized || dlsym(nil, "__asan_init") != nil
 let isThreadSanitized = dlsym(nil, "__tsan_init") != nil

@@ -54,6 +54,9 @@ package struct Failure: Error, CustomStringConvertible {
 
 package let isRoot = getuid() == 0
 
+/// Whether what takes minutes is run at full length: `scripts/test --thorough`.
+package let isThorough = getenv("GATEHOUSE_THOROUGH") != nil
+
 /// Tries until `condition` holds, and gives up after `limit`.
 package func eventually(within limit: Duration = .seconds(10), _ condition: () throws -> Bool) rethrows -> Bool {
     let end = ContinuousClock.now + limit
