@@ -96,9 +96,10 @@ extension Batch {
     ///   - exists: there is a table, which is deleted.
     ///   - flags: `enum nft_table_flags` for the new one.
     ///   - counters: with what the rules begin to count.
+    ///   - elements: what the live sets hold from the beginning.
     mutating func replaceTable(
         with ruleset: Ruleset, networks: [NetworkSet] = [], exists: Bool, flags: UInt32 = 0,
-        counters: CarriedCounters = CarriedCounters()
+        counters: CarriedCounters = CarriedCounters(), elements: LiveElements = .none
     ) {
         var counters = counters
         if exists { deleteTable() }
@@ -108,6 +109,10 @@ extension Batch {
         for set in networks {
             add(NamedSet(set), &sets)
             addElements(of: set)
+        }
+        for set in ruleset.liveSets {
+            add(NamedSet(set), &sets)
+            addElements(elements[set.name], to: set)
         }
         for meter in ruleset.meters { add(NamedSet(meter), &sets) }
         for map in ruleset.deviceMaps { add(NamedSet(map), &sets) }
@@ -241,7 +246,12 @@ extension Batch {
         }
         if named.size > 0 { nftnl_set_set_u32(set, UInt16(NFTNL_SET_DESC_SIZE.rawValue), named.size) }
         if named.milliseconds > 0 { nftnl_set_set_u64(set, UInt16(NFTNL_SET_TIMEOUT.rawValue), named.milliseconds) }
-        if let type = named.type { identify(set, sets, type, keyLength: named.keyLength) }
+        identify(set, sets, named.type, keyLength: named.keyLength)
+        if named.isCounted {
+            // The set owns the counter from here on, of which each element gets one of its own.
+            let counter = nftnl_expr_alloc("counter")
+            nftnl_set_add_expr(set, counter)
+        }
         add(.addSet("set \(named.name)"), NFT_MSG_NEWSET, flags: NLM_F_CREATE) { header in
             nftnl_set_nlmsg_build_payload(header, set)
         }
@@ -338,8 +348,9 @@ extension Instruction.KeyType {
         }
         return switch self {
         case .interfaceName, .connectionState, .protocolFamily, .mark: attribute(0, 1)
-        case .ipv4Address, .ipv6Address, .icmpType, .icmpv6Type: attribute(0, 2)
+        case .ipv4Address, .ipv6Address, .icmpType, .icmpv6Type, .port: attribute(0, 2)
         case .sender: attribute(0, 0) + attribute(1, 1)
+        default: attribute(0, 0)
         }
     }
 }
@@ -438,6 +449,13 @@ extension Instruction {
             nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_REJECT_CODE), code)
             return expression
         case .payload(let base, let offset, let length):
+            let expression = nftnl_expr_alloc("payload")
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_DREG), register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_BASE), base.rawValue)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_OFFSET), offset)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_LEN), length)
+            return expression
+        case .partOfKey(let base, let offset, let length, let register):
             let expression = nftnl_expr_alloc("payload")
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_DREG), register)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_PAYLOAD_BASE), base.rawValue)

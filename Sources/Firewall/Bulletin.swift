@@ -67,15 +67,18 @@ package struct Bulletin: ~Copyable {
     }
 
     /// Waits for something of the topic. What has been told by then is told with it.
-    package borrowing func next() async throws(Errno) {
+    ///
+    /// - Returns: by which sockets it was done (`Netlink.portIdentifier`); 0 stands for the kernel itself, and for what was lost.
+    @discardableResult
+    package borrowing func next() async throws(Errno) -> Set<UInt32> {
         while true {
             var buffer = [UInt8](repeating: 0, count: 32 << 10)
             let count = try await source.attempt { receive($0, into: &buffer) }
-            var concerns = topic.concerns(buffer[..<count])
+            var authors = topic.authors(buffer[..<count])
             while case let more = receive(source.descriptor, into: &buffer), more >= 0 {
-                concerns = concerns || topic.concerns(buffer[..<more])
+                authors.formUnion(topic.authors(buffer[..<more]))
             }
-            if concerns { return }
+            if !authors.isEmpty { return authors }
         }
     }
 }
@@ -88,18 +91,19 @@ private func receive(_ descriptor: CInt, into buffer: inout [UInt8]) -> Int {
 }
 
 extension Bulletin.Topic {
-    /// Whether a datagram of netlink messages says something of the topic. An empty one stands for what was lost.
-    func concerns(_ datagram: ArraySlice<UInt8>) -> Bool {
-        if datagram.isEmpty || self != .table { return true }
+    /// Who did what a datagram of netlink messages says of the topic. An empty one stands for what was lost.
+    func authors(_ datagram: ArraySlice<UInt8>) -> Set<UInt32> {
+        if datagram.isEmpty || self != .table { return [0] }
+        var authors: Set<UInt32> = []
         var rest = datagram
         // struct nlmsghdr: length, type, flags, sequence, port.
         while rest.count >= 16 {
             let length = Int(number(rest, at: 0, bytes: 4))
-            guard length >= 16, length <= rest.count else { return true }
-            if concernsTable(rest.prefix(length)) { return true }
+            guard length >= 16, length <= rest.count else { return authors.union([0]) }
+            if concernsTable(rest.prefix(length)) { authors.insert(number(rest, at: 12, bytes: 4)) }
             rest = rest.dropFirst((length + 3) & ~3)
         }
-        return false
+        return authors
     }
 
     /// In a message about anything that is in a table the first kind of attribute is the table's name (linux/nf_tables.h).

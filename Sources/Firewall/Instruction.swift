@@ -14,6 +14,8 @@ enum Instruction: Hashable, Sendable {
     /// The port that the connection's first packet was for.
     case soughtPort
     case payload(base: Base, offset: UInt32, length: UInt32)
+    /// The same into another register than the first.
+    case partOfKey(base: Base, offset: UInt32, length: UInt32, register: UInt32)
     /// register 2 = the hardware address of whoever sent the packet.
     case senderHardware
     /// Numbers that the kernel has in the machine's byte order are compared in the network's.
@@ -102,18 +104,25 @@ enum Instruction: Hashable, Sendable {
     }
 
     /// What a set's key means: `enum datatypes` of nft's include/datatype.h, which the kernel only keeps for whoever
-    /// lists the table.
-    enum KeyType: UInt32, Sendable {
-        case protocolFamily = 2
-        case ipv4Address = 7
-        case ipv6Address = 8
-        case icmpType = 14
-        case mark = 19
-        case connectionState = 26
-        case icmpv6Type = 29
-        case interfaceName = 41
-        /// A name and an ether_addr (9), in 6 bits each.
-        case sender = 2633
+    /// lists the table. Of a key of several parts each has 6 bits of the number.
+    struct KeyType: RawRepresentable, Hashable, Sendable {
+        let rawValue: UInt32
+
+        static let protocolFamily = KeyType(rawValue: 2)
+        static let ipv4Address = KeyType(rawValue: 7)
+        static let ipv6Address = KeyType(rawValue: 8)
+        static let hardwareAddress = KeyType(rawValue: 9)
+        static let port = KeyType(rawValue: 13)
+        static let icmpType = KeyType(rawValue: 14)
+        static let mark = KeyType(rawValue: 19)
+        static let connectionState = KeyType(rawValue: 26)
+        static let icmpv6Type = KeyType(rawValue: 29)
+        static let interfaceName = KeyType(rawValue: 41)
+        static let sender = KeyType([interfaceName, hardwareAddress])
+
+        init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        init(_ parts: [KeyType]) { rawValue = parts.reduce(0) { $0 << 6 | $1.rawValue } }
     }
 }
 
@@ -233,6 +242,7 @@ private struct Compiler {
         // Offsets of RFC 791 §3.1 and RFC 8200 §3.
         case .source(let network): compile(network, offsets: (v4: 12, v6: 8))
         case .destination(let network): compile(network, offsets: (v4: 16, v6: 24))
+        case .among(let set): compile(set)
         case .sourceAmong(let set): compile(set, offsets: (v4: 12, v6: 8))
         case .destinationAmong(let set): compile(set, offsets: (v4: 16, v6: 24))
         case .hopLimit(let limit):
@@ -295,6 +305,36 @@ private struct Compiler {
         require(set.family)
         let (offset, length): (UInt32, UInt32) = set.family == .ipv4 ? (offsets.v4, 4) : (offsets.v6, 16)
         instructions += [.payload(base: .network, offset: offset, length: length), .lookUpSet(set.name)]
+    }
+
+    /// Parts after the first have registers of their own, in words of 32 bits, of which the first register has the first four
+    /// (`nft_parse_register` of net/netfilter/nf_tables_api.c).
+    private mutating func compile(_ set: LiveSet) {
+        require(set.family)
+        let addressLength: UInt32 = set.family == .ipv4 ? 4 : 16
+        var word: UInt32 = 0
+        for case .destinationPort(let transport) in set.fields {
+            require(transport: UInt8(transport == .tcp ? IPPROTO_TCP : IPPROTO_UDP))
+        }
+        for field in set.fields {
+            let (base, offset, length): (Instruction.Base, UInt32, UInt32) =
+                switch field {
+                case .source, .sourceNetwork: (.network, set.family == .ipv4 ? 12 : 8, addressLength)
+                case .destination: (.network, set.family == .ipv4 ? 16 : 24, addressLength)
+                case .destinationPort: (.transport, 2, 2)
+                }
+            if word == 0 {
+                instructions.append(.payload(base: base, offset: offset, length: length))
+            } else {
+                let register = word % 4 == 0 ? 1 + word / 4 : 8 + word
+                instructions.append(.partOfKey(base: base, offset: offset, length: length, register: register))
+            }
+            if field == .sourceNetwork, set.family == .ipv6 {
+                instructions.append(.mask((0..<16).map { $0 < 8 ? 0xff : 0 }))
+            }
+            word += (length + 3) / 4
+        }
+        instructions.append(.lookUpSet(set.name))
     }
 
     private mutating func compile(_ network: Network, offsets: (v4: UInt32, v6: UInt32)) {
@@ -364,6 +404,8 @@ extension Instruction: CustomStringConvertible {
         case .writeSegmentSize: "[ exthdr write tcpopt reg 1 => 2b @ 2 + 2 ]"
         case .payload(let base, let offset, let length):
             "[ payload load \(length)b @ \(base) header + \(offset) => reg 1 ]"
+        case .partOfKey(let base, let offset, let length, let register):
+            "[ payload load \(length)b @ \(base) header + \(offset) => reg \(register) ]"
         case .mask(let mask):
             "[ bitwise reg 1 = ( reg 1 & \(words(mask)) ) ^ \(words(mask.map { _ in 0 })) ]"
         case .set(let bits): "[ bitwise reg 1 = ( reg 1 & \(words(bits.map { ~$0 })) ) ^ \(words(bits)) ]"

@@ -8,8 +8,8 @@ struct KernelTable: Equatable {
     /// `enum nft_table_flags`. A dormant one is not looked at by the kernel at all.
     var flags: UInt32 = 0
     var chains: [Chain] = []
-    /// Sets and maps with names of their own. What meters and timed maps hold is state and is not compared, and what sets of networks
-    /// hold follows from their names.
+    /// Sets and maps with names of their own. What meters, live sets and timed maps hold is state and is not compared, and what sets of
+    /// networks hold follows from their names.
     var namedSets: [NamedSet] = []
     /// What the device maps hold, by name.
     var deviceMaps: [String: [DeviceElement]] = [:]
@@ -49,7 +49,8 @@ struct KernelTable: Equatable {
     init(_ ruleset: Ruleset, flags: UInt32) {
         self.flags = flags
         namedSets =
-            ruleset.networkSets.map { NamedSet($0) } + ruleset.meters.map { NamedSet($0) }
+            ruleset.networkSets.map { NamedSet($0) } + ruleset.liveSets.map { NamedSet($0) }
+            + ruleset.meters.map { NamedSet($0) }
             + ruleset.deviceMaps.map { NamedSet($0) }
             + ruleset.maps.map { NamedSet($0) }
         for map in ruleset.deviceMaps { deviceMaps[map.name] = map.elements }
@@ -203,10 +204,15 @@ extension Instruction {
             return Connection(rawValue: number(NFTNL_EXPR_CT_KEY)).map { .connection($0) }
         case "ct" where isFirst(NFTNL_EXPR_CT_SREG):
             return number(NFTNL_EXPR_CT_KEY) == NFT_CT_MARK.rawValue ? .setConnectionMark : nil
-        case "payload" where number(NFTNL_EXPR_PAYLOAD_DREG) == Register.second.rawValue:
-            return number(NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_LL_HEADER.rawValue
-                && number(NFTNL_EXPR_PAYLOAD_OFFSET) == 6 && number(NFTNL_EXPR_PAYLOAD_LEN) == 6
-                ? .senderHardware : nil
+        case "payload" where !isFirst(NFTNL_EXPR_PAYLOAD_DREG):
+            let (offset, length) = (number(NFTNL_EXPR_PAYLOAD_OFFSET), number(NFTNL_EXPR_PAYLOAD_LEN))
+            let register = number(NFTNL_EXPR_PAYLOAD_DREG)
+            if number(NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_LL_HEADER.rawValue {
+                return register == Register.second.rawValue && offset == 6 && length == 6 ? .senderHardware : nil
+            }
+            return Base(rawValue: number(NFTNL_EXPR_PAYLOAD_BASE)).map {
+                .partOfKey(base: $0, offset: offset, length: length, register: register)
+            }
         case "byteorder" where isFirst(NFTNL_EXPR_BYTEORDER_SREG, NFTNL_EXPR_BYTEORDER_DREG):
             let length = number(NFTNL_EXPR_BYTEORDER_LEN)
             return number(NFTNL_EXPR_BYTEORDER_OP) == NFT_BYTEORDER_HTON.rawValue
@@ -362,11 +368,10 @@ struct AnonymousSet {
     init?(_ object: OpaquePointer) {
         guard text(nftnl_set_get_str(object, UInt16(NFTNL_SET_TABLE.rawValue))) == Ruleset.table,
             nftnl_set_get_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue)) & NFT_SET_ANONYMOUS.rawValue != 0,
-            let name = text(nftnl_set_get_str(object, UInt16(NFTNL_SET_NAME.rawValue))),
-            let type = Instruction.KeyType(rawValue: nftnl_set_get_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue)))
+            let name = text(nftnl_set_get_str(object, UInt16(NFTNL_SET_NAME.rawValue)))
         else { return nil }
         self.name = name
-        self.type = type
+        type = Instruction.KeyType(rawValue: nftnl_set_get_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue)))
         isMap = nftnl_set_get_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue)) & NFT_SET_MAP.rawValue != 0
     }
 
@@ -460,8 +465,7 @@ struct NamedSet: Equatable {
     var name: String
     /// `enum nft_set_flags`
     var flags: UInt32
-    /// nil: none that ours have.
-    var type: Instruction.KeyType?
+    var type: Instruction.KeyType
     var keyLength: Int
     /// 0: no bound.
     var size: UInt32
@@ -470,6 +474,9 @@ struct NamedSet: Equatable {
 
     /// What a map gives: `enum nft_data_types` for a verdict, else one of nft's types; 0: it is a set.
     var valueType: UInt32 = 0
+
+    /// Each element counts what it matched.
+    var isCounted = false
 
     /// It is one of the ruleset's `deviceMaps`, so that its elements are to be compared.
     var isDeviceMap: Bool { flags == NFT_SET_MAP.rawValue }
@@ -481,6 +488,18 @@ struct NamedSet: Equatable {
         (name, flags) = (set.name, NFT_SET_INTERVAL.rawValue)
         (type, keyLength) = set.family == .ipv4 ? (.ipv4Address, 4) : (.ipv6Address, 16)
         (size, milliseconds) = (0, 0)
+    }
+
+    init(_ set: LiveSet) {
+        (name, flags) = (set.name, NFT_SET_TIMEOUT.rawValue)
+        (size, milliseconds, isCounted) = (set.size, 0, set.isCounted)
+        let address: Instruction.KeyType = set.family == .ipv4 ? .ipv4Address : .ipv6Address
+        let types: [Instruction.KeyType] = set.fields.map {
+            if case .destinationPort = $0 { .port } else { address }
+        }
+        type = Instruction.KeyType(types)
+        // Each part of several takes whole words.
+        keyLength = types.reduce(0) { $0 + ($1 == .ipv6Address ? 16 : 4) }
     }
 
     init(_ meter: Ruleset.Meter) {
@@ -519,12 +538,16 @@ struct NamedSet: Equatable {
         if flags & NFT_SET_MAP.rawValue != 0 { valueType = number(NFTNL_SET_DATA_TYPE) }
         size = number(NFTNL_SET_DESC_SIZE)
         milliseconds = nftnl_set_get_u64(object, UInt16(NFTNL_SET_TIMEOUT.rawValue))
+        // Meters have a limit that comes with the rule, and no counter.
+        isCounted =
+            nftnl_set_is_set(object, UInt16(NFTNL_SET_EXPR.rawValue))
+            || nftnl_set_is_set(object, UInt16(NFTNL_SET_EXPRESSIONS.rawValue))
     }
 }
 
 extension IPAddress {
     /// As it stands in a packet.
-    fileprivate var networkBytes: [UInt8] {
+    var networkBytes: [UInt8] {
         switch self {
         case .v4(let bits): withUnsafeBytes(of: bits.bigEndian) { Array($0) }
         case .v6(let bits): withUnsafeBytes(of: bits.bigEndian) { Array($0) }

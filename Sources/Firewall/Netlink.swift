@@ -23,8 +23,11 @@ package struct Netlink: ~Copyable {
     /// What the table's rules had seen when it was last read.
     private var counters = CarriedCounters()
 
-    /// The ruleset's generation when the table was last read.
-    private var tableGeneration: UInt32 = 0
+    /// The table as it was last read, and all that this has changed of it since, as long as the ruleset is of that generation. nil: it
+    /// was not read yet, or what became of it is not known.
+    private var known: (table: KernelTable?, generation: UInt32)?
+    /// Whether this has written what the live sets hold: what they held before is not known to it.
+    private var hasFilledSets = false
 
     /// When the kernel last took a ruleset. nil: it never did.
     package private(set) var lastReplacement: ContinuousClock.Instant?
@@ -47,14 +50,18 @@ package struct Netlink: ~Copyable {
 
     /// Makes the kernel hold exactly `ruleset`: in one transaction, or not at all. What was written is read back. What the kernel
     /// has already is left as it is, with all that it counts and remembers, and a rule that was there goes on counting where it was.
-    package mutating func apply(_ ruleset: Ruleset) throws(FirewallError) {
+    ///
+    /// - Parameter elements: what its live sets are to hold. Of a set that is there it is not looked at, unless this has never
+    ///   written to it.
+    package mutating func apply(_ ruleset: Ruleset, _ elements: LiveElements = .none) throws(FirewallError) {
         do throws(FirewallError) {
-            guard try write(ruleset) else { return }
+            guard try write(ruleset, elements) else { return }
         } catch {
             guard ownsTable, error.lacksTableFlags else { throw error }
             flags = 0
-            try replace(with: ruleset)
+            try replace(with: ruleset, elements)
         }
+        hasFilledSets = true
         let flaw: String?
         do throws(FirewallError) {
             switch try state(of: ruleset) {
@@ -74,22 +81,79 @@ package struct Netlink: ~Copyable {
         if try tableFacts() == nil { try apply(.foundation) }
     }
 
-    /// False: the kernel holds `ruleset` already.
-    private mutating func write(_ ruleset: Ruleset) throws(FirewallError) -> Bool {
+    /// Elements come into the live sets of a ruleset that is in force, and go, in one transaction. Nothing is read for it.
+    ///
+    /// - Parameter held: what the sets have, as far as is known.
+    package mutating func change(
+        _ changes: [LiveChange], of sets: [LiveSet], held: LiveElements
+    ) throws(FirewallError) {
+        var kinds: [String: [LiveKey: LiveChange.Kind]] = [:]
+        for change in changes { kinds[change.set, default: [:]][change.key] = change.kind }
+        try writeElements { batch in
+            for set in sets {
+                if let kinds = kinds[set.name] { batch.change(kinds, of: set, held: held[set.name]) }
+            }
+        }
+    }
+
+    /// The live sets of a ruleset that is in force hold `elements` and nothing else, whatever they held.
+    package mutating func refill(_ sets: [LiveSet], _ elements: LiveElements) throws(FirewallError) {
+        try writeElements { batch in
+            for set in sets {
+                batch.emptySet(set.name)
+                batch.addElements(elements[set.name], to: set)
+            }
+        }
+    }
+
+    private mutating func writeElements(_ fill: (inout Batch) -> Void) throws(FirewallError) {
+        for _ in 0..<Self.attempts {
+            let generation: UInt32
+            if let known { generation = known.generation } else { generation = try self.generation() }
+            var batch = Batch(generation: generation)
+            fill(&batch)
+            batch.end()
+            if try commit(batch) {
+                if known != nil { known?.generation = Self.next(generation) }
+                return
+            }
+            // Somebody else changed the ruleset, the table perhaps.
+            known = nil
+        }
+        throw FirewallError("another program keeps changing the kernel's ruleset: the elements were not written")
+    }
+
+    /// The generation that a transaction of our own leads to: the kernel counts them, and leaves out 0.
+    private static func next(_ generation: UInt32) -> UInt32 { generation == .max ? 1 : generation + 1 }
+
+    /// False: the kernel holds `ruleset` already, or what it lacked of it were elements that it has acknowledged.
+    private mutating func write(_ ruleset: Ruleset, _ elements: LiveElements) throws(FirewallError) -> Bool {
         // Leaves what the rules have seen in `counters`. Of a table that was flushed that is what was last read, and nothing
         // more is asked: the door stands open.
         for _ in 0..<Self.attempts {
-            guard let table = try read(), let change = TableChange(from: table, to: ruleset, flags: flags) else {
-                break
-            }
+            let before = known?.generation
+            guard var table = try look(),
+                var change = TableChange(from: table, to: ruleset, flags: flags, refills: !hasFilledSets)
+            else { break }
             if change.isEmpty { return false }
+            // What the rules have counted by now.
+            if change.writesRules, known?.generation == before {
+                guard let read = try read(),
+                    let same = TableChange(from: read, to: ruleset, flags: flags, refills: !hasFilledSets)
+                else { break }
+                (table, change) = (read, same)
+            }
             // The kernel begins with new rules some tenths of a second before it finds anything in a large set that came with
             // them, so the set comes first, and is read again with the rest.
             let part = change.networks ?? change
             do throws(FirewallError) {
-                guard try alter(part), part == change else { continue }
+                let generation = known?.generation
+                guard try alter(part, elements), part == change else { continue }
                 lastReplacement = .now
-                return true
+                guard change.isOfElementsAlone, let generation else { return true }
+                table.apply(change)
+                known = (table, Self.next(generation))
+                return false
             } catch {
                 // What stands in the way of a change, like a rule of somebody else's that leads to a chain of ours, goes with the
                 // whole table.
@@ -97,26 +161,29 @@ package struct Netlink: ~Copyable {
                 break
             }
         }
-        try replace(with: ruleset)
+        try replace(with: ruleset, elements)
         return true
     }
 
-    /// False if somebody else changed the ruleset meanwhile.
-    private mutating func alter(_ change: TableChange) throws(FirewallError) -> Bool {
-        var batch = Batch(generation: tableGeneration)
-        batch.alter(change, counters: counters)
+    /// The table has to be known. False if somebody else changed the ruleset meanwhile.
+    private mutating func alter(_ change: TableChange, _ elements: LiveElements) throws(FirewallError) -> Bool {
+        guard let generation = known?.generation else { return false }
+        known = nil
+        var batch = Batch(generation: generation)
+        batch.alter(change, counters: counters, elements: elements)
         batch.end()
         return try commit(batch)
     }
 
     /// The table is made anew, whatever it was. Where it has sets of networks it lets nothing begin at first that they are asked
     /// about, for the kernel finds nothing in them yet.
-    private mutating func replace(with ruleset: Ruleset) throws(FirewallError) {
+    private mutating func replace(with ruleset: Ruleset, _ elements: LiveElements) throws(FirewallError) {
         let (flags, counters) = (flags, counters)
         let first = ruleset.networkSets.isEmpty ? ruleset : ruleset.withoutNetworks
         try transact { batch, exists in
             batch.replaceTable(
-                with: first, networks: ruleset.networkSets, exists: exists, flags: flags, counters: counters)
+                with: first, networks: ruleset.networkSets, exists: exists, flags: flags, counters: counters,
+                elements: elements)
         }
         lastReplacement = .now
         guard first != ruleset else { return }
@@ -126,7 +193,7 @@ package struct Netlink: ~Copyable {
                     let change = TableChange(from: table, to: ruleset, flags: flags, afterReplacement: true)
                 else { return }
                 if change.isEmpty { return }
-                if try alter(change) { return }
+                if try alter(change, elements) { return }
             }
         } catch {
             throw FirewallError("the kernel took the ruleset, but lets nothing begin yet: \(error)", isTaken: true)
@@ -166,6 +233,7 @@ package struct Netlink: ~Copyable {
 
     /// - Parameter fill: is told whether the table exists.
     private mutating func transact(_ fill: (inout Batch, Bool) -> Void) throws(FirewallError) {
+        known = nil
         for _ in 0..<Self.attempts {
             var batch = Batch(generation: try generation())
             fill(&batch, try tableFacts() != nil)
@@ -222,7 +290,13 @@ package struct Netlink: ~Copyable {
 
     // MARK: - Reading
 
-    /// The table; nil if there is none. Of one generation: a change in between makes the reading start over.
+    /// The table as it is known, or else read; nil if there is none.
+    private mutating func look() throws(FirewallError) -> KernelTable? {
+        if let known, try generation() == known.generation { return known.table }
+        return try read()
+    }
+
+    /// The table, as it is read now; nil if there is none. Of one generation: a change in between makes the reading start over.
     private mutating func read() throws(FirewallError) -> KernelTable? {
         for _ in 0..<Self.attempts {
             let before = try generation()
@@ -230,7 +304,7 @@ package struct Netlink: ~Copyable {
             if case .interrupted = table { continue }
             guard try generation() == before else { continue }
             guard case .complete(let table) = table else { continue }
-            tableGeneration = before
+            known = (table, before)
             if let table { counters = CarriedCounters(table) }
             return table
         }
@@ -332,8 +406,8 @@ package struct Netlink: ~Copyable {
         return facts
     }
 
-    /// By which the kernel knows this socket.
-    private var portIdentifier: UInt32 { mnl_socket_get_portid(socket) }
+    /// By which the kernel knows this socket, and by which it tells others who changed something.
+    package var portIdentifier: UInt32 { mnl_socket_get_portid(socket) }
 
     /// Counts up with every change that anybody makes to this namespace's ruleset.
     mutating func generation() throws(FirewallError) -> UInt32 {

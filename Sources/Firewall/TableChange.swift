@@ -12,6 +12,10 @@ struct TableChange: Equatable {
     var addedSets: [NamedSet] = []
     /// Those of the added sets that get networks.
     var filledSets: [NetworkSet] = []
+    /// Those of the live sets that lose what they have. They are filled, too.
+    var emptiedSets: [LiveSet] = []
+    /// Those of the live sets that get all of their elements.
+    var filledLiveSets: [LiveSet] = []
     var addedChains: [Ruleset.Chain] = []
     /// By the map's name. An element that says something else from now on is deleted and added.
     var deletedElements: [String: [DeviceElement]] = [:]
@@ -20,6 +24,16 @@ struct TableChange: Equatable {
     var filledChains: [Ruleset.Chain] = []
 
     var isEmpty: Bool { self == TableChange() }
+
+    /// Whether elements of device maps come and go, and nothing else is different: what the kernel has acknowledged of that is there.
+    var isOfElementsAlone: Bool {
+        var other = TableChange()
+        (other.deletedElements, other.addedElements) = (deletedElements, addedElements)
+        return self == other
+    }
+
+    /// Whether rules are written anew, which go on counting where those before them were.
+    var writesRules: Bool { !filledChains.isEmpty }
 
     /// The part that brings sets of networks; nil: there is none.
     var networks: TableChange? {
@@ -37,8 +51,13 @@ struct TableChange: Equatable {
     /// nil: the table has to be made anew. A trial always is, as its time begins with it; and so is one in which a chain
     /// or a set of a name that stays is of another kind.
     ///
-    /// - Parameter afterReplacement: the table was made anew for this very ruleset a moment ago.
-    init?(from table: KernelTable, to ruleset: Ruleset, flags: UInt32, afterReplacement: Bool = false) {
+    /// - Parameters:
+    ///   - afterReplacement: the table was made anew for this very ruleset a moment ago.
+    ///   - refills: nobody knows what the live sets hold that are there.
+    init?(
+        from table: KernelTable, to ruleset: Ruleset, flags: UInt32, afterReplacement: Bool = false,
+        refills: Bool = false
+    ) {
         let wanted = KernelTable(ruleset, flags: flags)
         guard table.flags == flags else { return nil }
         if !afterReplacement, ruleset.isTrial || table.namedSets.contains(where: \.isTimedMap) { return nil }
@@ -52,6 +71,9 @@ struct TableChange: Equatable {
             guard known == set else { return nil }
         }
         filledSets = ruleset.networkSets.filter { held[$0.name] == nil }
+        let live = ruleset.liveSets
+        if refills { emptiedSets = live.filter { held[$0.name] != nil } }
+        filledLiveSets = refills ? live : live.filter { held[$0.name] == nil }
         let setNames = Set(wanted.namedSets.map(\.name))
         deletedSets = table.namedSets.map(\.name).filter { !setNames.contains($0) }
         for (name, elements) in wanted.deviceMaps {
@@ -83,12 +105,27 @@ struct TableChange: Equatable {
     }
 }
 
+extension KernelTable {
+    /// What the table is after a change that is of elements alone.
+    mutating func apply(_ change: TableChange) {
+        for (name, elements) in change.deletedElements {
+            let gone = Set(elements)
+            deviceMaps[name]?.removeAll { gone.contains($0) }
+        }
+        for (name, elements) in change.addedElements {
+            deviceMaps[name] = DeviceElement.sorted((deviceMaps[name] ?? []) + elements)
+        }
+    }
+}
+
 extension Batch {
     /// Adds what makes the table that `change` begins with into the one that it leads to. Nothing is deleted while something leads to
     /// it, and nothing leads anywhere before it is there.
     ///
-    /// - Parameter counters: with what rules begin to count that are written anew.
-    mutating func alter(_ change: TableChange, counters: CarriedCounters) {
+    /// - Parameters:
+    ///   - counters: with what rules begin to count that are written anew.
+    ///   - elements: what the live sets are to hold.
+    mutating func alter(_ change: TableChange, counters: CarriedCounters, elements: LiveElements) {
         var counters = counters
         for name in change.emptiedChains { emptyChain(name) }
         for (name, elements) in change.deletedElements.sorted(by: { $0.key < $1.key }) {
@@ -99,6 +136,8 @@ extension Batch {
         var sets: UInt32 = 0
         for set in change.addedSets { add(set, &sets) }
         for set in change.filledSets { addElements(of: set) }
+        for set in change.emptiedSets { emptySet(set.name) }
+        for set in change.filledLiveSets { addElements(elements[set.name], to: set) }
         for chain in change.addedChains { add(chain) }
         for (name, elements) in change.addedElements.sorted(by: { $0.key < $1.key }) {
             write(elements, of: name, .addElements("map \(name)"), NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE)

@@ -33,13 +33,18 @@ package struct Exposure {
     private let ruleset: Ruleset?
     private let policy: Policy
     private let surroundings: Surroundings
+    private let elements: LiveElements
     /// The networks that rules ask sources for: somebody there may be let in where others are not.
     private let sources: [Network]
 
-    package init(ruleset: Ruleset?, policy: Policy, surroundings: Surroundings) {
+    /// - Parameter elements: what the live sets hold.
+    package init(
+        ruleset: Ruleset?, policy: Policy, surroundings: Surroundings, elements: LiveElements = .none
+    ) {
         self.ruleset = ruleset
         self.policy = policy
         self.surroundings = surroundings
+        self.elements = elements
         var sources: [Network] = []
         for rule in ruleset?.chains.flatMap(\.rules) ?? [] {
             for case .source(let network) in rule.matches where !sources.contains(network) { sources.append(network) }
@@ -77,7 +82,7 @@ package struct Exposure {
                 interface: interface.name, source: source, destination: address, content: target.content.ofPacket,
                 hasBoundSocket: target.isBoundToAddress)
             packet.hardware = hardware
-            let judgement = ruleset.verdict(of: packet)
+            let judgement = ruleset.verdict(of: packet, among: elements)
             return judgement.isAccepted ? judgement : nil
         }
         func reach(_ judgement: Ruleset.Judgement, _ audience: Reach.Audience, from network: Network? = nil) -> Reach {

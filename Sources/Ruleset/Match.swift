@@ -26,6 +26,8 @@ package enum Match: Hashable, Sendable {
     /// The source is in one of the set's networks.
     case sourceAmong(NetworkSet)
     case destinationAmong(NetworkSet)
+    /// The set has an element for the packet.
+    case among(LiveSet)
     case destinationPort(Opening.Transport, UInt16)
     /// The destination's port is one of these.
     case destinationPorts(Opening.Transport, PortRange)
@@ -130,6 +132,7 @@ extension Match: CustomStringConvertible {
         case .destination(let network): "\(network.protocolName) daddr \(network.notation)"
         case .sourceAmong(let set): "\(set.family == .ipv4 ? "ip" : "ip6") saddr @\(set.name)"
         case .destinationAmong(let set): "\(set.family == .ipv4 ? "ip" : "ip6") daddr @\(set.name)"
+        case .among(let set): set.question
         case .destinationPort(let transport, let port): "\(transport) dport \(port)"
         case .destinationPorts(let transport, let ports): "\(transport) dport \(ports)"
         case .transport(let number): "meta l4proto \(number)"

@@ -19,8 +19,12 @@ extension Ruleset {
     /// What the kernel would do with `packet` if it held this ruleset and nothing else. A source is taken to be within its
     /// rate. Where its connection goes instead (the nat chains) is not asked: `packet` is as they leave it.
     ///
-    /// - Parameter isTimeUp: timed maps have lost their elements, so a trial is over.
-    package func verdict(of packet: Packet, isTimeUp: Bool = false) -> Judgement {
+    /// - Parameters:
+    ///   - elements: what the live sets hold.
+    ///   - isTimeUp: timed maps have lost their elements, so a trial is over.
+    package func verdict(
+        of packet: Packet, among elements: LiveElements = .none, isTimeUp: Bool = false
+    ) -> Judgement {
         var packet = packet
         var last = Judgement(verdict: .accept)
         let isIncoming = packet.hook == .input || packet.hook == .forward
@@ -29,7 +33,7 @@ extension Ruleset {
                 .sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
             for chain in bases {
                 last =
-                    run(chain, &packet, isTimeUp: isTimeUp, depth: 0)
+                    run(chain, &packet, among: elements, isTimeUp: isTimeUp, depth: 0)
                     ?? Judgement(verdict: chain.base?.policy ?? .accept, chain: chain.name)
                 if !last.isAccepted { return last }
             }
@@ -43,17 +47,21 @@ extension Ruleset {
     package func translation(of packet: Packet, at hook: Hook) -> Rule? {
         let bases = chains.filter { $0.base?.kind == .nat && $0.base?.hook == hook }
             .sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
-        return bases.lazy.flatMap(\.rules).first { $0.matches.allSatisfy { $0.holds(for: packet) } }
+        return bases.lazy.flatMap(\.rules).first { $0.matches.allSatisfy { $0.holds(for: packet, among: .none) } }
     }
 
     /// nil: the chain was left without a decision.
-    private func run(_ chain: Chain, _ packet: inout Packet, isTimeUp: Bool, depth: Int) -> Judgement? {
+    private func run(
+        _ chain: Chain, _ packet: inout Packet, among elements: LiveElements, isTimeUp: Bool, depth: Int
+    ) -> Judgement? {
         // The kernel takes no chains that lead in a circle, and none that lead deeper (NFT_JUMP_STACK_SIZE).
         guard depth <= 16 else { return nil }
         func go(_ name: String, _ packet: inout Packet) -> Judgement? {
-            chains.first { $0.name == name }.flatMap { run($0, &packet, isTimeUp: isTimeUp, depth: depth + 1) }
+            chains.first { $0.name == name }.flatMap {
+                run($0, &packet, among: elements, isTimeUp: isTimeUp, depth: depth + 1)
+            }
         }
-        for rule in chain.rules where rule.matches.allSatisfy({ $0.holds(for: packet) }) {
+        for rule in chain.rules where rule.matches.allSatisfy({ $0.holds(for: packet, among: elements) }) {
             switch verdict(of: rule, for: &packet, isTimeUp: isTimeUp) {
             case nil: continue
             case .accept: return Judgement(verdict: .accept, rule: rule, chain: chain.name)
@@ -109,7 +117,7 @@ extension Ruleset {
 }
 
 extension Match {
-    func holds(for packet: Packet) -> Bool {
+    func holds(for packet: Packet, among elements: LiveElements) -> Bool {
         switch self {
         case .inputInterface(let names): names.contains(packet.interface)
         case .outputInterface(let names): packet.output.map { names.contains($0) } ?? false
@@ -125,6 +133,7 @@ extension Match {
         case .destination(let network): network.contains(packet.destination)
         case .sourceAmong(let set): packet.family == set.family && set.ranges.contains(packet.source)
         case .destinationAmong(let set): packet.family == set.family && set.ranges.contains(packet.destination)
+        case .among(let set): set.key(of: packet).map { elements.contains($0, in: set.name) } ?? false
         case .destinationPort(let transport, let port): packet.destinationPort(of: transport) == port
         case .destinationPorts(let transport, let ports):
             packet.destinationPort(of: transport).map { ports.contains($0) } ?? false
@@ -167,7 +176,7 @@ extension Packet {
     }
 
     /// nil: it is of another protocol.
-    fileprivate func destinationPort(of transport: Opening.Transport) -> UInt16? {
+    func destinationPort(of transport: Opening.Transport) -> UInt16? {
         switch (content, transport) {
         case (.tcp(let port), .tcp), (.udp(let port), .udp): port
         default: nil

@@ -262,6 +262,15 @@ extension Ruleset {
         return sets
     }
 
+    /// Those that a rule looks into, each once.
+    package var liveSets: [LiveSet] {
+        var found: Set<LiveSet> = []
+        return chains.lazy.flatMap({ $0.rules }).flatMap({ $0.matches }).compactMap {
+            guard case .among(let set) = $0, found.insert(set).inserted else { return nil }
+            return set
+        }
+    }
+
     /// As if every network were blocked that a rule asks about, without an answer to whoever tries: they try again.
     package var withoutNetworks: Ruleset {
         var ruleset = self
@@ -328,8 +337,8 @@ private func printable(_ comment: String) -> String {
 extension Ruleset: CustomStringConvertible {
     package var description: String {
         let named =
-            networkSets.map(\.description) + meters.map(\.description) + deviceMaps.map(\.description)
-            + maps.map(\.description)
+            networkSets.map(\.description) + liveSets.map(\.description) + meters.map(\.description)
+            + deviceMaps.map(\.description) + maps.map(\.description)
         let blocks = named + chains.map(\.description)
         return "table inet \(Self.table) {\n" + blocks.joined(separator: "\n") + "}\n"
     }

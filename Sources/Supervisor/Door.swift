@@ -24,6 +24,8 @@ final class Door {
     private let process: RoleProcess?
     private let reactor: Reactor
     private let log: Logger
+    /// What the live sets are to hold.
+    let live: LiveSets
     private var standing = Standing.untried
     /// Why the kernel does not hold what it is to hold. nil: it does, or nothing was asked yet.
     private(set) var failure: Refusal?
@@ -40,6 +42,7 @@ final class Door {
         self.process = process
         self.reactor = reactor
         self.log = log
+        live = LiveSets(process: process, reactor: reactor)
     }
 
     /// Whether the kernel holds a table of ours, or may.
@@ -109,6 +112,7 @@ final class Door {
     /// after the door.
     func bringUp(_ share: FirewallAssignment) async {
         guard let process else { return }
+        live.forget()
         do throws(Refusal) {
             try await carryOut(share, by: process)
         } catch {
@@ -119,6 +123,7 @@ final class Door {
 
     private func carryOut(_ share: FirewallAssignment, by process: RoleProcess) async throws(Refusal) {
         look = nil
+        if share.hold == .enforced { try await live.bringUp() }
         try await process.stage(.firewall(share))
         let before = standing
         if share.hold != .shown { standing = .unsure }
@@ -151,6 +156,27 @@ final class Door {
 
     /// What else filters, opens or stands in our way, as of the last look: a sentence each.
     var foreign: [String] { look?.report.foreign ?? [] }
+
+    // MARK: what comes and goes
+
+    /// Elements come into the kernel's live sets, and go.
+    ///
+    /// - Throws: why the kernel may not have them.
+    func change(_ changes: [LiveChange]) async throws(Refusal) {
+        try await live.change(changes, isEnforced: isEnforced)
+    }
+
+    /// What the live sets hold.
+    var elements: LiveElements { live.elements }
+
+    /// Whether a ruleset is in force, or may be.
+    private var isEnforced: Bool {
+        switch standing {
+        case .applied(let share): share.hold == .enforced
+        case .unsure: true
+        case .untried, .claimed: false
+        }
+    }
 
     // MARK: trial
 

@@ -70,7 +70,9 @@ extension Gateway {
         let held = filter == .none ? nil : rules(of: policy)
         let own = SocketHolder.ownInodes
         return Assessor(
-            filter: filter, exposure: Exposure(ruleset: held, policy: policy, surroundings: surroundings),
+            filter: filter,
+            exposure: Exposure(
+                ruleset: held, policy: policy, surroundings: surroundings, elements: self.door.elements),
             surroundings: surroundings, openings: Set(policy.openings.map(\.name)), own: own,
             companion: companion.wanted == nil ? nil : Privileges.userOfCompanion(besides: user)?.uid,
             expected: expected, groups: ControlGroup.all(), ephemeralPorts: Connections.ephemeralPorts)

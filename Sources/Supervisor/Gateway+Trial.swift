@@ -19,7 +19,8 @@ extension Gateway {
         guard before != after else { return Verdict() }
         let judgement = Judgement(
             before: before, after: after, surroundings: surroundings,
-            proxies: (policy.listeners + target.listeners).map(\.endpoint), way: Route.interface)
+            proxies: (policy.listeners + target.listeners).map(\.endpoint), elements: door.elements,
+            way: Route.interface)
         let connections = connectionsNow()
         let endangered = judgement.endangered(among: connections.inbound)
         // A firewall that was there before has ended them already.

@@ -12,6 +12,8 @@ struct Inquest {
     /// What the kernel holds; nil: nothing of ours.
     let ruleset: Ruleset?
     let door: DoorState
+    /// What the kernel's live sets hold.
+    var elements = LiveElements.none
     /// Seconds since 1970.
     let now: Int
     /// What else filters packets here, a sentence each.
@@ -250,7 +252,7 @@ struct Inquest {
         guard let ruleset else {
             return Step("ruleset", .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
         }
-        let judgement = ruleset.verdict(of: packet)
+        let judgement = ruleset.verdict(of: packet, among: elements)
         let rule = judgement.rule.map { $0.comment ?? "\($0)" } ?? "the policy of the chain"
         let chain = judgement.chain.map { " (chain \($0))" } ?? ""
         let revision = judgement.rule?.comment.flatMap(origin(ofRule:))
@@ -283,7 +285,7 @@ struct Inquest {
     ) -> (Steps, String?) {
         let standings = policy.standings(in: surroundings, at: now)
         let access = Access(policy, surroundings: surroundings, standings: standings)
-        let exposure = Exposure(ruleset: ruleset, policy: policy, surroundings: surroundings)
+        let exposure = Exposure(ruleset: ruleset, policy: policy, surroundings: surroundings, elements: elements)
         guard
             let listener = policy.listeners.first(where: { listener in
                 let address = listener.endpoint.address.unmapped
@@ -330,7 +332,7 @@ struct Inquest {
             var packet = Packet(
                 hook: .output, interface: "", source: pair.from, destination: pair.to, content: .tcp(destination.port))
             packet.output = output
-            let judgement = ruleset.verdict(of: packet)
+            let judgement = ruleset.verdict(of: packet, among: elements)
             if !judgement.isAccepted {
                 let rule = judgement.rule?.comment ?? "the policy of the chain"
                 steps.append(

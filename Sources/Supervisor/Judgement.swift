@@ -12,6 +12,8 @@ struct Judgement {
     let surroundings: Surroundings
     /// The endpoints of the proxies before the change and after it. A connection to a proxy is no operator's way in.
     let proxies: [Endpoint]
+    /// What the kernel's live sets hold.
+    var elements = LiveElements.none
     /// The interface by which packets leave for an address.
     let way: (IPAddress) -> String?
 
@@ -78,7 +80,7 @@ struct Judgement {
         let packet = Packet(
             interface: arrival.interface, source: arrival.source, destination: arrival.destination.address,
             content: arrival.transport == .tcp ? .tcp(port) : .udp(port))
-        return ruleset.verdict(of: packet).isAccepted
+        return ruleset.verdict(of: packet, among: elements).isAccepted
     }
 
     /// The interfaces by which a connection may come in, which the kernel does not tell: the one by which its answers leave, and

@@ -2,6 +2,7 @@ package import Address
 import FoundationEssentials
 import Machine
 import Policy
+import Ruleset
 
 // The messages between the supervisor and a role: one JSON object a packet. Both ends are the same binary, so there is one
 // version; a message that does not parse ends the process that sent it. Payloads without a bound, such as a ruleset or a
@@ -43,6 +44,9 @@ struct Order: Codable {
         case nameRefusals
         /// Tell how much went for each device (the answer brings a list of `DeviceTraffic` in a sealed memfd).
         case traffic
+        /// For the firewall role: elements come into live sets, and go (a list of `LiveChange` in a sealed memfd comes along). Whole:
+        /// the sets hold nothing else.
+        case elements(isWhole: Bool)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }

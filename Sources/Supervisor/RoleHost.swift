@@ -5,6 +5,7 @@ package import Logging
 package import Machine
 package import Policy
 package import Reactor
+package import Ruleset
 
 /// A role's own part: carries the supervisor's orders out. Runs on its process's main reactor.
 package protocol RoleService: Sendable {
@@ -37,11 +38,19 @@ package protocol RoleService: Sendable {
     func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// How much went for each device since the role began.
     func traffic() async -> [DeviceTraffic]
+    /// Elements come into the kernel's live sets, and go. Only the firewall role is asked.
+    ///
+    /// - Parameter isWhole: the sets hold nothing else.
+    func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal)
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
 
 extension RoleService {
+    package func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal) {
+        throw Refusal("this role has no sets in the kernel")
+    }
+
     package func report() async throws(Refusal) -> Report { throw Refusal("this role has no table in the kernel") }
 }
 
@@ -210,6 +219,8 @@ package enum RoleHost {
             case .traffic:
                 let traffic = await service.traffic()
                 memory = try await sealed { () throws(Errno) in Message.encode(traffic) }
+            case .elements(let isWhole):
+                try await service.change(try enclosed(in: &packet), isWhole: isWhole)
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))
             }

@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import Policy
 import Reactor
+import Ruleset
 
 /// A child process as the supervisor sees it: its life, and orders with their answers.
 ///
@@ -286,6 +287,15 @@ final class RoleProcess {
 
     /// How much went for each device since the process began.
     func traffic() async throws(Refusal) -> [DeviceTraffic] { try await fetch(.traffic) }
+
+    /// Has the firewall role change what live sets hold.
+    func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal) {
+        let memory: Descriptor
+        do throws(Errno) { memory = try SealedMemory.create(Message.encode(changes)) } catch {
+            throw Refusal("no memory for the elements of the kernel's sets: \(error)")
+        }
+        try await order(.elements(isWhole: isWhole), descriptors: [memory.number])
+    }
 
     /// Ends sessions.
     ///

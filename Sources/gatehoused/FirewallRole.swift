@@ -24,6 +24,8 @@ actor FirewallRole: RoleService {
     /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
     private let flows = RoutedFlows()
+    /// What the live sets are to hold.
+    private var elements = LiveElements.none
     /// Of the table's changes. nil: nobody tells of them.
     private var subscription: Bulletin.Subscription?
     /// The networks of blocklists, by their contents.
@@ -104,7 +106,7 @@ actor FirewallRole: RoleService {
         if plan.isEnforced, !plan.ruleset.isTrial,
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
         {
-            flows.endRefused(by: plan.ruleset, addresses: plan.addresses, log: log)
+            flows.endRefused(by: plan.ruleset, among: elements, addresses: plan.addresses, log: log)
         }
         if plan.isEnforced, !plan.ruleset.isTrial, former?.ruleset.networkSets != plan.ruleset.networkSets {
             endBlocked(plan.ruleset)
@@ -140,11 +142,29 @@ actor FirewallRole: RoleService {
         let bringsNetworks = ruleset.networkSets.contains { !held.contains($0) }
         if bringsNetworks { subscription?.pause() }
         defer { if bringsNetworks { subscription?.resume() } }
-        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
+        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset, elements) }
         guard bringsNetworks else { return }
         subscription?.resume()
         // What somebody else did meanwhile was told to nobody.
-        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
+        try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset, elements) }
+    }
+
+    func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal) {
+        let held = elements
+        if isWhole { elements = .none }
+        for change in changes { elements.apply(change) }
+        guard let plan = current, plan.isEnforced, failure == nil else { return }
+        let sets = plan.ruleset.liveSets
+        let elements = elements
+        do throws(FirewallError) {
+            try ask(plan) { netlink throws(FirewallError) in
+                try isWhole ? netlink.refill(sets, elements) : netlink.change(changes, of: sets, held: held)
+            }
+        } catch {
+            // The table may have been taken away a moment ago: put back, it has them.
+            log.info("\(error); the table is looked at")
+            guard putBack() else { throw Refusal("the kernel did not take the elements: \(error)") }
+        }
     }
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
@@ -152,7 +172,7 @@ actor FirewallRole: RoleService {
     private func goBack(to plan: Plan) {
         do throws(FirewallError) {
             try ask(plan) { netlink throws(FirewallError) in
-                if plan.isEnforced { try netlink.apply(plan.ruleset) } else { try netlink.remove() }
+                if plan.isEnforced { try netlink.apply(plan.ruleset, elements) } else { try netlink.remove() }
             }
         } catch {
             exit(1)
@@ -192,8 +212,10 @@ actor FirewallRole: RoleService {
             subscription = bulletin.subscription
             defer { subscription = nil }
             while true {
-                try await bulletin.next()
-                tableMayHaveChanged()
+                let authors = try await bulletin.next()
+                // What this role does itself it reads back at once.
+                if let own = netlink?.portIdentifier, authors == [own] { continue }
+                putBack()
             }
         } catch {
             // As an ordinary user, who cannot enforce anything either. The supervisor looks from time to time, too.
@@ -227,14 +249,23 @@ actor FirewallRole: RoleService {
         }
     }
 
-    /// Puts the table back if it is not what it is to be, and then tells.
-    private func tableMayHaveChanged() {
-        guard let plan = current, plan.isEnforced else { return }
+    /// Puts the table back if it is not what it is to be, and then tells; with what its live sets are to hold, in any case.
+    ///
+    /// - Returns: whether the kernel holds all that it is to hold.
+    @discardableResult
+    private func putBack() -> Bool {
+        guard let plan = current, plan.isEnforced else { return false }
+        let elements = elements
         let start = ContinuousClock.now
         var detail = failure?.description ?? ""
         do throws(FirewallError) {
             switch try ask(plan, { netlink throws(FirewallError) in try netlink.state(of: plan.ruleset) }) {
-            case .same: return
+            case .same:
+                let sets = plan.ruleset.liveSets
+                if !sets.isEmpty {
+                    try ask(plan) { netlink throws(FirewallError) in try netlink.refill(sets, elements) }
+                }
+                return true
             case .absent: detail = "somebody deleted it"
             case .different(let what): detail = what
             }
@@ -243,16 +274,17 @@ actor FirewallRole: RoleService {
                 let left = (end - .now) / .seconds(1)
                 ruleset = ruleset.lasting(UInt32(max(0, left.rounded(.up))))
             }
-            try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset) }
+            try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset, elements) }
         } catch {
             events.send(.tableLost(detail: "\(detail): \(error)", putBackAfterMilliseconds: nil))
-            return
+            return false
         }
         failure = nil
         let pause = ((netlink?.lastReplacement ?? .now) - start) / .milliseconds(1)
         events.send(.tableLost(detail: detail, putBackAfterMilliseconds: Int(pause.rounded(.up))))
         endIntruders(plan.ruleset)
         endFlows(plan.ruleset)
+        return true
     }
 
     /// Ends the connections that began while the table was away and that it would have refused.
@@ -265,7 +297,7 @@ actor FirewallRole: RoleService {
                 interface: interface ?? "", source: connection.remote.address, destination: connection.local.address,
                 content: .tcp(connection.local.port), hasBoundSocket: true)
             // From this machine to itself everything passes.
-            if interface == "lo" || ruleset.verdict(of: packet).isAccepted { continue }
+            if interface == "lo" || ruleset.verdict(of: packet, among: elements).isAccepted { continue }
             do {
                 try connection.end()
                 log.warning(
@@ -294,7 +326,7 @@ actor FirewallRole: RoleService {
             let packet = Packet(
                 interface: way(to: flow.source), source: flow.source, destination: flow.destination,
                 content: flow.transport == 17 ? .udp(flow.port) : .other(flow.transport), hasBoundSocket: true)
-            if ruleset.verdict(of: packet).isAccepted { continue }
+            if ruleset.verdict(of: packet, among: elements).isAccepted { continue }
             let name = "\(flow.source) to \(Endpoint(address: flow.destination, port: flow.port))"
             do {
                 try flow.end()
@@ -313,7 +345,7 @@ actor FirewallRole: RoleService {
             }
             var out = Packet(hook: .output, interface: "", source: local, destination: remote, content: content)
             out.output = interface
-            return !ruleset.verdict(of: out).isAccepted
+            return !ruleset.verdict(of: out, among: elements).isAccepted
         }
         // Who came in is refused as who comes in now; what the box itself began with the same network is not.
         let intruders = ((try? Connections.current())?.inbound ?? []).filter { connection in
@@ -321,7 +353,7 @@ actor FirewallRole: RoleService {
             let packet = Packet(
                 interface: interface, source: connection.remote.address, destination: connection.local.address,
                 content: .tcp(connection.local.port), hasBoundSocket: true)
-            let judgement = ruleset.verdict(of: packet)
+            let judgement = ruleset.verdict(of: packet, among: elements)
             return !judgement.isAccepted && judgement.rule?.asksForNetworks == true
         }
         let refused = ((try? Connections.established()) ?? []).filter {

@@ -9,8 +9,12 @@ extension RoutedFlows {
     /// Ends what began under other rules and `ruleset` would not let begin: to the kernel all that follows is an answer. And what is
     /// translated to an address that the machine has no longer: nobody answers it, and its packets would go out with it for ever.
     ///
-    /// - Parameter addresses: the machine's own.
-    func endRefused(by ruleset: Ruleset, addresses: Set<IPAddress>, log: Logger) {
+    /// - Parameters:
+    ///   - elements: what the live sets hold.
+    ///   - addresses: the machine's own.
+    func endRefused(
+        by ruleset: Ruleset, among elements: LiveElements = .none, addresses: Set<IPAddress>, log: Logger
+    ) {
         var interfaces: [IPAddress: String?] = [:]
         func interface(towards address: IPAddress) -> String? {
             if let known = interfaces[address] { return known }
@@ -43,7 +47,7 @@ extension RoutedFlows {
             packet.isTranslated = flow.isForwarded
             packet.soughtPort = flow.sought.port
             packet.time = now
-            let judgement = ruleset.verdict(of: packet)
+            let judgement = ruleset.verdict(of: packet, among: elements)
             if judgement.isAccepted {
                 // A flow that began before the device that it leads to had hours ends with them all the same.
                 if judgement.isTowardsHours, flow.mark & Ruleset.towardsHours == 0 { bounded.append(flow) }
@@ -55,7 +59,8 @@ extension RoutedFlows {
             answer.output = origin
             answer.hardware = hardware[flow.destination.address]
             answer.time = now
-            let isKeptUp = flow.answered == flow.source.address && ruleset.verdict(of: answer).isAccepted
+            let isKeptUp =
+                flow.answered == flow.source.address && ruleset.verdict(of: answer, among: elements).isAccepted
             refused.append((flow, isKeptUp))
         }
         for flow in bounded { try? flow.setMark(Ruleset.towardsHours, mask: Ruleset.towardsHours) }

@@ -92,7 +92,7 @@ struct BulletinTests {
 
     private let ours = [UInt8]([14, 0, 1, 0] + Array("gatehouse\0".utf8) + [0, 0])
 
-    private func concerns(_ bytes: [UInt8]) -> Bool { Bulletin.Topic.table.concerns(bytes[...]) }
+    private func concerns(_ bytes: [UInt8]) -> Bool { !Bulletin.Topic.table.authors(bytes[...]).isEmpty }
 
     @Test func `only messages about it concern us, and whatever cannot be read`() {
         #expect(concerns(message(ours)))

@@ -192,6 +192,10 @@ private let everything = Ruleset(
             rules: [
                 .init(decision: .byState([.established: .accept]), comment: "one"),
                 .init(decision: .byMap("soon"), comment: "for a day"),
+                .init([.among(banned4)], isCounted: true, .drop, comment: "banned"),
+                .init([.among(banned6)], .drop),
+                .init([.inputInterface(["eth0"]), .among(holes4)], isCounted: true, .accept),
+                .init([.among(holes6), .boundSocket], .accept),
                 .init([.inputInterface(["eth7"])], .jump("deeper")),
                 .init([.inputInterface(["eth8"])], .goto("elsewhere")),
                 .init([.inputInterface(["zz1", "aa2", "b", "a-long-name-15c"])], .accept),
@@ -240,6 +244,14 @@ private let everything = Ruleset(
                 .init([], isCounted: true, decision: .refuse(.prohibited), comment: "the rest"),
             ]),
     ])
+
+private let banned4 = LiveSet(
+    name: "banned4", family: .ipv4, fields: [.sourceNetwork], size: 65536, isCounted: true)
+private let banned6 = LiveSet(name: "banned6", family: .ipv6, fields: [.sourceNetwork], size: 65536, isCounted: true)
+private let holes4 = LiveSet(
+    name: "holes4", family: .ipv4, fields: [.source, .destination, .destinationPort(.udp)], size: 4096)
+private let holes6 = LiveSet(
+    name: "holes6", family: .ipv6, fields: [.source, .destination, .destinationPort(.tcp)], size: 4096)
 
 private func sender(_ interface: String, _ hardware: String) -> Ruleset.Sender {
     .init(interface: interface, hardware: HardwareAddress(hardware)!)
