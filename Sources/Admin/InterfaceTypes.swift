@@ -128,14 +128,17 @@ extension ListUsers.User: InterfaceType {
 
 extension Rule: InterfaceType {
     static let documentation = """
-        Says who may go where through the proxies. Rules are tried in ascending order of their numbers. The first rule whose
-        conditions all match decides, then the default. A condition that is null always matches.
+        Says who may go where, through the proxies and routed by the kernel. Rules are tried in ascending order of their
+        numbers. The first rule whose conditions all match decides, then the default. A condition that is null always
+        matches.
         device: the device that asks, by its name, wherever it is at the moment.
-        user: who asks.
+        user: who asks; a rule that names one is about the proxies alone.
         client: the network from which they ask, ADDRESS or ADDRESS/PREFIX.
         destination: the network in which the destination's address is. An allow that names one opens it even where the
         built-in guard denies it; one that names none, and the default allow, leave the guard in force.
         domain: the name asked for, or a parent of it.
+        transport: what carries it, tcp, udp, icmp (of either IP version), another name or a number. Only tcp and udp
+        pass the proxies.
         ports: the destination's port, PORT or PORT-PORT.
         """
 }

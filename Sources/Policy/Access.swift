@@ -66,6 +66,8 @@ package final class Access: Sendable {
     private let users: Set<String>
     private let rules: RuleTable
     private let guarded: DestinationGuard
+    /// The private networks on the internet's side of the box itself, where its router is.
+    private let routersNetworks: [Network]
 
     /// - Parameter standings: how devices stand at present.
     package init(_ policy: Policy, surroundings: Surroundings, standings: [DeviceStanding] = []) {
@@ -82,6 +84,7 @@ package final class Access: Sendable {
         rules = RuleTable(policy.rules, defaultAction: policy.defaultAction, standings: standings)
         guarded = DestinationGuard(
             listeners: policy.listeners.map(\.endpoint), lan: policy.lan, surroundings: surroundings)
+        routersNetworks = policy.routersNetworks(in: surroundings)
     }
 
     /// Whether a client that has not said who it is may go on: its listener is there, speaks to it as it did, and serves its
@@ -126,16 +129,18 @@ package final class Access: Sendable {
     /// Whether the client may be connected to `address`, which `host` is or resolved to. A session that stands may go on as
     /// long as this says so.
     ///
-    /// - Parameter isOwn: the kernel has shown that the address is this machine's, whether or not the surroundings name it yet.
+    /// - Parameters:
+    ///   - transport: what carries the payload from the proxy to there.
+    ///   - isOwn: the kernel has shown that the address is this machine's, whether or not the surroundings name it yet.
     package func verdict(
-        on address: IPAddress, of host: Host, port: UInt16, for client: Client, isOwn: Bool = false
+        on address: IPAddress, of host: Host, port: UInt16, over transport: Opening.Transport = .tcp,
+        for client: Client, isOwn: Bool = false
     ) -> Verdict {
         if let reason = obstacle(to: client) { return .deny(reason) }
         let address = address.unmapped
-        if let reason = objection(to: address, of: host, port: port, for: client, isOwn) { return .deny(reason) }
-        if let embedded = address.embedded,
-            let reason = objection(to: .v4(embedded), of: host, port: port, for: client, false)
-        {
+        let matter = client.matter(host, port, transport)
+        if let reason = objection(to: address, matter, isOwn) { return .deny(reason) }
+        if let embedded = address.embedded, let reason = objection(to: .v4(embedded), matter, false) {
             return .deny(reason)
         }
         return .allow
@@ -143,8 +148,32 @@ package final class Access: Sendable {
 
     /// Why the client may not be connected to `host`, whatever its address: the name need not be looked up. nil: that
     /// depends on the address.
-    package func refusal(of host: Host, port: UInt16, for client: Client) -> Reason? {
-        obstacle(to: client) ?? rules.refusal(of: host, port: port, for: client)
+    package func refusal(
+        of host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for client: Client
+    ) -> Reason? {
+        obstacle(to: client) ?? rules.refusal(of: client.matter(host, port, transport))
+    }
+
+    /// What the rules say of something that a routed device begins and the kernel would pass on to the internet: the ruleset is
+    /// made of the same rules, in the same order.
+    ///
+    /// - Parameters:
+    ///   - port: nil: the transport has none.
+    ///   - device: the number of the device; 0: the kernel does not know it.
+    /// - Returns: also the number of the rule that allows it; nil: none does, or it is not allowed.
+    package func verdict(
+        onRouted address: IPAddress, port: UInt16?, over transport: IPProtocol, from source: IPAddress, device: UInt16
+    ) -> (verdict: Verdict, rule: Int?) {
+        let matter = RuleTable.Matter(
+            source: source, device: device, user: nil, host: .address(address), transport: transport, port: port)
+        switch rules.decision(on: address, matter) {
+        case .deny(let reason): return (.deny(reason), nil)
+        case .allow(let rule, let opens):
+            let isShut =
+                !opens && Network.private.contains { $0.contains(address) }
+                && !routersNetworks.contains { $0.contains(address) }
+            return isShut ? (.deny(.privateRange), nil) : (.allow, rule)
+        }
     }
 
     /// What keeps the client from everything.
@@ -152,17 +181,22 @@ package final class Access: Sendable {
         serves(client) ? stop(of: client).map { .stopped($0) } : .listener
     }
 
-    private func objection(
-        to address: IPAddress, of host: Host, port: UInt16, for client: Client, _ isOwn: Bool
-    ) -> Reason? {
-        if address.isUnspecified, case .name = host { return .blocked }
-        if guarded.isOwnListener(address, port: port, isOwn) { return .ownListener }
+    private func objection(to address: IPAddress, _ matter: RuleTable.Matter, _ isOwn: Bool) -> Reason? {
+        if address.isUnspecified, case .name = matter.host { return .blocked }
+        if let port = matter.port, guarded.isOwnListener(address, port: port, isOwn) { return .ownListener }
         if address.isUnspecified { return .unspecified }
-        return switch rules.decision(on: address, of: host, port: port, for: client) {
+        return switch rules.decision(on: address, matter) {
         case .deny(let reason): reason
-        case .allow(opens: true): nil
-        case .allow(opens: false): guarded.objection(to: address) ?? (isOwn ? .ownAddress : nil)
+        case .allow(_, opens: true): nil
+        case .allow(_, opens: false): guarded.objection(to: address) ?? (isOwn ? .ownAddress : nil)
         }
+    }
+}
+
+extension Access.Client {
+    fileprivate func matter(_ host: Host, _ port: UInt16, _ transport: Opening.Transport) -> RuleTable.Matter {
+        RuleTable.Matter(
+            source: address, device: device, user: user, host: host, transport: transport.number, port: port)
     }
 }
 

@@ -47,7 +47,20 @@ struct DestinationGuard: Sendable {
     }
 }
 
+extension Network {
+    /// What is no place on the internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 3879): a packet to there would show itself to
+    /// the provider, or reach what stands in the modem.
+    package static let `private` = [
+        "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10",
+    ].map { Network($0)! }
+}
+
 extension Policy {
+    /// The private networks on the internet's side of the box, where it is behind another router.
+    package func routersNetworks(in surroundings: Surroundings) -> [Network] {
+        surroundings.networks(of: wan).filter { $0.base.special == .privateRange }
+    }
+
     /// Whether a connection to there would come back to one of this gateway's listeners.
     package func isOwnListener(_ endpoint: Endpoint, in surroundings: Surroundings) -> Bool {
         DestinationGuard(

@@ -30,12 +30,12 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
 }
 
 extension Rule: CustomStringConvertible {
-    /// `deny device kid domain example.com port 443`.
+    /// `deny device kid domain example.com protocol tcp port 443`.
     package var description: String {
         let conditions = [
             device.map { "device \($0)" }, user.map { "user \($0)" }, client.map { "from \($0)" },
             destination.map { "to \($0)" },
-            domain.map { "domain \($0)" }, ports.map { "port \($0)" },
+            domain.map { "domain \($0)" }, transport.map { "protocol \($0)" }, ports.map { "port \($0)" },
         ]
         return ([action.rawValue] + conditions.compactMap(\.self)).joined(separator: " ")
     }

@@ -39,6 +39,10 @@ package struct Opening: Codable, Hashable, Sendable {
     }
 }
 
+extension Opening.Transport {
+    package var number: IPProtocol { self == .tcp ? .tcp : .udp }
+}
+
 /// The number by which an IP packet tells what it carries (IANA, Assigned Internet Protocol Numbers).
 package struct IPProtocol: Hashable, Sendable {
     package var number: UInt8
@@ -46,6 +50,11 @@ package struct IPProtocol: Hashable, Sendable {
     package init(number: UInt8) {
         self.number = number
     }
+
+    package static let icmp = IPProtocol(number: 1)
+    package static let tcp = IPProtocol(number: 6)
+    package static let udp = IPProtocol(number: 17)
+    package static let icmpv6 = IPProtocol(number: 58)
 
     /// The names that nft(8) prints where /etc/protocols is Debian's.
     private static let names: [UInt8: String] = [

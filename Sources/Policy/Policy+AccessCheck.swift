@@ -8,9 +8,10 @@ extension Policy {
         if let device = rule.device { try checkExists(device: device) }
         if let user = rule.user { try checkExists(user) }
         if let domain = rule.domain { try Self.checkDomain(domain) }
+        if let transport = rule.transport { try Self.check(transport, of: rule) }
         guard !rule.isAboutEverything else {
             throw Refusal(
-                "a rule names a device, a user, a network, a domain or a port; `gatehousectl rule default \(rule.action.rawValue)` "
+                "a rule names a device, a user, a network, a domain, a protocol or a port; `gatehousectl rule default \(rule.action.rawValue)` "
                     + "is for everything that no rule is about")
         }
     }
@@ -105,6 +106,17 @@ extension Policy {
         }
     }
 
+    private static func check(_ transport: IPProtocol, of rule: Rule) throws(Refusal) {
+        guard transport != .icmpv6 else { throw Refusal("write `icmp`, which stands for ICMP of both IP versions") }
+        guard transport != .tcp, transport != .udp else { return }
+        if let ports = rule.ports {
+            throw Refusal("\(transport) has no ports, and so none is \(ports); leave out the port, or the protocol")
+        }
+        if let user = rule.user {
+            throw Refusal("user \(user) is known to the proxies alone, which carry TCP and UDP, and no \(transport)")
+        }
+    }
+
     private static func checkDomain(_ domain: String) throws(Refusal) {
         guard case .name(domain) = try Host(domain) else {
             throw Refusal(
@@ -127,6 +139,7 @@ extension Policy {
 extension Rule {
     fileprivate var isAboutEverything: Bool {
         device == nil && user == nil && client == nil && destination == nil && domain == nil && ports == nil
+            && transport == nil
     }
 
     /// Whether this rule is about everything that `other` is about.
@@ -135,6 +148,7 @@ extension Rule {
         if let user, user != other.user { return false }
         if let client, other.client.map(client.contains) != true { return false }
         if let destination, other.destination.map(destination.contains) != true { return false }
+        if let transport, transport != other.transport { return false }
         if let ports, other.ports.map({ ports.lower <= $0.lower && $0.upper <= ports.upper }) != true { return false }
         guard let domain else { return true }
         return other.domain == domain || other.domain?.hasSuffix("." + domain) == true

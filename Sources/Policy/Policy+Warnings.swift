@@ -23,6 +23,14 @@ extension Policy {
         for opening in openings {
             if let text = warning(for: opening, isMissing) { warnings.append(text) }
         }
+        if firewall == .enforce, defaultAction == .deny, zones.contains(where: isRouted),
+            !rules.contains(where: { $0.action == .allow && $0.user == nil && $0.domain == nil })
+        {
+            warnings.append(
+                "no routed device reaches the internet, because the default is to deny and no rule allows anything; "
+                    + "`gatehousectl rule add allow --port 443` lets one thing pass, `gatehousectl rule default allow` all"
+            )
+        }
         if wan.isEmpty {
             warnings += networkLists.map {
                 "the blocklist \($0.name) shuts nothing out: no interface leads to the internet; `gatehousectl zone set internet "

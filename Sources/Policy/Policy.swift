@@ -210,8 +210,8 @@ package struct User: Codable, Hashable, Sendable {
     }
 }
 
-/// Says for whoever it is about whether they may go where it is about. What a rule does not name it does not ask for: one
-/// that names nothing is about everybody and everywhere.
+/// Says for whoever it is about whether they may go where it is about, through the proxies and past them by the kernel. What a
+/// rule does not name it does not ask for: one that names nothing is about everybody and everywhere.
 package struct Rule: Codable, Hashable, Sendable {
     package enum Action: String, Codable, Hashable, Sendable, CaseIterable {
         case allow, deny
@@ -222,7 +222,7 @@ package struct Rule: Codable, Hashable, Sendable {
     package var action: Action
     /// The device that asks, by name.
     package var device: String?
-    /// The user who asks, by name.
+    /// The user who asks, by name: a rule that names one is about the proxies alone.
     package var user: String?
     /// The network from which the client comes.
     package var client: Network?
@@ -232,12 +232,19 @@ package struct Rule: Codable, Hashable, Sendable {
     /// The name that the client asked for, or a parent of it: `example.com` is about `www.example.com` too. Normalised as
     /// by `Host`.
     package var domain: String?
-    /// The destination's port.
+    /// What carries it. ICMP stands for ICMPv6 as well. The proxies speak TCP and UDP alone.
+    package var transport: IPProtocol?
+    /// The destination's port, of TCP and UDP.
     package var ports: PortRange?
+
+    /// What the kernel's rules are called that are made of this one.
+    package var ruleName: String { "rule \(id)" }
+    /// What those are called that stand behind all, where the default is to deny.
+    package static let noneAllows = "no rule allows it"
 
     package init(
         id: Int, action: Action, device: String? = nil, user: String? = nil, client: Network? = nil,
-        destination: Network? = nil, domain: String? = nil, ports: PortRange? = nil
+        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil
     ) {
         self.id = id
         self.action = action
@@ -246,6 +253,7 @@ package struct Rule: Codable, Hashable, Sendable {
         self.client = client
         self.destination = destination
         self.domain = domain
+        self.transport = transport
         self.ports = ports
     }
 }

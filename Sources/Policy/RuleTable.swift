@@ -4,14 +4,28 @@ import Address
 /// domains are compared only where all that is cheaper to compare has matched.
 struct RuleTable: Sendable {
     enum Decision: Hashable {
-        /// `opens`: even what the guard would deny.
-        case allow(opens: Bool)
+        /// By the rule of that number; nil: by default. `opens`: even what the guard would deny.
+        case allow(rule: Int?, opens: Bool)
         case deny(Access.Reason)
+    }
+
+    /// What is to pass.
+    struct Matter {
+        /// Where it comes from, and the number of the device; 0: the kernel does not know it.
+        let source: IPAddress
+        let device: UInt16
+        /// nil: nobody has said who it is.
+        let user: String?
+        let host: Host
+        let transport: IPProtocol
+        /// nil: the transport has none.
+        let port: UInt16?
     }
 
     private struct Entry {
         let id: Int
         let action: Rule.Action
+        let transport: IPProtocol?
         let ports: PortRange?
         let destination: AddressBlock?
         let client: AddressBlock?
@@ -33,7 +47,7 @@ struct RuleTable: Sendable {
         var domains: [[UInt8]] = []
         entries = rules.sorted { $0.id < $1.id }.map { rule in
             Entry(
-                id: rule.id, action: rule.action, ports: rule.ports,
+                id: rule.id, action: rule.action, transport: rule.transport, ports: rule.ports,
                 destination: rule.destination.map(AddressBlock.init),
                 client: rule.client.map(AddressBlock.init), device: rule.device.map { numbers[$0] ?? 0 },
                 user: rule.user.map { name in
@@ -53,23 +67,24 @@ struct RuleTable: Sendable {
     }
 
     /// What the first rule says that is about this, or the default.
-    func decision(on address: IPAddress, of host: Host, port: UInt16, for client: Access.Client) -> Decision {
+    func decision(on address: IPAddress, _ matter: Matter) -> Decision {
         let bits = AddressBits(address)
-        let clientBits = AddressBits(client.address)
-        let user = index(of: client.user)
+        let source = AddressBits(matter.source)
+        let user = index(of: matter.user)
         for entry in entries {
             if let destination = entry.destination, !destination.contains(bits) { continue }
-            guard isAbout(entry, host, port, clientBits, client.device, user) else { continue }
-            return entry.action == .deny ? .deny(.rule(id: entry.id)) : .allow(opens: entry.destination != nil)
+            guard isAbout(entry, matter, source, user) else { continue }
+            return entry.action == .deny
+                ? .deny(.rule(id: entry.id)) : .allow(rule: entry.id, opens: entry.destination != nil)
         }
-        return defaultAction == .deny ? .deny(.noRule) : .allow(opens: false)
+        return defaultAction == .deny ? .deny(.noRule) : .allow(rule: nil, opens: false)
     }
 
-    /// Why no address of `host` may be dialled, whichever it has; nil: that depends on the address.
-    func refusal(of host: Host, port: UInt16, for client: Access.Client) -> Access.Reason? {
-        let clientBits = AddressBits(client.address)
-        let user = index(of: client.user)
-        for entry in entries where isAbout(entry, host, port, clientBits, client.device, user) {
+    /// Why no address of the host may be dialled, whichever it has; nil: that depends on the address.
+    func refusal(of matter: Matter) -> Access.Reason? {
+        let source = AddressBits(matter.source)
+        let user = index(of: matter.user)
+        for entry in entries where isAbout(entry, matter, source, user) {
             if entry.action == .allow { return nil }
             // One that shuts a network only is passed over: it refuses, or it leaves the word to the next.
             if entry.destination == nil { return .rule(id: entry.id) }
@@ -83,16 +98,20 @@ struct RuleTable: Sendable {
     }
 
     /// Whether all matches that the rule names, apart from the destination's network.
-    private func isAbout(
-        _ entry: Entry, _ host: Host, _ port: UInt16, _ client: AddressBits, _ device: UInt16, _ user: Int?
-    ) -> Bool {
-        if let ports = entry.ports, !ports.contains(port) { return false }
-        if let network = entry.client, !network.contains(client) { return false }
-        if let named = entry.device, named == 0 || named != device { return false }
+    private func isAbout(_ entry: Entry, _ matter: Matter, _ source: AddressBits, _ user: Int?) -> Bool {
+        if let ports = entry.ports, matter.port.map(ports.contains) != true { return false }
+        if let transport = entry.transport, !transport.covers(matter.transport) { return false }
+        if let network = entry.client, !network.contains(source) { return false }
+        if let named = entry.device, named == 0 || named != matter.device { return false }
         if let named = entry.user, named != user { return false }
-        if let domain = entry.domain { return host.isWithin(domains[domain]) }
+        if let domain = entry.domain { return matter.host.isWithin(domains[domain]) }
         return true
     }
+}
+
+extension IPProtocol {
+    /// Whether a rule that names this one is about `other`: ICMP is one thing, whatever the version of IP.
+    fileprivate func covers(_ other: IPProtocol) -> Bool { self == other || self == .icmp && other == .icmpv6 }
 }
 
 /// An address, unboxed.

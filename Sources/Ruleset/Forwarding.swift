@@ -19,6 +19,7 @@ struct Forwarding {
     private let doors: [DeviceDoor]
     /// By the devices' numbers: of those that are stopped, and of those that are not carried as is usual in their zone, by its name.
     private let stops: [UInt16: Ruleset.Verdict]
+    private let operatorsRules: RoutedRules
     private let ways: [String: [UInt16: Ruleset.Verdict]]
 
     private typealias Rule = Ruleset.Rule
@@ -31,6 +32,7 @@ struct Forwarding {
         internet = policy.wan
         zones = policy.zones.filter { $0.name != Zone.internet && !$0.interfaces.isEmpty }
         roster = Roster(zones, policy: policy, surroundings: surroundings)
+        operatorsRules = RoutedRules(policy, roster)
         doors = policy.forwards.compactMap { [roster] forward in
             guard let device = policy.device(named: forward.device) else { return nil }
             let addresses = surroundings.household.member(device.hardware)?.addresses ?? []
@@ -78,7 +80,7 @@ struct Forwarding {
                 maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(verdicts)))
             }
         }
-        return maps
+        return maps + operatorsRules.deviceMaps
     }
 
     /// `stops` by the marks of connections. One that is noted to lead to a device that the clock stops is asked more of (`between`),
@@ -217,12 +219,13 @@ struct Forwarding {
                 name: ended,
                 rules: [
                     Rule(
-                        [.transport(IPProtocol(number: 6))], isCounted: true, decision: .refuse(.reset),
+                        [.transport(.tcp)], isCounted: true, decision: .refuse(.reset),
                         comment: "connections that were ended"),
                     Rule([], isCounted: true, .drop, comment: "connections that were ended"),
                 ]))
         for zone in zones { chains += self.chains(from: zone) }
         for passage in passages { chains.append(chain(for: passage)) }
+        chains += operatorsRules.chains(toInternet: beforeNetworks + afterNetworks)
         if !internet.isEmpty { chains += [fromInternet, toInternet] }
         if !doors.isEmpty { chains.append(Chain(name: forwards, rules: doors.flatMap(entrances))) }
         chains.append(
@@ -230,7 +233,7 @@ struct Forwarding {
                 name: refuse,
                 rules: [
                     Rule(
-                        [.transport(IPProtocol(number: 6))], isCounted: true, decision: .refuse(.reset),
+                        [.transport(.tcp)], isCounted: true, decision: .refuse(.reset),
                         comment: "refused"),
                     Rule(isCounted: true, decision: .refuse(.prohibited), comment: "refused"),
                 ]))
@@ -295,22 +298,36 @@ struct Forwarding {
         if verdicts.contains(Self.verdict(for: .routed, in: zone)) {
             var exits = passageExits(of: zone)
             for interface in zone.interfaces { exits[interface] = .accept }
-            for interface in internet { exits[interface] = .goto("to_internet") }
+            for interface in internet { exits[interface] = operatorsRules.isEmpty ? .goto(Self.toInternet) : nil }
             chains.append(
                 Chain(
                     name: "routed_\(zone.name)",
-                    rules: forwardRules + nameRules(of: zone) + [
-                        Rule(decision: .byOutput(exits)), Rule([], .goto(refuse)),
-                    ]))
+                    rules: rulesTowardsInternet(of: zone) + operatorsRules.devicesDenials + forwardRules
+                        + nameRules(of: zone) + [Rule(decision: .byOutput(exits)), Rule([], .goto(refuse))]))
+            if !rulesTowardsInternet(of: zone).isEmpty {
+                let passage = passages.first { $0.from == zone.name && $0.to == Zone.internet }
+                chains.append(
+                    Chain(
+                        name: "ruled_\(zone.name)",
+                        rules: nameRules(of: zone) + operatorsRules.exit(passage: passage.map(chainName))))
+            }
         }
         if verdicts.contains(Self.verdict(for: .proxy, in: zone)) {
             let exits = passageExits(of: zone)
             chains.append(
                 Chain(
                     name: "proxied_\(zone.name)",
-                    rules: (exits.isEmpty ? [] : [Rule(decision: .byOutput(exits))]) + [Rule([], .goto(refuse))]))
+                    rules: (exits.isEmpty ? [] : operatorsRules.devicesDenials + [Rule(decision: .byOutput(exits))])
+                        + [Rule([], .goto(refuse))]))
         }
         return chains
+    }
+
+    /// Before all others of a zone that is routed: nothing but the operator's rules decides on what goes to the internet.
+    private func rulesTowardsInternet(of zone: Zone) -> [Ruleset.Rule] {
+        guard !operatorsRules.isEmpty, !internet.isEmpty else { return [] }
+        let exits = internet.map { ($0, Ruleset.Verdict.goto("ruled_\(zone.name)")) }
+        return [Rule(decision: .byOutput(Dictionary(exits) { first, _ in first }))]
     }
 
     private var forwardRules: [Ruleset.Rule] { doors.isEmpty ? [] : [Rule([], .jump(forwards))] }
@@ -347,7 +364,7 @@ struct Forwarding {
     private func chainName(of passage: Passage) -> String { "\(passage.from)/\(passage.to)" }
 
     private func chain(for passage: Passage) -> Ruleset.Chain {
-        let verdict: Ruleset.Verdict = passage.to == Zone.internet ? .goto("to_internet") : .accept
+        let verdict: Ruleset.Verdict = passage.to == Zone.internet ? .goto(Self.toInternet) : .accept
         let rules =
             passage.services.isEmpty
             ? [Rule([], isCounted: true, verdict, comment: "\(passage.ends)")]
@@ -356,11 +373,17 @@ struct Forwarding {
     }
 
     /// The internet's side of the box, where it is behind another router.
-    var ownNetworks: [Network] {
-        surroundings.networks(of: internet).filter { $0.base.special == .privateRange }
-    }
+    var ownNetworks: [Network] { policy.routersNetworks(in: surroundings) }
+
+    static let toInternet = "to_internet"
 
     private var toInternet: Ruleset.Chain {
+        let networks = Network.private.map { Rule([.destination($0)], .goto(refuse), comment: "private networks") }
+        return Chain(name: Self.toInternet, rules: beforeNetworks + networks + afterNetworks)
+    }
+
+    /// Of what goes to the internet, whatever network it is for.
+    private var beforeNetworks: [Ruleset.Rule] {
         // The kernel translates no packet of which it does not know the connection.
         var rules = [
             Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection, and so not translated")
@@ -369,23 +392,21 @@ struct Forwarding {
         for network in ownNetworks {
             rules.append(Rule([.destination(network)], isCounted: true, .accept, comment: "the router's own network"))
         }
-        rules += blockade.exit(.goto(refuse))
-        for network in privateNetworks {
-            rules.append(Rule([.destination(network)], .goto(refuse), comment: "private networks"))
-        }
-        return Chain(
-            name: "to_internet",
-            rules: rules + [
-                Rule([.icmp([.echoRequest])], .goto(Ruleset.echo)),
-                Rule([.icmpv6([.echoRequest])], .goto(Ruleset.echo)),
-                Rule([], isCounted: true, .accept, comment: "to the internet"),
-            ])
+        return rules + blockade.exit(.goto(refuse))
+    }
+
+    private var afterNetworks: [Ruleset.Rule] {
+        [
+            Rule([.icmp([.echoRequest])], .goto(Ruleset.echo)),
+            Rule([.icmpv6([.echoRequest])], .goto(Ruleset.echo)),
+            Rule([], isCounted: true, .accept, comment: "to the internet"),
+        ]
     }
 
     private var fromInternet: Ruleset.Chain {
         Chain(
             name: "from_internet",
-            rules: blockade.entrance + forwardRules + [
+            rules: blockade.entrance + (doors.isEmpty ? [] : operatorsRules.internetsDenials) + forwardRules + [
                 // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
                 Rule(
                     [
@@ -489,9 +510,3 @@ private let forwards = "forwards"
 /// Maps.
 private func towards(_ family: Match.Family) -> String { "towards_\(family)" }
 private let refuse = "refuse"
-
-/// What is no place on the internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 3879): a packet to there would show itself to the
-/// provider, or reach what stands in the modem.
-private let privateNetworks = [
-    "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10",
-].map { Network($0)! }

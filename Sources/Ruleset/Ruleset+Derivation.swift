@@ -51,7 +51,7 @@ extension Ruleset {
                     name: "input", hook: .input, policy: .drop,
                     rules: lifeSupport(home: home, internet: internet, forwarding)
                         + blockade.entrance(by: internet)
-                        + (bounds == nil ? [] : [Rule([.transport(tcp)], .jump(newcomersChain))]) + doors
+                        + (bounds == nil ? [] : [Rule([.transport(.tcp)], .jump(newcomersChain))]) + doors
                         + forwarding.nameRefusals
                         + [rest]),
                 Chain(
@@ -184,7 +184,6 @@ private func ping(_ meter: Ruleset.Meter) -> Match.SourceRate {
 }
 
 private let linkLocal = Network(.v6(0xfe80 << 112), prefix: 10)
-private let tcp = IPProtocol(number: 6)
 private let igmp = IPProtocol(number: 2)
 
 extension Policy {
@@ -259,7 +258,7 @@ private let unprivileged = PortRange(1024, 65535)!
 
 extension Network {
     /// 0.0.0.0/0 and ::/0 compare no bit of the address, only its family.
-    fileprivate var isWholeFamily: Match? {
+    var isWholeFamily: Match? {
         switch (base, prefix) {
         case (.v4, 0): .family(.ipv4)
         case (.v6, 0): .family(.ipv6)

@@ -71,7 +71,7 @@ struct Relation: Sendable {
         [
             .number("id", \.id), .word("action", \.action), .text("user", \.user), .notation("client", \.client),
             .notation("destination", \.destination), .text("domain", \.domain), .notation("ports", \.ports),
-            .text("device", \.device),
+            .text("device", \.device), .notation("transport", \.transport),
         ])
 
     private static let limit = Relation(

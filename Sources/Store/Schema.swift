@@ -258,6 +258,8 @@ enum Schema {
         """,
         // Blocklists of networks.
         "ALTER TABLE blocklist ADD COLUMN direction TEXT;",
+        // What carries what a rule is about. One from before is about whatever carries it.
+        "ALTER TABLE rule ADD COLUMN transport TEXT;",
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

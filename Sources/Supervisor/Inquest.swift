@@ -238,6 +238,7 @@ struct Inquest {
         packet.hook = .forward
         packet.output = output
         packet.isTranslated = isTranslated
+        if !isTranslated, let step = rulesStep(source, destination, pair, to: zone) { steps.append(step) }
         let step = rulesetStep(packet, "from \(source.interface) to \(output)")
         steps.append(step)
         guard step.outcome != .stops else { return (steps, "") }
@@ -246,6 +247,33 @@ struct Inquest {
             steps.append(Step("NAT", .goesOn, "it goes out in the name of \(own.map { "\($0)" } ?? output)"))
         }
         return (steps, "directly")
+    }
+
+    /// What the operator's rules say of what goes to the internet past the proxies. nil: they are not asked.
+    private func rulesStep(
+        _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress), to zone: Zone?
+    ) -> Step? {
+        guard zone?.name == Zone.internet, let home = policy.zone(of: source.interface), home.name != Zone.internet,
+            policy.way(of: source.member?.hardware, in: home) == .routed
+        else { return nil }
+        let standings = policy.standings(in: surroundings, at: now)
+        let (verdict, rule) = Access(policy, surroundings: surroundings, standings: standings).verdict(
+            onRouted: pair.to, port: destination.port, over: destination.transport.number, from: pair.from,
+            device: source.member?.number ?? 0)
+        switch verdict {
+        case .allow: return Step("rules", .goesOn, allowance(rule), revision: rule.flatMap { origin(.rule($0)) })
+        case .deny(let reason): return Step("rules", .tells, "\(reason)", revision: origin(of: reason))
+        }
+    }
+
+    private func allowance(_ rule: Int?) -> String { rule.map { "rule \($0) allows it" } ?? "no rule denies it" }
+
+    private func origin(of reason: Access.Reason) -> Int? {
+        switch reason {
+        case .rule(let id): origin(.rule(id))
+        case .noRule: origin(.defaultAction)
+        default: nil
+        }
     }
 
     private func rulesetStep(_ packet: Packet, _ what: String) -> Step {
@@ -270,6 +298,8 @@ struct Inquest {
         if let list = policy.networkLists.first(where: { $0.ruleName == comment }) {
             return origin(.blocklist(list.name))
         }
+        if let rule = policy.rules.first(where: { $0.ruleName == comment }) { return origin(.rule(rule.id)) }
+        if comment == Rule.noneAllows { return origin(.defaultAction) }
         if policy.passages.contains(where: { "\($0.ends)" == comment }) { return origin(.passage(comment)) }
         if let listener = policy.listeners.first(where: { comment.hasPrefix("\($0.kind) \($0.endpoint)") }) {
             return origin(.listener(listener.endpoint))
@@ -308,23 +338,17 @@ struct Inquest {
                 revision: origin(.listener(listener.endpoint)))
         ]
         let host = destination.host ?? .address(pair.to)
-        switch access.verdict(on: pair.to, of: host, port: destination.port, for: client) {
+        switch access.verdict(on: pair.to, of: host, port: destination.port, over: destination.transport, for: client) {
         case .allow:
             let rule = policy.defaultAction == .allow ? "no rule denies it" : "a rule allows it"
             steps.append(Step("proxy rules", .goesOn, rule))
         case .deny(let reason):
-            let revision: Int? =
-                switch reason {
-                case .rule(let id): origin(.rule(id))
-                case .noRule: origin(.defaultAction)
-                default: nil
-                }
             let isGuard: Bool =
                 switch reason {
                 case .rule, .noRule, .stopped, .listener: false
                 default: true
                 }
-            steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: revision))
+            steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: origin(of: reason)))
             return (steps, nil)
         }
         if let ruleset, let output = way(pair.to) {

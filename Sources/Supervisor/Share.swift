@@ -136,6 +136,9 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     /// The listeners that have a socket.
     package var listeners: [Listener]
     package var openings: [Opening]
+    /// Those about no user: the kernel knows none.
+    package var rules: [Rule]
+    package var defaultAction: Rule.Action
     package var zones: [Zone]
     package var devices: [Device]
     package var passages: [Passage]
@@ -169,6 +172,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         isOpen = estate.former != nil && estate.hold != .enforced
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
+        rules = estate.policy.rules.filter { $0.user == nil }
+        defaultAction = estate.policy.defaultAction
         zones = estate.policy.zones
         devices = estate.policy.devices
         passages = estate.policy.passages
@@ -182,8 +187,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     /// The part of the policy from which the ruleset follows.
     package var policy: Policy {
         Policy(
-            listeners: listeners, limits: limits, openings: openings, zones: zones, devices: devices,
-            passages: passages, forwards: forwards, blocklists: blocklists)
+            listeners: listeners, rules: rules, defaultAction: defaultAction, limits: limits, openings: openings,
+            zones: zones, devices: devices, passages: passages, forwards: forwards, blocklists: blocklists)
     }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.

@@ -141,7 +141,8 @@ extension Rule {
         VerbLine(
             "rule add", action.rawValue,
             options: option("device", device) + option("user", user) + option("from", client)
-                + option("to", destination) + option("domain", domain) + option("port", ports))
+                + option("to", destination) + option("domain", domain) + option("protocol", transport)
+                + option("port", ports))
     }
 }
 

@@ -5,16 +5,21 @@ import Policy
 
 struct RuleVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rule", abstract: "Who may go where through the proxies.",
+        commandName: "rule", abstract: "Who may go where, through the proxies and routed by the kernel.",
         discussion: """
             Rules are tried in the order of their numbers. The first rule whose conditions all match decides; if none \
             matches, the default does. After them comes the built-in guard: it denies loopback, link-local, multicast and \
             private networks and the gateway itself, unless a rule allows that network by name (--to).
 
+            The same rules hold for what a device sends past the proxies where its way is routed. Between zones nothing \
+            passes but what `zone allow` and `forward add` let pass, and of that nothing that a rule denies. A rule about a \
+            user is about the proxies alone, as the kernel knows no users.
+
             EXAMPLES:
               gatehousectl rule add allow --to 192.168.1.20 --port 443
               gatehousectl rule add deny --device kid --domain games.example
               gatehousectl rule add deny --from 192.168.1.128/25 --port 25
+              gatehousectl rule add allow --device tv --protocol udp --port 123
               gatehousectl rule default deny
               gatehousectl rule remove 1
             """,
@@ -67,8 +72,16 @@ struct RuleVerb: ParsableCommand {
         var domain: Domain?
 
         @Option(
+            name: .customLong("protocol"),
+            help: ArgumentHelp(
+                "What carries it: tcp, udp, icmp (of either IP version), another name or a number. Only tcp and udp pass the proxies.",
+                valueName: "protocol"), completion: .list(["tcp", "udp", "icmp"]),
+            transform: IPProtocol.parse)
+        var transport: IPProtocol?
+
+        @Option(
             name: .customLong("port"),
-            help: ArgumentHelp("The destination's port: PORT or PORT-PORT.", valueName: "port"),
+            help: ArgumentHelp("The destination's port, of TCP and UDP: PORT or PORT-PORT.", valueName: "port"),
             transform: PortRange.parse)
         var ports: PortRange?
 
@@ -76,11 +89,13 @@ struct RuleVerb: ParsableCommand {
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func validate() throws {
-            guard device != nil || user != nil || client != nil || destination != nil || domain != nil || ports != nil
+            guard
+                device != nil || user != nil || client != nil || destination != nil || domain != nil || ports != nil
+                    || transport != nil
             else {
                 throw ValidationError(
                     """
-                    A rule needs a condition: give --device, --user, --from, --to, --domain or --port. For requests that no rule matches \
+                    A rule needs a condition: give --device, --user, --from, --to, --domain, --protocol or --port. For requests that no rule matches \
                     there is `gatehousectl rule default \(action.rawValue)`.
                     """)
             }
@@ -89,14 +104,19 @@ struct RuleVerb: ParsableCommand {
         func call(_ daemon: Daemon) throws -> AddRule {
             AddRule(
                 action: action, device: device, user: user, client: client, destination: destination,
-                domain: domain?.name, ports: ports)
+                domain: domain?.name, transport: transport, ports: ports)
         }
     }
 
     struct Default: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "Choose what happens to a request that no rule matches.",
-            discussion: "A new gateway begins with allow, which leads to the internet and nowhere else.")
+            discussion: """
+                A new gateway begins with allow, which leads to the internet and nowhere else. With deny a device reaches \
+                nothing on the internet but what a rule allows, through the proxies or routed. What the gateway itself offers \
+                to the home (names, addresses, its own openings), and what `zone allow` and `forward add` let pass, stays as \
+                it is.
+                """)
 
         @Argument(help: "Allow or deny it.")
         var action: Rule.Action
@@ -119,17 +139,17 @@ struct RuleVerb: ParsableCommand {
             try Daemon(global).show(ListRules()) { reply in
                 var table = Table(
                     .text("NUMBER"), .text("ACTION"), .text("USER"), .text("FROM"), .text("TO"), .text("DOMAIN"),
-                    .text("PORT"), .text("DEVICE"))
+                    .text("PORT"), .text("DEVICE"), .text("PROTOCOL"))
                 for rule in reply.rules {
                     table.add(
                         "\(rule.id)", cell(rule.action), .init(rule.user ?? "any"),
                         .init(rule.client?.description ?? "any"), .init(rule.destination?.description ?? "any"),
                         .init(rule.domain ?? "any"), .init(rule.ports?.description ?? "any"),
-                        .init(rule.device ?? "any"))
+                        .init(rule.device ?? "any"), .init(rule.transport?.description ?? "any"))
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
-                table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any")
-                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any")
+                table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any", "any")
+                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any", "any")
                 table.show()
                 print()
                 print("These are not on the internet: loopback, link-local, multicast and private networks, and the")

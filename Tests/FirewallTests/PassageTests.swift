@@ -64,6 +64,7 @@ struct PassageTests {
             var home = random.home(devices: devices, now: 1000)
             home.policy.passages = []
             home.policy.forwards = []
+            (home.policy.rules, home.policy.defaultAction) = ([], .allow)
             home.policy.listeners = [
                 Listener(kind: .socks5, endpoint: Endpoint("0.0.0.0:1080")!, authentication: .required)
             ]
@@ -112,6 +113,7 @@ struct PassageTests {
         for _ in 0..<300 {
             var home = random.home(devices: devices, now: 1000)
             home.policy.forwards = []
+            (home.policy.rules, home.policy.defaultAction) = ([], .allow)
             home.surroundings.household.members.removeAll { $0.interface == "eth9" }
             var moved = random.home(devices: devices, now: 1000).surroundings
             moved.household.members.removeAll { $0.interface == "eth9" }
@@ -237,7 +239,8 @@ private struct Draw: RandomNumberGenerator {
                     until: chance(4) ? one(of: [max(0, now - 500), now + 1000]) : nil)
             }
         let policy = Policy(
-            firewall: .enforce, zones: zones, devices: decided, passages: passages, forwards: forwards)
+            rules: rules(about: decided), defaultAction: chance(3) ? .deny : .allow, firewall: .enforce, zones: zones,
+            devices: decided, passages: passages, forwards: forwards)
         let surroundings = Surroundings(
             interfaces: ["lan0", "guest0", "wan0"].map { name in
                 .init(
@@ -248,6 +251,23 @@ private struct Draw: RandomNumberGenerator {
                     ])
             }, household: Household(members: members))
         return House(policy: policy, surroundings: surroundings)
+    }
+
+    private mutating func rules(about devices: [Device]) -> [Rule] {
+        guard !chance(3) else { return [] }
+        let (clients, networks): ([Network?], [Network?]) = (
+            [nil, nil, nil, Network("192.168.77.0/26"), Network("fd00:77::/64"), Network("0.0.0.0/0")],
+            [nil, nil, nil, Network("9.9.9.9"), Network("10.0.0.0/8"), Network("2620:fe::/32"), Network("::/0")]
+        )
+        return (1...Int.random(in: 1...6, using: &self)).map { id in
+            let transport = one(of: [nil, nil, .tcp, .udp, .icmp, IPProtocol(number: 50)])
+            let hasPorts = [nil, .tcp, .udp].contains(transport) && chance(2)
+            return Rule(
+                id: id, action: one(of: Rule.Action.allCases),
+                device: !devices.isEmpty && chance(2) ? one(of: devices).name : nil, client: one(of: clients),
+                destination: one(of: networks), transport: transport,
+                ports: hasPorts ? PortRange(one(of: Self.ports), 1000) : nil)
+        }
     }
 
     /// A first packet that is to pass through the box, as the hook `forward` sees it, and as it comes.

@@ -121,7 +121,7 @@ private let web = PortRange("80-443")
             (Rule(id: 2, action: .deny, client: network("192.168.1.8")), nil),
             (
                 Rule(id: 2, action: .deny),
-                "a rule names a device, a user, a network, a domain or a port; `gatehousectl rule def"
+                "a rule names a device, a user, a network, a domain, a protocol or a port; `gatehousectl rule def"
             ),
             (Rule(id: 2, action: .deny, user: "bob"), "there is no user bob; `gatehousectl user add bob` first"),
             (Rule(id: 2, action: .deny, domain: "Example.org"), "Example.org is not how a domain is written here"),

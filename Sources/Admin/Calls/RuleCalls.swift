@@ -39,11 +39,12 @@ package struct AddRule: Call {
     package var client: Network?
     package var destination: Network?
     package var domain: String?
+    package var transport: IPProtocol?
     package var ports: PortRange?
 
     package init(
         action: Rule.Action, device: String? = nil, user: String? = nil, client: Network? = nil,
-        destination: Network? = nil, domain: String? = nil, ports: PortRange? = nil
+        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil
     ) {
         self.action = action
         self.device = device
@@ -51,14 +52,14 @@ package struct AddRule: Call {
         self.client = client
         self.destination = destination
         self.domain = domain
+        self.transport = transport
         self.ports = ports
     }
 
     package func rule(id: Int) -> Rule {
         Rule(
             id: id, action: action, device: device, user: user, client: client, destination: destination,
-            domain: domain,
-            ports: ports)
+            domain: domain, transport: transport, ports: ports)
     }
 }
 

@@ -15,12 +15,16 @@ extension Relay {
 
     /// Looks `host` up and judges each address. What is refused by its name alone is not looked up.
     ///
-    /// - Parameter isWhole: both families are waited for, though a connection could begin.
+    /// - Parameters:
+    ///   - transport: what is to carry the payload.
+    ///   - isWhole: both families are waited for, though a connection could begin.
     func route(
-        to host: Host, port: UInt16, for session: Session, isWhole: Bool = false, on reactor: Reactor
+        to host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for session: Session,
+        isWhole: Bool = false, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         do throws(DialFailure) {
-            return try await find(host, port: port, for: session, isWhole: isWhole, on: reactor)
+            return try await find(
+                host, port: port, over: transport, for: session, isWhole: isWhole, on: reactor)
         } catch {
             session.note(.refused(error), host, port: port)
             throw error
@@ -28,7 +32,8 @@ extension Relay {
     }
 
     private func find(
-        _ host: Host, port: UInt16, for session: Session, isWhole: Bool, on reactor: Reactor
+        _ host: Host, port: UInt16, over transport: Opening.Transport, for session: Session, isWhole: Bool,
+        on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
@@ -36,23 +41,26 @@ extension Relay {
         switch host {
         case .address(let address):
             let address = address.unmapped
-            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: client) {
+            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, over: transport, for: client)
+            {
                 throw .notAllowed(host, reason)
             }
             return Route(
                 host: host, port: port, candidates: [Endpoint(address: address, port: port)], access: access,
                 timeout: limits.dial)
         case .name(let name):
-            if let reason = access.refusal(of: host, port: port, for: client) { throw .notAllowed(host, reason) }
+            if let reason = access.refusal(of: host, port: port, over: transport, for: client) {
+                throw .notAllowed(host, reason)
+            }
             let start = ContinuousClock.now
             let answer = try await answer(on: name, for: client, on: reactor)
             access = self.access
-            var outcome = allowed(answer.addresses, of: host, port: port, for: client, by: access)
+            var outcome = allowed(answer.addresses, of: host, port: port, over: transport, for: client, by: access)
             if !answer.isWhole, isWhole || outcome.mayImprove {
                 let addresses = await resolver(on: reactor).rest(of: name, as: access.party(of: client))
                 access = self.access
                 if !addresses.isEmpty {
-                    outcome = allowed(addresses, of: host, port: port, for: client, by: access)
+                    outcome = allowed(addresses, of: host, port: port, over: transport, for: client, by: access)
                 }
             }
             let candidates = try outcome.get()
@@ -110,7 +118,8 @@ extension Relay {
         let late = Dial.Late()
         reactor.begin { [self] in
             let addresses = await resolver(on: reactor).rest(of: name, as: access.party(of: client))
-            let outcome = allowed(addresses, of: route.host, port: route.port, for: client, by: access)
+            let outcome = allowed(
+                addresses, of: route.host, port: route.port, over: .tcp, for: client, by: access)
             late.end(with: ((try? outcome.get()) ?? []).filter { !route.candidates.contains($0) })
         }
         return late
@@ -132,13 +141,14 @@ extension Relay {
 
     /// The addresses that may be dialled, at least one; or why none may.
     private func allowed(
-        _ addresses: [IPAddress], of host: Host, port: UInt16, for client: Access.Client, by access: Access
+        _ addresses: [IPAddress], of host: Host, port: UInt16, over transport: Opening.Transport,
+        for client: Access.Client, by access: Access
     ) -> Result<[Endpoint], DialFailure> {
         var candidates: [Endpoint] = []
         var refusal: DialFailure?
         for address in addresses {
             let address = address.unmapped
-            switch access.verdict(on: address, of: host, port: port, for: client) {
+            switch access.verdict(on: address, of: host, port: port, over: transport, for: client) {
             case .allow: candidates.append(Endpoint(address: address, port: port))
             case .deny(.blocked): refusal = refusal ?? .notAllowed(host, .blocked)
             // Of a gateway that has a listener at one of its addresses, that one says what is meant.

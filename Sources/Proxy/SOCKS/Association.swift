@@ -160,7 +160,7 @@ final class Association {
             case .pending:
                 if !names.queue(payload, to: target) { losses.unresolved += 1 }
             case .unknown:
-                guard access.refusal(of: host, port: port, for: session.identity) == nil else {
+                guard access.refusal(of: host, port: port, over: .udp, for: session.identity) == nil else {
                     losses.notAllowed += 1
                     return
                 }
@@ -179,7 +179,9 @@ final class Association {
     ) {
         let destination = PackedEndpoint(Endpoint(address: address, port: port))
         if flows.use(destination)?.host != host {
-            if case .deny(let reason) = access.verdict(on: address, of: host, port: port, for: session.identity) {
+            if case .deny(let reason) = access.verdict(
+                on: address, of: host, port: port, over: .udp, for: session.identity)
+            {
                 session.note(.refused(.notAllowed(host, reason)), host, port: port)
                 losses.notAllowed += 1
                 return
@@ -267,7 +269,7 @@ final class Association {
         guard access !== self.access else { return }
         self.access = access
         let client = session.identity
-        flows.keep { access.verdict(on: $0.address, of: $0.host, port: $0.port, for: client) == .allow }
+        flows.keep { access.verdict(on: $0.address, of: $0.host, port: $0.port, over: .udp, for: client) == .allow }
         recent = nil
         lastAnswer = nil
     }
@@ -280,7 +282,8 @@ final class Association {
     private func resolve(_ target: NameTable.Target, avoiding silent: IPAddress?) {
         let (relay, session, reactor) = (relay, session, reactor)
         reactor.begin { [weak self] in
-            let route = try? await relay.route(to: target.host, port: target.port, for: session, on: reactor)
+            let route = try? await relay.route(
+                to: target.host, port: target.port, over: .udp, for: session, on: reactor)
             // UDP tells nobody that an address leads nowhere, but the routing table does.
             let candidates = route?.candidates ?? []
             let others = candidates.filter { $0.address.isIPv6 != silent?.isIPv6 }

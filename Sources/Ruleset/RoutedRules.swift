@@ -1,0 +1,183 @@
+import Address
+import Policy
+
+/// The operator's rules (`Rule`), as the kernel asks them of what it passes on: the same rules in the same order as `RuleTable` asks
+/// of what the proxies carry, so that a device gets no further by the one way than by the other.
+///
+/// Towards the internet a rule decides for good. Elsewhere a packet passes only by a passage or a forward, which the operator made
+/// for that alone; there a rule can deny, and what a rule allows still has to find such a door.
+struct RoutedRules {
+    private let exits: Series
+    private let denials: Series
+    private let defaultAction: Rule.Action
+
+    init(_ policy: Policy, _ roster: Roster) {
+        // The kernel knows neither users nor names.
+        let rules = policy.rules.filter { $0.user == nil && $0.domain == nil }.sorted { $0.id < $1.id }
+        let numbers = Dictionary(grouping: roster.entries, by: \.hardware).mapValues { $0.map(\.number) }
+        func own(_ rules: [Rule]) -> [Series.Own] {
+            policy.devices.compactMap { device in
+                guard let numbers = numbers[device.hardware], rules.contains(where: { $0.device == device.name }) else {
+                    return nil
+                }
+                return Series.Own(
+                    numbers: numbers, suffix: device.hardware.description.filter { $0 != ":" },
+                    rules: rules.filter { $0.device == nil || $0.device == device.name })
+            }
+        }
+        exits = Series(name: "rules", general: rules.filter { $0.device == nil }, own: own(rules)) { rule in
+            if rule.action == .deny { return Self.refusals(of: rule) }
+            // What a rule allows by name is open even where no place of the internet is.
+            let isOpened =
+                rule.destination.map { network in Network.private.contains { $0.overlaps(network) } } ?? false
+            return Self.rules(of: rule, .goto(isOpened ? Self.opened : Forwarding.toInternet))
+        }
+        let denying = Array(rules.prefix((rules.lastIndex { $0.action == .deny } ?? -1) + 1))
+        denials = Series(name: "denials", general: denying.filter { $0.device == nil }, own: own(denying)) { rule in
+            rule.action == .deny ? Self.refusals(of: rule) : Self.rules(of: rule, .return)
+        }
+        defaultAction = policy.defaultAction
+    }
+
+    /// Whether all may pass that may pass without rules.
+    var isEmpty: Bool { exits.isEmpty && defaultAction == .allow }
+
+    /// Decide on what a device begins towards the internet.
+    ///
+    /// - Parameter passage: the chain of a passage to there, for which there is no need of a rule that allows it; nil: there is none.
+    func exit(passage: String?) -> [Ruleset.Rule] {
+        let rest: [Ruleset.Rule] =
+            switch (defaultAction, passage) {
+            case (.allow, _): [Ruleset.Rule([], .goto(Forwarding.toInternet))]
+            case (.deny, let passage?): [Ruleset.Rule([], .goto(passage))]
+            case (.deny, nil): Self.refusals([[]], Rule.noneAllows)
+            }
+        return exits.questions + rest
+    }
+
+    /// Deny what a device begins elsewhere, or leave the word to what follows.
+    var devicesDenials: [Ruleset.Rule] { denials.questions }
+
+    /// The same for what comes from the internet. A connection that a forward lets in is marked as the device's to which it leads, so
+    /// no rule about a device is asked.
+    var internetsDenials: [Ruleset.Rule] { denials.generalQuestions }
+
+    var deviceMaps: [Ruleset.DeviceMap] { [exits, denials].compactMap(\.map) }
+
+    /// - Parameter toInternet: the rules of that chain which hold whatever the operator's rules say.
+    func chains(toInternet: [Ruleset.Rule]) -> [Ruleset.Chain] {
+        let all = exits.chains + denials.chains
+        let isOpening = all.contains { $0.rules.contains { $0.decision == .verdict(.goto(Self.opened)) } }
+        return all + (isOpening ? [Ruleset.Chain(name: Self.opened, rules: toInternet)] : [])
+    }
+
+    private static let opened = "opened"
+}
+
+extension RoutedRules {
+    /// Rules in their order, of which a packet meets those about its device and those about everybody, and none about another device.
+    private struct Series {
+        /// A device with rules of its own.
+        struct Own {
+            /// By which its connections are marked.
+            var numbers: [UInt16]
+            /// What its chain is called behind the name of the series.
+            var suffix: String
+            /// Those about everybody among them.
+            var rules: [Rule]
+        }
+
+        /// The chain of the rules about everybody.
+        var name: String
+        var general: [Rule]
+        var own: [Own]
+        var decide: (Rule) -> [Ruleset.Rule]
+
+        var isEmpty: Bool { general.isEmpty && own.isEmpty }
+
+        var questions: [Ruleset.Rule] {
+            own.isEmpty ? generalQuestions : [Ruleset.Rule([], .jump(byDevice))]
+        }
+
+        var generalQuestions: [Ruleset.Rule] { general.isEmpty ? [] : [Ruleset.Rule([], .jump(name))] }
+
+        private var byDevice: String { "\(name)_by_device" }
+
+        var map: Ruleset.DeviceMap? {
+            guard !own.isEmpty else { return nil }
+            let verdicts = own.flatMap { own in
+                own.numbers.map { (UInt32($0), Ruleset.Verdict.goto("\(name)/\(own.suffix)")) }
+            }
+            return .init(name: byDevice, content: .verdicts(Dictionary(verdicts) { first, _ in first }))
+        }
+
+        var chains: [Ruleset.Chain] {
+            let all = general.isEmpty ? [] : [Ruleset.Chain(name: name, rules: general.flatMap(decide))]
+            guard !own.isEmpty else { return all }
+            let entrance = Ruleset.Chain(
+                name: byDevice, rules: [Ruleset.Rule(decision: .byDevice(byDevice))] + generalQuestions)
+            return all + [entrance]
+                + own.map { Ruleset.Chain(name: "\(name)/\($0.suffix)", rules: $0.rules.flatMap(decide)) }
+        }
+    }
+
+    private static func rules(of rule: Rule, _ verdict: Ruleset.Verdict) -> [Ruleset.Rule] {
+        rule.matches.map { Ruleset.Rule($0, isCounted: true, verdict, comment: rule.ruleName) }
+    }
+
+    private static func refusals(of rule: Rule) -> [Ruleset.Rule] { refusals(rule.matches, rule.ruleName) }
+
+    /// - Parameter matches: of each rule.
+    private static func refusals(_ matches: [[Match]], _ comment: String) -> [Ruleset.Rule] {
+        matches.flatMap { matches -> [Ruleset.Rule] in
+            let transport = matches.lazy.compactMap(\.transport).first
+            let reset = Ruleset.Rule(
+                matches + (transport == nil ? [.transport(.tcp)] : []), isCounted: true, decision: .refuse(.reset),
+                comment: comment)
+            let prohibited = Ruleset.Rule(
+                matches, isCounted: true, decision: .refuse(.prohibited), comment: comment)
+            return switch transport {
+            case nil: [reset, prohibited]
+            case .tcp?: [reset]
+            case _?: [prohibited]
+            }
+        }
+    }
+}
+
+extension Match {
+    /// What carries the packets that meet it; nil: anything may.
+    fileprivate var transport: IPProtocol? {
+        switch self {
+        case .destinationPort(let transport, _), .destinationPorts(let transport, _): transport.number
+        case .transport(let transport): transport
+        default: nil
+        }
+    }
+}
+
+extension Rule {
+    /// Of each kernel's rule that is made of this one, what it asks beside the device. None: nothing can be about it.
+    fileprivate var matches: [[Match]] {
+        let networks =
+            (client.map { [$0.isWholeFamily ?? .source($0)] } ?? [])
+            + (destination.map { [$0.isWholeFamily ?? .destination($0)] } ?? [])
+        let families = Set([client, destination].compactMap { $0?.base.isIPv6 })
+        guard families.count < 2 else { return [] }
+        let both = networks.count == 2 && networks[0] == networks[1] ? Array(networks.prefix(1)) : networks
+        let transports: [Opening.Transport] =
+            switch transport {
+            case nil: [.tcp, .udp]
+            case .tcp?: [.tcp]
+            case .udp?: [.udp]
+            case _?: []
+            }
+        if let ports { return transports.map { both + [Opening.Service.ports($0, ports).match] } }
+        switch transport {
+        case nil: return [both]
+        // Of either IP version; the other one's is nothing that could be seen.
+        case .icmp?: return [both + [.transport(.icmp)], both + [.transport(.icmpv6)]]
+        case let transport?: return [both + [.transport(transport)]]
+        }
+    }
+}
