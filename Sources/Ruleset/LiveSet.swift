@@ -99,6 +99,8 @@ extension LiveSet: CustomStringConvertible {
             case .destinationPort(let transport): "\(transport) dport"
             }
         }
-        return "\(words.joined(separator: " . ")) @\(name)"
+        // As nft shows it that a part of an address is looked up.
+        let isMasked = fields == [.sourceNetwork] && family == .ipv6
+        return "\(words.joined(separator: " . "))\(isMasked ? " ==" : "") @\(name)"
     }
 }

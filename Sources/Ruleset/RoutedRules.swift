@@ -25,7 +25,8 @@ struct RoutedRules {
                     rules: rules.filter { $0.device == nil || $0.device == device.name })
             }
         }
-        exits = Series(name: "rules", general: rules.filter { $0.device == nil }, own: own(rules)) { rule in
+        let leading = policy.wan.isEmpty ? [] : rules
+        exits = Series(name: "rules", general: leading.filter { $0.device == nil }, own: own(leading)) { rule in
             if rule.action == .deny { return Self.refusals(of: rule) }
             // What a rule allows by name is open even where no place of the internet is.
             let isOpened =

@@ -11,6 +11,8 @@ struct Tracer {
     private var chains: [Chain] = []
     private var maps: [String: [String: Action]] = [:]
     private var numbers: [String: [String: UInt32]] = [:]
+    /// What sets hold beside the text, by their names.
+    private var sets: [String: Set<String>] = [:]
 
     private struct Chain {
         var name: String
@@ -74,7 +76,8 @@ struct Tracer {
 
     // MARK: - The text
 
-    init(_ text: String) throws {
+    /// - Parameter elements: what the sets hold whose elements come and go.
+    init(_ text: String, _ elements: LiveElements = .none) throws {
         var lines = text.split(separator: "\n").map { $0.drop { $0 == "\t" } }[...]
         func take() throws -> Substring {
             guard let line = lines.popFirst() else { throw Failure("the text ends in the middle") }
@@ -86,7 +89,19 @@ struct Tracer {
             guard words.count == 3, words[2] == "{" else { throw Failure("what is \(line)?") }
             switch words[0] {
             case "set":
-                while try take() != "}" {}
+                let name = String(words[1])
+                while case let line = try take(), line != "}" {
+                    guard line == "flags timeout" else { continue }
+                    sets[name] = Set(
+                        elements[name].keys.map { key in
+                            key.parts.map { part in
+                                switch part {
+                                case .address(let address): "\(address)"
+                                case .port(let port): "\(port)"
+                                }
+                            }.joined(separator: " . ")
+                        })
+                }
             case "map":
                 try readMap(String(words[1]), &lines)
             case "chain":
@@ -177,7 +192,21 @@ struct Tracer {
             case "ct" where words.peek == "mark", "meta" where words.peek == "mark":
                 try readMark(word, &words, &conditions, &action, &isDecided)
             default:
-                let (key, isFlag) = try self.key(word, &words)
+                var (key, isFlag) = try self.key(word, &words)
+                while words.peek == "." {
+                    try words.skip(".")
+                    let (first, second) = (key, try self.key(words.next(), &words).key)
+                    key = { packet, mark in
+                        first(packet, mark).flatMap { first in second(packet, mark).map { "\(first) . \($0)" } }
+                    }
+                }
+                if words.peek == "&" {
+                    try words.skip("&")
+                    try words.skip("ffff:ffff:ffff:ffff::")
+                    if words.peek == "==" { try words.skip("==") }
+                    let whole = key
+                    key = { packet, mark in whole(packet, mark).flatMap { IPAddress($0)?.site.description } }
+                }
                 if words.peek == "vmap" {
                     try words.skip("vmap")
                     (action, isDecided) = (.choose(key, try verdicts(&words)), true)
@@ -272,7 +301,10 @@ struct Tracer {
             _ = (try words.next(), try words.next())
         }
         let tests: [(String) -> Bool] = try wanted.map { wanted in
-            if wanted.hasPrefix("@") { throw Failure("I do not see into \(wanted)") }
+            if wanted.hasPrefix("@") {
+                guard let set = sets[String(wanted.dropFirst())] else { throw Failure("I do not see into \(wanted)") }
+                return { set.contains($0) }
+            }
             if let span = wanted.wholeMatch(of: /"(.*)"-"(.*)"/) {
                 let range = try seconds("\"\(span.1)\"")...seconds("\"\(span.2)\"")
                 return { range.contains(Int($0)!) }
