@@ -294,16 +294,6 @@ extension Ruleset {
 }
 
 extension Ruleset.Rule {
-    /// It is a blocklist's.
-    package var asksForNetworks: Bool {
-        matches.contains {
-            switch $0 {
-            case .sourceAmong, .destinationAmong: true
-            default: false
-            }
-        }
-    }
-
     fileprivate mutating func shutTowardsNetworks() {
         for (index, match) in matches.enumerated() {
             switch match {

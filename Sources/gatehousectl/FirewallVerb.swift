@@ -188,7 +188,7 @@ struct FirewallVerb: ParsableCommand {
 
     struct Close: ChangeVerb {
         static let configuration = CommandConfiguration(
-            abstract: "Remove an opening.", discussion: "Established connections go on.")
+            abstract: "Remove an opening.", discussion: "What came in by it and is under way is ended.")
 
         @Argument(help: "As `firewall list` shows it.", completion: .column(1, ofVerb: "firewall"))
         var name: String

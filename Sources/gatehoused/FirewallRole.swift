@@ -32,6 +32,8 @@ actor FirewallRole: RoleService {
     private var networks: [String: AddressRanges] = [:]
     /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
     private var known: Set<UInt64> = []
+    /// The last ruleset that was in force and on no trial. nil: there was none.
+    private var settled: Ruleset?
 
     private struct Plan {
         var ruleset: Ruleset
@@ -110,6 +112,12 @@ actor FirewallRole: RoleService {
         }
         if plan.isEnforced, !plan.ruleset.isTrial, former?.ruleset.networkSets != plan.ruleset.networkSets {
             endBlocked(plan.ruleset)
+        }
+        if plan.isEnforced, !plan.ruleset.isTrial {
+            if let settled, settled != plan.ruleset { endRevoked(plan.ruleset, since: settled, plan.addresses) }
+            settled = plan.ruleset
+        } else if !plan.isEnforced {
+            settled = nil
         }
         if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
     }
@@ -283,59 +291,27 @@ actor FirewallRole: RoleService {
         let pause = ((netlink?.lastReplacement ?? .now) - start) / .milliseconds(1)
         events.send(.tableLost(detail: detail, putBackAfterMilliseconds: Int(pause.rounded(.up))))
         endIntruders(plan.ruleset)
-        endFlows(plan.ruleset)
         return true
     }
 
-    /// Ends the connections that began while the table was away and that it would have refused.
+    /// Ends what began while the table was away and would have been refused. Of UDP and other protocols, of which nobody knows when they
+    /// began, whatever is refused: where a rule lets it in, its next packet begins it again.
     private func endIntruders(_ ruleset: Ruleset) {
-        guard let connections = try? Connections.current() else { return }
-        for connection in connections.inbound where !known.contains(connection.cookie) {
-            let interface =
-                Interface.name(of: connection.interface) ?? Route.interface(towards: connection.remote.address)
-            let packet = Packet(
-                interface: interface ?? "", source: connection.remote.address, destination: connection.local.address,
-                content: .tcp(connection.local.port), hasBoundSocket: true)
-            // From this machine to itself everything passes.
-            if interface == "lo" || ruleset.verdict(of: packet, among: elements).isAccepted { continue }
-            do {
-                try connection.end()
-                log.warning(
-                    "ended a connection that came in without the firewall: \(connection.remote) to \(connection.local)")
-            } catch {
-                log.warning(
-                    "cannot end a connection that came in without the firewall, \(connection.remote) to \(connection.local): \(error)"
-                )
-            }
+        arrivals.end("what came in without the firewall") { packet, cookie in
+            !(cookie.map(known.contains) ?? false) && !ruleset.verdict(of: packet, among: elements).isAccepted
         }
     }
 
-    /// Ends what began over UDP or another protocol while the table was away: to connection tracking all that follows would be
-    /// an answer. Where a rule lets it in, its next packet begins it again.
-    private func endFlows(_ ruleset: Ruleset) {
-        // Without CAP_NET_ADMIN there was no table either.
-        guard let flows = try? Flow.current() else { return }
-        var ways: [IPAddress: String] = [:]
-        func way(to address: IPAddress) -> String {
-            if let known = ways[address] { return known }
-            let interface = Route.interface(towards: address) ?? ""
-            ways[address] = interface
-            return interface
-        }
-        for flow in flows where way(to: flow.source) != "lo" && way(to: flow.destination) == "lo" {
-            let packet = Packet(
-                interface: way(to: flow.source), source: flow.source, destination: flow.destination,
-                content: flow.transport == 17 ? .udp(flow.port) : .other(flow.transport), hasBoundSocket: true)
-            if ruleset.verdict(of: packet, among: elements).isAccepted { continue }
-            let name = "\(flow.source) to \(Endpoint(address: flow.destination, port: flow.port))"
-            do {
-                try flow.end()
-                log.warning("ended a conversation that came in without the firewall: \(name)")
-            } catch {
-                log.warning("cannot end a conversation that came in without the firewall, \(name): \(error)")
-            }
+    /// Ends what came in by `former` and would not by `ruleset`. Nothing is said of what is under way with an address that was taken
+    /// from the machine: it may come back.
+    private func endRevoked(_ ruleset: Ruleset, since former: Ruleset, _ addresses: Set<IPAddress>) {
+        arrivals.end("what is no longer let in") { packet, _ in
+            addresses.contains(packet.destination) && former.verdict(of: packet, among: elements).isAccepted
+                && !ruleset.verdict(of: packet, among: elements).isAccepted
         }
     }
+
+    private var arrivals: Arrivals { Arrivals(hardware: flows.hardware, log: log) }
 
     /// Ends what the box itself has under way with networks that are blocked from now on, the sessions of the proxies among it.
     private func endBlocked(_ ruleset: Ruleset) {
@@ -347,19 +323,10 @@ actor FirewallRole: RoleService {
             out.output = interface
             return !ruleset.verdict(of: out, among: elements).isAccepted
         }
-        // Who came in is refused as who comes in now; what the box itself began with the same network is not.
-        let intruders = ((try? Connections.current())?.inbound ?? []).filter { connection in
-            guard let interface = Route.interface(towards: connection.remote.address) else { return false }
-            let packet = Packet(
-                interface: interface, source: connection.remote.address, destination: connection.local.address,
-                content: .tcp(connection.local.port), hasBoundSocket: true)
-            let judgement = ruleset.verdict(of: packet, among: elements)
-            return !judgement.isAccepted && judgement.rule?.asksForNetworks == true
-        }
         let refused = ((try? Connections.established()) ?? []).filter {
             isRefused($0.local.address, $0.remote.address, .tcp($0.remote.port))
         }
-        for connection in Set(intruders + refused) {
+        for connection in refused {
             do {
                 try connection.end()
                 log.info("ended a connection with \(connection.remote), which is blocked")

@@ -59,6 +59,81 @@ struct OpeningTests {
         #expect(try home.gateway.run("ss", "-Hltn", "sport = :1090") == "")
     }
 
+    /// A rule behind "answers" ends nothing that runs: what a closed door had let in went on for as long as it liked.
+    @Test("an opening that is closed, narrowed or over ends what came in by it within a second, and nothing else")
+    func revoked() throws {
+        let home = try Home.ready()
+        let services = try ["0.0.0.0", "fd77::1"].flatMap { address in
+            try [UInt16(222), 223].map { port in
+                try Origin(in: home.gateway, address, port: port) { peer in
+                    while let bytes = try? peer.receive(), !bytes.isEmpty { try peer.send(bytes) }
+                }
+            }
+        }
+        let datagrams = try [(Home.gatewayOnLAN, UInt16(222)), (Home.gatewayOnLAN, 223), ("fd77::1", 222)].map {
+            try DatagramPeer.echo(in: home.gateway, $0, port: $1)
+        }
+        try home.ctl("firewall", "open", "stays", "--tcp", "223", "--udp", "223")
+        /// Which of those who came in are answered.
+        func answers(_ peers: [Peer], _ datagrams: [(peer: DatagramPeer, host: String, port: UInt16)]) throws -> [Bool]
+        {
+            try peers.map { peer in
+                (try? peer.send("word")) != nil && (try? peer.receive(exactly: 4)) == Array("word".utf8)
+            }
+                + datagrams.map { peer, host, port in
+                    while try peer.receive(within: .milliseconds(1)) != nil {}
+                    try? peer.send([1], to: host, port)
+                    return try peer.receive(within: .milliseconds(300)) != nil
+                }
+        }
+        let ends: [(what: String, happens: () throws -> Void)] = [
+            ("closed", { try home.ctl("firewall", "close", "work", "--no-trial") }),
+            (
+                "narrowed",
+                {
+                    let lines = try home.ctl("export").replacing(
+                        "--tcp 222 --udp 222 --from home", with: "--tcp 222 --udp 222 --from internet")
+                    try home.ctl("import", "-", "--no-trial", input: lines)
+                }
+            ),
+            (
+                "over",
+                { _ = try eventually { try !home.ctl("firewall", "list").contains("work") } }
+            ),
+            (
+                "closed on trial, and confirmed",
+                {
+                    try home.ctl("firewall", "close", "work", "--trial", "60")
+                    try home.ctl("confirm", "--blind")
+                }
+            ),
+        ]
+        for (what, end) in ends {
+            _ = try home.attempt("firewall", "close", "work", "--no-trial")
+            try home.ctl(
+                ["firewall", "open", "work", "--tcp", "222", "--udp", "222"] + (what == "over" ? ["--for", "3s"] : []))
+            let peers = try [(Home.gatewayOnLAN, UInt16(222)), ("fd77::1", 222), (Home.gatewayOnLAN, 223)].map {
+                try Peer(to: $0, $1, from: home.lan)
+            }
+            let flows = try [(Home.gatewayOnLAN, UInt16(222)), ("fd77::1", 222), (Home.gatewayOnLAN, 223)].map {
+                (
+                    peer: try DatagramPeer(in: home.lan, $0.contains(":") ? "fd77::10" : "192.168.77.10"), host: $0,
+                    port: $1
+                )
+            }
+            #expect(try answers(peers, flows) == [true, true, true, true, true, true], "\(what)")
+            try end()
+            let left = [false, false, true, false, false, true]
+            var found: [Bool] = []
+            let isLeft = try eventually(within: .seconds(1)) {
+                found = try answers(peers, flows)
+                return found == left
+            }
+            #expect(isLeft, "\(what): \(found)\n\(home.daemon?.said.suffix(1000) ?? "")")
+        }
+        withExtendedLifetime((services, datagrams)) {}
+    }
+
     @Test("a port that is taken changes neither, and the error names who has it")
     func taken() throws {
         let home = try Home.ready()

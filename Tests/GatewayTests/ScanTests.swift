@@ -84,7 +84,7 @@ struct ScanTests {
                 eventually(within: .seconds(120)) { zip(scans, counts).allSatisfy { $0.count > $1 + 1 } },
                 "\(event.name)")
         }
-        #expect(eventually(within: .seconds(60)) { scans.allSatisfy { $0.count > 1 } })
+        #expect(eventually(within: .seconds(60)) { scans.allSatisfy { $0.count > 0 } })
         for scan in scans {
             let found = scan.end()
             #expect(found.isEmpty && scan.failure == nil, "\(scan.kind): \(found) \(scan.failure ?? "")")
@@ -154,12 +154,14 @@ private final class Scan: Sendable {
 
     static func ports(_ kind: Kind, from namespace: Namespace, _ ports: String) throws -> [Port] {
         let outcome = try namespace.attempt(
-            ["nmap", "-n", "-Pn", "-oG", "-", "-p\(ports)", "--min-rate", "10000", "--max-retries", "1"]
+            ["nmap", "-n", "-Pn", "-oG", "-", "-p\(ports)", "--min-rate", "10000", "--max-retries", "0"]
                 + (kind.isUDP ? ["-sU"] : ["-sS"])
                 + (kind.isIPv6 ? ["-6", Home.gatewayOnWAN6] : [Home.gatewayOnWAN]))
         guard outcome.status == 0, outcome.output.contains("1 host up") else { throw Failure("\(outcome)") }
         return outcome.output.matches(of: /(\d+)\/(open|closed|unfiltered)\//).map {
             Port(number: Int($0.1) ?? 0, state: $0.2)
         }
+        // A DHCP client's answers belong to no connection (CORRECTNESS 50), so they are let in whether or not there is one.
+        .filter { !(kind.isUDP && $0.number == 68 && $0.state == "closed") }
     }
 }

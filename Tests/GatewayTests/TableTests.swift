@@ -94,7 +94,7 @@ struct TableTests {
         #expect(try speaking.receive(exactly: 2).first == 5)
         try own.send("c")
         #expect(try own.receive() == [99])
-        #expect(home.daemon?.said.contains("ended a connection that came in without the firewall") == true)
+        #expect(home.daemon?.said.contains("ended what came in without the firewall") == true)
         withExtendedLifetime((stray, ticker)) {}
     }
 
@@ -130,7 +130,7 @@ struct TableTests {
         kill(role, SIGCONT)
         #expect(try eventually { try home.ruleset().contains("8082") })
         #expect(
-            eventually { home.daemon?.said.contains("ended a conversation that came in without the firewall") == true })
+            eventually { home.daemon?.said.contains("ended what came in without the firewall") == true })
         #expect(try !isAnswered(0, "after"))
         #expect(try isAnswered(1, "after"))
     }

@@ -89,7 +89,8 @@ package struct Open: Call {
 
 package struct Close: Call {
     package typealias Reply = Applied
-    package static let documentation = "Takes an opening back, by its name. Connections that are established go on."
+    package static let documentation =
+        "Takes an opening back, by its name. What came in by it and is under way is ended."
 
     package var name: String
 
