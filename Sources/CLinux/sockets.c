@@ -89,6 +89,13 @@ int linux_is_tcp_listener(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
 }
 
+int linux_waiting(int fd) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    // Of a socket that listens tcpi_unacked is the length of its queue (tcp_get_info() in the kernel).
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? -errno : (int)info.tcpi_unacked;
+}
+
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
     struct ucred credentials;
     socklen_t length = sizeof credentials;

@@ -115,8 +115,12 @@ package final class Acceptor: Sendable {
             }
             // Clients that ask for something come before clients that do not.
             if obstacle.isWant, DescriptorBudget.shared.beginRelief(at: now) {
-                let share = DescriptorBudget.shared.relief / doors.count + 1
-                for each in doors { each.reactor.spawn { $0.loop.endExpendable(atMost: share) } }
+                let relief = DescriptorBudget.shared.relief(for: Int(linux_waiting(listener.number)))
+                // Where the expendable ones are is not known: among all reactors alike, most likely.
+                let share = (relief.count + doors.count - 1) / doors.count
+                for each in doors {
+                    each.reactor.spawn { $0.loop.endExpendable(atMost: share, sparing: relief.sparing) }
+                }
             }
             if case .refusal = obstacle {
                 await reactor.sleep(for: Acceptor.pause)

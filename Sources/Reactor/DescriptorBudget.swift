@@ -12,7 +12,14 @@ package final class DescriptorBudget: Sendable {
     /// Descriptors that a new session may need: its client's and its origin's.
     static let session = 2
     /// Milliseconds after which ended sessions have closed their descriptors.
-    private static let reliefInterval: UInt64 = 100
+    private static let reliefInterval: UInt64 = 16
+
+    /// How long a client is spared that has just come, or has just had its answer, in milliseconds.
+    static let sparing: UInt32 = 500
+    /// The same, however many wait: time for the way to a client and back.
+    private static let leastSparing: UInt32 = 32
+    /// In how many milliseconds all that wait are to have had a session.
+    private static let passage = 200
 
     private let bound: Atomic<Int>
     private let used = Atomic<Int>(0)
@@ -38,8 +45,21 @@ package final class DescriptorBudget: Sendable {
         used.subtract(count, ordering: .relaxed)
     }
 
-    /// How many sessions are ended at once when no more fits, if as many are expendable.
-    var relief: Int { limit / DescriptorBudget.session / 32 }
+    /// What is done for clients that wait while no more fits.
+    struct Relief: Equatable {
+        /// How many sessions are ended, if as many are expendable: one for each client that waits.
+        let count: Int
+        /// How long a session is spared at first, in milliseconds.
+        let sparing: UInt32
+    }
+
+    /// The relief for so many clients that wait. The last of a long queue is served as soon as that of a short one: the longer the queue,
+    /// the less time each client has to say what it wants. A client that has waited has sent it meanwhile.
+    func relief(for waiting: Int) -> Relief {
+        let count = max(waiting, 1)
+        let share = UInt32(clamping: DescriptorBudget.passage * limit / DescriptorBudget.session / count)
+        return Relief(count: count, sparing: min(max(share, DescriptorBudget.leastSparing), DescriptorBudget.sparing))
+    }
 
     /// Whether sessions are to be ended now (milliseconds). True once in a while for all listeners and reactors together, each of which
     /// runs out of descriptors.

@@ -42,8 +42,6 @@ final class Loop {
     private static let credit = 32
     /// Milliseconds after which a turn is to end: tasks then wait for the next even for what is there already.
     private static let longTurn: UInt64 = 8
-    /// Half a second.
-    private static let sparing = TimerWheel.ticks(.milliseconds(500))
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
         epoll = try Descriptor(adopting: checked(linux_epoll_create()))
@@ -386,7 +384,7 @@ final class Loop {
         setDeadline(index, at: now &+ max(ticks, 1))
         slots[index].pointee.flags.insert(.expendable)
         expendable += 1
-        slots[index].pointee.sparedUntil = now &+ Loop.sparing
+        slots[index].pointee.expendableSince = now
     }
 
     func endExpendability(_ index: Slot.Index) {
@@ -395,13 +393,15 @@ final class Loop {
         expendable -= 1
     }
 
-    /// Ends expendable sessions, beginning with the nearest deadline.
-    func endExpendable(atMost count: Int) {
+    /// Ends sessions that have been expendable for a while, beginning with the nearest deadline.
+    ///
+    /// - Parameter sparing: for how long they have to have been so, in milliseconds.
+    func endExpendable(atMost count: Int, sparing: UInt32 = DescriptorBudget.sparing) {
         // The search looks at every deadline, of tunnels as well.
         guard expendable > 0 else { return }
-        let now = freshTick
+        let last = freshTick &- sparing >> UInt32(TimerWheel.tickShift)
         let ended = wheel.nearest(count, in: slots) {
-            $0.flags.contains(.expendable) && Int32(bitPattern: now &- $0.sparedUntil) >= 0
+            $0.flags.contains(.expendable) && Int32(bitPattern: last &- $0.expendableSince) >= 0
         }
         for index in ended { revoke(index) }
     }

@@ -59,8 +59,8 @@ struct Slot {
     /// or, for a client's slot that hangs up, the origin's that a task dials or reads from on its behalf. `none`: no other.
     var alsoWakes: Index = Slot.none
     var deadline: UInt32 = 0
-    /// Of an expendable slot: the tick from which on it may be ended.
-    var sparedUntil: UInt32 = 0
+    /// Of an expendable slot: the tick from which on it has been so.
+    var expendableSince: UInt32 = 0
     var previous: Index = Slot.none
     var next: Index = Slot.none
     /// The task that waits until it is readable, and the one that waits until it is writable.

@@ -108,6 +108,74 @@ struct PressureTests {
         #expect(pauses() == 1, "\(home.daemon?.said ?? "")")
     }
 
+    /// A limit that many half-open clients are far beyond.
+    struct Siege: Sendable, CustomTestStringConvertible {
+        let listener: String
+        let descriptors: Int
+        let clients: Int
+
+        var testDescription: String { "\(listener), \(clients) clients, \(descriptors) descriptors" }
+
+        static let all = ["socks5", "http", "https"].flatMap {
+            [
+                Siege(listener: $0, descriptors: 256, clients: 600),
+                Siege(listener: $0, descriptors: 1024, clients: 2000),
+            ]
+        }
+    }
+
+    /// A fixed share of the sessions was ended ten times a second, whatever waited: a newcomer behind 2000 half-open clients waited 11 s.
+    @Test(
+        "D4: out of descriptors by clients that say half a word: a newcomer is served within a second",
+        arguments: Siege.all)
+    func halfOpen(siege: Siege) throws {
+        home.descriptorLimit = siege.descriptors
+        try ready()
+        try home.ctl("listener", "add", "https", "192.168.77.1:3129", "--interface", "lan0")
+        let authority = home.directory + "/ca.pem"
+        try home.ctl("tls", "export-ca").write(toFile: authority, atomically: false, encoding: .utf8)
+        let origin = try echo(in: home)
+        let page = try Origin(in: home.wan, Home.wanHost) { peer in
+            _ = try peer.receiveHead()
+            try peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        }
+        let kind: ProxyKind = siege.listener == "socks5" ? .socks5 : .http
+        let tunnels = try (0..<8).map { _ in try home.tunnel(kind, origin.port) }
+        let port: UInt16 = ["socks5": 1080, "http": 3128, "https": 3129][siege.listener]!
+        let beginning: [String: [UInt8]] = ["socks5": [5], "http": [UInt8(ascii: "C")], "https": [0x16, 3, 1, 2, 0]]
+        func newcomer() throws -> Duration {
+            guard siege.listener == "https" else { return try sessions(1, kind, origin)[0] }
+            let outcome = try home.lan.attempt([
+                "curl", "-sS", "--max-time", "30", "--proxytunnel", "--proxy", "https://192.168.77.1:3129",
+                "--proxy-cacert", authority, "-w", " %{time_total}", "http://\(Home.wanHost):\(page.port)/",
+            ])
+            let words = outcome.output.split(separator: " ")
+            guard words.count == 2, words[0] == "hello", let seconds = Double(words[1]) else {
+                throw Failure("\(outcome)")
+            }
+            return .seconds(seconds)
+        }
+        // Each time as many come, and more than a session's end has made room for are waiting before the newcomer. A machine that stood
+        // still for a moment gets another turn.
+        var crowd: [Peer] = []
+        let wait = try measure(until: { $0 < .seconds(1) }) {
+            crowd = try (0..<siege.clients).map { _ in
+                let client = try Peer(to: Home.gatewayOnLAN, port, from: home.lan)
+                // One of those that were ended already.
+                try? client.send(beginning[siege.listener]!)
+                return client
+            }
+            return try newcomer()
+        }
+        #expect(wait < .seconds(1), "\(wait)")
+        #expect(home.daemon?.said.contains("accepting pauses") == true)
+        for tunnel in tunnels {
+            try tunnel.send("still there")
+            #expect(try tunnel.receive(exactly: 11) == Array("still there".utf8))
+        }
+        withExtendedLifetime(crowd) {}
+    }
+
     @Test(
         "half of all origins dead, silent or refusing: sessions to the others do not notice",
         arguments: ProxyKind.allCases)

@@ -21,6 +21,12 @@ final class Peer: @unchecked Sendable {
         }
     }
 
+    /// Whether a RST has come; nothing is waited for.
+    var isReset: Bool {
+        var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&event, 1, 0) == 1 && event.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// - Parameter receiveBuffer: SO_RCVBUF, to be a reader whose kernel takes little ahead of it.
     convenience init(connectingTo address: Endpoint, receiveBuffer: Int32? = nil) throws {
         let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -75,6 +75,8 @@ int linux_unsent(int fd);
 int linux_has_kernel_tls(void);
 /// Whether `fd` is a TCP socket that listens (SO_PROTOCOL, SO_ACCEPTCONN of socket(7)).
 int linux_is_tcp_listener(int fd);
+/// How many connections wait to be accepted from a TCP socket that listens.
+int linux_waiting(int fd);
 /// SO_PEERCRED (unix(7)).
 int linux_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 /// SO_PEERGROUPS: how many supplementary groups the peer has; -ERANGE if more than `capacity`.
