@@ -330,8 +330,7 @@ actor Gateway {
         case .neighboursChanged:
             lookAtNeighboursSoon()
         case .wrongLogins(let client, let user, let count):
-            suspicions.note(client, user: user, count: count, at: .now)
-            tell(.login, "\(client) has given \(count) wrong passwords, the last for \(user.prefix(64))")
+            tell(.login, suspicions.note(client, user: user, count: count, at: .now))
         }
     }
 

@@ -1,13 +1,15 @@
 import Address
+import Policy
 
-/// Clients that seem to be guessing passwords, as the relays tell. Bounded, since a relay may tell anything.
+/// Clients that seem to be guessing passwords, as the relays tell. Bounded, since a relay may tell anything. Of IPv6 a client is a whole
+/// /64, as where the guesses are counted (`LoginQueue`).
 struct Suspicions {
     private struct Suspicion {
-        var user: String
-        var count: Int
+        var sentence: String
         var time: ContinuousClock.Instant
     }
 
+    /// By address; of IPv6 the first of its /64.
     private var clients: [IPAddress: Suspicion] = [:]
 
     private static let capacity = 64
@@ -17,23 +19,30 @@ struct Suspicions {
     /// How many are named; the rest are a number.
     private static let shown = 3
 
-    mutating func note(_ client: IPAddress, user: String, count: Int, at now: ContinuousClock.Instant) {
+    /// - Parameter count: the wrong passwords of late.
+    /// - Returns: what is to be said of it.
+    mutating func note(_ client: IPAddress, user: String, count: Int, at now: ContinuousClock.Instant) -> String {
+        let client = client.unmapped
+        let network = client.first64
+        let key = network ?? client
+        let place = network.map { "\(Network($0, prefix: 64))" } ?? "\(client)"
+        let last = "the last for \(user.prefix(Self.longestName))" + (network == nil ? "" : " from \(client)")
+        let sentence = "\(place) has given \(max(0, count)) wrong passwords lately, \(last)"
         clients = clients.filter { now - $0.value.time < Self.life }
-        if clients[client] == nil, clients.count >= Self.capacity,
+        if clients[key] == nil, clients.count >= Self.capacity,
             let oldest = clients.min(by: { $0.value.time < $1.value.time })
         {
             clients[oldest.key] = nil
         }
-        clients[client] = Suspicion(
-            user: String(user.prefix(Self.longestName)), count: max(0, count), time: now)
+        clients[key] = Suspicion(sentence: sentence, time: now)
+        return sentence
     }
 
     /// A line for each of the latest ones.
     func warnings(at now: ContinuousClock.Instant) -> [String] {
         let all = clients.filter { now - $0.value.time < Self.life }.sorted { $0.value.time > $1.value.time }
-        let lines = all.prefix(Self.shown).map { client, suspicion in
-            "\(client) has given \(suspicion.count) wrong passwords lately, the last for \(suspicion.user); if it is none of "
-                + "yours, `gatehousectl listener set` with `--from` says who may come"
+        let lines = all.prefix(Self.shown).map { _, suspicion in
+            suspicion.sentence + "; if it is none of yours, `gatehousectl listener set` with `--from` says who may come"
         }
         guard all.count > Self.shown else { return lines }
         return lines + ["\(all.count - Self.shown) more clients have given wrong passwords lately"]
