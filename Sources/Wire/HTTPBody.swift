@@ -14,6 +14,22 @@ package struct HTTPBody: Sendable {
         package let kept: Int
         /// So many belonged to this content; the rest did not, or not yet.
         package let taken: Int
+        /// The chunk that the end of what is kept is to be passed on in; nil: it is passed on as it is.
+        package let chunk: Chunk?
+
+        init(kept: Int, taken: Int, chunk: Chunk? = nil) {
+            (self.kept, self.taken, self.chunk) = (kept, taken, chunk)
+        }
+    }
+
+    /// A chunk that is made anew of content whose own coding is not fit to be passed on.
+    package struct Chunk: Hashable, Sendable {
+        /// Where its content begins, among the bytes that are kept.
+        package let start: Int
+        /// What is to be passed on before its content.
+        package internal(set) var head: [UInt8] = []
+        /// The same behind it.
+        package internal(set) var tail: [UInt8] = []
     }
 
     private var state: State

@@ -7,8 +7,6 @@ struct HTTPHeadLines: Sendable {
     private(set) var scanned = 0
     private(set) var lineStart = 0
     private(set) var entries: [HTTPFields.Entry] = []
-    /// A line has ended in LF alone (RFC 9112 §2.2).
-    private(set) var hasBareLineFeeds = false
     /// A field is folded, or there are control characters.
     private var isOdd = false
     private let isLenient: Bool
@@ -72,7 +70,6 @@ struct HTTPHeadLines: Sendable {
     private mutating func endLine(of input: borrowing Span<UInt8>) -> Range<Int> {
         var end = scanned
         while end > lineStart, input[end - 1] == ASCII.carriageReturn { end -= 1 }
-        if end == scanned { hasBareLineFeeds = true }
         let line = lineStart..<end
         scanned += 1
         lineStart = scanned

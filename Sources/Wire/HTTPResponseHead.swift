@@ -7,8 +7,6 @@ package struct HTTPResponseHead: Hashable, Sendable {
     /// 0 or 1.
     package let minorVersion: Int
     package let fields: HTTPFields
-    /// Whether a line ended in LF alone: the lines of chunked content may, too.
-    package let hasBareLineFeeds: Bool
 
     /// More will come before the final response (RFC 9110 §15.2).
     package var isInterim: Bool { status < 200 && status != 101 }

@@ -64,8 +64,7 @@ package struct HTTPResponseHeadParser: Sendable {
         let consumed = lines.scanned
         let head = HTTPResponseHead(
             status: statusLine.status, reason: statusLine.reason, minorVersion: statusLine.minorVersion,
-            fields: try lines.fields(of: input),
-            hasBareLineFeeds: lines.hasBareLineFeeds)
+            fields: try lines.fields(of: input))
         self = HTTPResponseHeadParser(limits: limits)
         return .done(head, consumed: consumed)
     }

@@ -37,7 +37,6 @@ func fuzzHTTPResponseHead(_ input: [UInt8]) {
             })
     else { fatalError("passed on it is refused: \(passed)") }
     hold(length == passed.count && again.status == head.status && again.isPersistent, "\(passed)")
-    hold(!again.hasBareLineFeeds, "\(passed)")
     guard let (second, isCertain) = try? again.framing(answering: request) else { fatalError("no framing: \(passed)") }
     hold(second == framing && isCertain, "\(framing) became \(second)")
 }

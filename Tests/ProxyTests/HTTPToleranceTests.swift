@@ -144,7 +144,6 @@ import Testing
         "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: identity\r\nContent-Length: 9\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding:\r\n\r\nok", "HTTP/1.0 200 OK\r\nDate: d\r\n\r\nok",
         "ICY 200 OK\r\nDate: d\r\n\r\nok",
-        "HTTP/1.1 200 OK\nDate: d\nTransfer-Encoding: chunked\n\n1\no\n1 \nk\n0\nX: y\n\n",
     ])
     func `38 What has no length ends with the connection`(_ response: String) async throws {
         let client = try await Peer.connect(to: gateway.http)

@@ -56,6 +56,56 @@ import Testing
         }
     }
 
+    /// Where the head had CR LF, a chunk's line that ended in LF alone, and a folded trailer, were refused.
+    @Test(arguments: [Int.max, 1, 5])
+    func `38 Whatever chunks a server sends, two other parsers read one response in what is passed on`(
+        _ pieces: Int
+    ) async throws {
+        let gateway = try Gateway()
+        let origin = try Origin()
+        let chunks: [(String, String)] = [
+            ("5\r\nhello\r\n0\r\n\r\n", "hello"), ("5\nhello\n0\n\n", "hello"),
+            ("5\r\nhello\n1\n!\n0\r\n\r\n", "hello!"), ("5\r\nhello\r\n1\n!\r\n0\n\r\n", "hello!"),
+            ("5;a=b\nhello\n0\nX: y\n\n", "hello"), ("05  \nhello\n000\n\n", "hello"),
+            ("5\r\nhello\r\n0\r\nX: a\r\n b\r\n\r\n", "hello"), ("5\nhello\n0\nX: a\n b\n\n", "hello"),
+            ("5\r\nhello\r\n0\r\nX: y\n\n", "hello"), ("0\n\n", ""), ("0\r\n\n", ""),
+        ]
+        var (streams, contents): ([[UInt8]], [String]) = ([], [])
+        for (text, content) in chunks {
+            for end in ["\r\n", "\n"] {
+                let client = try await Peer.connect(to: gateway.http)
+                try await client.send("GET http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: a\r\n\r\n")
+                let (server, _) = try await origin.accept()
+                _ = try await server.receiveHead()
+                let head = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "", ""].joined(separator: end)
+                var rest = Array((head + text).utf8)[...]
+                while !rest.isEmpty {
+                    try await server.send(Array(rest.prefix(pieces)))
+                    rest = rest.dropFirst(pieces)
+                }
+                client.finish()
+                streams.append(try await client.receiveAll().bytes)
+                contents.append(content)
+            }
+        }
+        for (index, reading) in try SecondParser.readResponses(streams).enumerated() {
+            let text = String(decoding: streams[index], as: UTF8.self).debugDescription
+            #expect(reading.h11 == contents[index] && reading.llhttp == contents[index], "\(reading): \(text)")
+        }
+    }
+
+    @Test func `The other parsers tell one response from a part of one, from two and from none`() throws {
+        let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        let wrong = [
+            response + "x", response.replacing("hi\r\n", with: "hi\n"), String(response.dropLast(2)), "hello\r\n",
+        ]
+        let readings = try SecondParser.readResponses(([response] + wrong).map { Array($0.utf8) })
+        #expect(readings[0] == ("hi", "hi"))
+        for reading in readings.dropFirst() {
+            #expect(reading.h11.hasPrefix("error") && reading.llhttp.hasPrefix("error"), "\(reading)")
+        }
+    }
+
     @Test func `The second parser tells one request from a part of one, from two and from none`() throws {
         let request = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
         let streams = [request, request + request, String(request.dropLast()), request + "GET", "GET /\r\n", ""]

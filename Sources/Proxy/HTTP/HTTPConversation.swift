@@ -246,7 +246,7 @@ struct HTTPConversation {
         var content = content
         var left = relay.limits.discard
         while !content.isComplete {
-            guard let (_, taken) = try? client.take(&content) else { return false }
+            guard let taken = try? client.take(&content).taken else { return false }
             client.inbox.drop(taken)
             left -= taken
             if content.isComplete { break }

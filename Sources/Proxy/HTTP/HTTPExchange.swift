@@ -156,9 +156,9 @@ final class HTTPExchange {
             room: content.isComplete ? 0 : client.inbox.unread.count)
         guard !content.isComplete, !client.inbox.isEmpty else { return bytes }
         do throws(HTTPError) {
-            let (kept, taken) = try client.take(&content)
-            bytes.append(contentsOf: kept)
-            client.inbox.drop(taken)
+            let part = try client.take(&content)
+            bytes += part.renewed ?? Array(part.kept)
+            client.inbox.drop(part.taken)
         } catch {
             throw .answer(OwnResponse(error.status, reason: error.reason))
         }
@@ -283,7 +283,7 @@ final class HTTPExchange {
         } catch {
             throw problem(.badGateway, "gives no proper answer: \(error.reason)")
         }
-        let passesChunks = head.minorVersion >= 1 && !response.hasBareLineFeeds
+        let passesChunks = head.minorVersion >= 1
         let passedFraming = !passesChunks && framing == .chunked ? .untilClose : framing
         // RFC 9112 §9.3: a proxy keeps no connection of an HTTP/1.0 client. One that still sends when it has its answer
         // may not be able to say what of that is content.
@@ -293,9 +293,9 @@ final class HTTPExchange {
             connection: persists ? .stays : .closes, at: time(nil), room: origin.inbox.unread.count)
         var body = HTTPBody(framing, keepsCoding: passesChunks, isLenient: true)
         do throws(HTTPError) {
-            let (kept, taken) = try origin.take(&body)
-            bytes.append(contentsOf: kept)
-            origin.inbox.drop(taken)
+            let part = try origin.take(&body)
+            bytes += part.renewed ?? Array(part.kept)
+            origin.inbox.drop(part.taken)
         } catch {
             throw problem(.badGateway, "gives no proper answer: \(error.reason)")
         }

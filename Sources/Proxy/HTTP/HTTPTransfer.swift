@@ -63,15 +63,18 @@ final class HTTPTransfer {
     }
 
     private func passUnread(_ count: (Int) -> Void) async throws(Stop) -> Int {
-        let (kept, taken): (UnsafeRawBufferPointer, Int)
-        do throws(HTTPError) { (kept, taken) = try source.take(&body) } catch { throw .malformed(error) }
-        let moved = kept.count
+        let part: Connection.Content
+        do throws(HTTPError) { part = try source.take(&body) } catch { throw .malformed(error) }
+        let renewed = part.renewed
+        let moved = renewed?.count ?? part.kept.count
         var failure: Errno?
-        if !kept.isEmpty {
-            do throws(Errno) { try await sink.socket.write(kept) } catch { failure = error }
+        if moved > 0 {
+            do throws(Errno) {
+                if let renewed { try await sink.socket.write(renewed) } else { try await sink.socket.write(part.kept) }
+            } catch { failure = error }
         }
         // The body counts them as gone, whether or not anybody took them: left here they would be read as the next message.
-        source.inbox.drop(taken)
+        source.inbox.drop(part.taken)
         if let failure { throw .sink(failure) }
         if moved > 0 { count(moved) }
         return moved

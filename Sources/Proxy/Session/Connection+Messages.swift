@@ -36,12 +36,28 @@ extension Connection {
         return value
     }
 
-    /// What of the unread bytes belongs to `body`, edited in place: the bytes that are to be passed on. They stay where they are until
-    /// as many as were taken are dropped.
-    func take(_ body: inout HTTPBody) throws(HTTPError) -> (kept: UnsafeRawBufferPointer, taken: Int) {
+    /// What of the unread bytes belongs to `body`, edited in place. They stay where they are until as many as were taken are dropped.
+    func take(_ body: inout HTTPBody) throws(HTTPError) -> Content {
         let bytes = inbox.edit()
         var span = bytes.bindMemory(to: UInt8.self).mutableSpan
         let portion = try body.take(&span)
-        return (UnsafeRawBufferPointer(rebasing: bytes[..<portion.kept]), portion.taken)
+        return Content(
+            kept: UnsafeRawBufferPointer(rebasing: bytes[..<portion.kept]), chunk: portion.chunk, taken: portion.taken)
+    }
+
+    /// A part of a message's content.
+    struct Content {
+        /// The bytes that are to be passed on.
+        let kept: UnsafeRawBufferPointer
+        /// What is to be passed on among them (`HTTPBody.Chunk`); nil: nothing.
+        fileprivate let chunk: HTTPBody.Chunk?
+        /// So many bytes of the connection it was.
+        let taken: Int
+
+        /// All that is to be passed on, if `kept` is not all of it.
+        var renewed: [UInt8]? {
+            guard let chunk else { return nil }
+            return kept[..<chunk.start] + chunk.head + kept[chunk.start...] + chunk.tail
+        }
     }
 }
