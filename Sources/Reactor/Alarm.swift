@@ -24,6 +24,19 @@ package final class Alarm {
         await wait(atMost: duration.map(TimerWheel.ticks))
     }
 
+    /// Waits until `ring()`, on behalf of `client`, which no other task reads from meanwhile.
+    ///
+    /// - Returns: false as soon as the client is lost or its session is ended. A client that has sent its FIN still waits.
+    package func wait(for client: Connection) async -> Bool {
+        let client = client.socket.slot
+        func isGone() -> Bool { !loop.slots[client].pointee.flags.isDisjoint(with: [.failed, .revoked]) }
+        guard !isGone() else { return false }
+        loop.slots[client].pointee.alsoWakes = slot
+        defer { loop.slots[client].pointee.alsoWakes = Slot.none }
+        await wait()
+        return !isGone()
+    }
+
     @discardableResult
     func wait(atMost ticks: UInt32?) async -> Bool {
         if let ticks { loop.setDeadline(slot, after: ticks) }

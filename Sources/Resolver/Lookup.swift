@@ -5,8 +5,6 @@ import Wire
 /// A name that is being looked up, for all that ask for it: both address families at once, in each of the search domains that
 /// apply, in turn.
 final class Lookup {
-    typealias Waiter = UnsafeContinuation<Swift.Result<Resolver.Answer, Resolver.Failure>, Never>
-
     /// What has become of one family's question.
     private enum Part {
         case pending
@@ -30,7 +28,7 @@ final class Lookup {
     let start = ContinuousClock.now
     var waiters: [Waiter]
     /// Those that have an answer and want to know the rest of it.
-    var followers: [UnsafeContinuation<[IPAddress], Never>] = []
+    var followers: [Waiter] = []
     /// What the waiters got before the end.
     private(set) var answer: Resolver.Answer?
     private unowned let desk: NameDesk
@@ -40,6 +38,7 @@ final class Lookup {
     private var v6 = Part.pending
     private var questions: [Question] = []
     private var isGivenUp = false
+    private var isAbandoned = false
 
     /// What one family is waited for once the other has an answer (RFC 8305 §3).
     private static let resolutionDelay: Duration = .milliseconds(50)
@@ -73,6 +72,12 @@ final class Lookup {
         alarm.ring()
     }
 
+    /// Ends it now: nobody waits for it.
+    func abandon() {
+        isAbandoned = true
+        giveUp()
+    }
+
     /// There are other servers from now on.
     func beginAnew() {
         for question in questions { question.beginAnew() }
@@ -93,7 +98,7 @@ final class Lookup {
                 if why != .failed { break search }
             }
         }
-        if failure != .noSuchName, let stale {
+        if failure != .noSuchName, failure != .abandoned, let stale {
             desk.finish(self, stale: stale)
         } else {
             let life = failure == .noSuchName ? negative ?? Self.negativeSeconds : 1
@@ -211,7 +216,7 @@ final class Lookup {
         var seconds: Int?
         for case .addresses(_, let own) in [v6, v4] { seconds = min(seconds ?? .max, own) }
         if let addresses { return .found(addresses, secondsToLive: seconds ?? 0) }
-        if isGivenUp { return .failed(.overloaded) }
+        if isGivenUp { return .failed(isAbandoned ? .abandoned : .overloaded) }
         switch (v6, v4) {
         case (_, .none(isName: false, let seconds)): return .none(secondsToLive: seconds)
         case (.none(_, let first), .none(_, let second)):

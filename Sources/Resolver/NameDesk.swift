@@ -24,7 +24,7 @@ final class NameDesk {
         let name: String
         let party: UInt32
         let deadline: ContinuousClock.Instant
-        let waiter: Lookup.Waiter
+        let waiter: Waiter
     }
 
     let reactor: Reactor
@@ -55,7 +55,7 @@ final class NameDesk {
     }
 
     func addresses(
-        of name: String, for client: IPAddress, as party: UInt32, atMost most: Int
+        of name: String, for client: IPAddress, as party: UInt32, atMost most: Int, by waiter: Waiter
     ) async -> Result<Resolver.Answer, Resolver.Failure> {
         var stale: [IPAddress]?
         switch cache.look(for: name, at: .now) {
@@ -68,10 +68,9 @@ final class NameDesk {
             guard let stale else { return .failure(.noServers) }
             return .success(Resolver.Answer(addresses: stale, isWhole: true))
         }
-        return await withUnsafeContinuation { waiter in
-            let request = Request(
-                name: name, party: pool.rules.isOwn ? party : 0, deadline: .now + Lookup.patience, waiter: waiter)
-            if join(request) { return }
+        let request = Request(
+            name: name, party: pool.rules.isOwn ? party : 0, deadline: .now + Lookup.patience, waiter: waiter)
+        if !join(request) {
             shares[client, default: Share()].most = most
             if shares[client]!.underWay < most {
                 start(request, for: client, stale: stale)
@@ -79,18 +78,48 @@ final class NameDesk {
                 shares[client]!.queue.append(request)
                 keepTime()
             } else {
-                waiter.resume(returning: .failure(.overloaded))
+                return .failure(.overloaded)
             }
         }
+        if let result = await waiter.wait() { return result }
+        withdraw(request, of: client)
+        return .failure(.abandoned)
     }
 
     /// All addresses of `name`, once its lookup has ended; none if it is not being looked up.
-    func rest(of name: String, as party: UInt32) async -> [IPAddress] {
-        guard let lookup = lookups[Key(name: name, party: pool.rules.isOwn ? party : 0)] else {
+    func rest(of name: String, as party: UInt32, by waiter: Waiter) async -> [IPAddress] {
+        let key = Key(name: name, party: pool.rules.isOwn ? party : 0)
+        guard let lookup = lookups[key] else {
             if case .fresh(.success(let addresses)) = cache.look(for: name, at: .now) { return addresses }
             return []
         }
-        return await withUnsafeContinuation { lookup.followers.append($0) }
+        lookup.followers.append(waiter)
+        guard let result = await waiter.wait() else {
+            abandon(lookup, by: waiter)
+            return []
+        }
+        return (try? result.get().addresses) ?? []
+    }
+
+    /// Whoever made the request is gone.
+    private func withdraw(_ request: Request, of client: IPAddress) {
+        shares[client]?.queue.removeAll { $0.waiter === request.waiter }
+        if let lookup = lookups[Key(name: request.name, party: request.party)] {
+            abandon(lookup, by: request.waiter)
+        }
+        forgetShare(of: client)
+    }
+
+    /// A lookup that nobody waits for any more ends.
+    private func abandon(_ lookup: Lookup, by waiter: Waiter) {
+        let count = lookup.waiters.count + lookup.followers.count
+        lookup.waiters.removeAll { $0 === waiter }
+        lookup.followers.removeAll { $0 === waiter }
+        guard lookup.waiters.isEmpty, lookup.followers.isEmpty, count > 0, lookups[lookup.key] === lookup else {
+            return
+        }
+        lookups[lookup.key] = nil
+        lookup.abandon()
     }
 
     /// What no server is asked for.
@@ -114,7 +143,7 @@ final class NameDesk {
     private func join(_ request: Request) -> Bool {
         guard let lookup = lookups[Key(name: request.name, party: request.party)] else { return false }
         if let answer = lookup.answer {
-            request.waiter.resume(returning: .success(answer))
+            request.waiter.take(.success(answer))
         } else {
             lookup.waiters.append(request.waiter)
         }
@@ -153,7 +182,7 @@ final class NameDesk {
 
     func finish(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>, for life: Duration) {
         // This gateway's own server keeps them, and may refuse a name from one moment to the next.
-        if result != .failure(.overloaded), !pool.rules.isOwn {
+        if result != .failure(.overloaded), result != .failure(.abandoned), !pool.rules.isOwn {
             cache.keep(result, for: lookup.name, timeToLive: life, at: .now)
         }
         end(lookup, result)
@@ -167,17 +196,16 @@ final class NameDesk {
 
     private func end(_ lookup: Lookup, _ result: Result<[IPAddress], Resolver.Failure>) {
         if lookups[lookup.key] === lookup { lookups[lookup.key] = nil }
-        resume(&lookup.waiters, with: result.map { Resolver.Answer(addresses: $0, isWhole: true) })
-        let all = (try? result.get()) ?? []
-        for follower in lookup.followers { follower.resume(returning: all) }
-        lookup.followers = []
+        let answer = result.map { Resolver.Answer(addresses: $0, isWhole: true) }
+        resume(&lookup.waiters, with: answer)
+        resume(&lookup.followers, with: answer)
         release(lookup)
     }
 
-    private func resume(_ waiters: inout [Lookup.Waiter], with result: Result<Resolver.Answer, Resolver.Failure>) {
+    private func resume(_ waiters: inout [Waiter], with result: Waiter.Result) {
         let all = waiters
         waiters = []
-        for waiter in all { waiter.resume(returning: result) }
+        for waiter in all { waiter.take(result) }
     }
 
     private func release(_ lookup: Lookup) {
@@ -191,11 +219,15 @@ final class NameDesk {
             let request = shares[client]!.queue.removeFirst()
             switch cache.look(for: request.name, at: .now) {
             case .fresh(let result):
-                request.waiter.resume(returning: result.map { Resolver.Answer(addresses: $0, isWhole: true) })
+                request.waiter.take(result.map { Resolver.Answer(addresses: $0, isWhole: true) })
             case .stale(let stale): if !join(request) { start(request, for: client, stale: stale) }
             case .nothing: if !join(request) { start(request, for: client, stale: nil) }
             }
         }
+        forgetShare(of: client)
+    }
+
+    private func forgetShare(of client: IPAddress) {
         if let share = shares[client], share.underWay == 0, share.queue.isEmpty { shares[client] = nil }
     }
 
@@ -217,6 +249,6 @@ final class NameDesk {
         guard let queue = shares[client]?.queue, let first = queue.first, first.deadline <= now else { return }
         let overdue = queue.prefix { $0.deadline <= now }
         shares[client]!.queue.removeFirst(overdue.count)
-        for request in overdue { request.waiter.resume(returning: .failure(.overloaded)) }
+        for request in overdue { request.waiter.take(.failure(.overloaded)) }
     }
 }

@@ -32,6 +32,8 @@ package actor Resolver {
         case overloaded
         /// The machine has no name server.
         case noServers
+        /// Nobody wants to know any more.
+        case abandoned
     }
 
     package struct Answer: Hashable, Sendable {
@@ -70,14 +72,17 @@ package actor Resolver {
     ///   - party: for whom it is asked, as this gateway's own server is told: the number of the member of the household (0: nobody
     ///     knows) above 16 bits of the number of its zone.
     ///   - most: how many of the client's are under way at once, what is beyond it waits; nil: any number.
+    ///   - waiter: who waits for it; nil: somebody who does until the end.
     package func addresses(
-        of name: String, for client: IPAddress, as party: UInt32 = 0, atMost most: Int? = standardShare
+        of name: String, for client: IPAddress, as party: UInt32 = 0, atMost most: Int? = standardShare,
+        by waiter: Waiter? = nil
     ) async throws(Failure) -> Answer {
-        try await desk.addresses(of: name, for: client, as: party, atMost: most ?? .max).get()
+        let waiter = waiter ?? Waiter(on: reactor)
+        return try await desk.addresses(of: name, for: client, as: party, atMost: most ?? .max, by: waiter).get()
     }
 
-    /// All addresses of a name of which an answer was not whole, once they are known.
-    package func rest(of name: String, as party: UInt32 = 0) async -> [IPAddress] {
-        await desk.rest(of: name, as: party)
+    /// All addresses of a name of which an answer was not whole, once they are known; none if the waiter is gone before.
+    package func rest(of name: String, as party: UInt32 = 0, by waiter: Waiter? = nil) async -> [IPAddress] {
+        await desk.rest(of: name, as: party, by: waiter ?? Waiter(on: reactor))
     }
 }

@@ -119,6 +119,13 @@ final class Peer: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
+    /// RST, now (connect(2) to AF_UNSPEC).
+    func reset() {
+        var nobody = sockaddr()
+        nobody.sa_family = sa_family_t(AF_UNSPEC)
+        Glibc.connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
     /// An HTTP answer: its head, and the body of as many bytes as Content-Length says.
     func receiveAnswer() async throws -> (head: String, body: String) {
         let text = try await receiveHead()

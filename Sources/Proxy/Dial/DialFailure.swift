@@ -20,7 +20,7 @@ extension DialFailure {
         case .notAllowed, .overLimit: .notAllowed
         case .unresolved(.noSuchName): .hostUnreachable
         case .unresolved(.timedOut), .unresolved(.failed), .unresolved(.noServers): .hostUnreachable
-        case .unresolved(.overloaded): .generalFailure
+        case .unresolved(.overloaded), .unresolved(.abandoned): .generalFailure
         case .unreachable(let errno):
             switch errno.code {
             case ECONNREFUSED, ECONNRESET: .connectionRefused
@@ -40,7 +40,7 @@ extension DialFailure {
         case .overLimit: .tooManyRequests
         case .unresolved(.noSuchName), .unresolved(.failed): .badGateway
         case .unresolved(.timedOut): .gatewayTimeout
-        case .unresolved(.overloaded), .unresolved(.noServers): .serviceUnavailable
+        case .unresolved(.overloaded), .unresolved(.abandoned), .unresolved(.noServers): .serviceUnavailable
         case .unreachable(let errno):
             switch errno.code {
             case ETIMEDOUT: .gatewayTimeout
@@ -65,6 +65,7 @@ extension DialFailure: CustomStringConvertible {
         case .unresolved(.failed): "the name servers cannot tell its address"
         case .unresolved(.noServers): "the gateway has no name server to ask for its address"
         case .unresolved(.overloaded): "too many names are being looked up"
+        case .unresolved(.abandoned): "nobody wants to know any more"
         case .unreachable(let errno): "\(errno)"
         }
     }
@@ -87,7 +88,7 @@ extension DialFailure {
         case .unresolved(.noSuchName): "Check how the name is spelled."
         case .unresolved(.timedOut), .unresolved(.failed), .unresolved(.noServers):
             "Try again later. Whoever runs this gateway sees what is wrong: `gatehousectl status`"
-        case .unresolved(.overloaded): "Try again in a moment."
+        case .unresolved(.overloaded), .unresolved(.abandoned): "Try again in a moment."
         case .unreachable(let errno):
             switch errno.code {
             case ECONNREFUSED: "Nothing listens there now: check the address and the port, or try again later."

@@ -9,7 +9,8 @@ extension Relay {
     func dial(
         _ host: Host, port: UInt16, for session: Session, of client: Connection, on reactor: Reactor
     ) async throws(DialFailure) -> Connection {
-        let route = try await route(to: host, port: port, for: session, on: reactor)
+        let route = try await route(
+            to: host, port: port, for: session, by: Waiter(on: reactor, for: client), on: reactor)
         return try await dial(route, for: session, of: client, as: .tunnel, on: reactor)
     }
 
@@ -17,14 +18,15 @@ extension Relay {
     ///
     /// - Parameters:
     ///   - transport: what is to carry the payload.
+    ///   - waiter: who waits for it: the lookup is given up with them.
     ///   - isWhole: both families are waited for, though a connection could begin.
     func route(
-        to host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for session: Session,
+        to host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for session: Session, by waiter: Waiter,
         isWhole: Bool = false, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         do throws(DialFailure) {
             return try await find(
-                host, port: port, over: transport, for: session, isWhole: isWhole, on: reactor)
+                host, port: port, over: transport, for: session, by: waiter, isWhole: isWhole, on: reactor)
         } catch {
             session.note(.refused(error), host, port: port)
             throw error
@@ -32,8 +34,8 @@ extension Relay {
     }
 
     private func find(
-        _ host: Host, port: UInt16, over transport: Opening.Transport, for session: Session, isWhole: Bool,
-        on reactor: Reactor
+        _ host: Host, port: UInt16, over transport: Opening.Transport, for session: Session, by waiter: Waiter,
+        isWhole: Bool, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
@@ -53,11 +55,14 @@ extension Relay {
                 throw .notAllowed(host, reason)
             }
             let start = ContinuousClock.now
-            let answer = try await answer(on: name, for: client, on: reactor)
+            // The resolver works on the reactor's own thread.
+            nonisolated(unsafe) let asking: Waiter? = waiter
+            let answer = try await answer(on: name, for: client, by: waiter, on: reactor)
             access = self.access
             var outcome = allowed(answer.addresses, of: host, port: port, over: transport, for: client, by: access)
             if !answer.isWhole, isWhole || outcome.mayImprove {
-                let addresses = await resolver(on: reactor).rest(of: name, as: access.party(of: client))
+                let addresses = await resolver(on: reactor).rest(
+                    of: name, as: access.party(of: client), by: asking)
                 access = self.access
                 if !addresses.isEmpty {
                     outcome = allowed(addresses, of: host, port: port, over: transport, for: client, by: access)
@@ -126,14 +131,17 @@ extension Relay {
     }
 
     private func answer(
-        on name: String, for client: Access.Client, on reactor: Reactor
+        on name: String, for client: Access.Client, by waiter: Waiter, on reactor: Reactor
     ) async throws(DialFailure) -> Resolver.Answer {
         do {
+            nonisolated(unsafe) let waiter: Waiter? = waiter
             let limits = limitTable
             return try await resolver(on: reactor).addresses(
                 of: name, for: limits.client(at: client.address, device: client.device).key.address,
                 as: access.party(of: client),
-                atMost: limits.limit(forClient: client.address, device: client.device).lookups)
+                atMost: limits.limit(forClient: client.address, device: client.device).lookups, by: waiter)
+        } catch .abandoned {
+            throw .unreachable(.canceled)
         } catch {
             throw .unresolved(error)
         }

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Policy
 import Reactor
+import Resolver
 import Wire
 
 /// One request that is passed on to its origin, and the response that is passed back (RFC 9110 §7, RFC 9112).
@@ -98,7 +99,8 @@ final class HTTPExchange {
             throw .answer(OwnResponse(.badRequest, reason: error.description))
         }
         do throws(DialFailure) {
-            return try await relay.route(to: host, port: target.authority.port, for: session, on: reactor)
+            return try await relay.route(
+                to: host, port: target.authority.port, for: session, by: Waiter(on: reactor, for: client), on: reactor)
         } catch {
             throw refusal(error)
         }

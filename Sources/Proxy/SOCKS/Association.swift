@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Policy
 import Reactor
+import Resolver
 import Wire
 
 /// A client's UDP association (RFC 1928 §7). It lives as long as its TCP connection, and no datagram needs a task of its own.
@@ -44,6 +45,8 @@ final class Association {
     private var access: Access
     private var flows = FlowTable(capacity: 1024)
     private var names = NameTable()
+    /// Of the names that are being looked up.
+    private var waiters: [NameTable.Target: Waiter] = [:]
     private var recent: Recent?
     private var lastAnswer: (source: PackedEndpoint, flow: Flow)?
     private var reassembly = SOCKS5Reassembly()
@@ -87,6 +90,7 @@ final class Association {
         }
         // Before the connection: a client that sees that end finds the ports free.
         for socket in [client, outlets.v4, outlets.v6] { socket?.close() }
+        for waiter in waiters.values { waiter.leave() }
         losses.fragments = reassembly.dropped
         if losses != Losses() { relay.logger.debug("datagrams dropped", metadata: ["what": "\(losses)"]) }
     }
@@ -281,9 +285,11 @@ final class Association {
     /// - Parameter silent: an address that does not answer: one of the other family is better, if there is any.
     private func resolve(_ target: NameTable.Target, avoiding silent: IPAddress?) {
         let (relay, session, reactor) = (relay, session, reactor)
+        let waiter = Waiter(on: reactor)
+        waiters[target] = waiter
         reactor.begin { [weak self] in
             let route = try? await relay.route(
-                to: target.host, port: target.port, over: .udp, for: session, on: reactor)
+                to: target.host, port: target.port, over: .udp, for: session, by: waiter, on: reactor)
             // UDP tells nobody that an address leads nowhere, but the routing table does.
             let candidates = route?.candidates ?? []
             let others = candidates.filter { $0.address.isIPv6 != silent?.isIPv6 }
@@ -294,6 +300,7 @@ final class Association {
 
     private func settle(_ target: NameTable.Target, _ address: IPAddress?) {
         judgeAnew()
+        waiters[target] = nil
         let (waiting, entry) = names.settle(target, address)
         guard let address, let entry else {
             losses.unresolved += waiting.count

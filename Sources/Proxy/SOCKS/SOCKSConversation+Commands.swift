@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Policy
 import Reactor
+import Resolver
 import Wire
 
 // The commands of SOCKS beside CONNECT: what the client is told, and where.
@@ -83,7 +84,9 @@ extension SOCKSConversation {
     ) async throws(Farewell) -> [Endpoint]? {
         if case .address(let address) = host, address.isUnspecified { return nil }
         do throws(DialFailure) {
-            return try await relay.route(to: host, port: port, for: session, isWhole: true, on: reactor).candidates
+            return try await relay.route(
+                to: host, port: port, for: session, by: Waiter(on: reactor, for: client), isWhole: true, on: reactor
+            ).candidates
         } catch {
             throw refusal(to: host, error, in: dialect)
         }
