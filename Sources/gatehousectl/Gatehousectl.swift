@@ -42,7 +42,7 @@ struct Gatehousectl: ParsableCommand {
             DeviceVerb.self,
             ForwardVerb.self, SessionVerb.self, TopVerb.self,
             RevisionVerb.self, ConfirmVerb.self, RevertVerb.self, ExportVerb.self, ImportVerb.self, BackupVerb.self,
-            DoctorVerb.self, WhyVerb.self, WhatChangedVerb.self, AuditVerb.self,
+            DoctorVerb.self, WhyVerb.self, WhatChangedVerb.self, AuditVerb.self, BugreportVerb.self,
             VersionVerb.self,
         ])
 
