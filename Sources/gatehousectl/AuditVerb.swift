@@ -6,7 +6,7 @@ import Policy
 struct AuditVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "What listens on this machine, whose it is, and from where it can be reached.",
+        abstract: "What listens on this machine, and from where it can be reached; or what a device offers.",
         discussion: """
             Every socket that waits for somebody is shown, with what is to be thought of it: expected (the gateway's own, one \
             with an opening, or one that you have accepted), shut off (only this machine reaches it), exposed (somebody \
@@ -15,22 +15,36 @@ struct AuditVerb: ParsableCommand {
 
             With --accept what listens now is what is expected from now on, and what is different later is shown as such.
 
+            With the name, the address or the hardware address of a device of the home that device is asked, from here and \
+            politely, which of its usual ports take connections and what they say to whoever asks: to its neighbours at home, \
+            that is. Look at your own devices alone.
+
             EXAMPLES:
               gatehousectl audit
               gatehousectl audit --all
               gatehousectl audit --accept
+              gatehousectl audit camera
+              gatehousectl audit camera --all
             """)
+
+    @Argument(help: "A device of the home, which is asked what it offers; without it, this machine is looked at.")
+    var device: String?
 
     @Flag(help: "What listens now is what is expected from now on.")
     var accept = false
 
-    @Flag(help: "Sockets that only wait for answers, too.")
+    @Flag(help: "Sockets that only wait for answers, too; of a device, all 65535 ports, which takes a minute or more.")
     var all = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    func validate() throws {
+        if device != nil, accept { throw ValidationError("--accept is about this machine, not about a device.") }
+    }
+
     func run() throws {
         let daemon = try Daemon(global)
+        if let device { return try DeviceAudit(of: device, asking: daemon, isWhole: all, global).run() }
         if accept {
             return try daemon.show(ExpectSockets()) { reply in
                 print(
