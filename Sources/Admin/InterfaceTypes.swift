@@ -490,7 +490,48 @@ extension ChronicleEntry.Kind: InterfaceEnumeration {
         address: an address of the machine, or a cable.
         firewall: the kernel's table.
         login: wrong passwords.
+        egress: a program of the machine itself began what is not let out.
         """
+}
+
+extension EgressMode: InterfaceEnumeration {
+    static let documentation = """
+        What becomes of what the machine itself begins and nothing lets out.
+        observe: it goes out, and is noted.
+        strict: it is refused, and told.
+        """
+}
+
+extension Exit: InterfaceType {
+    static let documentation = """
+        Something that programs of the machine itself may begin.
+        user: the name of the account that they run as; null: any.
+        destination: the network to which they may; null: everywhere.
+        services: "tcp PORT", "udp PORT-PORT", "protocol NAME" or "protocol NUMBER" each; none: everything.
+        """
+}
+
+extension Departure: InterfaceType {
+    static let documentation = """
+        Something that a program of the machine itself began.
+        user: the number of the account that it runs as; null: the kernel does not say.
+        destination: an address.
+        transport: a name like tcp, or a number.
+        port: null: the transport has none.
+        """
+}
+
+extension DepartureSighting: InterfaceType {
+    static let documentation = """
+        Something that programs of the machine itself began and nothing lets out.
+        first, last: seconds since 1970, UTC.
+        count: how often the kernel told of it; of many at once not every one.
+        isRefused: whether it was refused, the last time.
+        """
+}
+
+extension GetEgress.Account: InterfaceType {
+    static let documentation = "An account of the machine."
 }
 
 extension Consequences: InterfaceType {

@@ -441,6 +441,10 @@ extension Instruction {
             return nftnl_expr_alloc("redir")
         case .masquerade:
             return nftnl_expr_alloc("masq")
+        case .note(let group):
+            let expression = nftnl_expr_alloc("log")
+            nftnl_expr_set_u16(expression, UInt16(NFTNL_EXPR_LOG_GROUP), group)
+            return expression
         case .refuse(let refusal):
             let expression = nftnl_expr_alloc("reject")
             let type = refusal == .reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH

@@ -55,6 +55,7 @@ enum Instruction: Hashable, Sendable {
     case translateDestination(Match.Family, setsPort: Bool)
     case redirect
     case masquerade
+    case note(UInt16)
     case refuse(Ruleset.Refusal)
     case verdict(Ruleset.Verdict)
     /// Read from the kernel and none of ours, in libnftnl's notation.
@@ -70,6 +71,7 @@ enum Instruction: Hashable, Sendable {
         case iifname = 6
         case oifname = 7
         case iiftype = 8
+        case skuid = 10
         case nfproto = 15
         case l4proto = 16
         case time = 30
@@ -165,6 +167,7 @@ extension Ruleset.Rule {
         case .tell: compiler.instructions += Compiler.device + [.setMark]
         case .clampSegments:
             compiler.instructions += [.segmentSize, .toNetworkOrder(length: 2), .writeSegmentSize]
+        case .note(let group): compiler.instructions.append(.note(group))
         case .refuse(let refusal): compiler.instructions.append(.refuse(refusal))
         case .forward(let address, let port):
             let (family, target): (Match.Family, [UInt8]) =
@@ -220,6 +223,7 @@ private struct Compiler {
         case .soughtPort(let port):
             instructions += [.soughtPort, .compare(.eq, [UInt8(port >> 8), UInt8(port & 0xff)])]
         case .device(let number): instructions += Self.device + [.compare(.eq, bytes(UInt32(number)))]
+        case .user(let number): instructions += [.meta(.skuid), .compare(.eq, bytes(number))]
         case .forgedSource: instructions += [.sourceRoute, .compare(.eq, [0, 0, 0, 0])]
         case .ownDestination: instructions += [.destinationKind, .compare(.eq, bytes(localAddress))]
         case .foreignDestination: instructions += [.destinationKind, .compare(.neq, bytes(localAddress))]
@@ -426,6 +430,7 @@ extension Instruction: CustomStringConvertible {
             "[ nat dnat \(family == .ipv4 ? "ip" : "ip6") addr_min reg 1 \(setsPort ? "proto_min reg 2 flags 0x2 " : "")]"
         case .redirect: "[ redir ]"
         case .masquerade: "[ masq ]"
+        case .note(let group): "[ log group \(group) snaplen 0 qthreshold 0 ]"
         case .refuse(.reset): "[ reject type 1 code 0 ]"
         case .refuse(.prohibited): "[ reject type 2 code 3 ]"
         case .counter: "[ counter ]"

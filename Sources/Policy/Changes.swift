@@ -18,6 +18,8 @@ package struct Changes: Hashable, Sendable {
         case forward(Forward)
         case blocklist(Blocklist)
         case trustedDomains([String])
+        case egress(EgressMode)
+        case exit(Exit)
     }
 
     package enum Change: Hashable, Sendable {
@@ -106,6 +108,8 @@ extension Policy {
             case .forward(let forward): forwards.append(forward)
             case .blocklist(let list): blocklists.append(list)
             case .trustedDomains(let domains): trustedDomains = domains
+            case .egress(let mode): egress = mode
+            case .exit(let exit): exits.append(exit)
             }
         }
     }
@@ -118,10 +122,10 @@ extension Policy {
             zones.map { .zone($0) } + listeners.map { .listener($0) } + users.map { .user($0) }
             + rules.map { .rule($0) } + limits.map { .limit($0) } + openings.map { .opening($0) }
             + devices.map { .device($0) } + passages.map { .passage($0) } + forwards.map { .forward($0) }
-            + blocklists.map { .blocklist($0) }
+            + blocklists.map { .blocklist($0) } + exits.map { .exit($0) }
             + [
                 .firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging),
-                .trustedDomains(trustedDomains),
+                .trustedDomains(trustedDomains), .egress(egress),
             ]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
     }
@@ -145,6 +149,7 @@ extension Policy {
         trim(\.passages)
         trim(\.forwards)
         trim(\.blocklists)
+        trim(\.exits)
         return (before.things, after.things)
     }
 }
@@ -180,6 +185,8 @@ extension Changes.Thing: CustomStringConvertible {
         case .forward(let forward): .init(kind: 11, name: forward.name)
         case .blocklist(let list): .init(kind: 12, name: list.name)
         case .trustedDomains: .init(kind: 13)
+        case .egress: .init(kind: 14)
+        case .exit(let exit): .init(kind: 15, name: exit.name)
         }
     }
 
@@ -199,6 +206,8 @@ extension Changes.Thing: CustomStringConvertible {
         case .forward(let forward): "forward \(forward)"
         case .blocklist(let list): "blocklist \(list)"
         case .trustedDomains(let domains): "trusted domains \(listed(domains))"
+        case .egress(let mode): "egress \(mode.rawValue)"
+        case .exit(let exit): "exit \(exit)"
         }
     }
 }

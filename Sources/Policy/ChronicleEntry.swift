@@ -16,6 +16,8 @@ package struct ChronicleEntry: Codable, Hashable, Sendable {
         case firewall
         /// Somebody seems to be guessing passwords.
         case login
+        /// A program of the machine began what egress does not let out.
+        case egress
     }
 
     /// Seconds since 1970, UTC.

@@ -84,6 +84,11 @@ extension Policy {
             note { () throws(Refusal) in try check(opening) }
         }
         for passage in passages { note { () throws(Refusal) in try check(passage) } }
+        names = []
+        for exit in exits {
+            if !names.insert(exit.name).inserted { faults.append(Refusal("there are two exits \(exit.name)")) }
+            note { () throws(Refusal) in try check(exit) }
+        }
         for forward in forwards {
             note { () throws(Refusal) in try check(forward) }
             note { () throws(Refusal) in try checkIsFree(forward, in: surroundings) }

@@ -5,17 +5,21 @@ extension Policy {
     ///
     /// - Parameter device: the name of the client's device; nil: nobody knows it.
     ///
-    /// A question names neither a port nor a user. A rule that denies something about the name for some of them leaves the
-    /// question to be answered, and so does one that allows it for any.
+    /// A question names neither a port nor a user, and what carries what comes of it is not known yet. A rule that denies something
+    /// about the name for some of them leaves the question to be answered, and so does one that allows it for any port of TCP or UDP:
+    /// that a name may be pinged is no reason to tell it.
     package func ruleAgainst(name: String, from client: IPAddress, device: String?) -> Int? {
         for rule in rules.sorted(by: { $0.id < $1.id }) {
             if let network = rule.client, !network.contains(client.unmapped) { continue }
             if let named = rule.device, named != device { continue }
             if let domain = rule.domain, name != domain, !name.hasSuffix("." + domain) { continue }
+            if let transport = rule.transport, transport != .tcp, transport != .udp { continue }
             switch rule.action {
             case .allow: return nil
             case .deny:
-                guard rule.domain != nil, rule.user == nil, rule.destination == nil, rule.ports == nil else { continue }
+                guard rule.domain != nil, rule.user == nil, rule.destination == nil,
+                    rule.transport == nil, rule.ports == nil
+                else { continue }
                 return rule.id
             }
         }

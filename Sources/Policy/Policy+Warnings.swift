@@ -23,6 +23,11 @@ extension Policy {
         for opening in openings {
             if let text = warning(for: opening, isMissing) { warnings.append(text) }
         }
+        if !surroundings.accounts.numbers.isEmpty {
+            warnings += exits.filter { $0.user.map { surroundings.accounts.numbers[$0] == nil } ?? false }.map {
+                "the exit \($0.name) lets nothing out: there is no account \($0.user ?? "") on this machine"
+            }
+        }
         if firewall == .enforce, defaultAction == .deny, zones.contains(where: isRouted),
             !rules.contains(where: { $0.action == .allow && $0.user == nil && $0.domain == nil })
         {

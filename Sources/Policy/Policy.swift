@@ -33,6 +33,10 @@ package struct Policy: Codable, Hashable, Sendable {
     package var forwards: [Forward]
     /// Names that are not told.
     package var blocklists: [Blocklist]
+    /// What becomes of what the box itself begins.
+    package var egress: EgressMode
+    /// What its programs may begin where that is strict.
+    package var exits: [Exit]
     /// The domains whose answers from outside may lead into the home, each with all that is below it; in ascending order.
     package var trustedDomains: [String]
 
@@ -44,7 +48,7 @@ package struct Policy: Codable, Hashable, Sendable {
         limits: [Limit] = [], openings: [Opening] = [], firewall: FirewallMode = .observe,
         zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
         sessionLogging: SessionLogging = .quiet, devices: [Device] = [], passages: [Passage] = [],
-        forwards: [Forward] = [], blocklists: [Blocklist] = [],
+        forwards: [Forward] = [], blocklists: [Blocklist] = [], egress: EgressMode = .observe, exits: [Exit] = [],
         trustedDomains: [String] = []
     ) {
         self.listeners = listeners
@@ -60,6 +64,8 @@ package struct Policy: Codable, Hashable, Sendable {
         self.passages = passages
         self.forwards = forwards
         self.blocklists = blocklists
+        self.egress = egress
+        self.exits = exits
         self.trustedDomains = trustedDomains
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
@@ -81,6 +87,8 @@ package struct Policy: Codable, Hashable, Sendable {
         passages = try container.decodeIfPresent([Passage].self, forKey: .passages) ?? []
         forwards = try container.decodeIfPresent([Forward].self, forKey: .forwards) ?? []
         blocklists = try container.decodeIfPresent([Blocklist].self, forKey: .blocklists) ?? []
+        egress = try container.decodeIfPresent(EgressMode.self, forKey: .egress) ?? .observe
+        exits = try container.decodeIfPresent([Exit].self, forKey: .exits) ?? []
         trustedDomains = try container.decodeIfPresent([String].self, forKey: .trustedDomains) ?? []
     }
 }

@@ -45,11 +45,20 @@ package struct Surroundings: Codable, Hashable, Sendable {
     package var household: Household
     /// The clock on the wall.
     package var clock: LocalClock
+    /// The accounts on which the machine's programs run.
+    package var accounts: LocalAccounts
+    /// Whom the machine's programs ask for names.
+    package var nameServers: [IPAddress]
 
-    package init(interfaces: [Interface] = [], household: Household = Household(), clock: LocalClock = .utc) {
+    package init(
+        interfaces: [Interface] = [], household: Household = Household(), clock: LocalClock = .utc,
+        accounts: LocalAccounts = LocalAccounts(), nameServers: [IPAddress] = []
+    ) {
         self.interfaces = interfaces
         self.household = household
         self.clock = clock
+        self.accounts = accounts
+        self.nameServers = nameServers
     }
 
     package func interface(named name: String) -> Interface? {

@@ -41,29 +41,19 @@ struct Blockade {
         }
     }
 
-    /// What the box itself begins, the proxies for their clients as well. Without a list there is no chain, for it would cost each
-    /// packet something.
+    /// What the box itself begins, the proxies for their clients as well.
     ///
     /// - Parameter networks: the internet's side of the box itself, where its router and its name servers may be.
-    func exit(by internet: [String], sparing networks: [Network]) -> [Ruleset.Chain] {
+    func exits(to internet: [String], sparing networks: [Network]) -> [Ruleset.Rule] {
         guard !internet.isEmpty, !outgoing.isEmpty else { return [] }
-        return [
-            Ruleset.Chain(
-                name: "output", hook: .output, policy: .accept,
-                rules: [
-                    Ruleset.Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers")
-                ]
-                    + networks.map {
-                        Ruleset.Rule(
-                            [.outputInterface(internet), .destination($0)], .accept, comment: "the router's own network"
-                        )
-                    }
-                    + outgoing.map { list, set in
-                        Ruleset.Rule(
-                            [.outputInterface(internet), .destinationAmong(set)], isCounted: true,
-                            decision: .refuse(.prohibited), comment: list.ruleName)
-                    })
-        ]
+        return networks.map {
+            Ruleset.Rule([.outputInterface(internet), .destination($0)], .return, comment: "the router's own network")
+        }
+            + outgoing.map { list, set in
+                Ruleset.Rule(
+                    [.outputInterface(internet), .destinationAmong(set)], isCounted: true,
+                    decision: .refuse(.prohibited), comment: list.ruleName)
+            }
     }
 
     private var incoming: [(Blocklist, NetworkSet)] {

@@ -32,7 +32,7 @@ struct Forwarding {
         internet = policy.wan
         zones = policy.zones.filter { $0.name != Zone.internet && !$0.interfaces.isEmpty }
         roster = Roster(zones, policy: policy, surroundings: surroundings)
-        operatorsRules = RoutedRules(policy, roster)
+        operatorsRules = RoutedRules(policy, roster, hasInternet: !internet.isEmpty)
         doors = policy.forwards.compactMap { [roster] forward in
             guard let device = policy.device(named: forward.device) else { return nil }
             let addresses = surroundings.household.member(device.hardware)?.addresses ?? []
@@ -372,9 +372,6 @@ struct Forwarding {
         return Chain(name: chainName(of: passage), rules: rules + [Rule([], .goto(refuse))])
     }
 
-    /// The internet's side of the box, where it is behind another router.
-    var ownNetworks: [Network] { policy.routersNetworks(in: surroundings) }
-
     static let toInternet = "to_internet"
 
     private var toInternet: Ruleset.Chain {
@@ -389,7 +386,7 @@ struct Forwarding {
             Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection, and so not translated")
         ]
         // A box behind another router: what is beside that one is the internet's side, too.
-        for network in ownNetworks {
+        for network in policy.routersNetworks(in: surroundings) {
             rules.append(Rule([.destination(network)], isCounted: true, .accept, comment: "the router's own network"))
         }
         return rules + blockade.exit(.goto(refuse))

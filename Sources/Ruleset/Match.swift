@@ -36,6 +36,8 @@ package enum Match: Hashable, Sendable {
     /// A socket of this machine would receive the packet, and it is bound to the very address that the packet is for
     /// (`socket wildcard 0`, nft(8); Linux 5.11). So a port is open exactly as long as somebody is behind it.
     case boundSocket
+    /// A program of the account of this number sends the packet; none does of what the kernel sends by itself.
+    case user(UInt32)
     case icmp([ICMPType])
     case icmpv6([ICMPv6Type])
     /// 255 proves that no router has passed the packet on (RFC 4861 §7.1).
@@ -137,6 +139,7 @@ extension Match: CustomStringConvertible {
         case .destinationPorts(let transport, let ports): "\(transport) dport \(ports)"
         case .transport(let number): "meta l4proto \(number)"
         case .boundSocket: "socket wildcard 0"
+        case .user(let number): "meta skuid \(number)"
         case .icmp(let types): "icmp type \(braced(types.sorted().map(\.description)))"
         case .icmpv6(let types): "icmpv6 type \(braced(types.sorted().map(\.description)))"
         case .hopLimit(let limit): "ip6 hoplimit \(limit)"

@@ -28,6 +28,8 @@ package struct Packet: Hashable, Sendable {
     package var isTowardsHours = false
     /// What the machine's clock shows, in seconds since 1970, UTC.
     package var time = 0
+    /// The account of the program that sends it from this machine; nil: the kernel does by itself, or it comes from elsewhere.
+    package var user: UInt32?
     /// Whether an answer to its source would leave by another interface than it came in by, or by none.
     package var hasForgedSource = false
     /// Whether a nat chain put another destination in the place of the one that it had.

@@ -11,7 +11,8 @@ struct RoutedRules {
     private let denials: Series
     private let defaultAction: Rule.Action
 
-    init(_ policy: Policy, _ roster: Roster) {
+    /// - Parameter hasInternet: false: there is nothing to which anything could go out.
+    init(_ policy: Policy, _ roster: Roster, hasInternet: Bool) {
         // The kernel knows neither users nor names.
         let rules = policy.rules.filter { $0.user == nil && $0.domain == nil }.sorted { $0.id < $1.id }
         let numbers = Dictionary(grouping: roster.entries, by: \.hardware).mapValues { $0.map(\.number) }
@@ -25,8 +26,8 @@ struct RoutedRules {
                     rules: rules.filter { $0.device == nil || $0.device == device.name })
             }
         }
-        let leading = policy.wan.isEmpty ? [] : rules
-        exits = Series(name: "rules", general: leading.filter { $0.device == nil }, own: own(leading)) { rule in
+        let leading = hasInternet ? rules : []
+        exits = Series(name: "decisions", general: leading.filter { $0.device == nil }, own: own(leading)) { rule in
             if rule.action == .deny { return Self.refusals(of: rule) }
             // What a rule allows by name is open even where no place of the internet is.
             let isOpened =
@@ -160,12 +161,13 @@ extension Match {
 extension Rule {
     /// Of each kernel's rule that is made of this one, what it asks beside the device. None: nothing can be about it.
     fileprivate var matches: [[Match]] {
-        let networks =
-            (client.map { [$0.isWholeFamily ?? .source($0)] } ?? [])
-            + (destination.map { [$0.isWholeFamily ?? .destination($0)] } ?? [])
         let families = Set([client, destination].compactMap { $0?.base.isIPv6 })
         guard families.count < 2 else { return [] }
-        let both = networks.count == 2 && networks[0] == networks[1] ? Array(networks.prefix(1)) : networks
+        var networks: [Match] = []
+        if let client, client.prefix > 0 { networks.append(.source(client)) }
+        if let destination, destination.prefix > 0 { networks.append(.destination(destination)) }
+        // An address says which family it is of.
+        if networks.isEmpty, let isIPv6 = families.first { networks.append(.family(isIPv6 ? .ipv6 : .ipv4)) }
         let transports: [Opening.Transport] =
             switch transport {
             case nil: [.tcp, .udp]
@@ -173,12 +175,13 @@ extension Rule {
             case .udp?: [.udp]
             case _?: []
             }
-        if let ports { return transports.map { both + [Opening.Service.ports($0, ports).match] } }
+        if let ports { return transports.map { networks + [Opening.Service.ports($0, ports).match] } }
         switch transport {
-        case nil: return [both]
-        // Of either IP version; the other one's is nothing that could be seen.
-        case .icmp?: return [both + [.transport(.icmp)], both + [.transport(.icmpv6)]]
-        case let transport?: return [both + [.transport(transport)]]
+        case nil: return [networks]
+        case .icmp?:
+            let versions: [IPProtocol] = families.first.map { $0 ? [.icmpv6] : [.icmp] } ?? [.icmp, .icmpv6]
+            return versions.map { networks + [.transport($0)] }
+        case let transport?: return [networks + [.transport(transport)]]
         }
     }
 }

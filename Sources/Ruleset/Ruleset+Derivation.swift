@@ -18,7 +18,8 @@ extension Ruleset {
             + policy.openings.flatMap { policy.rules(for: $0) }
         self.init(
             home: policy.lan, internet: policy.wan, doors: doors, rate: policy.highestClientRate,
-            forwarding: Forwarding(policy: policy, surroundings: surroundings, blockade: blockade), blockade: blockade)
+            forwarding: Forwarding(policy: policy, surroundings: surroundings, blockade: blockade), blockade: blockade,
+            egress: Egress(policy, surroundings, blockade))
     }
 
     /// What holds when nothing is known of what the operator wants, or the kernel refuses it: the box keeps its own network,
@@ -35,16 +36,19 @@ extension Ruleset {
         return ruleset
     }()
 
-    /// - Parameter rate: the new sessions per second that a client may have; nil: as many as it likes.
+    /// - Parameters:
+    ///   - rate: the new sessions per second that a client may have; nil: as many as it likes.
+    ///   - egress: nil: what the box itself begins is asked nothing.
     private init(
         home: [String], internet: [String], doors: [Rule], rate: Int?, forwarding: Forwarding,
-        blockade: Blockade = .none
+        blockade: Blockade = .none, egress: Egress? = nil
     ) {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = Rule([], isCounted: true, .drop, comment: "the rest")
         let bounds = doors.isEmpty ? nil : rate.map { newcomers($0) }
         self.init(
-            meters: [echoIPv4, echoIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6]),
+            meters: [echoIPv4, echoIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
+                + (egress?.meters ?? []),
             deviceMaps: forwarding.deviceMaps,
             chains: [
                 Chain(
@@ -63,7 +67,7 @@ extension Ruleset {
                     ]),
             ] + [bounds].compactMap(\.self) + [
                 Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + [rest])
-            ] + forwarding.chains + blockade.exit(by: internet, sparing: forwarding.ownNetworks))
+            ] + forwarding.chains + (egress?.chains ?? []))
     }
 
     /// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
@@ -258,7 +262,7 @@ private let unprivileged = PortRange(1024, 65535)!
 
 extension Network {
     /// 0.0.0.0/0 and ::/0 compare no bit of the address, only its family.
-    var isWholeFamily: Match? {
+    fileprivate var isWholeFamily: Match? {
         switch (base, prefix) {
         case (.v4, 0): .family(.ipv4)
         case (.v6, 0): .family(.ipv6)

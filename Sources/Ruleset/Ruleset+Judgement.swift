@@ -107,7 +107,7 @@ extension Ruleset {
             if packet.isTracked { packet.isTowardsHours = true }
             return nil
         case .refuse: return .drop
-        case .tell, .clampSegments: return nil
+        case .tell, .note, .clampSegments: return nil
         // Of nat chains, which are not asked.
         case .forward, .redirect, .masquerade: return .accept
         }
@@ -154,8 +154,9 @@ extension Match {
         case .hopLimit(let limit): packet.family == .ipv6 && packet.hopLimit == limit
         case .withinRate(let rate): packet.family == rate.family
         case .beyondRate: false
-        // It changes what a packet says and not what becomes of it.
-        case .handshake: true
+        case .user(let number): packet.user == number
+        // A first packet is one that begins.
+        case .handshake: if case .tcp = packet.content { true } else { false }
         case .time(let range): range.contains(packet.time)
         case .before(let end): packet.time < end
         }

@@ -121,7 +121,7 @@ extension Ruleset.Rule {
         case .bySource(let family, let map): rule.decision = .bySource(family, map + suffix)
         case .byDestination(let family, let map): rule.decision = .byDestination(family, map + suffix)
         case .identify(let map): rule.decision = .identify(map + suffix)
-        case .byMap, .assign, .noteHours, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
+        case .byMap, .assign, .noteHours, .note, .tell, .clampSegments, .refuse, .forward, .redirect, .masquerade: break
         }
         return rule
     }

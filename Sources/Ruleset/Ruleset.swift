@@ -215,6 +215,8 @@ package struct Ruleset: Hashable, Sendable {
         /// Either end of a TCP connection is told to send no larger segments than the way through this machine takes, and the
         /// next rule follows.
         case clampSegments
+        /// Whoever listens to that group of nfnetlink_log gets the packet to see, and the next rule follows.
+        case note(UInt16)
         /// Refused, and the sender is told.
         case refuse(Refusal)
         /// Of a connection's first packet, in a nat chain: the connection goes to that address, and to that port instead of
@@ -294,6 +296,16 @@ extension Ruleset {
 }
 
 extension Ruleset.Rule {
+    /// It is a blocklist's.
+    package var asksForNetworks: Bool {
+        matches.contains {
+            switch $0 {
+            case .sourceAmong, .destinationAmong: true
+            default: false
+            }
+        }
+    }
+
     fileprivate mutating func shutTowardsNetworks() {
         for (index, match) in matches.enumerated() {
             switch match {
@@ -480,6 +492,7 @@ extension Ruleset.Decision: CustomStringConvertible {
         case .noteHours: return "ct mark set ct mark | \(markText(Ruleset.towardsHours))"
         case .tell: return "meta mark set ct mark & 0x0000ffff"
         case .clampSegments: return "tcp option maxseg size set rt mtu"
+        case .note(let group): return "log group \(group)"
         case .refuse(.reset): return "reject with tcp reset"
         case .refuse(.prohibited): return "reject with icmpx admin-prohibited"
         case .forward(let address, let port):

@@ -14,7 +14,7 @@ struct Relation: Sendable {
     /// Adds the row to the policy; false if this version cannot read it.
     let add: @Sendable (Row, inout Policy) -> Bool
 
-    static let all = [zone, listener, user, rule, limit, opening, setting, device, passage, forward, blocklist]
+    static let all = [zone, listener, user, rule, limit, opening, setting, device, passage, forward, blocklist, exit]
 
     /// Interface names have no blank in them (dev_valid_name in the kernel), so a list is one text.
     private static let zone = Relation(
@@ -23,6 +23,13 @@ struct Relation: Sendable {
             .text("name", \.name), .list("interfaces", \.interfaces, separator: " "),
             .list("addresses", \.addresses, separator: " "), .word("way", \.way), .word("new_devices", \.newDevices),
             .notation("service", \.service),
+        ])
+
+    private static let exit = Relation(
+        "egress_exit", of: \.exits, as: Exit(name: ""),
+        [
+            .text("name", \.name), .text("user", \.user), .notation("destination", \.destination),
+            .list("services", \.services, separator: ","),
         ])
 
     private static let blocklist = Relation(
@@ -104,6 +111,9 @@ struct Relation: Sendable {
             case "session log":
                 guard let logging = SessionLogging(rawValue: value) else { return false }
                 policy.sessionLogging = logging
+            case "egress":
+                guard let mode = EgressMode(rawValue: value) else { return false }
+                policy.egress = mode
             case "trusted domains":
                 policy.trustedDomains = value.split(separator: " ").map(String.init)
             default: return false
@@ -118,6 +128,7 @@ extension Relation {
             [.text("firewall"), .text(policy.firewall.rawValue)],
             [.text("rule default"), .text(policy.defaultAction.rawValue)],
             [.text("session log"), .text(policy.sessionLogging.rawValue)],
+            [.text("egress"), .text(policy.egress.rawValue)],
             [.text("trusted domains"), .text(policy.trustedDomains.joined(separator: " "))],
         ]
     }

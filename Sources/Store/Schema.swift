@@ -260,6 +260,20 @@ enum Schema {
         "ALTER TABLE blocklist ADD COLUMN direction TEXT;",
         // What carries what a rule is about. One from before is about whatever carries it.
         "ALTER TABLE rule ADD COLUMN transport TEXT;",
+        // What the box itself begins. Nothing of it is refused until the operator says so.
+        """
+        CREATE TABLE egress_exit (
+            name TEXT NOT NULL,
+            user TEXT,
+            destination TEXT,
+            services TEXT NOT NULL,
+            since INTEGER NOT NULL REFERENCES revision(id),
+            until INTEGER REFERENCES revision(id) CHECK (until > since)
+        ) STRICT;
+        CREATE UNIQUE INDEX egress_exit_in_force ON egress_exit(name) WHERE until IS NULL;
+        INSERT INTO setting (name, value, since)
+            SELECT 'egress', 'observe', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'egress');
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

@@ -19,6 +19,10 @@ extension Gateway {
         takeCensus(in: current)
         current.household = census.household
         current.clock = .around(now)
+        current.accounts = LocalAccounts(
+            numbers: accounts.numbers(), relays: user?.uid ?? getuid(),
+            companion: Privileges.userOfCompanion(besides: user)?.uid ?? getuid())
+        current.nameServers = names.servers.servers.map(\.address)
         return current
     }
 

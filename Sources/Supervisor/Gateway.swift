@@ -74,6 +74,10 @@ actor Gateway {
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
+    /// What the box itself began that nothing lets out.
+    var departures = Departures()
+    /// The accounts of the machine, as far as it has a file of them.
+    var accounts = AccountFile()
     var chronicler = Chronicler()
     /// True while a look around is due: later askers are served by it.
     private var isLookDue = false
@@ -329,6 +333,11 @@ actor Gateway {
             lookAroundSoon()
         case .neighboursChanged:
             lookAtNeighboursSoon()
+        case .departed(let departure, let count):
+            let isStrict = policy.egress == .strict
+            guard departures.note(departure, count: count, isRefused: isStrict, at: now) else { break }
+            let who = departure.user.map { "user \(surroundings.accounts.name(of: $0))" } ?? "the kernel"
+            tell(.egress, "\(who) tried to reach \(departure); egress is strict")
         case .wrongLogins(let client, let user, let count):
             tell(.login, suspicions.note(client, user: user, count: count, at: .now))
         }

@@ -355,7 +355,7 @@ struct Inquest {
             // What the relay sends in the client's place.
             var packet = Packet(
                 hook: .output, interface: "", source: pair.from, destination: pair.to, content: .tcp(destination.port))
-            packet.output = output
+            (packet.output, packet.user) = (output, surroundings.accounts.relays)
             let judgement = ruleset.verdict(of: packet, among: elements)
             if !judgement.isAccepted {
                 let rule = judgement.rule?.comment ?? "the policy of the chain"

@@ -1,7 +1,7 @@
 package import Address
 import FoundationEssentials
 import Machine
-import Policy
+package import Policy
 import Ruleset
 
 // The messages between the supervisor and a role: one JSON object a packet. Both ends are the same binary, so there is one
@@ -83,6 +83,8 @@ package enum Event: Codable, Hashable, Sendable {
     case surroundingsChanged
     /// Somebody came, went or took another address on a link.
     case neighboursChanged
+    /// A program of the box began something that nothing lets out, so many times since that was told last.
+    case departed(Departure, count: Int)
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
 }

@@ -112,7 +112,8 @@ final class Rescue: Sendable {
             listeners: policy.listeners, rules: policy.rules, defaultAction: policy.defaultAction,
             limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
             sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
-            forwards: policy.forwards, blocklists: policy.blocklists, trustedDomains: policy.trustedDomains)
+            forwards: policy.forwards, blocklists: policy.blocklists, egress: policy.egress, exits: policy.exits,
+            trustedDomains: policy.trustedDomains)
     }
 
     private func set(_ mark: String, isEnforced: Bool) throws(Refusal) {

@@ -145,6 +145,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var forwards: [Forward]
     /// Those of networks.
     package var blocklists: [Blocklist]
+    package var egress: EgressMode
+    package var exits: [Exit]
     /// The devices that time keeps from everything at present. The kernel knows by itself; but what is under way with them has to be
     /// ended when that changes.
     package var held: Set<HardwareAddress>
@@ -179,6 +181,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         passages = estate.policy.passages
         forwards = estate.policy.forwards
         blocklists = estate.policy.networkLists
+        egress = estate.policy.egress
+        exits = estate.policy.exits
         held = estate.held
         limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
@@ -188,7 +192,9 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var policy: Policy {
         Policy(
             listeners: listeners, rules: rules, defaultAction: defaultAction, limits: limits, openings: openings,
-            zones: zones, devices: devices, passages: passages, forwards: forwards, blocklists: blocklists)
+            zones: zones, devices: devices, passages: passages, forwards: forwards, blocklists: blocklists,
+            egress: egress,
+            exits: exits)
     }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.

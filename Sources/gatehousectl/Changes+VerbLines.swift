@@ -7,7 +7,7 @@ import Policy
 extension Changes.Thing {
     /// Where the commands that make it stand: what they name stands before them.
     enum Section: Int, CaseIterable {
-        case zones, passages, devices, users, listeners, rules, limits, openings, forwards, names, firewall
+        case zones, passages, devices, users, listeners, rules, limits, openings, forwards, names, egress, firewall
 
         var title: String {
             switch self {
@@ -22,6 +22,7 @@ extension Changes.Thing {
             case .openings: "Services of the gateway itself that can be reached."
             case .forwards: "Doors from the internet to devices."
             case .names: "Names that are not told, and domains that may lead into the home."
+            case .egress: "What programs of this machine may begin."
             case .firewall: "What is written down of sessions, and whether the firewall holds."
             }
         }
@@ -39,6 +40,7 @@ extension Changes.Thing {
         case .opening: .openings
         case .forward: .forwards
         case .blocklist, .trustedDomains: .names
+        case .egress, .exit: .egress
         case .sessionLogging, .firewall: .firewall
         }
     }
@@ -65,6 +67,8 @@ extension Changes.Thing {
             [VerbLine("zone allow", passage.from, "to", passage.to, options: serviceOptions(passage.services))]
         case .forward(let forward): [forward.verbLine]
         case .blocklist(let list): [list.verbLine(in: lists)]
+        case .egress(let mode): [VerbLine("egress \(mode.rawValue)")]
+        case .exit(let exit): [exit.verbLine]
         case .trustedDomains(let domains): domains.map { VerbLine("name trust", $0) }
         }
     }
@@ -174,6 +178,14 @@ extension Opening {
         }
         options += option("from", source) + option("until", until.map { Instant(seconds: $0) })
         return VerbLine("firewall open", name, options: options)
+    }
+}
+
+extension Exit {
+    var verbLine: VerbLine {
+        VerbLine(
+            "egress allow", name,
+            options: option("user", user) + option("to", destination) + serviceOptions(services))
     }
 }
 

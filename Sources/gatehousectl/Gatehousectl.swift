@@ -40,7 +40,7 @@ struct Gatehousectl: ParsableCommand {
             StatusVerb.self, SetupVerb.self, ClientSetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self,
             RuleVerb.self, BlocklistVerb.self, NameVerb.self, LimitVerb.self, FirewallVerb.self, ZoneVerb.self,
             DeviceVerb.self,
-            ForwardVerb.self, SessionVerb.self, TopVerb.self,
+            ForwardVerb.self, EgressVerb.self, SessionVerb.self, TopVerb.self,
             RevisionVerb.self, ConfirmVerb.self, RevertVerb.self, ExportVerb.self, ImportVerb.self, BackupVerb.self,
             DoctorVerb.self, WhyVerb.self, WhatChangedVerb.self, AuditVerb.self, BugreportVerb.self,
             VersionVerb.self,

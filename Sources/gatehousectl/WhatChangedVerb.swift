@@ -75,7 +75,7 @@ struct WhatChangedVerb: ParsableCommand {
         switch kind {
         case .daemon, .device, .address: .plain
         case .port, .login: .doubtful
-        case .role, .firewall: .bad
+        case .role, .firewall, .egress: .bad
         }
     }
 }

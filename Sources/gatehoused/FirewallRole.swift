@@ -61,6 +61,7 @@ actor FirewallRole: RoleService {
         reactor.spawn { _ in await self.followTable() }
         reactor.spawn { _ in await self.followSurroundings() }
         reactor.spawn { _ in await self.followNeighbours() }
+        reactor.spawn { _ in await self.followDepartures() }
     }
 
     /// Needs no sockets.
@@ -243,6 +244,24 @@ actor FirewallRole: RoleService {
         }
     }
 
+    /// What the rules for egress note.
+    private func followDepartures() async {
+        var line = DepartureLine()
+        do {
+            let packets = try PacketLog(Ruleset.egressGroup, on: reactor)
+            while true {
+                for packet in try await packets.next() {
+                    guard let departure = Departure(packet: packet.bytes, user: packet.user),
+                        let count = line.admit(departure, at: .now)
+                    else { continue }
+                    events.send(.departed(departure, count: count))
+                }
+            }
+        } catch {
+            log.info("what the machine itself begins is not noted: \(error)")
+        }
+    }
+
     /// Once a second at most: a link on which somebody makes addresses up has thousands of changes.
     private func followNeighbours() async {
         do {
@@ -321,7 +340,8 @@ actor FirewallRole: RoleService {
             }
             var out = Packet(hook: .output, interface: "", source: local, destination: remote, content: content)
             out.output = interface
-            return !ruleset.verdict(of: out, among: elements).isAccepted
+            let judgement = ruleset.verdict(of: out, among: elements)
+            return !judgement.isAccepted && judgement.rule?.asksForNetworks == true
         }
         let refused = ((try? Connections.established()) ?? []).filter {
             isRefused($0.local.address, $0.remote.address, .tcp($0.remote.port))

@@ -198,6 +198,7 @@ struct InterfaceText {
             "newDevices": "blocked", "DeviceStatus.addresses": "192.0.2.1", "fixedAddress": "192.0.2.1",
             "way": "routed",
             "pause": "forever", "schedule": "mon-fri 07:00-21:00", "transport": "gre",
+            "Departure.destination": "192.0.2.9",
             "ends": "guest to things",
             "Device.address": "192.0.2.1",
             "hardware": "52:54:00:12:34:56", "Endangered.client": "192.0.2.7",

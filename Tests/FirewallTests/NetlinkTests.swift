@@ -116,7 +116,7 @@ struct NetlinkTests {
             ),
             ("add chain inet gatehouse input { policy accept; }", "policy accept;' instead of"),
             ("delete chain inet gatehouse forward", "the kernel has no chain forward"),
-            ("add chain inet gatehouse output { type filter hook output priority 0; }", "a chain output that is none"),
+            ("add chain inet gatehouse late { type filter hook output priority 9; }", "a chain late that is none"),
             ("add set inet gatehouse banned { type ipv4_addr; }", "a set banned that is none of ours"),
             ("flush map inet gatehouse stopped", "the map stopped has other elements than it is to have"),
             ("add element inet gatehouse stopped { 7 : accept }", "the map stopped has other elements"),

@@ -113,7 +113,7 @@ struct RoutedRuleTests {
             }
         }
         let ruleset = Ruleset(policy: Self.policy(rules, default: .deny), surroundings: Self.surroundings)
-        let longest = ruleset.chains.filter { $0.name.hasPrefix("rules") }.map(\.rules.count).max()
+        let longest = ruleset.chains.filter { $0.name.hasPrefix("decisions") }.map(\.rules.count).max()
         // Two for the rule about everybody: TCP is told otherwise than UDP that it is refused.
         #expect(longest == 22, "\(ruleset)")
     }

@@ -208,6 +208,20 @@ private func text(_ openings: String) -> String {
     \t\ttimeout 1m
     \t}
 
+    \tset egress_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 64
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset egress_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 64
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
     \tmap stopped {
     \t\ttype mark : verdict
     \t\tsize 1024
@@ -319,6 +333,24 @@ private func text(_ openings: String) -> String {
     \t\ttype nat hook postrouting priority srcnat; policy accept;
     \t\tiifname "eth1" oifname "eth0" meta nfproto ipv4 masquerade comment "one address for all"
     \t}
+
+    \tchain output {
+    \t\ttype filter hook output priority filter; policy accept;
+    \t\tct state vmap { established : accept, related : accept } comment "answers"
+    \t\toifname "lo" accept comment "the gateway itself"
+    \t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept comment "what IP needs"
+    \t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept comment "what IP needs"
+    \t\tmeta l4proto igmp accept comment "multicast group management"
+    \t\ttcp flags syn / fin,syn,rst goto strangers
+    \t\tmeta l4proto tcp accept comment "under way"
+    \t\tgoto strangers
+    \t}
+
+    \tchain strangers {
+    \t\tupdate @egress_ipv4 { ip saddr limit rate 20/second burst 100 packets } log group 6467
+    \t\tupdate @egress_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 20/second burst 100 packets } log group 6467
+    \t\tcounter accept comment "what nothing lets out"
+    \t}
     }
 
     """
@@ -326,7 +358,7 @@ private func text(_ openings: String) -> String {
 
 /// Nothing is known of the interfaces: each may be the one that leads to the internet.
 private var shut: String {
-    let blocks = text("").components(separatedBy: "\n\n").filter { block in
+    var blocks = text("").components(separatedBy: "\n\n").filter { block in
         !["newcomers", "map ", "forward", "between", "ended", "_home", "_internet", "refuse", "srcnat"].contains {
             block.split(separator: "{", maxSplits: 1)[0].contains($0)
         }
@@ -336,12 +368,11 @@ private var shut: String {
         \t\ttype filter hook forward priority filter; policy drop;
         \t\tcounter drop comment "the rest"
         \t}
-        }
-
         """
-    var lines = (blocks + [passing]).joined(separator: "\n\n").components(separatedBy: "\n")
+    blocks.insert(passing, at: blocks.count - 2)
+    var lines = blocks.joined(separator: "\n\n").components(separatedBy: "\n")
     lines.removeAll { line in
-        ["nd-router-solicit", "newcomers", "@stopped", "forged"].contains { line.contains($0) }
+        ["router solicitations", "newcomers", "@stopped", "forged"].contains { line.contains($0) }
     }
     return lines.map { $0.replacing("iifname \"eth0\" ", with: "").replacing("iifname \"eth1\" ", with: "") }
         .joined(separator: "\n")

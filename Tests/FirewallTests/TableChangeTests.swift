@@ -75,12 +75,12 @@ struct TableChangeTests {
         #expect(TableChange(from: trial, to: home, flags: 0) == nil)
         #expect(TableChange(from: held, to: home, flags: 1) == nil)
         var other = home
-        other.chains.append(.init(name: "output", hook: .output, policy: .accept))
-        #expect(TableChange(from: held, to: other, flags: 0)?.addedChains.map(\.name) == ["output"])
-        #expect(TableChange(from: KernelTable(other, flags: 0), to: home, flags: 0)?.deletedChains == ["output"])
+        other.chains.append(.init(name: "late", hook: .postrouting, policy: .accept))
+        #expect(TableChange(from: held, to: other, flags: 0)?.addedChains.map(\.name) == ["late"])
+        #expect(TableChange(from: KernelTable(other, flags: 0), to: home, flags: 0)?.deletedChains == ["late"])
         other.chains[other.chains.count - 1].base?.priority = 7
         var before = home
-        before.chains.append(.init(name: "output", hook: .output, policy: .accept))
+        before.chains.append(.init(name: "late", hook: .postrouting, policy: .accept))
         #expect(TableChange(from: KernelTable(before, flags: 0), to: other, flags: 0) == nil)
         other = home
         other.meters[0].size += 1

@@ -181,6 +181,10 @@ struct Tracer {
             case "tcp" where words.peek == "option":
                 for word in ["option", "maxseg", "size", "set", "rt", "mtu"] { try words.skip(word) }
                 isDecided = true
+            case "log":
+                try words.skip("group")
+                _ = try words.next()
+                isDecided = true
             case "update":
                 conditions.append(try rate(&words))
             case "socket":
@@ -249,6 +253,7 @@ struct Tracer {
                 let number = packet.number
                 return getprotobynumber(Int32(number)).map { String(cString: $0.pointee.p_name) } ?? "\(number)"
             }
+        case ("meta", "skuid"): return plain { $0.user.map { "\($0)" } }
         case ("meta", "time"): return plain { "\($0.time)" }
         case ("ip", "saddr"): return plain { $0.isIPv4 ? "\($0.source)" : nil }
         case ("ip6", "saddr"): return plain { $0.isIPv4 ? nil : "\($0.source)" }

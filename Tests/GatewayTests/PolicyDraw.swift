@@ -46,6 +46,8 @@ struct PolicyDraw: RandomNumberGenerator {
         for opening in openings(policy, now) { try? policy.open(opening, in: surroundings) }
         for forward in forwards(policy, now) { try? policy.add(forward, in: surroundings) }
         for list in blocklists(policy) { try policy.set(list) }
+        policy.egress = one(of: EgressMode.allCases)
+        for exit in exits() { try policy.add(exit) }
         for domain in several(of: ["plex.direct", "home.example", "xn--bcher-kva.example"]) {
             try policy.trust(domain: domain)
         }
@@ -213,6 +215,18 @@ struct PolicyDraw: RandomNumberGenerator {
                 name: name, transport: one(of: Opening.Transport.allCases), port: UInt16(40_000 + index),
                 device: one(of: policy.devices.map(\.name)), devicePort: perhaps(UInt16(80 + index)),
                 source: perhaps(Network("198.51.100.0/24")!), until: perhaps(now + 86_400...now + 864_000))
+        }
+    }
+
+    private mutating func exits() -> [Exit] {
+        let services = [
+            Opening.Service("tcp 22")!, Opening.Service("udp 5000-5100")!, Opening.Service("protocol gre")!,
+        ]
+        return several(of: ["backup", "mail", "it's"]).map { name in
+            Exit(
+                name: name, user: perhaps(one(of: ["root", "games"])),
+                destination: perhaps(Network(one(of: ["203.0.112.7", "2001:db8::/32", "0.0.0.0/0"]))!),
+                services: [services[0]] + several(of: Array(services[1...])))
         }
     }
 

@@ -8,6 +8,7 @@ import Store
 enum Operations {
     static let all: [Method<Gateway>] =
         gateway + listeners + users + rules + limits + blocklists + names + firewall + zones + devices + forwards
+        + egress
         + revisions + configuration + copies
         + trial + machine + certificates
         + sessions + exposure

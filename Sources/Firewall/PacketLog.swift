@@ -1,0 +1,111 @@
+internal import CNetfilter
+internal import Glibc
+package import Reactor
+
+/// The packets that rules note (`Ruleset.Decision.note`), as the kernel tells of them (nfnetlink_log), in the network namespace in
+/// which it was opened. The kernel has a bounded room for those that nobody has read, and drops the rest.
+package struct PacketLog: ~Copyable {
+    private let source: Source
+
+    package struct Packet: Sendable {
+        /// The account of the program that sent it; nil: the kernel does not say.
+        package var user: UInt32?
+        /// From its IP header on, and no more than is asked for.
+        package var bytes: ArraySlice<UInt8>
+    }
+
+    /// Of a packet so much is of interest: the longest header of IP, and the ports behind it.
+    private static let length: UInt32 = 64
+
+    /// Takes CAP_NET_ADMIN. A group has one reader.
+    package init(_ group: UInt16, on reactor: Reactor) throws(FirewallError) {
+        let number = socket(
+            AF_NETLINK, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), NETLINK_NETFILTER)
+        guard number >= 0 else { throw FirewallError("cannot open a netlink socket", errno: errno) }
+        let descriptor = Descriptor(adopting: number)
+        // NFULA_CFG_CMD (1): NFULNL_CFG_CMD_BIND (1). NFULA_CFG_MODE (2): the range, and NFULNL_COPY_PACKET (2).
+        // NFULA_CFG_TIMEOUT (4): a tenth of a second.
+        let message = Self.configuration(
+            group,
+            Self.attribute(1, [1]) + Self.attribute(2, Self.bytes(Self.length) + [2, 0])
+                + Self.attribute(4, Self.bytes(UInt32(10))))
+        guard send(number, message, message.count, 0) == message.count else {
+            throw FirewallError("cannot ask for packets that are noted", errno: errno)
+        }
+        var answer = [UInt8](repeating: 0, count: 1024)
+        // It is written before send(2) returns.
+        let count = recv(number, &answer, answer.count, CInt(MSG_DONTWAIT))
+        // struct nlmsgerr behind the header: 0, or an error.
+        let code = count >= 20 ? Self.hostNumber(answer[16..<20]) : 0 &- UInt32(EIO)
+        guard code == 0 else {
+            throw FirewallError("the kernel tells of no packets that are noted", errno: CInt(bitPattern: 0 &- code))
+        }
+        source = Source(adopting: descriptor, on: reactor)
+    }
+
+    /// Waits for some. Of what was lost for want of room nothing is told.
+    package borrowing func next() async throws(Errno) -> [Packet] {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let count = try await source.attempt { descriptor in
+            let count = recv(descriptor, &buffer, buffer.count, CInt(MSG_DONTWAIT))
+            if count < 0 { return errno == ENOBUFS ? 0 : -Int(errno) }
+            return count
+        }
+        return Self.packets(in: buffer[..<count])
+    }
+
+    /// Of a datagram of netlink messages.
+    static func packets(in datagram: ArraySlice<UInt8>) -> [Packet] {
+        var packets: [Packet] = []
+        var rest = datagram
+        // struct nlmsghdr: length, type, flags, sequence, port; in the machine's byte order.
+        while rest.count >= 16 {
+            let length = Int(hostNumber(rest.prefix(4)))
+            guard length >= 16, length <= rest.count else { break }
+            let message = rest.prefix(length)
+            rest = rest.dropFirst((length + 3) & ~3)
+            // NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET.
+            guard hostNumber(message.dropFirst(4).prefix(2)) == 4 << 8, length >= 20 else { continue }
+            var attributes = message.dropFirst(20)
+            var (user, payload): (UInt32?, ArraySlice<UInt8>?) = (nil, nil)
+            while attributes.count >= 4 {
+                let length = Int(hostNumber(attributes.prefix(2)))
+                guard length >= 4, length <= attributes.count else { break }
+                let value = attributes.prefix(length).dropFirst(4)
+                // NFULA_PAYLOAD and NFULA_UID.
+                switch hostNumber(attributes.dropFirst(2).prefix(2)) & 0x3fff {
+                case 9: payload = value
+                case 11: user = number(value)
+                default: break
+                }
+                attributes = attributes.dropFirst((length + 3) & ~3)
+            }
+            if let payload { packets.append(Packet(user: user, bytes: payload)) }
+        }
+        return packets
+    }
+
+    private static func configuration(_ group: UInt16, _ attributes: [UInt8]) -> [UInt8] {
+        // NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG; NLM_F_REQUEST | NLM_F_ACK.
+        let header: [UInt16] = [UInt16(truncatingIfNeeded: 20 + attributes.count), 0, 4 << 8 | 1, 1 | 4, 0, 0, 0, 0]
+        // struct nfgenmsg: no family, version 0, the group.
+        return header.flatMap { number in withUnsafeBytes(of: number) { Array($0) } } + [0, 0] + bytes(group)
+            + attributes
+    }
+
+    private static func attribute(_ type: UInt16, _ value: [UInt8]) -> [UInt8] {
+        let head = [UInt16(4 + value.count), type].flatMap { number in withUnsafeBytes(of: number) { Array($0) } }
+        return head + value + [UInt8](repeating: 0, count: -value.count & 3)
+    }
+
+    private static func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    }
+
+    /// In the network's byte order.
+    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
+
+    private static func hostNumber(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+/// What programs of the gateway begin. The roles run as `nobody` here, so the program that calls home runs as `games`.
+@Suite(
+    "What the box itself begins", .serialized, .enabled(if: isRoot, "needs root: network namespaces"),
+    .timeLimit(.minutes(3)))
+struct EgressTests {
+    private func attempt(_ home: Home, as user: String, _ address: String, _ port: UInt16) throws -> Outcome {
+        try home.gateway.attempt([
+            "setpriv", "--reuid", user, "--clear-groups", "timeout", "4", "bash", "-c",
+            "exec 3<>/dev/tcp/\(address)/\(port) && echo word >&3 && head -c 4 <&3",
+        ])
+    }
+
+    private func getsOut(_ home: Home, as user: String, _ address: String, _ port: UInt16) throws -> Bool {
+        try attempt(home, as: user, address, port).output == "word"
+    }
+
+    private func events(_ home: Home) throws -> String { try home.ctl("what-changed") }
+
+    @Test(
+        "strict: a program that calls home is refused and told within 5 s; proxies, updates and what is under way go on"
+    )
+    func strict() throws {
+        let routed = try RoutedHome.ready()
+        let (home, wan) = (routed.home, routed.home.wan)
+        let services = try Services(in: wan, ports: [6667, 443, 8080])
+        let inner = try Services(in: home.gateway, ports: [2222])
+        try home.ctl("firewall", "open", "shell", "--tcp", "2222", "--from", "home")
+        // Who administers the box, and what a program of it has under way.
+        let shell = try Peer(to: Home.gatewayOnLAN, 2222, from: home.lan)
+        let before = try Peer(to: RoutedHome.far, 6667, from: home.gateway)
+        for peer in [shell, before] {
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4).count == 4)
+        }
+        #expect(try getsOut(home, as: "games", RoutedHome.far, 6667), "it is observed")
+        #expect(try eventually { try home.ctl("egress", "list").contains("user games") })
+        let proposal = try home.ctl("egress", "learn")
+        #expect(
+            proposal.contains("gatehousectl egress allow games-6667 --user games --to 9.9.9.9/32 --tcp 6667\n"),
+            "\(proposal)")
+        let strict = try home.attempt("egress", "strict")
+        #expect(strict.status == 0 && strict.errors.contains("user games to 9.9.9.9:6667 (tcp)"), "\(strict)")
+        for address in [RoutedHome.far, RoutedHome.far6] {
+            #expect(try attempt(home, as: "games", address, 6667).errors.contains("refused"), "\(address)")
+            #expect(try !getsOut(home, as: "games", address, 443))
+            #expect(
+                try eventually(within: .seconds(5)) {
+                    try events(home).contains(
+                        "user games tried to reach \(address.contains(":") ? "[\(address)]" : address):6667 (tcp); egress is strict"
+                    )
+                }, "\((try? events(home)) ?? "")")
+        }
+        let datagram = try home.gateway.attempt([
+            "setpriv", "--reuid", "games", "--clear-groups", "bash", "-c",
+            "exec 3<>/dev/udp/9.9.9.9/5353; echo word >&3; echo again >&3",
+        ])
+        #expect(datagram.errors.contains("not permitted") || datagram.errors.contains("refused"), "\(datagram)")
+        #expect(try getsOut(home, as: "root", RoutedHome.far, 443) && getsOut(home, as: "root", RoutedHome.far6, 443))
+        #expect(try !getsOut(home, as: "root", RoutedHome.far, 6667), "root, too, is asked")
+        // Clients of the proxies, and routed ones.
+        let tunnel = try home.tunnel(.socks5, to: RoutedHome.far, 8080)
+        try tunnel.send("word")
+        #expect(try tunnel.receive(exactly: 4).count == 4)
+        #expect(routed.connects(home.lan, RoutedHome.far, 6667))
+        for peer in [shell, before] {
+            try peer.send("more")
+            #expect(try peer.receive(exactly: 4).count == 4)
+        }
+        #expect(try home.lan.attempt(["nc", "-z", "-w", "2", Home.gatewayOnLAN, "2222"]).status == 0)
+        try home.ctl("egress", "allow", "chat", "--user", "games", "--to", "9.9.9.0/24", "--tcp", "6667")
+        #expect(try getsOut(home, as: "games", RoutedHome.far, 6667))
+        #expect(
+            try !getsOut(home, as: "games", RoutedHome.far6, 6667) && !getsOut(home, as: "daemon", RoutedHome.far, 6667)
+        )
+        #expect(try home.ctl("egress", "list").contains(#/chat +games +9\.9\.9\.0/24 +tcp 6667 +[1-9]/#))
+        // The rules are the kernel's own.
+        home.killsRoles = true
+        for process in try home.processes().values.joined() { kill(process, SIGKILL) }
+        #expect(
+            try !getsOut(home, as: "daemon", RoutedHome.far, 6667) && getsOut(home, as: "games", RoutedHome.far, 6667))
+        try home.stop()
+        try home.start(firewall: nil)
+        #expect(
+            try !getsOut(home, as: "daemon", RoutedHome.far, 6667) && getsOut(home, as: "games", RoutedHome.far, 6667))
+        try home.ctl("egress", "observe")
+        #expect(try getsOut(home, as: "daemon", RoutedHome.far, 6667))
+        withExtendedLifetime((services, inner)) {}
+    }
+
+    @Test("strict, on a box with one interface: names are asked for, and everything else is refused")
+    func oneArmed() throws {
+        let home = try Home()
+        let services = try Services(in: home.wan, ports: [6667])
+        let server = try NameServer(in: home.wan, Home.wanHost, ["x.example": [["203.0.112.10"]]])
+        try home.gateway.run("ip", "link", "delete", "lan0")
+        try home.start(firewall: nil)
+        try home.ctl("setup", "--yes")
+        try home.ctl("egress", "strict")
+        #expect(try attempt(home, as: "games", Home.wanHost, 6667).errors.contains("refused"))
+        #expect(
+            try eventually(within: .seconds(5)) {
+                try events(home).contains("user games tried to reach 203.0.112.10:6667")
+            })
+        let asked = try home.gateway.attempt([
+            "setpriv", "--reuid", "games", "--clear-groups", "dig", "+short", "+tries=1", "@\(Home.wanHost)",
+            "x.example",
+        ])
+        #expect(asked.output.contains("203.0.112.10"), "\(asked)")
+        withExtendedLifetime((services, server)) {}
+    }
+}
