@@ -6,7 +6,7 @@ package enum Interface {
     /// The methods of org.gatehouse.Admin. A method that is not in this table does not exist (as in OpenSSH's monitor.c).
     package static let calls: [any Call.Type] =
         GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + BlocklistCalls.all
-        + NameCalls.all
+        + NameCalls.all + BanCalls.all
         + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + ForwardCalls.all + EgressCalls.all
         + RevisionCalls.all + TrialCalls.all + ConfigurationCalls.all + BackupCalls.all
         + MachineCalls.all + CertificateCalls.all + SessionCalls.all

@@ -11,6 +11,23 @@ extension Policy: InterfaceType {
         """
 }
 
+extension BanTerms: InterfaceType {
+    static let documentation = """
+        When a source is banned by itself, and for how long.
+        guesses: wrong passwords within a quarter of an hour; null: nobody is banned for them.
+        scans: from the internet: beginnings at ports that are shut; null: the same.
+        floods: from the internet: beginnings beyond the rate of their source; null: the same.
+        seconds: of a first ban; each that follows within a week lasts four times as long, a week at most.
+        secondsAtHome: of each ban of a device of the home.
+        spared: whoever is in one of these is never banned.
+        """
+}
+
+extension Ban.Reason: InterfaceEnumeration {
+    static let interfaceName = "BanReason"
+    static let documentation = "order: the operator said so."
+}
+
 extension User: InterfaceType {
     static let interfaceName = "StoredUser"
     static let documentation = """
@@ -491,6 +508,7 @@ extension ChronicleEntry.Kind: InterfaceEnumeration {
         firewall: the kernel's table.
         login: wrong passwords.
         egress: a program of the machine itself began what is not let out.
+        ban: a source was banned, or is no longer.
         """
 }
 

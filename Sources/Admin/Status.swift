@@ -13,13 +13,14 @@ package struct Status: Codable, Hashable, Sendable {
     package var devices: Int
     package var newDevices: [String]
     package var forwards: [Forward]
+    package var bans: Int
     package var warnings: [String]
     package var worst: Finding?
 
     package init(
         version: String = gatehouseVersion, revision: Int, uptime: Int, roles: [RoleStatus],
         listeners: [ListenerStatus], firewall: FirewallStatus, users: Int, devices: Int = 0, newDevices: [String] = [],
-        forwards: [Forward] = [], warnings: [String], worst: Finding? = nil
+        forwards: [Forward] = [], bans: Int = 0, warnings: [String], worst: Finding? = nil
     ) {
         self.version = version
         self.revision = revision
@@ -31,6 +32,7 @@ package struct Status: Codable, Hashable, Sendable {
         self.devices = devices
         self.newDevices = newDevices
         self.forwards = forwards
+        self.bans = bans
         self.warnings = warnings
         self.worst = worst
     }

@@ -25,6 +25,11 @@ struct Batch {
             if case .addRule(let rule, _) = self { rule.matches.contains(.boundSocket) } else { false }
         }
 
+        /// The kernel has to tell of packets.
+        var asksForPacketLog: Bool {
+            if case .addRule(let rule, _) = self, case .note = rule.decision { true } else { false }
+        }
+
         var description: String {
             switch self {
             case .begin: "begin a transaction"

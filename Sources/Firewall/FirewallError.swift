@@ -25,6 +25,9 @@ package struct FirewallError: Error, Hashable, Sendable, CustomStringConvertible
             case _ where step?.asksForSocket == true && Self.says(errno, unknown: true):
                 ": this kernel has no nft_socket, which SOCKS5's UDP and BIND need "
                     + "(modprobe nft_socket; inside a container on its host)"
+            case _ where step?.asksForPacketLog == true && Self.says(errno, unknown: true):
+                ": this kernel has no nfnetlink_log, without which nobody is banned for scans and floods "
+                    + "(modprobe nfnetlink_log; inside a container on its host)"
             case EPERM:
                 ": it needs CAP_NET_ADMIN (run gatehoused as root; without it --firewall observe shows the ruleset)"
             case EPROTONOSUPPORT, EAFNOSUPPORT, EOPNOTSUPP:
@@ -42,6 +45,9 @@ package struct FirewallError: Error, Hashable, Sendable, CustomStringConvertible
 
     /// The kernel knows no `socket` expression, or not all of it (CONFIG_NFT_SOCKET; `wildcard` came with Linux 5.11).
     package var lacksSocketMatch: Bool { step?.asksForSocket == true && Self.says(errno, unknown: true) }
+
+    /// The kernel cannot tell of packets (CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG).
+    package var lacksPacketLog: Bool { step?.asksForPacketLog == true && Self.says(errno, unknown: true) }
 
     /// The kernel knows no owner of a table (Linux 5.12) or none that the table outlives (6.9).
     var lacksTableFlags: Bool {

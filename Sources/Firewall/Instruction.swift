@@ -55,6 +55,7 @@ enum Instruction: Hashable, Sendable {
     case translateDestination(Match.Family, setsPort: Bool)
     case redirect
     case masquerade
+    /// The packet is told of to whoever listens to the group.
     case note(UInt16)
     case refuse(Ruleset.Refusal)
     case verdict(Ruleset.Verdict)
@@ -167,7 +168,7 @@ extension Ruleset.Rule {
         case .tell: compiler.instructions += Compiler.device + [.setMark]
         case .clampSegments:
             compiler.instructions += [.segmentSize, .toNetworkOrder(length: 2), .writeSegmentSize]
-        case .note(let group): compiler.instructions.append(.note(group))
+        case .note(let notice): compiler.instructions.append(.note(notice.rawValue))
         case .refuse(let refusal): compiler.instructions.append(.refuse(refusal))
         case .forward(let address, let port):
             let (family, target): (Match.Family, [UInt8]) =

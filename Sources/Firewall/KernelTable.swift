@@ -564,6 +564,17 @@ extension IPAddress {
     }
 }
 
+extension IPAddress {
+    /// nil: neither 4 nor 16 bytes.
+    init?(networkBytes bytes: UnsafeRawBufferPointer) {
+        switch bytes.count {
+        case 4: self = .v4(UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
+        case 16: self = .v6(UInt128(bigEndian: bytes.loadUnaligned(as: UInt128.self)))
+        default: return nil
+        }
+    }
+}
+
 func text(_ string: UnsafePointer<CChar>?) -> String? {
     string.map { String(cString: $0) }
 }

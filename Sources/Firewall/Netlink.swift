@@ -1,3 +1,4 @@
+package import Address
 internal import CNetfilter
 internal import Glibc
 package import Ruleset
@@ -106,6 +107,26 @@ package struct Netlink: ~Copyable {
         }
     }
 
+    /// How many packets each element of a set with one address to a key has counted.
+    package mutating func elementCounts(of set: LiveSet) throws(FirewallError) -> [IPAddress: UInt64] {
+        guard let object = nftnl_set_alloc() else { return [:] }
+        defer { nftnl_set_free(object) }
+        _ = try dumpElements(of: set.name, into: object)
+        var counts: [IPAddress: UInt64] = [:]
+        guard let iterator = nftnl_set_elems_iter_create(object) else { return [:] }
+        defer { nftnl_set_elems_iter_destroy(iterator) }
+        while let element = nftnl_set_elems_iter_next(iterator) {
+            var (keyLength, length): (UInt32, UInt32) = (0, 0)
+            guard let key = nftnl_set_elem_get(element, UInt16(NFTNL_SET_ELEM_KEY), &keyLength),
+                let address = IPAddress(
+                    networkBytes: UnsafeRawBufferPointer(start: key, count: Int(keyLength))),
+                let counter = nftnl_set_elem_get(element, UInt16(NFTNL_SET_ELEM_EXPR), &length).map(OpaquePointer.init)
+            else { continue }
+            counts[address] = nftnl_expr_get_u64(counter, UInt16(NFTNL_EXPR_CTR_PACKETS))
+        }
+        return counts
+    }
+
     private mutating func writeElements(_ fill: (inout Batch) -> Void) throws(FirewallError) {
         for _ in 0..<Self.attempts {
             let generation: UInt32
@@ -157,7 +178,7 @@ package struct Netlink: ~Copyable {
             } catch {
                 // What stands in the way of a change, like a rule of somebody else's that leads to a chain of ours, goes with the
                 // whole table.
-                if error.isInterruption || error.lacksSocketMatch { throw error }
+                if error.isInterruption || error.lacksSocketMatch || error.lacksPacketLog { throw error }
                 break
             }
         }

@@ -1,6 +1,8 @@
+package import Address
 internal import CNetfilter
 internal import Glibc
 package import Reactor
+package import Ruleset
 
 /// The packets that rules note (`Ruleset.Decision.note`), as the kernel tells of them (nfnetlink_log), in the network namespace in
 /// which it was opened. The kernel has a bounded room for those that nobody has read, and drops the rest.
@@ -8,39 +10,57 @@ package struct PacketLog: ~Copyable {
     private let source: Source
 
     package struct Packet: Sendable {
+        package var notice: Ruleset.Notice
         /// The account of the program that sent it; nil: the kernel does not say.
         package var user: UInt32?
         /// From its IP header on, and no more than is asked for.
         package var bytes: ArraySlice<UInt8>
+
+        /// Who sent it (RFC 791 §3.1, RFC 8200 §3); nil: it is no packet of IP.
+        package var source: IPAddress? {
+            guard let first = bytes.first else { return nil }
+            switch first >> 4 {
+            case 4 where bytes.count >= 20:
+                return .v4(bytes.dropFirst(12).prefix(4).reduce(0) { $0 << 8 | UInt32($1) })
+            case 6 where bytes.count >= 40:
+                return .v6(bytes.dropFirst(8).prefix(16).reduce(0) { $0 << 8 | UInt128($1) })
+            default: return nil
+            }
+        }
     }
 
     /// Of a packet so much is of interest: the longest header of IP, and the ports behind it.
     private static let length: UInt32 = 64
 
     /// Takes CAP_NET_ADMIN. A group has one reader.
-    package init(_ group: UInt16, on reactor: Reactor) throws(FirewallError) {
+    package init(on reactor: Reactor) throws(FirewallError) {
         let number = socket(
             AF_NETLINK, CInt(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), NETLINK_NETFILTER)
         guard number >= 0 else { throw FirewallError("cannot open a netlink socket", errno: errno) }
         let descriptor = Descriptor(adopting: number)
+        for notice in Ruleset.Notice.allCases { try Self.listen(number, to: notice.rawValue) }
+        source = Source(adopting: descriptor, on: reactor)
+    }
+
+    private static func listen(_ socket: CInt, to group: UInt16) throws(FirewallError) {
         // NFULA_CFG_CMD (1): NFULNL_CFG_CMD_BIND (1). NFULA_CFG_MODE (2): the range, and NFULNL_COPY_PACKET (2).
-        // NFULA_CFG_TIMEOUT (4): a tenth of a second.
-        let message = Self.configuration(
-            group,
-            Self.attribute(1, [1]) + Self.attribute(2, Self.bytes(Self.length) + [2, 0])
-                + Self.attribute(4, Self.bytes(UInt32(10))))
-        guard send(number, message, message.count, 0) == message.count else {
+        // NFULA_CFG_QTHRESH (5): each is told at once.
+        let message = configuration(
+            group, attribute(1, [1]) + attribute(2, bytes(length) + [2, 0]) + attribute(5, bytes(UInt32(1))))
+        guard send(socket, message, message.count, 0) == message.count else {
             throw FirewallError("cannot ask for packets that are noted", errno: errno)
         }
         var answer = [UInt8](repeating: 0, count: 1024)
-        // It is written before send(2) returns.
-        let count = recv(number, &answer, answer.count, CInt(MSG_DONTWAIT))
-        // struct nlmsgerr behind the header: 0, or an error.
-        let code = count >= 20 ? Self.hostNumber(answer[16..<20]) : 0 &- UInt32(EIO)
-        guard code == 0 else {
+        // It is written before send(2) returns; between two of them a packet of an earlier group may come.
+        while true {
+            let count = recv(socket, &answer, answer.count, CInt(MSG_DONTWAIT))
+            guard count >= 0 else { throw FirewallError("the kernel tells of no packets that are noted", errno: errno) }
+            // NLMSG_ERROR, and struct nlmsgerr behind the header: 0, or an error.
+            guard count >= 20, hostNumber(answer[4..<6]) == 2 else { continue }
+            let code = hostNumber(answer[16..<20])
+            guard code != 0 else { return }
             throw FirewallError("the kernel tells of no packets that are noted", errno: CInt(bitPattern: 0 &- code))
         }
-        source = Source(adopting: descriptor, on: reactor)
     }
 
     /// Waits for some. Of what was lost for want of room nothing is told.
@@ -65,7 +85,10 @@ package struct PacketLog: ~Copyable {
             let message = rest.prefix(length)
             rest = rest.dropFirst((length + 3) & ~3)
             // NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET.
-            guard hostNumber(message.dropFirst(4).prefix(2)) == 4 << 8, length >= 20 else { continue }
+            // Behind it struct nfgenmsg, which ends with the group.
+            guard hostNumber(message.dropFirst(4).prefix(2)) == 4 << 8, length >= 20,
+                let notice = Ruleset.Notice(rawValue: UInt16(number(message.dropFirst(18).prefix(2))))
+            else { continue }
             var attributes = message.dropFirst(20)
             var (user, payload): (UInt32?, ArraySlice<UInt8>?) = (nil, nil)
             while attributes.count >= 4 {
@@ -80,7 +103,7 @@ package struct PacketLog: ~Copyable {
                 }
                 attributes = attributes.dropFirst((length + 3) & ~3)
             }
-            if let payload { packets.append(Packet(user: user, bytes: payload)) }
+            if let payload { packets.append(Packet(notice: notice, user: user, bytes: payload)) }
         }
         return packets
     }

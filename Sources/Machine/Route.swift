@@ -8,11 +8,14 @@ package struct Route: Hashable, Sendable {
     /// The interfaces by which it leaves; several where it has several next hops.
     package var interfaces: [String]
     package var isIPv6: Bool
+    /// Who takes packets on; empty: nobody does, as on a line with one other end.
+    package var routers: [IPAddress]
 
-    package init(metric: UInt32, interfaces: [String], isIPv6: Bool = false) {
+    package init(metric: UInt32, interfaces: [String], isIPv6: Bool = false, routers: [IPAddress] = []) {
         self.metric = metric
         self.interfaces = interfaces
         self.isIPv6 = isIPv6
+        self.routers = routers
     }
 }
 
@@ -56,6 +59,8 @@ extension Route {
         guard message.load(UInt8.self, at: 1) == 0, table == 254, message.load(UInt8.self, at: 7) == 1 else {
             return nil
         }
+        // RTA_GATEWAY.
+        var routers = [attributes[5].flatMap(address)].compactMap(\.self)
         var indices = attributes[4]?.load(UInt32.self, at: 0).map { [$0] } ?? []
         // Each a `struct rtnexthop`: its length, flags, hops, the interface's number.
         var rest = attributes[9] ?? []
@@ -63,13 +68,22 @@ extension Route {
             let index = rest.load(UInt32.self, at: 4)
         {
             indices.append(index)
+            if let router = rest.prefix(length).attributes(at: 8)[5].flatMap(address) { routers.append(router) }
             rest = rest.dropFirst((length + 3) & ~3)
         }
         let names = indices.compactMap(Interface.name)
         guard !names.isEmpty else { return nil }
         return Route(
             metric: attributes[6]?.load(UInt32.self, at: 0) ?? 0, interfaces: names,
-            isIPv6: message.first.map(Int32.init) == AF_INET6)
+            isIPv6: message.first.map(Int32.init) == AF_INET6, routers: routers)
+    }
+
+    private static func address(_ attribute: ArraySlice<UInt8>) -> IPAddress? {
+        switch attribute.count {
+        case 4: attribute.load(UInt32.self, at: 0).map { .v4(UInt32(bigEndian: $0)) }
+        case 16: attribute.load(UInt128.self, at: 0).map { .v6(UInt128(bigEndian: $0)) }
+        default: nil
+        }
     }
 }
 

@@ -20,6 +20,7 @@ package struct Changes: Hashable, Sendable {
         case trustedDomains([String])
         case egress(EgressMode)
         case exit(Exit)
+        case bans(BanTerms)
     }
 
     package enum Change: Hashable, Sendable {
@@ -110,6 +111,7 @@ extension Policy {
             case .trustedDomains(let domains): trustedDomains = domains
             case .egress(let mode): egress = mode
             case .exit(let exit): exits.append(exit)
+            case .bans(let terms): bans = terms
             }
         }
     }
@@ -125,7 +127,7 @@ extension Policy {
             + blocklists.map { .blocklist($0) } + exits.map { .exit($0) }
             + [
                 .firewall(firewall), .defaultAction(defaultAction), .sessionLogging(sessionLogging),
-                .trustedDomains(trustedDomains), .egress(egress),
+                .trustedDomains(trustedDomains), .egress(egress), .bans(bans),
             ]
         return Dictionary(all.map { ($0.key, $0) }) { first, _ in first }
     }
@@ -187,6 +189,7 @@ extension Changes.Thing: CustomStringConvertible {
         case .trustedDomains: .init(kind: 13)
         case .egress: .init(kind: 14)
         case .exit(let exit): .init(kind: 15, name: exit.name)
+        case .bans: .init(kind: 16)
         }
     }
 
@@ -208,6 +211,7 @@ extension Changes.Thing: CustomStringConvertible {
         case .trustedDomains(let domains): "trusted domains \(listed(domains))"
         case .egress(let mode): "egress \(mode.rawValue)"
         case .exit(let exit): "exit \(exit)"
+        case .bans(let terms): "bans \(terms)"
         }
     }
 }

@@ -18,6 +18,8 @@ package struct ChronicleEntry: Codable, Hashable, Sendable {
         case login
         /// A program of the machine began what egress does not let out.
         case egress
+        /// A source was banned, or is no longer.
+        case ban
     }
 
     /// Seconds since 1970, UTC.

@@ -39,6 +39,8 @@ package struct Policy: Codable, Hashable, Sendable {
     package var exits: [Exit]
     /// The domains whose answers from outside may lead into the home, each with all that is below it; in ascending order.
     package var trustedDomains: [String]
+    /// When a source is banned by itself, and for how long.
+    package var bans: BanTerms
 
     /// - Parameters:
     ///   - lan: the interfaces of the zone `home`; empty: as `zones` has them.
@@ -49,7 +51,7 @@ package struct Policy: Codable, Hashable, Sendable {
         zones: [Zone] = Zone.builtIn, lan: [String] = [], wan: [String] = [],
         sessionLogging: SessionLogging = .quiet, devices: [Device] = [], passages: [Passage] = [],
         forwards: [Forward] = [], blocklists: [Blocklist] = [], egress: EgressMode = .observe, exits: [Exit] = [],
-        trustedDomains: [String] = []
+        trustedDomains: [String] = [], bans: BanTerms = BanTerms()
     ) {
         self.listeners = listeners
         self.users = users
@@ -67,6 +69,7 @@ package struct Policy: Codable, Hashable, Sendable {
         self.egress = egress
         self.exits = exits
         self.trustedDomains = trustedDomains
+        self.bans = bans
         if !lan.isEmpty { self.lan = lan }
         if !wan.isEmpty { self.wan = wan }
     }
@@ -90,6 +93,7 @@ package struct Policy: Codable, Hashable, Sendable {
         egress = try container.decodeIfPresent(EgressMode.self, forKey: .egress) ?? .observe
         exits = try container.decodeIfPresent([Exit].self, forKey: .exits) ?? []
         trustedDomains = try container.decodeIfPresent([String].self, forKey: .trustedDomains) ?? []
+        bans = try container.decodeIfPresent(BanTerms.self, forKey: .bans) ?? BanTerms()
     }
 }
 

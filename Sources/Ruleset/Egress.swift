@@ -39,7 +39,7 @@ struct Egress {
         let tells = meters.map { meter in
             Rule(
                 [.withinRate(.init(meter: meter.name, family: meter.family, perSecond: 20, burst: 100))],
-                decision: .note(Ruleset.egressGroup))
+                decision: .note(.departure))
         }
         let lists = blockade.exits(to: policy.wan, sparing: spared)
         return [
@@ -140,9 +140,4 @@ struct Egress {
     private func rule(_ users: [UInt32], _ matches: [[Match]], _ comment: String) -> [Ruleset.Rule] {
         users.flatMap { user in matches.map { Rule([.user(user)] + $0, .accept, comment: comment) } }
     }
-}
-
-extension Ruleset {
-    /// The group of nfnetlink_log to which the kernel tells what the box itself begins and nothing lets out.
-    package static let egressGroup: UInt16 = 6467
 }

@@ -403,16 +403,17 @@ struct Forwarding {
     private var fromInternet: Ruleset.Chain {
         Chain(
             name: "from_internet",
-            rules: blockade.entrance + (doors.isEmpty ? [] : operatorsRules.internetsDenials) + forwardRules + [
-                // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
-                Rule(
-                    [
-                        .outputInterface(interfaces),
-                        .icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem]),
-                    ], .accept, comment: "errors that IP needs"),
-                Rule([.outputInterface(interfaces), .icmpv6([.echoRequest])], .goto(Ruleset.echo)),
-                Rule([], isCounted: true, .drop, comment: "unasked from the internet"),
-            ])
+            rules: blockade.entrance + (forwardRules.isEmpty ? [] : [Rule([], .jump(BanRules.banned))])
+                + (doors.isEmpty ? [] : operatorsRules.internetsDenials) + forwardRules + [
+                    // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
+                    Rule(
+                        [
+                            .outputInterface(interfaces),
+                            .icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem]),
+                        ], .accept, comment: "errors that IP needs"),
+                    Rule([.outputInterface(interfaces), .icmpv6([.echoRequest])], .goto(Ruleset.echo)),
+                    Rule([], isCounted: true, .drop, comment: "unasked from the internet"),
+                ])
     }
 
     // MARK: - Doors to devices

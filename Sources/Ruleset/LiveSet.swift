@@ -9,7 +9,7 @@ package struct LiveSet: Hashable, Sendable {
     package enum Field: Hashable, Sendable {
         case source
         /// Of IPv6 the network of 64 bits that the source is in, of which a host has as many addresses as it likes; of IPv4 the source.
-        /// Only as the first part.
+        /// Only alone.
         case sourceNetwork
         case destination
         case destinationPort(Opening.Transport)
@@ -94,7 +94,7 @@ extension LiveSet: CustomStringConvertible {
         let words = fields.map { field in
             switch field {
             case .source: "\(header) saddr"
-            case .sourceNetwork: family == .ipv4 ? "ip saddr" : "ip6 saddr & ffff:ffff:ffff:ffff::"
+            case .sourceNetwork: family == .ipv4 ? "ip saddr" : "ip6 saddr & ffff:ffff:ffff:ffff:: =="
             case .destination: "\(header) daddr"
             case .destinationPort(let transport): "\(transport) dport"
             }

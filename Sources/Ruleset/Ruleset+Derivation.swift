@@ -19,6 +19,8 @@ extension Ruleset {
         self.init(
             home: policy.lan, internet: policy.wan, doors: doors, rate: policy.highestClientRate,
             forwarding: Forwarding(policy: policy, surroundings: surroundings, blockade: blockade), blockade: blockade,
+            // Where nothing is open there is nobody to be kept out.
+            bans: doors.isEmpty && policy.forwards.isEmpty ? nil : BanRules(policy.bans, from: policy.wan),
             egress: Egress(policy, surroundings, blockade))
     }
 
@@ -41,22 +43,24 @@ extension Ruleset {
     ///   - egress: nil: what the box itself begins is asked nothing.
     private init(
         home: [String], internet: [String], doors: [Rule], rate: Int?, forwarding: Forwarding,
-        blockade: Blockade = .none, egress: Egress? = nil
+        blockade: Blockade = .none, bans: BanRules? = nil, egress: Egress? = nil
     ) {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = Rule([], isCounted: true, .drop, comment: "the rest")
-        let bounds = doors.isEmpty ? nil : rate.map { newcomers($0) }
+        let flood = doors.isEmpty || rate == nil ? nil : bans?.floodChain
+        let bounds = doors.isEmpty ? nil : rate.map { newcomers($0, beyond: flood) }
         self.init(
             meters: [echoIPv4, echoIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
-                + (egress?.meters ?? []),
+                + (bans?.meters ?? []) + (egress?.meters ?? []),
             deviceMaps: forwarding.deviceMaps,
             chains: [
                 Chain(
                     name: "input", hook: .input, policy: .drop,
                     rules: lifeSupport(home: home, internet: internet, forwarding)
                         + blockade.entrance(by: internet)
+                        + (bans == nil ? [] : [Rule([], .jump(BanRules.banned))])
                         + (bounds == nil ? [] : [Rule([.transport(.tcp)], .jump(newcomersChain))]) + doors
-                        + forwarding.nameRefusals
+                        + forwarding.nameRefusals + (bans?.scanRules ?? [])
                         + [rest]),
                 Chain(
                     name: Self.echo,
@@ -65,7 +69,7 @@ extension Ruleset {
                         Rule([.withinRate(ping(echoIPv6))], .accept, comment: "ping"),
                         Rule([], isCounted: true, .drop, comment: "pings beyond the rate of their source"),
                     ]),
-            ] + [bounds].compactMap(\.self) + [
+            ] + [bans?.bannedChain, bounds, flood, bans?.scanChain].compactMap(\.self) + [
                 Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + [rest])
             ] + forwarding.chains + (egress?.chains ?? []))
     }
@@ -83,15 +87,18 @@ private let newcomersIPv6 = Ruleset.Meter(name: "newcomers_ipv6", family: .ipv6,
 
 /// What is asked before any door. Of TCP alone: as long as nobody answers a datagram, the next one is a first one, too.
 ///
-/// - Parameter rate: the sessions per second that a client may have. A proxy ends a session beyond that itself and tells so; what
+/// - Parameters:
+///   - flood: where what is beyond the rate goes; nil: it is dropped.
+///   - rate: the sessions per second that a client may have. A proxy ends a session beyond that itself and tells so; what
 ///   comes at twice the rate is not worth an answer. A /64 is as many clients as `LimitTable` takes it for.
-private func newcomers(_ rate: Int) -> Ruleset.Chain {
+private func newcomers(_ rate: Int, beyond flood: Ruleset.Chain?) -> Ruleset.Chain {
     func bound(_ meter: Ruleset.Meter, _ clients: Int) -> Ruleset.Rule {
         let perSecond = min(rate, 100_000) * 2 * clients
         let rate = Match.SourceRate(
             meter: meter.name, family: meter.family, perSecond: UInt32(perSecond), burst: UInt32(perSecond * 4))
+        let comment = "beginnings beyond the rate of their source"
         return Ruleset.Rule(
-            [.beyondRate(rate)], isCounted: true, .drop, comment: "beginnings beyond the rate of their source")
+            [.beyondRate(rate)], isCounted: true, flood.map { .goto($0.name) } ?? .drop, comment: comment)
     }
     return Ruleset.Chain(
         name: newcomersChain, rules: [bound(newcomersIPv4, 1), bound(newcomersIPv6, LimitTable.neighbours)])

@@ -215,8 +215,8 @@ package struct Ruleset: Hashable, Sendable {
         /// Either end of a TCP connection is told to send no larger segments than the way through this machine takes, and the
         /// next rule follows.
         case clampSegments
-        /// Whoever listens to that group of nfnetlink_log gets the packet to see, and the next rule follows.
-        case note(UInt16)
+        /// This program is told of the packet, and the next rule follows.
+        case note(Notice)
         /// Refused, and the sender is told.
         case refuse(Refusal)
         /// Of a connection's first packet, in a nat chain: the connection goes to that address, and to that port instead of
@@ -280,6 +280,15 @@ extension Ruleset {
             for index in ruleset.chains[chain].rules.indices {
                 ruleset.chains[chain].rules[index].shutTowardsNetworks()
             }
+        }
+        return ruleset
+    }
+
+    /// For a kernel that cannot tell of packets (`Decision.note`): what it lets through or refuses is the same.
+    package var withoutNotes: Ruleset {
+        var ruleset = self
+        for index in ruleset.chains.indices {
+            ruleset.chains[index].rules.removeAll { if case .note = $0.decision { true } else { false } }
         }
         return ruleset
     }
@@ -492,7 +501,7 @@ extension Ruleset.Decision: CustomStringConvertible {
         case .noteHours: return "ct mark set ct mark | \(markText(Ruleset.towardsHours))"
         case .tell: return "meta mark set ct mark & 0x0000ffff"
         case .clampSegments: return "tcp option maxseg size set rt mtu"
-        case .note(let group): return "log group \(group)"
+        case .note(let notice): return "log group \(notice.rawValue)"
         case .refuse(.reset): return "reject with tcp reset"
         case .refuse(.prohibited): return "reject with icmpx admin-prohibited"
         case .forward(let address, let port):

@@ -116,6 +116,9 @@ struct Relation: Sendable {
                 policy.egress = mode
             case "trusted domains":
                 policy.trustedDomains = value.split(separator: " ").map(String.init)
+            case "bans":
+                guard let terms = BanTerms(notation: value) else { return false }
+                policy.bans = terms
             default: return false
             }
             return true
@@ -130,6 +133,7 @@ extension Relation {
             [.text("session log"), .text(policy.sessionLogging.rawValue)],
             [.text("egress"), .text(policy.egress.rawValue)],
             [.text("trusted domains"), .text(policy.trustedDomains.joined(separator: " "))],
+            [.text("bans"), .text(policy.bans.notation)],
         ]
     }
 

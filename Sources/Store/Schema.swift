@@ -274,6 +274,20 @@ enum Schema {
         INSERT INTO setting (name, value, since)
             SELECT 'egress', 'observe', 1 WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'egress');
         """,
+        // Bans, which are of no revision, and when a source earns one, which is.
+        """
+        CREATE TABLE ban (
+            source TEXT PRIMARY KEY,
+            reason TEXT NOT NULL,
+            text TEXT NOT NULL,
+            since INTEGER NOT NULL,
+            until INTEGER,
+            times INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO setting (name, value, since)
+            SELECT 'bans', 'guesses 20 scans 100 floods 1000 for 3600 at-home 300', 1
+            WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'bans');
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

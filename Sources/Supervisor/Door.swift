@@ -166,6 +166,12 @@ final class Door {
         try await live.change(changes, isEnforced: isEnforced)
     }
 
+    /// How many packets each banned source has been stopped, by its address.
+    func stopped() async throws(Refusal) -> [String: Int] {
+        guard let process, process.hasBegun, isEnforced else { return [:] }
+        return try await process.stoppedPackets()
+    }
+
     /// What the live sets hold.
     var elements: LiveElements { live.elements }
 
@@ -269,7 +275,7 @@ extension FirewallAssignment {
     func onlyCloses(comparedTo other: FirewallAssignment) -> Bool {
         hold == other.hold && former == other.former && zones == other.zones && surroundings == other.surroundings
             && devices == other.devices && passages.allSatisfy(other.passages.contains)
-            && forwards.allSatisfy(other.forwards.contains) && blocklists == other.blocklists
+            && forwards.allSatisfy(other.forwards.contains) && blocklists == other.blocklists && bans == other.bans
             && listeners.allSatisfy(other.listeners.contains) && openings.allSatisfy(other.openings.contains)
     }
 }

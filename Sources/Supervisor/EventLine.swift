@@ -34,7 +34,7 @@ package final class EventLine: Sendable {
 }
 
 /// So many events in a second.
-struct EventBound {
+package struct EventBound {
     /// The rate beyond which the supervisor ends a role; a role of ours stays far below it.
     static let borne = 4 * EventLine.rate
 
@@ -42,12 +42,12 @@ struct EventBound {
     private var count = 0
     private var start = ContinuousClock.now
 
-    init(limit: Int) {
+    package init(limit: Int) {
         self.limit = limit
     }
 
     /// Counts one, unless it is one too many.
-    mutating func admits(at now: ContinuousClock.Instant = .now) -> Bool {
+    package mutating func admits(at now: ContinuousClock.Instant = .now) -> Bool {
         if now - start >= .seconds(1) { (start, count) = (now, 0) }
         guard count < limit else { return false }
         count += 1

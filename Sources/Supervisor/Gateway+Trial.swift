@@ -47,7 +47,7 @@ extension Gateway {
             networks: lists.networks)
     }
 
-    private func connectionsNow() -> Connections {
+    func connectionsNow() -> Connections {
         do throws(MachineFailure) {
             return try Connections.current()
         } catch {

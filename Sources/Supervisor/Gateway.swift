@@ -5,6 +5,7 @@ import Logging
 import Machine
 import Policy
 import Reactor
+import Ruleset
 import Store
 
 /// The policy in force, and the parts that carry it out: the fleet of roles, the door, the sockets. Shares the main
@@ -71,6 +72,10 @@ actor Gateway {
     let timekeeper: Timekeeper
     /// The policies that imports are making, by their numbers.
     var drafts: [Int: Policy] = [:]
+    /// Who is banned, and was lately.
+    var bans = BanList()
+    /// Sources whose proof is being looked at.
+    var beingBanned: Set<Network> = []
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
@@ -115,6 +120,7 @@ actor Gateway {
             revision = try store.current()
             hardware = try store.hardware()
             census = Census(try store.acquaintances())
+            bans = BanList(try store.bans())
         case .shut(let reason):
             let found = rescue.load()
             (policy, revision) = (found.policy, found.revision)
@@ -339,7 +345,16 @@ actor Gateway {
             let who = departure.user.map { "user \(surroundings.accounts.name(of: $0))" } ?? "the kernel"
             tell(.egress, "\(who) tried to reach \(departure); egress is strict")
         case .wrongLogins(let client, let user, let count):
-            tell(.login, suspicions.note(client, user: user, count: count, at: .now))
+            let told = suspicions.note(client, user: user, count: count, at: .now)
+            if let told { tell(.login, told) }
+            if let most = policy.bans.guesses, count >= most {
+                note(.guesses, by: client, "\(count) wrong passwords, the last for \(user.prefix(64))")
+            }
+        case .offence(.scan, let source):
+            note(.scan, by: source, "\(source) has tried many ports that are shut")
+        case .offence(.flood, let source):
+            note(.flood, by: source, "\(source) has begun far more than one source may")
+        case .offence(.departure, _): break
         }
     }
 
@@ -412,6 +427,8 @@ actor Gateway {
             policy = try store.policy()
             revision = try store.current()
             census = Census(try store.acquaintances())
+            bans = BanList(try store.bans())
+            recallBans()
             door.fallback = nil
             log.notice("the store can be read again: revision \(revision.id) is in force")
         } catch {
@@ -435,6 +452,7 @@ actor Gateway {
         if let fallback = door.fallback { log.critical("\(fallback)") }
         if let recovery = backups.recovery { log.critical("\(recovery)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
+        recallBans()
         await lookAtNames()
         lookAround()
         legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }

@@ -35,9 +35,13 @@ final class LiveSets {
     /// - Throws: the kernel may not have them. They are what is to be all the same, until they are taken back.
     func change(_ changes: [LiveChange], isEnforced: Bool) async throws(Refusal) {
         for change in changes { elements.apply(change) }
-        guard let process, isEnforced, process.hasBegun else {
+        guard let process, isEnforced else {
             isWholeDue = true
             return
+        }
+        guard process.hasBegun else {
+            isWholeDue = true
+            throw Refusal("the firewall role is being restarted; it has them as soon as it is there")
         }
         let errand = next ?? Errand()
         next = errand
@@ -46,28 +50,29 @@ final class LiveSets {
             let alarm = Alarm(on: reactor)
             errand.waiting.append(alarm)
             await alarm.wait()
-        } else {
-            isUnderWay = true
-            await run(by: process)
         }
+        if !errand.isDone { await run(errand, by: process) }
         if let refusal = errand.refusal { throw refusal }
-        guard errand.isDone else { throw Refusal("the firewall role was not asked") }
     }
 
-    /// Gives the errand that is due, and leaves the next one to the first of those who wait for it.
-    private func run(by process: RoleProcess) async {
-        while let errand = next {
-            next = nil
-            do throws(Refusal) {
-                try await process.change(errand.changes, isWhole: false)
-            } catch {
-                errand.refusal = error
-                isWholeDue = true
-            }
-            errand.isDone = true
-            for alarm in errand.waiting { alarm.ring() }
+    /// One of those who wait for an errand gives it, and wakes one of those who wait for the next.
+    private func run(_ errand: Errand, by process: RoleProcess) async {
+        (isUnderWay, next) = (true, nil)
+        do throws(Refusal) {
+            try await process.change(errand.changes, isWhole: false)
+        } catch {
+            errand.refusal = error
+            isWholeDue = true
         }
-        isUnderWay = false
+        errand.isDone = true
+        for alarm in errand.waiting { alarm.ring() }
+        if let next, !next.waiting.isEmpty { next.waiting.removeFirst().ring() } else { isUnderWay = false }
+    }
+
+    /// What is to be before any role is there.
+    func prepare(_ changes: [LiveChange]) {
+        for change in changes { elements.apply(change) }
+        isWholeDue = true
     }
 
     /// A role that has just begun knows of nothing.

@@ -2,7 +2,7 @@ package import Address
 import FoundationEssentials
 import Machine
 package import Policy
-import Ruleset
+package import Ruleset
 
 // The messages between the supervisor and a role: one JSON object a packet. Both ends are the same binary, so there is one
 // version; a message that does not parse ends the process that sent it. Payloads without a bound, such as a ruleset or a
@@ -47,6 +47,9 @@ struct Order: Codable {
         /// For the firewall role: elements come into live sets, and go (a list of `LiveChange` in a sealed memfd comes along). Whole:
         /// the sets hold nothing else.
         case elements(isWhole: Bool)
+        /// For the firewall role: tell how many packets the bans have stopped (the answer brings numbers by the sources' addresses, in
+        /// a sealed memfd).
+        case stoppedPackets
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
@@ -87,6 +90,8 @@ package enum Event: Codable, Hashable, Sendable {
     case departed(Departure, count: Int)
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
+    /// A source did what may lead to a ban.
+    case offence(Ruleset.Notice, source: IPAddress)
 }
 
 /// One packet from a role.

@@ -113,7 +113,7 @@ final class Rescue: Sendable {
             limits: policy.limits, openings: policy.openings, firewall: policy.firewall, zones: policy.zones,
             sessionLogging: policy.sessionLogging, devices: policy.devices, passages: policy.passages,
             forwards: policy.forwards, blocklists: policy.blocklists, egress: policy.egress, exits: policy.exits,
-            trustedDomains: policy.trustedDomains)
+            trustedDomains: policy.trustedDomains, bans: policy.bans)
     }
 
     private func set(_ mark: String, isEnforced: Bool) throws(Refusal) {

@@ -42,6 +42,8 @@ package protocol RoleService: Sendable {
     ///
     /// - Parameter isWhole: the sets hold nothing else.
     func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal)
+    /// How many packets the bans have stopped, by the sources' addresses. Only the firewall role is asked.
+    func stoppedPackets() async -> [String: Int]
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -80,6 +82,7 @@ extension RoleService {
     package func nameRefusals() -> [NameRefusal] { [] }
     package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
     package func traffic() -> [DeviceTraffic] { [] }
+    package func stoppedPackets() -> [String: Int] { [:] }
 }
 
 /// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
@@ -221,6 +224,9 @@ package enum RoleHost {
                 memory = try await sealed { () throws(Errno) in Message.encode(traffic) }
             case .elements(let isWhole):
                 try await service.change(try enclosed(in: &packet), isWhole: isWhole)
+            case .stoppedPackets:
+                let counts = await service.stoppedPackets()
+                memory = try await sealed { () throws(Errno) in Message.encode(counts) }
             case .endSessions:
                 answer.count = await service.endSessions(try enclosed(in: &packet))
             }

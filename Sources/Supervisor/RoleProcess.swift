@@ -297,6 +297,9 @@ final class RoleProcess {
         try await order(.elements(isWhole: isWhole), descriptors: [memory.number])
     }
 
+    /// How many packets the bans have stopped, by the sources' addresses.
+    func stoppedPackets() async throws(Refusal) -> [String: Int] { try await fetch(.stoppedPackets) }
+
     /// Ends sessions.
     ///
     /// - Returns: the number of sessions that were ended.

@@ -147,6 +147,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     package var blocklists: [Blocklist]
     package var egress: EgressMode
     package var exits: [Exit]
+    package var bans: BanTerms
     /// The devices that time keeps from everything at present. The kernel knows by itself; but what is under way with them has to be
     /// ended when that changes.
     package var held: Set<HardwareAddress>
@@ -183,6 +184,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         blocklists = estate.policy.networkLists
         egress = estate.policy.egress
         exits = estate.policy.exits
+        bans = estate.policy.bans
         held = estate.held
         limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
@@ -193,8 +195,7 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         Policy(
             listeners: listeners, rules: rules, defaultAction: defaultAction, limits: limits, openings: openings,
             zones: zones, devices: devices, passages: passages, forwards: forwards, blocklists: blocklists,
-            egress: egress,
-            exits: exits)
+            egress: egress, exits: exits, bans: bans)
     }
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.

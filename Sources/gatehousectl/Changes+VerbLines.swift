@@ -23,7 +23,8 @@ extension Changes.Thing {
             case .forwards: "Doors from the internet to devices."
             case .names: "Names that are not told, and domains that may lead into the home."
             case .egress: "What programs of this machine may begin."
-            case .firewall: "What is written down of sessions, and whether the firewall holds."
+            case .firewall:
+                "What is written down of sessions, who is kept out for a time, and whether the firewall holds."
             }
         }
     }
@@ -41,7 +42,7 @@ extension Changes.Thing {
         case .forward: .forwards
         case .blocklist, .trustedDomains: .names
         case .egress, .exit: .egress
-        case .sessionLogging, .firewall: .firewall
+        case .sessionLogging, .firewall, .bans: .firewall
         }
     }
 
@@ -69,6 +70,15 @@ extension Changes.Thing {
         case .blocklist(let list): [list.verbLine(in: lists)]
         case .egress(let mode): [VerbLine("egress \(mode.rawValue)")]
         case .exit(let exit): [exit.verbLine]
+        case .bans(let terms):
+            [
+                VerbLine(
+                    "ban set",
+                    options: option("guesses", terms.guesses.map { "\($0)" } ?? "off")
+                        + option("scans", terms.scans.map { "\($0)" } ?? "off")
+                        + option("floods", terms.floods.map { "\($0)" } ?? "off")
+                        + option("for", "\(terms.seconds)s") + option("at-home", "\(terms.secondsAtHome)s"))
+            ] + terms.spared.map { VerbLine("ban spare", $0.description) }
         case .trustedDomains(let domains): domains.map { VerbLine("name trust", $0) }
         }
     }

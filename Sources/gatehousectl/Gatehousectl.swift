@@ -38,7 +38,8 @@ struct Gatehousectl: ParsableCommand {
         version: gatehouseVersion,
         subcommands: [
             StatusVerb.self, SetupVerb.self, ClientSetupVerb.self, ListenerVerb.self, TLSVerb.self, UserVerb.self,
-            RuleVerb.self, BlocklistVerb.self, NameVerb.self, LimitVerb.self, FirewallVerb.self, ZoneVerb.self,
+            RuleVerb.self, BlocklistVerb.self, NameVerb.self, LimitVerb.self, BanVerb.self, FirewallVerb.self,
+            ZoneVerb.self,
             DeviceVerb.self,
             ForwardVerb.self, EgressVerb.self, SessionVerb.self, TopVerb.self,
             RevisionVerb.self, ConfirmVerb.self, RevertVerb.self, ExportVerb.self, ImportVerb.self, BackupVerb.self,

@@ -43,6 +43,11 @@ struct StatusVerb: ParsableCommand {
         for forward in status.forwards {
             print("\(output.styled("FORWARD", .dim))   \(output.styled(printable("\(forward)"), .bad))")
         }
+        if status.bans > 0 {
+            print(
+                "\(output.styled("BANS", .dim))      \(counted(status.bans, "source")); `gatehousectl ban list` says who"
+            )
+        }
         if let worst = status.worst {
             let text = output.styled(
                 printable("\(worst.subject): \(worst.text)"), worst.grade == .bad ? .bad : .doubtful)

@@ -74,7 +74,7 @@ struct WhatChangedVerb: ParsableCommand {
     private static func style(of kind: ChronicleEntry.Kind) -> Output.Style {
         switch kind {
         case .daemon, .device, .address: .plain
-        case .port, .login: .doubtful
+        case .port, .login, .ban: .doubtful
         case .role, .firewall, .egress: .bad
         }
     }

@@ -61,7 +61,7 @@ actor FirewallRole: RoleService {
         reactor.spawn { _ in await self.followTable() }
         reactor.spawn { _ in await self.followSurroundings() }
         reactor.spawn { _ in await self.followNeighbours() }
-        reactor.spawn { _ in await self.followDepartures() }
+        reactor.spawn { _ in await self.followNotes() }
     }
 
     /// Needs no sockets.
@@ -134,15 +134,22 @@ actor FirewallRole: RoleService {
 
     /// What the kernel does not know is left out, and the rest is in force all the same.
     private func putInForce(_ plan: inout Plan) throws(FirewallError) {
-        let wanted = plan.ruleset
-        do throws(FirewallError) {
-            try putInForce(wanted, for: plan)
-        } catch {
-            guard error.lacksSocketMatch else { throw error }
-            plan.ruleset = wanted.withoutBoundSockets
-            plan.lack = "\(error); its openings are left out, everything else is in force"
-            log.warning("\(plan.lack ?? "")")
-            try putInForce(plan.ruleset, for: plan)
+        var (isWithoutSockets, isWithoutNotes) = (false, false)
+        while true {
+            do throws(FirewallError) {
+                return try putInForce(plan.ruleset, for: plan)
+            } catch {
+                if error.lacksPacketLog, !isWithoutNotes {
+                    (plan.ruleset, isWithoutNotes) = (plan.ruleset.withoutNotes, true)
+                    plan.lack = "\(error); nothing else is different"
+                } else if error.lacksSocketMatch, !isWithoutSockets {
+                    (plan.ruleset, isWithoutSockets) = (plan.ruleset.withoutBoundSockets, true)
+                    plan.lack = "\(error); its openings are left out, everything else is in force"
+                } else {
+                    throw error
+                }
+                log.warning("\(plan.lack ?? "")")
+            }
         }
     }
 
@@ -174,6 +181,61 @@ actor FirewallRole: RoleService {
             log.info("\(error); the table is looked at")
             guard putBack() else { throw Refusal("the kernel did not take the elements: \(error)") }
         }
+        let bans = Set(LiveSet.bans.map(\.name))
+        endBanned(
+            Set(
+                changes.compactMap { change in
+                    guard bans.contains(change.set), case .comes = change.kind,
+                        case .address(let source)? = change.key.parts.first
+                    else { return nil }
+                    return source
+                }), plan)
+    }
+
+    func stoppedPackets() -> [String: Int] {
+        guard let plan = current, plan.isEnforced else { return [:] }
+        let held = Set(plan.ruleset.liveSets)
+        var all: [String: Int] = [:]
+        for set in LiveSet.bans where held.contains(set) {
+            let counts = try? ask(plan) { netlink throws(FirewallError) in try netlink.elementCounts(of: set) }
+            for (address, count) in counts ?? [:] { all["\(address)"] = Int(clamping: count) }
+        }
+        return all
+    }
+
+    /// Ends what those who are banned have under way with this machine and through forwards, as far as they could not begin it now.
+    private func endBanned(_ sources: Set<IPAddress>, _ plan: Plan) {
+        guard !sources.isEmpty, !plan.ruleset.isTrial else { return }
+        let (ruleset, elements) = (plan.ruleset, elements)
+        func isRefused(_ source: IPAddress, _ own: IPAddress, _ content: Packet.Content) -> Bool {
+            guard sources.contains(source.unmapped.site) || sources.contains(source.unmapped),
+                let interface = Route.interface(towards: source)
+            else {
+                return false
+            }
+            let packet = Packet(
+                interface: interface, source: source.unmapped, destination: own.unmapped, content: content,
+                hasBoundSocket: true)
+            return interface != "lo" && !ruleset.verdict(of: packet, among: elements).isAccepted
+        }
+        for connection in (try? Connections.current().inbound) ?? []
+        where isRefused(connection.remote.address, connection.local.address, .tcp(connection.local.port)) {
+            do {
+                try connection.end()
+                log.info("ended a connection of \(connection.remote), which is banned")
+            } catch {
+                log.info("a connection of \(connection.remote), which is banned, was not ended: \(error)")
+            }
+        }
+        for flow in (try? Flow.current()) ?? []
+        where plan.addresses.contains(flow.destination)
+            && isRefused(
+                flow.source, flow.destination, flow.transport == 17 ? .udp(flow.port) : .other(flow.transport))
+        {
+            // It may have ended by itself meanwhile.
+            try? flow.end()
+        }
+        flows.endRefused(by: ruleset, among: elements, from: sources, addresses: plan.addresses, log: log)
     }
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and
@@ -244,21 +306,29 @@ actor FirewallRole: RoleService {
         }
     }
 
-    /// What the rules for egress note.
-    private func followDepartures() async {
-        var line = DepartureLine()
+    /// What rules note: what the machine itself begins, and what may lead to a ban.
+    private func followNotes() async {
+        var departures = DepartureLine()
+        // A source that is passed over is noted again, and other events are not to be lost for it.
+        var offences = EventBound(limit: EventLine.rate / 2)
         do {
-            let packets = try PacketLog(Ruleset.egressGroup, on: reactor)
+            let packets = try PacketLog(on: reactor)
             while true {
                 for packet in try await packets.next() {
-                    guard let departure = Departure(packet: packet.bytes, user: packet.user),
-                        let count = line.admit(departure, at: .now)
-                    else { continue }
-                    events.send(.departed(departure, count: count))
+                    switch packet.notice {
+                    case .departure:
+                        guard let departure = Departure(packet: packet.bytes, user: packet.user),
+                            let count = departures.admit(departure, at: .now)
+                        else { continue }
+                        events.send(.departed(departure, count: count))
+                    case .scan, .flood:
+                        guard let source = packet.source, offences.admits() else { continue }
+                        events.send(.offence(packet.notice, source: source))
+                    }
                 }
             }
         } catch {
-            log.info("what the machine itself begins is not noted: \(error)")
+            log.info("the kernel does not tell of packets that rules note: \(error)")
         }
     }
 

@@ -191,7 +191,7 @@ struct InterfaceText {
             "destination": "192.0.2.0/24", "source": "192.0.2.0/24", "sshSources": "192.0.2.0/24", "ports": "80-443",
             "udpPorts": "5000-5009",
             "bindPorts": "6000-6009", "advertisedAddress": "192.0.2.1", "addresses": "192.168.10.1/24",
-            "subject": "user kid",
+            "subject": "user kid", "spared": "192.0.2.0/24", "network": "192.0.2.0/24",
             "ZoneInterface.addresses": "192.0.2.1", "Certificate.addresses": "192.0.2.1",
             "CertificateFacts.addresses": "192.0.2.1", "address": "192.168.10.1/24",
             "range": "192.168.10.9-192.168.10.19",

@@ -70,7 +70,7 @@ struct RulesetTests {
     private func openings(of listener: Listener) -> [String] {
         let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
         return rules.dropFirst(Ruleset.closed.chains[0].rules.count - 1).dropLast().map(\.description)
-            .filter { $0 != "meta l4proto tcp jump newcomers" }
+            .filter { !["meta l4proto tcp jump newcomers", "jump banned"].contains($0) }
     }
 
     @Test(
@@ -180,6 +180,27 @@ let home = Ruleset(policy: homePolicy, surroundings: surroundings)
 private func text(_ openings: String) -> String {
     """
     table inet gatehouse {
+    \tset bans_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 65536
+    \t\tflags timeout
+    \t\tcounter
+    \t}
+
+    \tset bans_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 65536
+    \t\tflags timeout
+    \t\tcounter
+    \t}
+
+    \tset bans_neighbours {
+    \t\ttype ipv6_addr
+    \t\tsize 65536
+    \t\tflags timeout
+    \t\tcounter
+    \t}
+
     \tset echo_ipv4 {
     \t\ttype ipv4_addr
     \t\tsize 4096
@@ -202,6 +223,48 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tset newcomers_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset scans_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset scans_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset floods_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset floods_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset reported_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 16384
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset reported_ipv6 {
     \t\ttype ipv6_addr
     \t\tsize 16384
     \t\tflags dynamic,timeout
@@ -255,8 +318,10 @@ private func text(_ openings: String) -> String {
     \t\tiifname "eth0" meta nfproto ipv4 udp dport 68 accept comment "DHCP client"
     \t\tiifname "eth0" ip6 daddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
     \t\tiifname "eth1" fib saddr . iif oif missing counter drop comment "forged sources"
+    \t\tjump banned
     \t\tmeta l4proto tcp jump newcomers
-    \(openings)\t\tcounter drop comment "the rest"
+    \(openings)\t\tiifname "eth0" ct state new fib daddr type local jump scans
+    \t\tcounter drop comment "the rest"
     \t}
 
     \tchain echo {
@@ -265,9 +330,29 @@ private func text(_ openings: String) -> String {
     \t\tcounter drop comment "pings beyond the rate of their source"
     \t}
 
+    \tchain banned {
+    \t\tiifname "eth0" ip saddr @bans_ipv4 counter drop comment "banned"
+    \t\tiifname "eth0" ip6 saddr & ffff:ffff:ffff:ffff:: @bans_ipv6 counter drop comment "banned"
+    \t\tiifname "eth0" ip6 saddr @bans_neighbours counter drop comment "banned"
+    \t\tmeta l4proto tcp ip saddr @bans_ipv4 counter drop comment "banned"
+    \t\tmeta l4proto tcp ip6 saddr & ffff:ffff:ffff:ffff:: @bans_ipv6 counter drop comment "banned"
+    \t\tmeta l4proto tcp ip6 saddr @bans_neighbours counter drop comment "banned"
+    \t}
+
     \tchain newcomers {
-    \t\tupdate @newcomers_ipv4 { ip saddr limit rate over 1000/second burst 4000 packets } counter drop comment "beginnings beyond the rate of their source"
-    \t\tupdate @newcomers_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 8000/second burst 32000 packets } counter drop comment "beginnings beyond the rate of their source"
+    \t\tupdate @newcomers_ipv4 { ip saddr limit rate over 1000/second burst 4000 packets } counter goto floods comment "beginnings beyond the rate of their source"
+    \t\tupdate @newcomers_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 8000/second burst 32000 packets } counter goto floods comment "beginnings beyond the rate of their source"
+    \t}
+
+    \tchain floods {
+    \t\tiifname "eth0" update @floods_ipv4 { ip saddr limit rate over 1/second burst 1000 packets } update @reported_ipv4 { ip saddr limit rate 1/second burst 1 packets } log group 26473
+    \t\tiifname "eth0" update @floods_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 1/second burst 1000 packets } update @reported_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 1 packets } log group 26473
+    \t\tdrop
+    \t}
+
+    \tchain scans {
+    \t\tupdate @scans_ipv4 { ip saddr limit rate over 1/second burst 100 packets } update @reported_ipv4 { ip saddr limit rate 1/second burst 1 packets } log group 26472
+    \t\tupdate @scans_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 1/second burst 100 packets } update @reported_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 1 packets } log group 26472
     \t}
 
     \tchain forward {
@@ -359,7 +444,10 @@ private func text(_ openings: String) -> String {
 /// Nothing is known of the interfaces: each may be the one that leads to the internet.
 private var shut: String {
     var blocks = text("").components(separatedBy: "\n\n").filter { block in
-        !["newcomers", "map ", "forward", "between", "ended", "_home", "_internet", "refuse", "srcnat"].contains {
+        ![
+            "newcomers", "ban", "scans", "floods", "reported", "map ", "forward", "between", "ended", "_home",
+            "_internet", "refuse", "srcnat",
+        ].contains {
             block.split(separator: "{", maxSplits: 1)[0].contains($0)
         }
     }
@@ -372,7 +460,7 @@ private var shut: String {
     blocks.insert(passing, at: blocks.count - 2)
     var lines = blocks.joined(separator: "\n\n").components(separatedBy: "\n")
     lines.removeAll { line in
-        ["router solicitations", "newcomers", "@stopped", "forged"].contains { line.contains($0) }
+        ["router solicitations", "newcomers", "banned", "scans", "@stopped", "forged"].contains { line.contains($0) }
     }
     return lines.map { $0.replacing("iifname \"eth0\" ", with: "").replacing("iifname \"eth1\" ", with: "") }
         .joined(separator: "\n")

@@ -51,6 +51,13 @@ struct PolicyDraw: RandomNumberGenerator {
         for domain in several(of: ["plex.direct", "home.example", "xn--bcher-kva.example"]) {
             try policy.trust(domain: domain)
         }
+        try policy.set(
+            BanTerms(
+                guesses: perhaps(3...100), scans: perhaps(3...100), floods: perhaps(3...10_000),
+                seconds: number(10...86_400), secondsAtHome: number(10...3600)))
+        for network in several(of: ["192.0.2.0/24", "2001:db8:5::/48", "198.51.100.7/32"]) {
+            try policy.spare(Network(network)!)
+        }
         try policy.check(in: surroundings)
         return policy
     }

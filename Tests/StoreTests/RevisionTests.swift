@@ -107,6 +107,10 @@ import Testing
                 "+ blocklist late, 1 name, for guest",
                 "- trusted domains none",
                 "+ trusted domains home.example and plex.direct",
+                "- bans after 20 wrong passwords, 100 tries at shut ports or 1000 beginnings beyond the rate, for 1 h, "
+                    + "at home for 5 min",
+                "+ bans after 5 wrong passwords or 300 beginnings beyond the rate, for 10 min, at home for 1 min; "
+                    + "never 192.0.2.0/24",
             ])
         var changed = Policy.example
         changed.users[0].passwordHash = "scrypt$3"

@@ -107,5 +107,7 @@ extension Policy {
             Blocklist(name: "games", device: "kid", count: 2, content: "0123456789abcde0"),
             Blocklist(name: "late", zone: "guest", count: 1, content: "0123456789abcde1"),
         ],
-        trustedDomains: ["home.example", "plex.direct"])
+        trustedDomains: ["home.example", "plex.direct"],
+        bans: BanTerms(
+            guesses: 5, scans: nil, floods: 300, seconds: 600, secondsAtHome: 60, spared: [Network("192.0.2.0/24")!]))
 }

@@ -106,7 +106,7 @@ struct VerbTests {
         #expect(
             Set(status.keys) == [
                 "version", "revision", "uptime", "roles", "listeners", "firewall", "users", "warnings",
-                "devices", "newDevices", "forwards", "worst",
+                "devices", "newDevices", "forwards", "bans", "worst",
             ])
         #expect(try home.json("revision", "list")["revisions"] as? [Any] != nil)
         #expect(Set(try home.json("version").keys) == ["version"])

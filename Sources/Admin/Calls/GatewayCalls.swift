@@ -27,6 +27,7 @@ package struct GetStatus: Call {
         uptime: seconds.
         users: how many there are.
         forwards: doors from the internet to devices.
+        bans: how many sources are banned at present.
         worst: what is worst of what no warning tells; null: nothing is wrong.
         warnings: what an operator should look at. Callers who are no operators are told how many there are, and no reason of
         the door.

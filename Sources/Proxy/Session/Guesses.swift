@@ -1,14 +1,13 @@
 package import Address
 import Logging
+import Policy
 
-/// Tells of wrong passwords: to the log, and to the supervisor. Never the password, and never as often as they come.
+/// Tells of wrong passwords: to the supervisor, who may ban for them, and to the log, never as often as they come. Never the
+/// password.
 final class Guesses: Sendable {
     private let bound = LogBound()
     private let logger: Logger
     private let tell: @Sendable (WrongLogins) -> Void
-
-    /// From so many on somebody may be guessing, and it is not only the log's business.
-    static let suspicious = 10
 
     init(logger: Logger, tell: @escaping @Sendable (WrongLogins) -> Void) {
         self.logger = logger
@@ -19,10 +18,10 @@ final class Guesses: Sendable {
     ///
     /// - Parameter count: the wrong ones of the client's network lately, with this one. 1, 10, 100 and so on are news.
     func note(user: String, from client: IPAddress, count: Int) {
+        if count >= BanTerms.thresholds.lowerBound { tell(WrongLogins(client: client, user: user, count: count)) }
         guard bound.admits(client, isNew: count.isPowerOfTen) else { return }
         logger.notice(
             "a wrong name or password", metadata: ["client": "\(client)", "user": "\(user)", "lately": "\(count)"])
-        if count >= Self.suspicious { tell(WrongLogins(client: client, user: user, count: count)) }
     }
 }
 

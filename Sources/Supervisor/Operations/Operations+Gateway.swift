@@ -78,7 +78,8 @@ extension Gateway {
             listeners: (policy.listeners + policy.derivedListeners(in: surroundings).filter { $0 != .forRelays })
                 .map(status),
             firewall: firewall, users: policy.users.count, devices: surroundings.household.members.count,
-            newDevices: newDevices, forwards: policy.forwards, warnings: warnings,
+            newDevices: newDevices, forwards: policy.forwards, bans: bans.inForce(at: now).count,
+            warnings: warnings,
             worst: worstFinding(firewall.door, besides: warnings))
     }
 

@@ -1,0 +1,129 @@
+import Address
+import Admin
+import Glibc
+import Logging
+import Machine
+import Policy
+import Reactor
+import Ruleset
+import Store
+
+/// Who is banned: for proof that the roles tell of, or by the operator's word. The kernel has it first and then the store.
+extension Gateway {
+    /// The kernel is to keep out whom the store has, for what is left of it.
+    func recallBans() {
+        let now = now
+        var changes: [LiveChange] = []
+        for ban in bans.inForce(at: now) {
+            // A clock that is not right yet makes no ban longer than it was.
+            let left = ban.until.map { max(1, min($0 - now, $0 - ban.since)) * 1000 }
+            changes.append(LiveChange(banOf: ban.source, .comes(milliseconds: left)))
+        }
+        door.live.prepare(changes)
+    }
+
+    /// A source has done something that may earn it a ban.
+    func note(_ reason: Ban.Reason, by client: IPAddress, _ text: String) {
+        let source = Ban.source(of: client, beside: ownAddresses)
+        let time = now
+        guard bans.ban(of: source, at: time) == nil, beingBanned.insert(source).inserted else { return }
+        Task(executorPreference: reactor.taskExecutor) {
+            await self.examine(source, for: reason, text)
+        }
+    }
+
+    private func examine(_ source: Network, for reason: Ban.Reason, _ text: String) async {
+        defer { beingBanned.remove(source) }
+        if let obstacle = obstacle(toBanning: source) {
+            return log.notice("\(source) is not banned, \(obstacle): \(text)")
+        }
+        let zone = Route.interface(towards: source.base).flatMap { policy.zone(of: $0)?.name }
+        let ban = bans.ban(
+            of: source, for: reason, text, by: policy.bans, isAtHome: zone != nil && zone != Zone.internet, at: now)
+        do throws(Refusal) {
+            try await enforce(ban)
+        } catch {
+            log.error("\(source) could not be banned: \(error)")
+        }
+    }
+
+    /// Bans a source by the operator's word.
+    func ban(_ call: AddBan, by caller: Caller) async throws -> Ban {
+        let source = try Ban.source(call.source, beside: ownAddresses)
+        if let obstacle = obstacle(toBanning: source) { throw Refusal("\(source) is not banned: \(obstacle)") }
+        let until = call.until
+        if let until, until <= now { throw Refusal("the ban would be over already: \(until) is not after \(now)") }
+        let ban = Ban(
+            source: source, reason: .order, text: String((call.text ?? "").prefix(200)), since: now, until: until,
+            times: bans.times(of: source) + 1)
+        try await enforce(ban)
+        return ban
+    }
+
+    private func enforce(_ ban: Ban) async throws(Refusal) {
+        let change = LiveChange(banOf: ban.source, .comes(milliseconds: ban.until.map { max(1, $0 - now) * 1000 }))
+        do throws(Refusal) {
+            try await door.change([change])
+        } catch {
+            // It is what is to be all the same: the next ruleset that is put in force has it.
+            log.error("\(error)")
+        }
+        let gone = bans.insert(ban, at: now)
+        if !gone.isEmpty {
+            try? await door.change(gone.map { LiveChange(banOf: $0, .goes) })
+        }
+        let length = ban.until.map { "for \(BanTerms.shown($0 - ban.since))" } ?? "until it is taken back"
+        let why = ban.text.isEmpty ? "" : ": \(ban.text)"
+        log.notice("\(ban.source) is banned \(length)\(why)")
+        tell(.ban, "\(ban.source) is banned \(length)\(why)")
+        do throws(StoreError) {
+            try store.keep(ban, forgetting: gone)
+        } catch {
+            throw Refusal("\(ban.source) is banned, but a restart will not know of it: \(error)")
+        }
+    }
+
+    /// Takes a ban back.
+    func unban(_ network: Network, by caller: Caller) async throws {
+        let source = try Ban.source(network, beside: ownAddresses)
+        guard bans.ban(of: source, at: now) != nil else {
+            throw Refusal("\(source) is not banned; `gatehousectl ban list` shows who is")
+        }
+        try await door.change([LiveChange(banOf: source, .goes)])
+        _ = bans.remove(source)
+        tell(.ban, "\(source) is no longer banned, by \(caller.author.name)")
+        try read { () throws(StoreError) in try store.forgetBan(of: source) }
+    }
+
+    /// Why a source is never banned; nil: it may be.
+    private func obstacle(toBanning source: Network) -> String? {
+        let terms = policy.bans
+        if let spared = terms.spared.first(where: { $0.contains(source.base) || source.contains($0.base) }) {
+            return "\(spared) is spared (`gatehousectl ban unspare \(spared)`)"
+        }
+        if source.base.isLoopback || ownAddresses.contains(where: source.contains) { return "it is the gateway's own" }
+        let routers = ((try? Route.defaults()) ?? []).flatMap(\.routers)
+        if routers.contains(where: source.contains) { return "it is the gateway's router" }
+        if names.servers.servers.contains(where: { source.contains($0.address) }) { return "it is a name server" }
+        let proxies = listeners.map(\.endpoint)
+        let way = connectionsNow().inbound.first { connection in
+            source.contains(connection.remote.address.unmapped)
+                && !proxies.contains { $0.collides(with: connection.local) }
+        }
+        if let way { return "it has a connection to port \(way.local.port), and may be the operator" }
+        return nil
+    }
+
+    private var ownAddresses: [IPAddress] { surroundings.interfaces.flatMap(\.addresses).map(\.address) }
+
+    /// The bans, with the packets that each has stopped by the kernel's word.
+    func banReport() async -> ListBans.Reply {
+        let packets = (try? await door.stopped()) ?? [:]
+        return ListBans.Reply(
+            bans: bans.inForce(at: now).map {
+                BanStatus(
+                    source: $0.source, reason: $0.reason, text: $0.text, since: $0.since, until: $0.until,
+                    times: $0.times, packets: packets["\($0.source.base)"])
+            }, terms: policy.bans, isEnforced: firewallMode == .enforce)
+    }
+}
