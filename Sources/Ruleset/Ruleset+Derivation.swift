@@ -14,7 +14,7 @@ extension Ruleset {
     ) {
         let blockade = Blockade(policy, networks)
         let doors =
-            policy.listeners.flatMap { policy.rules(for: $0, in: surroundings) }
+            policy.listeners.flatMap { policy.rules(for: $0, in: surroundings) } + policy.rendezvousRules
             + policy.openings.flatMap { policy.rules(for: $0) }
         self.init(
             home: policy.lan, internet: policy.wan, doors: doors, rate: policy.highestClientRate,
@@ -207,21 +207,18 @@ extension Policy {
             }
             open([.destinationPort(.tcp, listener.endpoint.port)], name)
             if listener.kind == .dns { open([.destinationPort(.udp, listener.endpoint.port)], "\(name), datagrams") }
-            if listener.kind.speaksSOCKS {
-                // A UDP association is bound to the address that its client reached, which is what this asks for. Where it is
-                // left to the kernel on which port, a socket of another program may stand open beside it: one that is bound to
-                // just this address too, and not to all, as most are.
-                let ports = listener.socks.udpPorts ?? unprivileged
-                open([.destinationPorts(.udp, ports), .boundSocket], "\(name), datagrams")
-            }
         }
-        if listener.kind.speaksSOCKS, let ports = listener.socks.bindPorts {
-            // BIND's peer comes from anywhere, to the address from which the gateway would connect to it.
-            rules.append(
-                Ruleset.Rule(
-                    [.destinationPorts(.tcp, ports), .boundSocket], isCounted: true, .accept, comment: "\(name), BIND"))
+        if listener.kind.speaksSOCKS, !rules.isEmpty {
+            let interface = interfaces(of: listener, in: surroundings).map { Match.inputInterface($0) }
+            let family: Match.Family = listener.endpoint.address.unmapped.isIPv6 ? .ipv6 : .ipv4
+            rules.append(PinholeRules.associations(family, by: interface, comment: "\(name), datagrams"))
         }
         return rules
+    }
+
+    /// For the peers of all listeners' clients, if one of them has ports for BIND.
+    fileprivate var rendezvousRules: [Ruleset.Rule] {
+        listeners.contains { $0.kind.speaksSOCKS && $0.socks.bindPorts != nil } ? PinholeRules.rendezvous : []
     }
 
     /// What packets for the listener have in common, for each network of clients. None if it needs no opening (loopback), or
@@ -264,8 +261,6 @@ extension Policy {
         }
     }
 }
-
-private let unprivileged = PortRange(1024, 65535)!
 
 extension Network {
     /// 0.0.0.0/0 and ::/0 compare no bit of the address, only its family.

@@ -37,6 +37,8 @@ package final class EventLine: Sendable {
 package struct EventBound {
     /// The rate beyond which the supervisor ends a role; a role of ours stays far below it.
     static let borne = 4 * EventLine.rate
+    /// The same for pleas, of which each session has two.
+    static let pleas = 100_000
 
     let limit: Int
     private var count = 0

@@ -76,6 +76,8 @@ actor Gateway {
     var bans = BanList()
     /// Sources whose proof is being looked at.
     var beingBanned: Set<Network> = []
+    /// The doors that relays' sessions have in the firewall, and how many sessions have each.
+    var pinholes: [Role: [Pinhole: Int]] = [:]
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
@@ -453,6 +455,7 @@ actor Gateway {
         if let recovery = backups.recovery { log.critical("\(recovery)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         recallBans()
+        takePinholes()
         await lookAtNames()
         lookAround()
         legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }
@@ -489,6 +492,7 @@ actor Gateway {
             await shut(within: limit)
         case .forAnother(let limit):
             released = await releaseRelays(for: limit)
+            leavePinholes(of: released, for: limit)
             for process in processes { process.stop() }
             turnstile.leave()
         }

@@ -50,6 +50,8 @@ struct Order: Codable {
         /// For the firewall role: tell how many packets the bans have stopped (the answer brings numbers by the sources' addresses, in
         /// a sealed memfd).
         case stoppedPackets
+        /// For a relay: the pinholes of the plea of that number are open, or why they are not.
+        case granted(Int, refusal: String?)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
@@ -98,6 +100,7 @@ package enum Event: Codable, Hashable, Sendable {
 enum Word: Codable {
     case answer(Answer)
     case event(Event)
+    case plea(Plea)
 }
 
 /// What the kernel holds under the name of our table, as the firewall role has read it.

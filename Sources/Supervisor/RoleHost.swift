@@ -66,6 +66,8 @@ package struct RoleEquipment {
     package let memory: MemoryAllotment
     /// The way to tell the supervisor something unasked.
     package let events: EventLine
+    /// The way to ask it for pinholes.
+    package let pleas: PleaLine
     package let log: Logger
 }
 
@@ -113,13 +115,16 @@ package enum RoleHost {
                 ledger = try Ledger(memory: Descriptor(adopting: memory), party: party)
             }
             let events = EventLine(channel: channelNumber)
+            let pleas = PleaLine(channel: channelNumber)
             let service = try compose(
                 RoleEquipment(
                     reactor: reactor, counters: counters, ledger: ledger,
-                    memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, log: log))
+                    memory: MemoryAllotment(bytes: beginning.memory, statm: statm), events: events, pleas: pleas,
+                    log: log))
             reactor.spawn { reactor in
                 let channel = Channel(adopting: Descriptor(adopting: channelNumber), on: reactor)
-                await serve(service, on: channel, begun: first.serial, reactor: reactor, events: events, log: log)
+                await serve(
+                    service, on: channel, begun: first.serial, reactor: reactor, events: events, pleas: pleas, log: log)
                 exit(0)
             }
             reactor.run()
@@ -150,7 +155,8 @@ package enum RoleHost {
     }
 
     private static func serve(
-        _ service: some RoleService, on channel: Channel, begun: Int, reactor: Reactor, events: EventLine, log: Logger
+        _ service: some RoleService, on channel: Channel, begun: Int, reactor: Reactor, events: EventLine,
+        pleas: PleaLine, log: Logger
     ) async {
         do {
             try channel.send(Message.encode(Word.answer(Answer(serial: begun))))
@@ -161,7 +167,7 @@ package enum RoleHost {
                     exit(EX_PROTOCOL)
                 }
                 var memory: Descriptor?
-                let answer = await carryOut(order, with: &packet, service, reactor, &memory)
+                let answer = await carryOut(order, with: &packet, service, reactor, pleas, &memory)
                 if let memory = memory.take() {
                     try channel.send(Message.encode(Word.answer(answer)), descriptors: [memory.number])
                 } else {
@@ -178,7 +184,7 @@ package enum RoleHost {
 
     private static func carryOut(
         _ order: Order, with packet: inout Channel.Packet, _ service: some RoleService, _ reactor: Reactor,
-        _ memory: inout Descriptor?
+        _ pleas: PleaLine, _ memory: inout Descriptor?
     ) async -> Answer {
         var answer = Answer(serial: order.serial)
         do throws(Refusal) {
@@ -198,10 +204,14 @@ package enum RoleHost {
                 await service.abort()
             case .names(let servers):
                 await service.use(servers, hosts: try text(in: packet.takeDescriptor()))
+            case .granted(let number, let refusal):
+                pleas.answer(number, refusal)
             case .drain(let milliseconds):
+                pleas.leave()
                 await service.drain(for: .milliseconds(milliseconds))
             case .outlive(let milliseconds):
                 try Privileges.outliveParent()
+                pleas.leave()
                 await service.drain(for: .zero)
                 reactor.spawn { _ in
                     await service.drain(for: .milliseconds(milliseconds))

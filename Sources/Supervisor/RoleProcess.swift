@@ -115,8 +115,9 @@ final class RoleProcess {
     }
 
     /// Reads answers and events until the process closes its channel or sends anything else.
-    func receive(_ onEvent: (Event) -> Void) async {
+    func receive(_ onEvent: (Event) -> Void, _ onPlea: (Plea) -> Void) async {
         var bound = EventBound(limit: EventBound.borne)
+        var pleas = EventBound(limit: EventBound.pleas)
         while let channel {
             guard var packet = try? await channel.receive() else { break }
             switch Message.decode(Word.self, from: packet.bytes) {
@@ -129,6 +130,9 @@ final class RoleProcess {
             case .event(let event):
                 guard bound.admits() else { return disown("more events than any of ours does") }
                 onEvent(event)
+            case .plea(let plea):
+                guard !role.serves.isEmpty, pleas.admits() else { return disown("more pleas than any of ours does") }
+                onPlea(plea)
             case nil:
                 return disown("something that is neither an answer nor an event")
             }

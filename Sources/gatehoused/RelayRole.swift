@@ -53,7 +53,11 @@ actor RelayRole: RoleService {
         }
         self.reactors = reactors
         let events = equipment.events
-        relay = Relay(reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log) {
+        let pleas = equipment.pleas
+        relay = Relay(
+            reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log,
+            doorkeeper: Doorkeeper(open: { await pleas.open($0) }, shut: { pleas.shut($0) })
+        ) {
             events.send(.wrongLogins(client: $0.client, user: $0.user, count: $0.count))
         }
         for reactor in reactors.dropFirst() { reactor.start() }

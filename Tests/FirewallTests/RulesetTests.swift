@@ -20,7 +20,7 @@ struct RulesetTests {
     @Test func `a home with both proxies and SSH reads as nft would print it`() {
         let openings = """
             \t\tiifname "eth1" ip daddr 192.168.77.1 tcp dport 1080 counter accept comment "socks5 192.168.77.1:1080"
-            \t\tiifname "eth1" ip daddr 192.168.77.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "socks5 192.168.77.1:1080, datagrams"
+            \t\tiifname "eth1" ip saddr . ip daddr . udp dport @associations_ipv4 socket wildcard 0 counter accept comment "socks5 192.168.77.1:1080, datagrams"
             \t\tiifname "eth1" ip6 daddr fd00:77::1 tcp dport 3128 counter accept comment "http [fd00:77::1]:3128"
             \t\tiifname "eth1" ip saddr 192.168.77.0/24 tcp dport 22 counter accept comment "ssh"
 
@@ -40,15 +40,15 @@ struct RulesetTests {
     }
 
     @Test(
-        "a SOCKS listener opens the ports of its associations to its own clients, and those of BIND to everybody",
+        "a SOCKS listener opens its associations to the clients that have them, and BIND to the peers that are awaited",
         arguments: [
-            ("192.168.77.1:1080", #"iifname "eth1" ip daddr 192.168.77.1"#),
-            ("[fd00:77::1]:1080", #"iifname "eth1" ip6 daddr fd00:77::1"#),
-            ("0.0.0.0:1080", "meta nfproto ipv4"),
+            ("192.168.77.1:1080", #"iifname "eth1" ip daddr 192.168.77.1"#, #"iifname "eth1" ip saddr . ip daddr"#),
+            ("[fd00:77::1]:1080", #"iifname "eth1" ip6 daddr fd00:77::1"#, #"iifname "eth1" ip6 saddr . ip6 daddr"#),
+            ("0.0.0.0:1080", "meta nfproto ipv4", "ip saddr . ip daddr"),
             // Its clients need no opening, the peers of BIND do.
-            ("127.0.0.1:1080", nil),
-        ] as [(String, String?)])
-    func socks(endpoint: String, way: String?) {
+            ("127.0.0.1:1080", nil, ""),
+        ] as [(String, String?, String)])
+    func socks(endpoint: String, way: String?, datagrams: String) {
         for kind in [Listener.Kind.socks5, .mixed] {
             let listener = Listener(
                 kind: kind, endpoint: Endpoint(endpoint)!,
@@ -56,14 +56,18 @@ struct RulesetTests {
             let own = way.map { way in
                 [
                     "\(way) tcp dport 1080 counter accept comment \"\(kind) \(endpoint)\"",
-                    "\(way) udp dport 50000-50100 socket wildcard 0 counter accept "
-                        + "comment \"\(kind) \(endpoint), datagrams\"",
+                    "\(datagrams) . udp dport @associations_\(datagrams.contains("ip6") ? "ipv6" : "ipv4") "
+                        + "socket wildcard 0 counter accept comment \"\(kind) \(endpoint), datagrams\"",
                 ]
             }
             #expect(
-                openings(of: listener) == (own ?? []) + [
-                    "tcp dport 21000 socket wildcard 0 counter accept comment \"\(kind) \(endpoint), BIND\""
-                ])
+                openings(of: listener) == (own ?? [])
+                    + [
+                        "ip saddr . ip daddr . tcp dport @rendezvous_ipv4",
+                        "ip daddr . tcp dport @open_rendezvous_ipv4",
+                        "ip6 saddr . ip6 daddr . tcp dport @rendezvous_ipv6",
+                        "ip6 daddr . tcp dport @open_rendezvous_ipv6",
+                    ].map { "\($0) socket wildcard 0 counter accept comment \"BIND\"" })
         }
     }
 
@@ -118,12 +122,14 @@ struct RulesetTests {
         ] as [(String, [String], [String])])
     func clients(endpoint: String, clients: [String], expected: [String]) throws {
         let listener = Listener(kind: .socks5, endpoint: Endpoint(endpoint)!, clients: clients.map { Network($0)! })
-        let rules = expected.flatMap { way in
-            [
-                "\(way) tcp dport 1080 counter accept comment \"socks5 \(endpoint)\"",
-                "\(way) udp dport 1024-65535 socket wildcard 0 counter accept comment \"socks5 \(endpoint), datagrams\"",
-            ]
-        }
+        let family = endpoint.contains("[") ? ("ip6", "ipv6") : ("ip", "ipv4")
+        let interface = expected.first?.hasPrefix("iifname") == true ? "iifname \"eth1\" " : ""
+        let datagrams =
+            "\(interface)\(family.0) saddr . \(family.0) daddr . udp dport @associations_\(family.1) socket wildcard 0 "
+            + "counter accept comment \"socks5 \(endpoint), datagrams\""
+        let rules =
+            expected.map { "\($0) tcp dport 1080 counter accept comment \"socks5 \(endpoint)\"" }
+            + (expected.isEmpty ? [] : [datagrams])
         #expect(openings(of: listener) == rules)
     }
 
@@ -176,10 +182,13 @@ let homePolicy = Policy(
 
 let home = Ruleset(policy: homePolicy, surroundings: surroundings)
 
-/// The box of `homePolicy` with these openings.
-private func text(_ openings: String) -> String {
-    """
-    table inet gatehouse {
+private let liveSets = """
+    \tset associations_ipv4 {
+    \t\ttype ipv4_addr . ipv4_addr . inet_service
+    \t\tsize 65536
+    \t\tflags timeout
+    \t}
+
     \tset bans_ipv4 {
     \t\ttype ipv4_addr
     \t\tsize 65536
@@ -201,7 +210,14 @@ private func text(_ openings: String) -> String {
     \t\tcounter
     \t}
 
-    \tset echo_ipv4 {
+
+    """
+
+/// The box of `homePolicy` with these openings.
+private func text(_ openings: String) -> String {
+    """
+    table inet gatehouse {
+    \(liveSets)\tset echo_ipv4 {
     \t\ttype ipv4_addr
     \t\tsize 4096
     \t\tflags dynamic,timeout
@@ -332,10 +348,10 @@ private func text(_ openings: String) -> String {
 
     \tchain banned {
     \t\tiifname "eth0" ip saddr @bans_ipv4 counter drop comment "banned"
-    \t\tiifname "eth0" ip6 saddr & ffff:ffff:ffff:ffff:: @bans_ipv6 counter drop comment "banned"
+    \t\tiifname "eth0" ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 counter drop comment "banned"
     \t\tiifname "eth0" ip6 saddr @bans_neighbours counter drop comment "banned"
     \t\tmeta l4proto tcp ip saddr @bans_ipv4 counter drop comment "banned"
-    \t\tmeta l4proto tcp ip6 saddr & ffff:ffff:ffff:ffff:: @bans_ipv6 counter drop comment "banned"
+    \t\tmeta l4proto tcp ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 counter drop comment "banned"
     \t\tmeta l4proto tcp ip6 saddr @bans_neighbours counter drop comment "banned"
     \t}
 
@@ -443,7 +459,7 @@ private func text(_ openings: String) -> String {
 
 /// Nothing is known of the interfaces: each may be the one that leads to the internet.
 private var shut: String {
-    var blocks = text("").components(separatedBy: "\n\n").filter { block in
+    var blocks = text("").replacing(liveSets, with: "").components(separatedBy: "\n\n").filter { block in
         ![
             "newcomers", "ban", "scans", "floods", "reported", "map ", "forward", "between", "ended", "_home",
             "_internet", "refuse", "srcnat",

@@ -61,10 +61,10 @@ import Testing
             lines.filter { $0.contains(" counter accept comment ") }.map(String.init) == [
                 #"meta nfproto ipv4 tcp dport 8443 counter accept comment "http 0.0.0.0:8443""#,
                 #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 1080 counter accept comment "socks5 192.168.1.1:1080""#,
-                #"iifname "eth1" ip daddr 192.168.1.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "socks5 192.168.1.1:1080, datagrams""#,
+                #"iifname "eth1" ip saddr . ip daddr . udp dport @associations_ipv4 socket wildcard 0 counter accept comment "socks5 192.168.1.1:1080, datagrams""#,
                 #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 3128 counter accept comment "http 192.168.1.1:3128""#,
                 #"iifname "eth1" ip daddr 192.168.1.1 tcp dport 8080 counter accept comment "mixed 192.168.1.1:8080""#,
-                #"iifname "eth1" ip daddr 192.168.1.1 udp dport 1024-65535 socket wildcard 0 counter accept comment "mixed 192.168.1.1:8080, datagrams""#,
+                #"iifname "eth1" ip saddr . ip daddr . udp dport @associations_ipv4 socket wildcard 0 counter accept comment "mixed 192.168.1.1:8080, datagrams""#,
                 #"iifname "eth1" udp dport 53 counter accept comment "dns""#,
                 #"tcp dport 22 counter accept comment "ssh""#,
             ])

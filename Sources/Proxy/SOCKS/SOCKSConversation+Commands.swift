@@ -12,7 +12,9 @@ extension SOCKSConversation {
     /// UDP ASSOCIATE (RFC 1928 §7): opens the socket that the client is to send to, and says where it is.
     ///
     /// Where the client says it will send from is not looked at: real ones name the target, or nothing.
-    func associate(on reactor: Reactor) async throws(Farewell) -> DatagramSocket {
+    ///
+    /// - Returns: also what is to be shut after it.
+    func associate(on reactor: Reactor) async throws(Farewell) -> (DatagramSocket, [Pinhole]) {
         try checkLimits(in: .version5)
         let socks = session.listener.socks
         let (datagrams, bound): (DatagramSocket, Endpoint)
@@ -27,10 +29,36 @@ extension SOCKSConversation {
             relay.logger.debug("no UDP association", metadata: ["why": "\(error)"])
             throw .failure(.generalFailure, in: .version5)
         }
+        let pinholes = [Pinhole(transport: .udp, peer: session.client.address.unmapped, own: bound.pinhole)]
+        try await open(pinholes, in: .version5)
         let told = socks.advertisedAddress.map { Endpoint(address: $0, port: bound.port) } ?? bound
-        try await send(SOCKSDialect.version5.success(told))
+        do throws(Farewell) {
+            try await send(SOCKSDialect.version5.success(told))
+        } catch {
+            shut(pinholes)
+            throw error
+        }
         session.note(.allowed)
-        return datagrams
+        return (datagrams, pinholes)
+    }
+
+    /// Whoever comes from this machine itself needs no door.
+    private var isLocal: Bool {
+        session.client.address.isLoopback
+            || (try? client.socket.localAddress.address.unmapped) == session.client.address.unmapped
+    }
+
+    /// Opens the firewall; where that cannot be had the client is refused, as nothing would come to it.
+    private func open(_ pinholes: [Pinhole], in dialect: SOCKSDialect) async throws(Farewell) {
+        guard !isLocal, !pinholes.isEmpty, let refusal = await relay.doorkeeper.open(pinholes) else { return }
+        relay.logger.notice(
+            "the firewall could not be opened for a session",
+            metadata: ["client": "\(session.client)", "why": "\(refusal)"])
+        throw .failure(.generalFailure, in: dialect)
+    }
+
+    func shut(_ pinholes: [Pinhole]) {
+        if !isLocal, !pinholes.isEmpty { relay.doorkeeper.shut(pinholes) }
     }
 
     private func checkLimits(in dialect: SOCKSDialect) throws(Farewell) {
@@ -53,6 +81,20 @@ extension SOCKSConversation {
         // The first address of a name may be of a family that this machine has no route for.
         let reachable = expected?.first { (try? DatagramSocket.egress(to: $0)) != nil } ?? expected?[0]
         let rendezvous = try rendezvous(towards: reachable ?? host.everywhere, in: dialect)
+        // Ports of the kernel's choice are open to nobody.
+        var pinholes: [Pinhole] = []
+        if session.listener.socks.bindPorts != nil, !rendezvous.address.address.isLoopback {
+            let peers: [IPAddress?] = if let expected { expected.map { $0.address.unmapped } } else { [nil] }
+            let own = rendezvous.address.pinhole
+            pinholes = Set(peers.filter { $0?.isIPv6 ?? own.address.isIPv6 == own.address.isIPv6 }).map {
+                Pinhole(transport: .tcp, peer: $0, own: own)
+            }
+        }
+        if let refusal = pinholes.isEmpty ? nil : await relay.doorkeeper.open(pinholes) {
+            relay.logger.notice("the firewall could not be opened for BIND", metadata: ["why": "\(refusal)"])
+            throw .failure(.generalFailure, in: dialect)
+        }
+        defer { if !pinholes.isEmpty { relay.doorkeeper.shut(pinholes) } }
         try await send(dialect.success(rendezvous.address))
         session.didBegin(.bind)
         let origin: Connection
@@ -109,6 +151,11 @@ extension Host {
     fileprivate var everywhere: Endpoint {
         if case .address(.v6) = self { .v6(0x2001_0db8 << 96, port: 9) } else { .v4(0xc000_0201, port: 9) }
     }
+}
+
+extension Endpoint {
+    /// As the firewall knows it.
+    fileprivate var pinhole: Endpoint { Endpoint(address: address.unmapped, port: port) }
 }
 
 extension PortRange {

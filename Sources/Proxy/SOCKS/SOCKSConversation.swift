@@ -16,10 +16,11 @@ struct SOCKSConversation {
             let (request, dialect) = try await request()
             session.enter(.serving)
             if request.command == .associate {
-                let datagrams = try await associate(on: reactor)
-                return await Association(
+                let (datagrams, pinholes) = try await associate(on: reactor)
+                await Association(
                     relay: relay, session: session, control: client, client: datagrams, on: reactor
                 ).run()
+                return shut(pinholes)
             }
             reactor.tunnel(client: client, origin: try await open(request, in: dialect, on: reactor))
         } catch {

@@ -55,6 +55,7 @@ package final class Relay: Sendable {
     /// What holds back the log when clients come to the wrong port.
     let mistakes = LogBound()
     let heads: HeadBudget
+    let doorkeeper: Doorkeeper
     /// By reactor.
     package let sessions: [Sessions]
     private let journal: SessionJournal
@@ -72,10 +73,12 @@ package final class Relay: Sendable {
     ///   - ledger: where limits are held, over all processes that have it.
     ///   - nameServers: who is asked for names until `use` names others.
     ///   - counters: where it is told that no name server answers; nil: nowhere.
+    ///   - doorkeeper: who opens the firewall for associations and BIND.
     ///   - onWrongLogins: told now and then, from any thread, while somebody seems to be guessing passwords.
     package init(
         reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: NameServers = NameServers([]),
-        counters: Counters? = nil, logger: Logger, onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
+        counters: Counters? = nil, logger: Logger, doorkeeper: Doorkeeper = .none,
+        onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         outboxes = reactors.map { _ in Outbox() }
@@ -83,6 +86,7 @@ package final class Relay: Sendable {
         let names = DeviceNames()
         sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal, names: names) }
         self.journal = journal
+        self.doorkeeper = doorkeeper
         self.names = names
         self.limits = limits
         self.logger = logger
