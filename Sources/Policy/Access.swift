@@ -158,14 +158,17 @@ package final class Access: Sendable {
     /// made of the same rules, in the same order.
     ///
     /// - Parameters:
+    ///   - named: the numbers of the rules about domains that have the address, as far as the names role has told it.
     ///   - port: nil: the transport has none.
     ///   - device: the number of the device; 0: the kernel does not know it.
     /// - Returns: also the number of the rule that allows it; nil: none does, or it is not allowed.
     package func verdict(
-        onRouted address: IPAddress, port: UInt16?, over transport: IPProtocol, from source: IPAddress, device: UInt16
+        onRouted address: IPAddress, named: Set<Int> = [], port: UInt16?, over transport: IPProtocol,
+        from source: IPAddress, device: UInt16
     ) -> (verdict: Verdict, rule: Int?) {
         let matter = RuleTable.Matter(
-            source: source, device: device, user: nil, host: .address(address), transport: transport, port: port)
+            source: source, device: device, user: nil, host: .address(address), named: named, transport: transport,
+            port: port)
         switch rules.decision(on: address, matter) {
         case .deny(let reason): return (.deny(reason), nil)
         case .allow(let rule, let opens):

@@ -29,7 +29,7 @@ extension Policy {
             }
         }
         if firewall == .enforce, defaultAction == .deny, zones.contains(where: isRouted),
-            !rules.contains(where: { $0.action == .allow && $0.user == nil && $0.domain == nil })
+            !rules.contains(where: { $0.action == .allow && $0.user == nil })
         {
             warnings.append(
                 "no routed device reaches the internet, because the default is to deny and no rule allows anything; "

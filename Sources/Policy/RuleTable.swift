@@ -17,6 +17,8 @@ struct RuleTable: Sendable {
         /// nil: nobody has said who it is.
         let user: String?
         let host: Host
+        /// The numbers of rules about domains that have this address, whatever the host was called.
+        var named: Set<Int> = []
         let transport: IPProtocol
         /// nil: the transport has none.
         let port: UInt16?
@@ -104,7 +106,7 @@ struct RuleTable: Sendable {
         if let network = entry.client, !network.contains(source) { return false }
         if let named = entry.device, named == 0 || named != matter.device { return false }
         if let named = entry.user, named != user { return false }
-        if let domain = entry.domain { return matter.host.isWithin(domains[domain]) }
+        if let domain = entry.domain { return matter.host.isWithin(domains[domain]) || matter.named.contains(entry.id) }
         return true
     }
 }

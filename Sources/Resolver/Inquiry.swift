@@ -102,6 +102,11 @@ final class Inquiry {
             await alarm.wait(atMost: next - now)
         }
         question.giveUp()
+        switch outcome {
+        case .answered(let answer)?: await responder.prepare(self, answer)
+        // An answer of before is told again.
+        case .failed?, .timedOut?, nil: if let stale { await responder.prepare(self, stale.answer) }
+        }
         responder.finish(self, outcome ?? .timedOut)
     }
 }

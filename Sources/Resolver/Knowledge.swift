@@ -10,17 +10,21 @@ package struct Knowledge: Sendable {
     package var isInside: @Sendable (IPAddress) -> Bool
     /// The domains whose answers may lead inside.
     package var trusted: Set<DNSName>
+    /// The names, each with all that is below it, of which somebody is to know the addresses before anybody is told them
+    /// (`Responder.announce`).
+    package var announced: NameSet
     /// How many questions somebody may ask in a second; nil: any number.
     package var questionsPerSecond: @Sendable (Visitor) -> Int?
 
     package init(
-        home: HomeNames = .none, filter: NameFilter = .none, trusted: Set<DNSName> = [],
+        home: HomeNames = .none, filter: NameFilter = .none, trusted: Set<DNSName> = [], announced: NameSet = .empty,
         isInside: @escaping @Sendable (IPAddress) -> Bool = { _ in false },
         questionsPerSecond: @escaping @Sendable (Visitor) -> Int? = { _ in nil }
     ) {
         self.home = home
         self.filter = filter
         self.trusted = trusted
+        self.announced = announced
         self.questionsPerSecond = questionsPerSecond
         self.isInside = isInside
     }

@@ -1,4 +1,4 @@
-import Address
+package import Address
 package import Reactor
 package import Wire
 
@@ -74,6 +74,10 @@ package final class Responder {
     private static let failureSeconds = 2
     /// A name that is not refused any more is reached within the minute.
     private static let refusalSeconds: UInt32 = 60
+
+    /// Tells of a name's addresses, and for how many seconds they are its own, and returns once they are known, or cannot become
+    /// so. nil: nobody wants to know.
+    package var announce: ((DNSName, [IPAddress], Int) async -> Void)?
 
     package init(on reactor: Reactor, telling counters: Counters? = nil) {
         self.reactor = reactor
@@ -198,6 +202,8 @@ package final class Responder {
         else { return false }
         // It was trusted once, perhaps.
         guard knowledge.objection(to: entry.answer, about: name) == nil else { return false }
+        // Nobody may have been told of these addresses.
+        guard !knowledge.announced.contains(name) else { return false }
         entry.lists = lists(with: name, entry.answer)
         entry.generation = generation
         return true
@@ -355,6 +361,13 @@ package final class Responder {
         }
         inquiries[victim.key] = nil
         victim.giveUp()
+    }
+
+    /// Has the addresses known by whoever has to know them first.
+    func prepare(_ inquiry: Inquiry, _ answer: DNSAnswer) async {
+        let addresses = answer.addresses
+        guard let announce, !addresses.isEmpty, knowledge.announced.contains(inquiry.name) else { return }
+        await announce(inquiry.name, addresses, answer.secondsToLive ?? Self.negativeSeconds)
     }
 
     func finish(_ inquiry: Inquiry, _ outcome: Inquiry.Outcome) {

@@ -6,6 +6,8 @@ import Policy
 ///
 /// Towards the internet a rule decides for good. Elsewhere a packet passes only by a passage or a forward, which the operator made
 /// for that alone; there a rule can deny, and what a rule allows still has to find such a door.
+///
+/// A rule about a domain is about the addresses that the names role has told of it lately, which are in a set of the rule's own.
 struct RoutedRules {
     private let exits: Series
     private let denials: Series
@@ -13,8 +15,8 @@ struct RoutedRules {
 
     /// - Parameter hasInternet: false: there is nothing to which anything could go out.
     init(_ policy: Policy, _ roster: Roster, hasInternet: Bool) {
-        // The kernel knows neither users nor names.
-        let rules = policy.rules.filter { $0.user == nil && $0.domain == nil }.sorted { $0.id < $1.id }
+        // The kernel knows no users.
+        let rules = policy.rules.filter { $0.user == nil }.sorted { $0.id < $1.id }
         let numbers = Dictionary(grouping: roster.entries, by: \.hardware).mapValues { $0.map(\.number) }
         func own(_ rules: [Rule]) -> [Series.Own] {
             policy.devices.compactMap { device in
@@ -166,8 +168,19 @@ extension Rule {
         var networks: [Match] = []
         if let client, client.prefix > 0 { networks.append(.source(client)) }
         if let destination, destination.prefix > 0 { networks.append(.destination(destination)) }
+        if domain != nil {
+            let sets = families.isEmpty ? [Match.Family.ipv4, .ipv6] : families.map { $0 ? .ipv6 : .ipv4 }
+            return sets.flatMap {
+                services(networks + [.among(Ruleset.addresses(ofRule: id, $0))], isIPv6: $0 == .ipv6)
+            }
+        }
         // An address says which family it is of.
         if networks.isEmpty, let isIPv6 = families.first { networks.append(.family(isIPv6 ? .ipv6 : .ipv4)) }
+        return services(networks, isIPv6: families.first)
+    }
+
+    /// - Parameter isIPv6: nil: of either version.
+    private func services(_ networks: [Match], isIPv6: Bool?) -> [[Match]] {
         let transports: [Opening.Transport] =
             switch transport {
             case nil: [.tcp, .udp]
@@ -179,9 +192,16 @@ extension Rule {
         switch transport {
         case nil: return [networks]
         case .icmp?:
-            let versions: [IPProtocol] = families.first.map { $0 ? [.icmpv6] : [.icmp] } ?? [.icmp, .icmpv6]
+            let versions: [IPProtocol] = isIPv6.map { $0 ? [.icmpv6] : [.icmp] } ?? [.icmp, .icmpv6]
             return versions.map { networks + [.transport($0)] }
         case let transport?: return [networks + [.transport(transport)]]
         }
+    }
+}
+
+extension Ruleset {
+    /// The addresses of the domain that a rule names, as far as the names role has told them.
+    package static func addresses(ofRule id: Int, _ family: Match.Family) -> LiveSet {
+        LiveSet(name: "rule_\(id)_\(family)", family: family, fields: [.destination], size: 16384)
     }
 }

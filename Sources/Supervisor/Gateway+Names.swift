@@ -3,6 +3,7 @@ import Logging
 import Machine
 import Policy
 import Reactor
+import Ruleset
 
 /// Tells the relays of the box's name servers and hosts, within two seconds of a change.
 extension Gateway {
@@ -78,6 +79,24 @@ extension Gateway {
             warnings.append("no name server answers, so that names are not found: \(list)")
         }
         return warnings
+    }
+
+    /// Has the kernel's rules about domains know addresses that the names role is about to tell.
+    func admit(_ tellings: [NameTelling], _ serial: Int, for role: Role) async {
+        let rules = Set(policy.rules.filter { $0.domain != nil && $0.user == nil }.map(\.id))
+        let changes = tellings.prefix(256).filter { rules.contains($0.rule) && $0.seconds > 0 }.map { telling in
+            LiveChange(
+                LiveKey([.address(telling.address)]),
+                in: Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4).name,
+                .comes(milliseconds: min(telling.seconds, 7 * 86_400) * 1000))
+        }
+        do throws(Refusal) {
+            try await door.change(changes)
+        } catch {
+            log.warning("the kernel was not told of the addresses of a domain that a rule names: \(error)")
+        }
+        guard let process = fleet.relays.first(where: { $0.role == role }), process.hasBegun else { return }
+        do throws(Refusal) { try await process.order(.confirm(serial)) } catch { log.debug("\(error)") }
     }
 
     /// Logs warnings that are new, and the end of them.

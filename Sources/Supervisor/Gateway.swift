@@ -341,6 +341,8 @@ actor Gateway {
             lookAroundSoon()
         case .neighboursChanged:
             lookAtNeighboursSoon()
+        case .named(let tellings, let serial):
+            Task(executorPreference: reactor.taskExecutor) { await self.admit(tellings, serial, for: role) }
         case .departed(let departure, let count):
             let isStrict = policy.egress == .strict
             guard departures.note(departure, count: count, isRefused: isStrict, at: now) else { break }

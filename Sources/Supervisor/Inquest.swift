@@ -258,12 +258,24 @@ struct Inquest {
         else { return nil }
         let standings = policy.standings(in: surroundings, at: now)
         let (verdict, rule) = Access(policy, surroundings: surroundings, standings: standings).verdict(
-            onRouted: pair.to, port: destination.port, over: destination.transport.number, from: pair.from,
+            onRouted: pair.to, named: rules(naming: pair.to), port: destination.port,
+            over: destination.transport.number, from: pair.from,
             device: source.member?.number ?? 0)
         switch verdict {
         case .allow: return Step("rules", .goesOn, allowance(rule), revision: rule.flatMap { origin(.rule($0)) })
         case .deny(let reason): return Step("rules", .tells, "\(reason)", revision: origin(of: reason))
         }
+    }
+
+    /// The rules about domains of which the kernel knows the address.
+    private func rules(naming address: IPAddress) -> Set<Int> {
+        let key = LiveKey([.address(address)])
+        return Set(
+            policy.rules.filter { rule in
+                rule.domain != nil
+                    && elements.contains(
+                        key, in: Ruleset.addresses(ofRule: rule.id, address.isIPv6 ? .ipv6 : .ipv4).name)
+            }.map(\.id))
     }
 
     private func allowance(_ rule: Int?) -> String { rule.map { "rule \($0) allows it" } ?? "no rule denies it" }

@@ -52,6 +52,8 @@ struct Order: Codable {
         case stoppedPackets
         /// For a relay: the pinholes of the plea of that number are open, or why they are not.
         case granted(Int, refusal: String?)
+        /// For the names role: the kernel has what the event of this number brought, or cannot have it.
+        case confirm(Int)
         /// End the sessions of a `SessionSelection` (in a sealed memfd that comes along); the answer says how many they were.
         case endSessions
     }
@@ -88,6 +90,8 @@ package enum Event: Codable, Hashable, Sendable {
     case surroundingsChanged
     /// Somebody came, went or took another address on a link.
     case neighboursChanged
+    /// The names role is about to tell these addresses, and waits for the order `confirm` with this number.
+    case named([NameTelling], serial: Int)
     /// A program of the box began something that nothing lets out, so many times since that was told last.
     case departed(Departure, count: Int)
     /// Several wrong passwords came from one place lately, the last from this client and for this user.

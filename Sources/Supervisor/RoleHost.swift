@@ -38,6 +38,8 @@ package protocol RoleService: Sendable {
     func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// How much went for each device since the role began.
     func traffic() async -> [DeviceTraffic]
+    /// The kernel has what the event of this number brought. Only the names role waits for it.
+    func confirm(_ serial: Int) async
     /// Elements come into the kernel's live sets, and go. Only the firewall role is asked.
     ///
     /// - Parameter isWhole: the sets hold nothing else.
@@ -49,6 +51,8 @@ package protocol RoleService: Sendable {
 }
 
 extension RoleService {
+    package func confirm(_ serial: Int) {}
+
     package func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal) {
         throw Refusal("this role has no sets in the kernel")
     }
@@ -232,6 +236,7 @@ package enum RoleHost {
             case .traffic:
                 let traffic = await service.traffic()
                 memory = try await sealed { () throws(Errno) in Message.encode(traffic) }
+            case .confirm(let serial): await service.confirm(serial)
             case .elements(let isWhole):
                 try await service.change(try enclosed(in: &packet), isWhole: isWhole)
             case .stoppedPackets:

@@ -24,6 +24,7 @@ actor FirewallRole: RoleService {
     /// Why the ruleset could not be put in force. nil: it is, or none is to be.
     private var failure: FirewallError?
     private let flows = RoutedFlows()
+    private var departures = DepartureLine()
     /// What the live sets are to hold.
     private var elements = LiveElements.none
     /// Of the table's changes. nil: nobody tells of them.
@@ -105,6 +106,8 @@ actor FirewallRole: RoleService {
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
         let former = current
         (current, failure) = (plan, nil)
+        // What went out a moment ago may be refused from now on.
+        if former?.ruleset != plan.ruleset { departures = DepartureLine() }
         // Of a trial nothing is ended: the rules before may hold again.
         if plan.isEnforced, !plan.ruleset.isTrial,
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
@@ -308,7 +311,6 @@ actor FirewallRole: RoleService {
 
     /// What rules note: what the machine itself begins, and what may lead to a ban.
     private func followNotes() async {
-        var departures = DepartureLine()
         // A source that is passed over is noted again, and other events are not to be lost for it.
         var offences = EventBound(limit: EventLine.rate / 2)
         do {

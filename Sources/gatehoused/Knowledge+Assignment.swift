@@ -14,6 +14,10 @@ extension Knowledge {
             home: HomeNames(domain: Self.domain, gateway: Self.gateway, hosts: assignment.hosts),
             filter: NameFilter(assignment, lists),
             trusted: Set(assignment.trustedDomains.compactMap { DNSName($0) }),
+            announced: NameSet(
+                Array(
+                    assignment.policy.rules.filter { $0.user == nil }.compactMap(\.domain).map { ".\($0)\n" }.joined()
+                        .utf8)),
             isInside: Self.isInside(surroundings, assignment.policy),
             questionsPerSecond: Self.questionsPerSecond(assignment))
     }

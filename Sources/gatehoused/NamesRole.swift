@@ -12,6 +12,7 @@ actor NamesRole: RoleService {
     private let responder: Responder
     private let log: Logger
     private let streams: NameStreams
+    private let announcer: Announcer
     /// By endpoint: sockets that the assignment in force names, and those that were offered since.
     private var sockets: [Endpoint: Pair] = [:]
     private var offered: [Endpoint: Pair] = [:]
@@ -55,6 +56,11 @@ actor NamesRole: RoleService {
         let responder = Responder(on: equipment.reactor, telling: equipment.counters)
         self.responder = responder
         streams = NameStreams(responder)
+        let announcer = Announcer(on: equipment.reactor, equipment.events)
+        self.announcer = announcer
+        responder.announce = { name, addresses, seconds in
+            await announcer.announce("\(name)", addresses, seconds: seconds)
+        }
         responder.tellOfExcess = { [unowned self] visitor, excess in
             assumeIsolated { $0.tell(of: visitor, excess) }
         }
@@ -103,6 +109,7 @@ actor NamesRole: RoleService {
         staged = nil
         self.assignment = assignment
         lists = lists.filter { list in assignment.blocklists.contains { $0.content == list.key } }
+        announcer.use(assignment.policy.rules)
         responder.use(Knowledge(assignment, lists: lists))
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
         for (listener, door) in doors
@@ -166,6 +173,8 @@ actor NamesRole: RoleService {
         servers.search = []
         responder.use(servers, hosts: hosts)
     }
+
+    func confirm(_ serial: Int) { announcer.confirm(serial) }
 
     func drain(for limit: Duration) async {
         for door in doors.values { door.close() }

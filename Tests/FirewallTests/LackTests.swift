@@ -17,8 +17,8 @@ struct LackTests {
         var ruleset = home
         let rule = Ruleset.Rule(
             [.destinationPorts(.udp, PortRange(1024, 65535)!), .boundSocket], .accept, comment: "x")
-        let output = try #require(ruleset.chains.firstIndex { $0.name == "output" })
-        ruleset.chains[output].rules.insert(rule, at: 0)
+        let forward = try #require(ruleset.chains.firstIndex { $0.name == "forward" })
+        ruleset.chains[forward].rules.insert(rule, at: 0)
         let error = try #require(#expect(throws: FirewallError.self) { try netlink.apply(ruleset) })
         #expect(error.lacksSocketMatch)
         #expect(

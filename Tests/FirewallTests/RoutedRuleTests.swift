@@ -64,7 +64,7 @@ struct RoutedRuleTests {
                     Rule(
                         id: id, action: Rule.Action.allCases.randomElement()!,
                         device: Bool.random() ? Self.devices.randomElement()!.name : nil,
-                        // A user's, or a name's: of what the kernel knows nothing.
+                        // Of users the kernel knows nothing.
                         user: id == 6 ? "anna" : nil, client: Self.clients.randomElement()!,
                         destination: Self.networks.randomElement()!, domain: id == 5 ? "example.com" : nil,
                         transport: transport,
@@ -72,6 +72,14 @@ struct RoutedRuleTests {
             }
             let policy = Self.policy(rules, default: Rule.Action.allCases.randomElement()!)
             let ruleset = Ruleset(policy: policy, surroundings: Self.surroundings)
+            // Of the domains of rules the addresses that were told.
+            var elements = LiveElements.none
+            for rule in rules where rule.domain != nil {
+                for address in Self.destinations where Bool.random(using: &random) {
+                    let set = Ruleset.addresses(ofRule: rule.id, address.isIPv6 ? .ipv6 : .ipv4)
+                    elements.insert(LiveKey([.address(address)]), in: set.name)
+                }
+            }
             let access = Access(
                 policy, surroundings: Self.surroundings,
                 standings: policy.standings(in: Self.surroundings, at: 1000))
@@ -85,9 +93,15 @@ struct RoutedRuleTests {
                     hook: .forward, interface: member.interface, source: source, destination: destination,
                     content: content)
                 (packet.output, packet.hardware) = ("wan0", member.hardware)
-                let judgement = ruleset.verdict(of: packet)
+                let judgement = ruleset.verdict(of: packet, among: elements)
+                let named = rules.filter { rule in
+                    elements.contains(
+                        LiveKey([.address(destination)]),
+                        in: Ruleset.addresses(ofRule: rule.id, destination.isIPv6 ? .ipv6 : .ipv4).name)
+                }
                 let (verdict, rule) = access.verdict(
-                    onRouted: destination, port: port, over: transport, from: source, device: member.number)
+                    onRouted: destination, named: Set(named.map(\.id)), port: port, over: transport, from: source,
+                    device: member.number)
                 if verdict == .allow { allowed += 1 } else { denied += 1 }
                 var detail: String {
                     "\(member)\n\(packet)\n\(rules.map { "\($0.id) \($0)" }) \(verdict)\n\(judgement)\n\(ruleset)"
@@ -120,9 +134,7 @@ struct RoutedRuleTests {
 
     @Test func `without rules, and where the default is to allow, there is not one rule more`() {
         let plain = Ruleset(policy: Self.policy([]), surroundings: Self.surroundings)
-        let others = [
-            Rule(id: 1, action: .deny, user: "anna"), Rule(id: 2, action: .deny, domain: "example.com"),
-        ]
+        let others = [Rule(id: 1, action: .deny, user: "anna")]
         #expect(Ruleset(policy: Self.policy(others), surroundings: Self.surroundings) == plain)
     }
 

@@ -48,7 +48,7 @@ extension Operations {
     private static let steps: Set<String> = [
         AddZone.name, SetZone.name, AllowPassage.name, SetDevice.name, AddUser.name, AddListener.name,
         ChangeListener.name, AddRule.name, SetDefault.name, SetLimit.name, Open.name, AddForward.name,
-        AddBlocklist.name, TrustDomain.name, SetSessionLogging.name, SetFirewallMode.name,
+        AddBlocklist.name, TrustDomain.name, SetSessionLogging.name, SetFirewallMode.name, SetEgress.name, AddExit.name,
     ]
 
     private static func carryOut(

@@ -1,0 +1,91 @@
+import Foundation
+import Glibc
+import TestNetwork
+import Testing
+
+/// Shops and games, as the WAN host's name server has them: `shop.example` is at 9.9.9.9 and 2620:fe::9, `other.example` at
+/// 203.0.112.11.
+@Suite(
+    "Rules about domains hold for routed devices", .serialized,
+    .enabled(if: isRoot, "needs root: network namespaces"), .timeLimit(.minutes(3)))
+struct RuledDomainTests {
+    let routed: RoutedHome
+    let services: Services
+    let names: NameServer
+
+    private var home: Home { routed.home }
+
+    init() throws {
+        routed = try RoutedHome.ready()
+        services = try Services(in: routed.home.wan, ports: [443, 8080])
+        names = try NameServer(
+            in: routed.home.wan, Home.wanHost,
+            [
+                "shop.example": [[RoutedHome.far, RoutedHome.far6]], "www.shop.example": [[RoutedHome.far]],
+                "other.example": [["203.0.112.11"]],
+            ])
+        try routed.home.ctl("zone", "set", "home", "--no-dhcp", "--dns", "--no-trial")
+    }
+
+    /// What the device is told of the name.
+    private func ask(_ name: String, _ type: String = "A") throws -> String {
+        try home.lan.run("dig", "+short", "+tries=2", "+time=3", "@" + Home.gatewayOnLAN, type, name)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    @Test(
+        "where the default is to deny, a device reaches the domain that a rule allows it as soon as it has the address")
+    func allowed() throws {
+        try home.ctl("rule", "default", "deny")
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example", "--port", "443")
+        #expect(!routed.connects(home.lan, RoutedHome.far, 443), "nobody has asked for the name")
+        #expect(try ask("shop.example") == RoutedHome.far)
+        // The very first packet is let through: nothing is waited for.
+        #expect(routed.connects(home.lan, RoutedHome.far, 443))
+        #expect(!routed.connects(home.lan, RoutedHome.far, 8080), "the rule is about one port")
+        #expect(!routed.connects(home.lan, RoutedHome.far6, 443))
+        #expect(try ask("shop.example", "AAAA") == RoutedHome.far6)
+        #expect(routed.connects(home.lan, RoutedHome.far6, 443))
+        #expect(try ask("other.example") == "203.0.112.11")
+        #expect(!routed.connects(home.lan, "203.0.112.11", 443))
+        let why = try home.ctl("why", RoutedHome.lanHost, "\(RoutedHome.far):443")
+        #expect(why.contains("rule 1 allows it") && why.contains("reached directly"), "\(why)")
+        // Whatever becomes of the processes, the kernel and the next role know it.
+        home.killsRoles = true
+        for role in ["firewall", "names"] {
+            for process in try home.processes()[role] ?? [] { kill(process, SIGKILL) }
+            #expect(routed.connects(home.lan, RoutedHome.far, 443), "\(role)")
+        }
+        #expect(try eventually { try home.processes()["firewall"]?.isEmpty == false })
+        // What was under way ends with the rule.
+        let peer = try Peer(to: RoutedHome.far, 443, from: home.lan)
+        try peer.send("word")
+        #expect(try peer.receive(exactly: 4).count == 4)
+        try home.ctl("rule", "remove", "1")
+        peer.setPatience(seconds: 1)
+        try? peer.send("more")
+        #expect(((try? peer.receive(exactly: 4)) ?? []).isEmpty)
+        peer.resetAtClose()
+        #expect(!routed.connects(home.lan, RoutedHome.far, 443))
+    }
+
+    @Test("a domain that is denied is not told, and a device that has its address reaches it no more")
+    func denied() throws {
+        try home.ctl("rule", "add", "deny", "--domain", "shop.example", "--protocol", "tcp", "--port", "443")
+        #expect(routed.connects(home.lan, RoutedHome.far, 443), "the rule cannot know the address")
+        // A rule about a port leaves the name to be told.
+        #expect(try ask("www.shop.example") == RoutedHome.far)
+        #expect(!routed.connects(home.lan, RoutedHome.far, 443))
+        #expect(routed.connects(home.lan, RoutedHome.far, 8080))
+    }
+
+    @Test("an answer that was kept before the rule came is found again, so that the rule knows the address")
+    func kept() throws {
+        #expect(try ask("shop.example") == RoutedHome.far)
+        try home.ctl("rule", "default", "deny")
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example")
+        #expect(!routed.connects(home.lan, RoutedHome.far, 443))
+        #expect(try ask("shop.example") == RoutedHome.far)
+        #expect(routed.connects(home.lan, RoutedHome.far, 443))
+    }
+}
