@@ -31,6 +31,20 @@ struct LackTests {
         #expect(!rest.description.contains("socket") && rest.description.contains("tcp dport 1080"))
     }
 
+    /// As where the host of a container has not loaded nfnetlink_log: the rule is taken there, or refused by name.
+    @Test func `without what cannot be told of, a ruleset lets through and refuses the same`() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        let rest = home.withoutNotes
+        try netlink.apply(rest)
+        #expect(try lines(namespace.listing()) == lines(rest.description))
+        #expect(home.description.contains("log group") && !rest.description.contains("log group"))
+        let out = Packet(
+            hook: .output, interface: "", source: IPAddress("192.168.77.1")!, destination: IPAddress("9.9.9.9")!,
+            content: .tcp(6667))
+        #expect(home.verdict(of: out) == rest.verdict(of: out))
+    }
+
     /// All is one batch: a refused rule took the default drop with it, and a box came up with nothing loaded.
     @Test func `where a ruleset is refused and there is no table, everything is shut`() throws {
         let namespace = try Namespace()
