@@ -99,8 +99,6 @@ extension LiveSet: CustomStringConvertible {
             case .destinationPort(let transport): "\(transport) dport"
             }
         }
-        // As nft shows it that a part of an address is looked up.
-        let isMasked = fields == [.sourceNetwork] && family == .ipv6
-        return "\(words.joined(separator: " . "))\(isMasked ? " ==" : "") @\(name)"
+        return "\(words.joined(separator: " . ")) @\(name)"
     }
 }

@@ -82,7 +82,8 @@ struct ConnectionsTests {
         let routes = try cable.there.enter { try Route.defaults() }
         #expect(
             routes == [
-                Route(metric: 50, interfaces: ["far"], isIPv6: true), Route(metric: 100, interfaces: ["far"]),
+                Route(metric: 50, interfaces: ["far"], isIPv6: true, routers: [IPAddress("2001:db8::1")!]),
+                Route(metric: 100, interfaces: ["far"], routers: [IPAddress("192.0.2.1")!]),
             ])
         let ways = try cable.there.enter {
             ["198.51.100.1", "2001:db8:1::1", "127.0.0.1"].map { Route.interface(towards: IPAddress($0)!) }
