@@ -243,6 +243,7 @@ struct OpeningTests {
         let home = try Home.ready(ownsTable: false)
         let networks = (0..<250).flatMap { ["--from", "192.168.\($0).0/24"] }
         try home.ctl(["listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0"] + networks)
+        try home.ctl(["listener", "add", "http", "192.168.77.1:3190", "--interface", "lan0"] + networks)
         let shown = try home.ctl("firewall", "show")
         #expect(shown.utf8.count > 64 << 10 && shown.contains("192.168.249.0/24"))
         #expect(try home.ctl("status").contains("the kernel holds the ruleset"))

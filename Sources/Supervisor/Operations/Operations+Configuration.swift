@@ -48,7 +48,8 @@ extension Operations {
     private static let steps: Set<String> = [
         AddZone.name, SetZone.name, AllowPassage.name, SetDevice.name, AddUser.name, AddListener.name,
         ChangeListener.name, AddRule.name, SetDefault.name, SetLimit.name, Open.name, AddForward.name,
-        AddBlocklist.name, TrustDomain.name, SetSessionLogging.name, SetFirewallMode.name, SetEgress.name, AddExit.name,
+        AddBlocklist.name, TrustDomain.name, SetBanTerms.name, SpareNetwork.name, SetSessionLogging.name,
+        SetFirewallMode.name, SetEgress.name, AddExit.name,
     ]
 
     private static func carryOut(
