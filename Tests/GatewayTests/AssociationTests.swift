@@ -272,9 +272,23 @@ struct AssociationPinholeTests {
         #expect(eventually { (try? Associate(home)) != nil })
     }
 
-    @Test("many at once get theirs, each alone, and the firewall role that cannot be had refuses them")
+    @Test("many get theirs, one after the other and all at once")
     func many() throws {
         try home.liftClientLimit()
+        // All ask before one is answered.
+        let peers = try (0..<200).map { _ in
+            let peer = try Peer(to: Home.gatewayOnLAN, 1080, from: home.lan, source: "192.168.77.10")
+            try peer.send([5, 1, 0])
+            #expect(try peer.receive(exactly: 2) == [5, 0])
+            return peer
+        }
+        let begin = ContinuousClock.now
+        for peer in peers { try peer.send(SOCKS5.connect("0.0.0.0", 0, command: 3)) }
+        for peer in peers { #expect(try SOCKS5.reply(from: peer).code == 0) }
+        print("an association among 200 at once: \((ContinuousClock.now - begin) / 200)")
+        #expect(try holes() == 200)
+        for peer in peers { peer.finish() }
+        #expect(try eventually { try holes() == 0 })
         let start = ContinuousClock.now
         let clients = try (0..<200).map { _ in try Associate(home) }
         print("an association, one after the other: \((ContinuousClock.now - start) / 200)")

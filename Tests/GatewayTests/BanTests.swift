@@ -59,6 +59,12 @@ struct BanTests {
             try peer.send([1, 5] + "alice".utf8 + [5] + "wrong".utf8)
             _ = try? peer.receive(exactly: 2)
         }
+        let proof = ContinuousClock.now
+        #expect(
+            try eventually(within: .seconds(1)) {
+                try home.gateway.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4").contains(Self.child)
+            })
+        print("from the last wrong password to the kernel, as nft shows it: \(ContinuousClock.now - proof)")
         #expect(
             eventually(within: .seconds(1)) {
                 !opens(1080, from: Self.child, in: home.lan, to: Home.gatewayOnLAN)
