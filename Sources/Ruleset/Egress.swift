@@ -11,6 +11,8 @@ struct Egress {
     private let blockade: Blockade
     /// The private networks on the internet's side of the box, where its router and its name servers may be.
     private let spared: [Network]
+    /// What packets to the home have in common, each of these.
+    private let homes: [[Match]]
 
     private typealias Rule = Ruleset.Rule
 
@@ -20,6 +22,14 @@ struct Egress {
         nameServers = surroundings.nameServers
         self.blockade = blockade
         spared = policy.routersNetworks(in: surroundings)
+        let inner = policy.zones.filter { $0.name != Zone.internet }.flatMap(\.interfaces)
+        homes =
+            if policy.wan.isEmpty {
+                // The one interface leads out as well.
+                surroundings.networks(of: inner).map { [.destination($0)] }
+            } else {
+                inner.isEmpty ? [] : [[.outputInterface(inner)]]
+            }
     }
 
     static let strict = "egress is strict"
@@ -84,7 +94,6 @@ struct Egress {
 
     /// What the gateway needs, each for the accounts that do it on Debian.
     private var needs: [Ruleset.Rule] {
-        let homes = policy.zones.filter { $0.name != Zone.internet }.flatMap(\.interfaces)
         let served = policy.zones.filter { $0.service?.dhcp == true }.flatMap(\.interfaces)
         let companion = accounts.companion.map { [$0] } ?? []
         var rules = accounts.relays.map { [rule([$0], [[]], "the proxies and the names role")].flatMap(\.self) } ?? []
@@ -106,6 +115,11 @@ struct Egress {
                         comment: "name servers"))
             }
         }
+        // Where the machine asks a server of its own, that one asks others.
+        rules += rule(
+            numbers(["systemd-resolve", "unbound", "bind", "knot-resolver", "pdns", "dnsmasq", "stubby"]),
+            [[.destinationPort(.udp, 53)], [.destinationPort(.tcp, 53)], [.destinationPort(.tcp, 853)]],
+            "name servers of this machine")
         rules += rule(
             numbers(["root", "systemd-timesync", "_chrony", "ntp", "ntpsec", "_ntp"]), [[.destinationPort(.udp, 123)]],
             "the time")
@@ -114,7 +128,7 @@ struct Egress {
         rules += rule(
             numbers(["root"]),
             [[.icmp([.echoRequest])], [.icmpv6([.echoRequest])]]
-                + (homes.isEmpty ? [] : [[.outputInterface(homes)]]), "root looks around")
+                + homes, "root looks around")
         return rules
     }
 

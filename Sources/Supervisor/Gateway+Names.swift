@@ -84,10 +84,13 @@ extension Gateway {
     /// Has the kernel's rules about domains know addresses that the names role is about to tell.
     func admit(_ tellings: [NameTelling], _ serial: Int, for role: Role) async {
         let rules = Set(policy.rules.filter { $0.domain != nil && $0.user == nil }.map(\.id))
-        let changes = tellings.prefix(256).filter { rules.contains($0.rule) && $0.seconds > 0 }.map { telling in
-            LiveChange(
-                LiveKey([.address(telling.address)]),
-                in: Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4).name,
+        let changes = tellings.prefix(256).compactMap { telling -> LiveChange? in
+            guard rules.contains(telling.rule), telling.seconds > 0 else { return nil }
+            let set = Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4)
+            // The kernel would refuse all that is to come with it.
+            guard door.elements[set.name].count < Int(set.size) - 256 else { return nil }
+            return LiveChange(
+                LiveKey([.address(telling.address)]), in: set.name,
                 .comes(milliseconds: min(telling.seconds, 7 * 86_400) * 1000))
         }
         do throws(Refusal) {

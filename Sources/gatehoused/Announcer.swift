@@ -14,7 +14,8 @@ final class Announcer {
     static let least = 600
     /// So long a device waits for its answer, and gets it then whatever has become of the announcement.
     static let patience = Duration.milliseconds(500)
-    static let capacity = 16384
+    /// Half of what a rule's set has room for: what a role before this one announced may be there yet.
+    static let capacity = 8192
 
     private struct Key: Hashable {
         var rule: Int
@@ -54,6 +55,8 @@ final class Announcer {
                 let key = Key(rule: rule, address: address)
                 // With a part of its time left an address is announced anew, so that it does not go between two questions.
                 if let end = known[key], end - now > .seconds(seconds - Self.grace) { continue }
+                // Beyond that a rule is about no more addresses, and the device gets its answer all the same.
+                if known[key] == nil, !hasRoom(at: now) { continue }
                 next[key] = max(next[key] ?? 0, seconds)
                 isNews = true
             }
@@ -63,6 +66,11 @@ final class Announcer {
         waiting.append(alarm)
         if underWay == nil { reactor.begin { [self] in await run() } }
         await alarm.wait(atMost: Self.patience)
+    }
+
+    private func hasRoom(at now: ContinuousClock.Instant) -> Bool {
+        if known.count + next.count >= Self.capacity { known = known.filter { $0.value > now } }
+        return known.count + next.count < Self.capacity
     }
 
     private func run() async {
@@ -83,11 +91,7 @@ final class Announcer {
             }
             if isSent { await alarm.wait(atMost: .seconds(2)) }
             underWay = nil
-            let now = ContinuousClock.now
-            if known.count > Self.capacity { known = known.filter { $0.value > now } }
-            if isSent, known.count <= Self.capacity {
-                for (key, seconds) in batch { known[key] = now + .seconds(seconds) }
-            }
+            if isSent { for (key, seconds) in batch { known[key] = .now + .seconds(seconds) } }
             for alarm in served { alarm.ring() }
         }
     }
