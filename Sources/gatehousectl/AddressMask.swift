@@ -2,22 +2,42 @@ import Address
 import Policy
 
 /// Takes out of a text what tells a stranger whose it is: the addresses of the internet and the hardware addresses of devices. What is
-/// the same stays the same: an address has one number throughout, and so has the /64 that it is in.
+/// the same stays the same: an address has one number throughout, and so has the /64 that it is in. A device that has no name of its own
+/// is called by the digits of its card, which go as well.
 struct AddressMask {
     private var networks: [IPAddress: Int] = [:]
     /// By the number of their network; of IPv4 there is none.
     private var hosts: [Int?: [IPAddress: Int]] = [:]
     private var cards: [HardwareAddress: Int] = [:]
+    /// By the twelve digits of a card, and by the last six.
+    private var digits: [String: Int] = [:]
 
-    mutating func masked(_ text: String) -> String {
+    static func masked(_ text: String) -> String {
         let bytes = Array(text.utf8)
+        var mask = AddressMask()
+        // A card's digits may stand before the card.
+        _ = mask.masked(bytes)
+        for (card, number) in mask.cards {
+            let digits = card.description.filter { $0 != ":" }
+            mask.digits[digits] = number
+            mask.digits[String(digits.suffix(6))] = number
+        }
+        return mask.masked(bytes)
+    }
+
+    private mutating func masked(_ bytes: [UInt8]) -> String {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
         var index = 0
         while index < bytes.count {
             let end = bytes[index...].firstIndex { !$0.mayBeOfAddress } ?? bytes.count
             if end > index {
-                mask(bytes[index..<end], into: &output)
+                let isPartOfName = index > 0 && bytes[index - 1] == UInt8(ascii: "-")
+                if isPartOfName, let number = digits[String(decoding: bytes[index..<end], as: UTF8.self)] {
+                    output += Array("<mac-\(number)>".utf8)
+                } else {
+                    mask(bytes[index..<end], into: &output)
+                }
                 index = end
             } else {
                 output.append(bytes[index])

@@ -62,6 +62,7 @@ struct BugreportVerb: ParsableCommand {
         let own = [
             ["version"], ["doctor"], ["status"], ["zone", "list"], ["device", "list"], ["listener", "list"],
             ["tls", "show"], ["limit", "list"], ["blocklist", "list"], ["firewall", "list"], ["firewall", "show"],
+            ["egress", "list"],
             ["audit", "--all"], ["revision", "list"], ["what-changed", "--since", "1d"], ["export"],
             ["backup", "list"],
         ].map { Section(own: $0, global) }
@@ -106,10 +107,7 @@ struct BugreportVerb: ParsableCommand {
         }
         progress.clear()
         report = SecretRemoval.cleaned(report)
-        if !withAddresses {
-            var mask = AddressMask()
-            report = mask.masked(report)
-        }
+        if !withAddresses { report = AddressMask.masked(report) }
         let text = head(at: now, faults) + report
         try write(text, to: descriptor, path)
         guard descriptor != STDOUT_FILENO else { return }

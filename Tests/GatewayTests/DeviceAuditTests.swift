@@ -106,6 +106,8 @@ struct DeviceAuditTests {
         // It shows its other address, too.
         try home.lan.run("ping", "-c", "1", "-W", "5", "-I", "fd77::10", "fd77::1")
         #expect(try eventually { try home.ctl("device", "list").contains("fd77::10") })
+        // Root looks around at home whatever else may not go out.
+        try home.ctl("egress", "strict")
         let report = try report("camera")
         #expect(report.device == "camera" && report.milliseconds < 20_000, "\(report.milliseconds) ms")
         #expect(Set(report.places.map(\.address)).isSuperset(of: ["192.168.77.10", "fd77::10"]))
@@ -177,14 +179,19 @@ struct DeviceAuditTests {
         let silent = try report("camera")
         #expect(silent.places.contains { $0.presence == "silent" } && silent.offers.isEmpty, "\(silent)")
         #expect(try home.ctl("audit", "camera").contains("It is there and says nothing to anybody."))
-        // What lets nothing out is the gateway's own.
-        try home.gateway.run(
-            "nft",
-            "add table inet shut; add chain inet shut output { type filter hook output priority 0; }; "
-                + "add rule inet shut output oif lan0 meta l4proto { tcp, udp } drop")
-        let forbidden = try home.attempt("audit", "camera")
-        #expect(forbidden.status == 1 && forbidden.errors.contains("own firewall lets nothing out to"), "\(forbidden)")
-        try home.gateway.run("nft", "delete table inet shut")
+        // What lets nothing out is the gateway's own, be it by a word or by none.
+        for verdict in ["drop", "reject with tcp reset"] {
+            let others = verdict == "drop" ? "drop" : "reject"
+            try home.gateway.run(
+                "nft",
+                "add table inet shut; add chain inet shut output { type filter hook output priority 0; }; "
+                    + "add rule inet shut output oif lan0 meta l4proto tcp \(verdict); "
+                    + "add rule inet shut output oif lan0 meta l4proto udp \(others)")
+            let forbidden = try home.attempt("audit", "camera")
+            #expect(
+                forbidden.status == 1 && forbidden.errors.contains("own firewall lets nothing out to"), "\(forbidden)")
+            try home.gateway.run("nft", "delete table inet shut")
+        }
         try home.lan.run("ip", "link", "set", "eth0", "down")
         try home.gateway.run("ip", "neigh", "flush", "dev", "lan0")
         let away = try home.attempt("audit", "camera")
