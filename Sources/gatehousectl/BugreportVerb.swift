@@ -62,7 +62,7 @@ struct BugreportVerb: ParsableCommand {
         let own = [
             ["version"], ["doctor"], ["status"], ["zone", "list"], ["device", "list"], ["listener", "list"],
             ["tls", "show"], ["limit", "list"], ["blocklist", "list"], ["firewall", "list"], ["firewall", "show"],
-            ["egress", "list"],
+            ["egress", "list"], ["ban", "list"],
             ["audit", "--all"], ["revision", "list"], ["what-changed", "--since", "1d"], ["export"],
             ["backup", "list"],
         ].map { Section(own: $0, global) }

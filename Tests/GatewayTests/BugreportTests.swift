@@ -89,7 +89,7 @@ struct BugreportTests {
         for secret in secrets { #expect(!text.contains(secret), "\(secret)") }
         for title in [
             "status", "doctor", "zone list", "export", "firewall show", "revision list", "what-changed", "limit list",
-            "egress list",
+            "egress list", "ban list",
         ] {
             let own = section("gatehousectl \(title)", of: text)
             #expect(own.count > title.count + 30 && !own.contains("is not running"), "\(title): \(own)")
