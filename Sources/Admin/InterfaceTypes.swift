@@ -539,6 +539,18 @@ extension Departure: InterfaceType {
         """
 }
 
+extension DroppedPacket: InterfaceType {
+    static let documentation = """
+        A packet that was neither let in nor through.
+        time: seconds since 1970, UTC.
+        interface: by which it came.
+        output: by which it would have left; null: it was for the machine itself.
+        port: of the destination; null: the transport has none.
+        device: the home's device at either end; null: none that is known.
+        reason: what the rule is for that stops it.
+        """
+}
+
 extension DepartureSighting: InterfaceType {
     static let documentation = """
         Something that programs of the machine itself began and nothing lets out.

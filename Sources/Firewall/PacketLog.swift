@@ -13,6 +13,11 @@ package struct PacketLog: ~Copyable {
         package var notice: Ruleset.Notice
         /// The account of the program that sent it; nil: the kernel does not say.
         package var user: UInt32?
+        /// The numbers of the interfaces by which it came and by which it leaves; nil: by none.
+        package var input: UInt32?
+        package var output: UInt32?
+        /// Of its sender on the interface's own network; nil: there is none that could be seen.
+        package var hardware: HardwareAddress?
         /// From its IP header on, and no more than is asked for.
         package var bytes: ArraySlice<UInt8>
 
@@ -90,20 +95,25 @@ package struct PacketLog: ~Copyable {
                 let notice = Ruleset.Notice(rawValue: UInt16(number(message.dropFirst(18).prefix(2))))
             else { continue }
             var attributes = message.dropFirst(20)
-            var (user, payload): (UInt32?, ArraySlice<UInt8>?) = (nil, nil)
+            var packet = Packet(notice: notice, bytes: [])
+            var hasPayload = false
             while attributes.count >= 4 {
                 let length = Int(hostNumber(attributes.prefix(2)))
                 guard length >= 4, length <= attributes.count else { break }
                 let value = attributes.prefix(length).dropFirst(4)
+                // NFULA_IFINDEX_INDEV, NFULA_IFINDEX_OUTDEV, NFULA_HWADDR (its length, two bytes of nothing, the address),
                 // NFULA_PAYLOAD and NFULA_UID.
                 switch hostNumber(attributes.dropFirst(2).prefix(2)) & 0x3fff {
-                case 9: payload = value
-                case 11: user = number(value)
+                case 4: packet.input = number(value)
+                case 5: packet.output = number(value)
+                case 8: packet.hardware = HardwareAddress(bytes: Array(value.dropFirst(4).prefix(6)))
+                case 9: (packet.bytes, hasPayload) = (value, true)
+                case 11: packet.user = number(value)
                 default: break
                 }
                 attributes = attributes.dropFirst((length + 3) & ~3)
             }
-            if let payload { packets.append(Packet(notice: notice, user: user, bytes: payload)) }
+            if hasPayload { packets.append(packet) }
         }
         return packets
     }

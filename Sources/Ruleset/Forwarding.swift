@@ -192,7 +192,12 @@ struct Forwarding {
         let verdicts = Set(stops.values).union(ways.values.flatMap(\.values))
         if verdicts.contains(.goto(stopped)) {
             chains.append(
-                Chain(name: stopped, rules: [Rule([], isCounted: true, .drop, comment: "devices that are stopped")]))
+                Chain(
+                    name: stopped,
+                    rules: [
+                        Rule([], .jump(Ruleset.told)),
+                        Rule([], isCounted: true, .drop, comment: "devices that are stopped"),
+                    ]))
         }
         for device in policy.devices
         where Self.isStoppedByTime(device) && verdicts.contains(.jump(Self.hoursChain(of: device))) {
@@ -232,6 +237,7 @@ struct Forwarding {
             Chain(
                 name: refuse,
                 rules: [
+                    Rule([], .jump(Ruleset.told)),
                     Rule(
                         [.transport(.tcp)], isCounted: true, decision: .refuse(.reset),
                         comment: "refused"),
@@ -412,6 +418,7 @@ struct Forwarding {
                             .icmpv6([.destinationUnreachable, .packetTooBig, .timeExceeded, .parameterProblem]),
                         ], .accept, comment: "errors that IP needs"),
                     Rule([.outputInterface(interfaces), .icmpv6([.echoRequest])], .goto(Ruleset.echo)),
+                    Rule([], .jump(Ruleset.told)),
                     Rule([], isCounted: true, .drop, comment: "unasked from the internet"),
                 ])
     }

@@ -135,15 +135,16 @@ extension RoutedRules {
     private static func refusals(_ matches: [[Match]], _ comment: String) -> [Ruleset.Rule] {
         matches.flatMap { matches -> [Ruleset.Rule] in
             let transport = matches.lazy.compactMap(\.transport).first
+            let told = Ruleset.Rule(matches, .jump(Ruleset.told))
             let reset = Ruleset.Rule(
                 matches + (transport == nil ? [.transport(.tcp)] : []), isCounted: true, decision: .refuse(.reset),
                 comment: comment)
             let prohibited = Ruleset.Rule(
                 matches, isCounted: true, decision: .refuse(.prohibited), comment: comment)
             return switch transport {
-            case nil: [reset, prohibited]
-            case .tcp?: [reset]
-            case _?: [prohibited]
+            case nil: [told, reset, prohibited]
+            case .tcp?: [told, reset]
+            case _?: [told, prohibited]
             }
         }
     }

@@ -31,9 +31,11 @@ extension Ruleset {
             home: [], internet: [], doors: [], rate: nil,
             forwarding: Forwarding(policy: Policy(), surroundings: Surroundings(), blockade: .none))
         ruleset.meters = []
-        ruleset.chains.removeAll { $0.name == Ruleset.echo }
+        ruleset.chains.removeAll { [Ruleset.echo, Ruleset.told].contains($0.name) }
         for index in ruleset.chains.indices {
-            ruleset.chains[index].rules.removeAll { $0.decision == .verdict(.goto(Ruleset.echo)) }
+            ruleset.chains[index].rules.removeAll {
+                [.verdict(.goto(Ruleset.echo)), .verdict(.jump(Ruleset.told))].contains($0.decision)
+            }
         }
         return ruleset
     }()
@@ -46,11 +48,11 @@ extension Ruleset {
         blockade: Blockade = .none, bans: BanRules? = nil, egress: Egress? = nil
     ) {
         // The chain's policy would drop the rest as well, but counts nothing.
-        let rest = Rule([], isCounted: true, .drop, comment: "the rest")
+        let rest = [Rule([], .jump(Self.told)), Rule([], isCounted: true, .drop, comment: "the rest")]
         let flood = doors.isEmpty || rate == nil ? nil : bans?.floodChain
         let bounds = doors.isEmpty ? nil : rate.map { newcomers($0, beyond: flood) }
         self.init(
-            meters: [echoIPv4, echoIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
+            meters: [echoIPv4, echoIPv6, toldIPv4, toldIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
                 + (bans?.meters ?? []) + (egress?.meters ?? []),
             deviceMaps: forwarding.deviceMaps,
             chains: [
@@ -61,7 +63,7 @@ extension Ruleset {
                         + (bans == nil ? [] : [Rule([], .jump(BanRules.banned))])
                         + (bounds == nil ? [] : [Rule([.transport(.tcp)], .jump(newcomersChain))]) + doors
                         + forwarding.nameRefusals + (bans?.scanRules ?? [])
-                        + [rest]),
+                        + rest),
                 Chain(
                     name: Self.echo,
                     rules: [
@@ -70,9 +72,12 @@ extension Ruleset {
                         Rule([], isCounted: true, .drop, comment: "pings beyond the rate of their source"),
                     ]),
             ] + [bans?.bannedChain, bounds, flood, bans?.scanChain].compactMap(\.self) + [
-                Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + [rest])
+                Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + rest), toldChain,
             ] + forwarding.chains + (egress?.chains ?? []))
     }
+
+    /// To which a packet goes that is dropped or refused next.
+    static let told = "told"
 
     /// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
     static let echo = "echo"
@@ -80,6 +85,19 @@ extension Ruleset {
 
 private let echoIPv4 = Ruleset.Meter(name: "echo_ipv4", family: .ipv4, size: 4096, seconds: 60)
 private let echoIPv6 = Ruleset.Meter(name: "echo_ipv6", family: .ipv6, size: 4096, seconds: 60)
+/// Whose packets were told of. Where somebody makes sources up, those that find no room are not told.
+private let toldIPv4 = Ruleset.Meter(name: "told_ipv4", family: .ipv4, size: 1024, seconds: 60)
+private let toldIPv6 = Ruleset.Meter(name: "told_ipv6", family: .ipv6, size: 1024, seconds: 60)
+
+/// A few of each source are told, so that neither a flood nor somebody who tries again and again hides the others.
+private let toldChain = Ruleset.Chain(
+    name: Ruleset.told,
+    rules: [toldIPv4, toldIPv6].map { meter in
+        Ruleset.Rule(
+            [.withinRate(.init(meter: meter.name, family: meter.family, perSecond: 1, burst: 10))],
+            decision: .note(.drop))
+    })
+
 /// Those who begin something at one of the doors. A source for which there is no more room is not held to its rate: a flood of
 /// invented sources must not shut the door to those that are real.
 private let newcomersIPv4 = Ruleset.Meter(name: "newcomers_ipv4", family: .ipv4, size: 16384, seconds: 60)

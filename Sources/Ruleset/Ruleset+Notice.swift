@@ -8,5 +8,7 @@ extension Ruleset {
         case flood = 26_473
         /// The box itself begins with it what nothing lets out.
         case departure = 26_474
+        /// It is neither let in nor through.
+        case drop = 26_475
     }
 }

@@ -358,7 +358,7 @@ actor Gateway {
             note(.scan, by: source, "\(source) has tried many ports that are shut")
         case .offence(.flood, let source):
             note(.flood, by: source, "\(source) has begun far more than one source may")
-        case .offence(.departure, _): break
+        case .offence(.departure, _), .offence(.drop, _): break
         }
     }
 

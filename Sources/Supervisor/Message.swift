@@ -50,6 +50,8 @@ struct Order: Codable {
         /// For the firewall role: tell how many packets the bans have stopped (the answer brings numbers by the sources' addresses, in
         /// a sealed memfd).
         case stoppedPackets
+        /// For the firewall role: tell which packets were dropped lately (the answer brings a list of `DroppedPacket` in a sealed memfd).
+        case droppedPackets
         /// For a relay: the pinholes of the plea of that number are open, or why they are not.
         case granted(Int, refusal: String?)
         /// For the names role: the kernel has what the event of this number brought, or cannot have it.

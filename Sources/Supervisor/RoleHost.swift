@@ -46,6 +46,8 @@ package protocol RoleService: Sendable {
     func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal)
     /// How many packets the bans have stopped, by the sources' addresses. Only the firewall role is asked.
     func stoppedPackets() async -> [String: Int]
+    /// Which packets were dropped lately, the oldest first.
+    func droppedPackets() async -> [DroppedPacket]
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -89,6 +91,7 @@ extension RoleService {
     package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
     package func traffic() -> [DeviceTraffic] { [] }
     package func stoppedPackets() -> [String: Int] { [:] }
+    package func droppedPackets() -> [DroppedPacket] { [] }
 }
 
 /// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
@@ -239,6 +242,9 @@ package enum RoleHost {
             case .confirm(let serial): await service.confirm(serial)
             case .elements(let isWhole):
                 try await service.change(try enclosed(in: &packet), isWhole: isWhole)
+            case .droppedPackets:
+                let packets = await service.droppedPackets()
+                memory = try await sealed { () throws(Errno) in Message.encode(packets) }
             case .stoppedPackets:
                 let counts = await service.stoppedPackets()
                 memory = try await sealed { () throws(Errno) in Message.encode(counts) }

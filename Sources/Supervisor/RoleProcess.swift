@@ -304,6 +304,9 @@ final class RoleProcess {
     /// How many packets the bans have stopped, by the sources' addresses.
     func stoppedPackets() async throws(Refusal) -> [String: Int] { try await fetch(.stoppedPackets) }
 
+    /// Which packets were dropped lately, the oldest first.
+    func droppedPackets() async throws(Refusal) -> [DroppedPacket] { try await fetch(.droppedPackets) }
+
     /// Ends sessions.
     ///
     /// - Returns: the number of sessions that were ended.

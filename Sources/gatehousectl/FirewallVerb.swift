@@ -17,7 +17,7 @@ struct FirewallVerb: ParsableCommand {
               gatehousectl firewall enforce
               gatehousectl firewall close ssh
             """,
-        subcommands: [Show.self, Enforce.self, Observe.self, List.self, Open.self, Close.self])
+        subcommands: [Show.self, Enforce.self, Observe.self, List.self, Open.self, Close.self, Log.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -124,6 +124,54 @@ struct FirewallVerb: ParsableCommand {
         private func time(of status: OpeningStatus) -> String {
             if let until = status.opening.until { return "until \(localTime(until))" }
             return status.since.map { "since \(localTime($0))" } ?? "-"
+        }
+    }
+
+    struct Log: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What was neither let in nor through, and what for.",
+            discussion: """
+                The firewall remembers the last thousand or so packets that it stopped, and of each source no more than a few at \
+                once and then one a second, so that a flood hides nobody else. The latest comes last. What a blocklist, a ban or \
+                a forged source stops is counted and not written down one by one (see `blocklist list`, `ban list`).
+
+                EXAMPLES:
+                  gatehousectl firewall log
+                  gatehousectl firewall log --device camera
+                """)
+
+        @Option(
+            help: ArgumentHelp(
+                "Only what this device sent or what was for it: its name, its hardware address, or an address that it has now.",
+                valueName: "device"), completion: .column(1, ofVerb: "device"))
+        var device: String?
+
+        @Option(help: ArgumentHelp("At most so many, the latest.", valueName: "number"))
+        var limit: Int = 100
+
+        @OptionGroup(title: "Global options") var global: GlobalOptions
+
+        func validate() throws {
+            guard limit > 0 else { throw ValidationError("The value '\(limit)' is invalid: --limit is 1 or more") }
+        }
+
+        func run() throws {
+            try Daemon(global).show(ListDroppedPackets(device: device, limit: limit)) { reply in
+                guard !reply.packets.isEmpty else { return print("Nothing was stopped lately.") }
+                var table = Table(
+                    .text("TIME"), .text("BY"), .text("FROM"), .text("DEVICE", rank: 1), .text("TO"), .text("REASON"))
+                for packet in reply.packets {
+                    let place =
+                        packet.port.map { "\(Endpoint(address: packet.destination, port: $0))" }
+                        ?? "\(packet.destination)"
+                    table.add(
+                        .init(localTime(packet.time)),
+                        .init(packet.interface + (packet.output.map { " > \($0)" } ?? "")),
+                        "\(packet.source)", .init(packet.device ?? "-"), .init("\(place) (\(packet.transport))"),
+                        .init(packet.reason))
+                }
+                table.show()
+            }
         }
     }
 

@@ -25,6 +25,7 @@ actor FirewallRole: RoleService {
     private var failure: FirewallError?
     private let flows = RoutedFlows()
     private var departures = DepartureLine()
+    private var drops = DropLog()
     /// What the live sets are to hold.
     private var elements = LiveElements.none
     /// Of the table's changes. nil: nobody tells of them.
@@ -278,6 +279,17 @@ actor FirewallRole: RoleService {
 
     func traffic() -> [DeviceTraffic] { flows.traffic() }
 
+    func droppedPackets() -> [DroppedPacket] {
+        guard let plan = current else { return [] }
+        return drops.told { packet in
+            let judgement = plan.ruleset.verdict(of: packet, among: elements)
+            // The rules may be others by now.
+            return judgement.isAccepted ? "let through by now" : judgement.rule?.comment ?? judgement.chain ?? ""
+        } device: {
+            flows.name(of: $0)
+        }
+    }
+
     // MARK: - What others do
 
     private func followTable() async {
@@ -323,6 +335,7 @@ actor FirewallRole: RoleService {
                             let count = departures.admit(departure, at: .now)
                         else { continue }
                         events.send(.departed(departure, count: count))
+                    case .drop: drops.note(packet)
                     case .scan, .flood:
                         guard let source = packet.source, offences.admits() else { continue }
                         events.send(.offence(packet.notice, source: source))

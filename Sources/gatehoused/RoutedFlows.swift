@@ -14,6 +14,7 @@ final class RoutedFlows {
     private var own: Set<IPAddress> = []
     /// The home's, by the addresses that they have at present.
     private(set) var hardware: [IPAddress: HardwareAddress] = [:]
+    private var deviceNames: [HardwareAddress: String] = [:]
     /// Bytes when rates were measured last, by the flows' numbers.
     private var sample: [Int: (sent: UInt64, received: UInt64)] = [:]
     private var sampled: UInt64 = 0
@@ -37,12 +38,16 @@ final class RoutedFlows {
         let policy = assignment.policy
         isRouting =
             assignment.hold == .enforced && (policy.zones.contains(where: policy.isRouted) || !policy.passages.isEmpty)
-        hardware = [:]
+        (hardware, deviceNames) = ([:], [:])
         for member in assignment.surroundings.household.members {
+            deviceNames[member.hardware] = names[member.number]
             for address in member.addresses { hardware[address] = member.hardware }
         }
         own = Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address))
     }
+
+    /// What the home's device that has the address is called; nil: it is none that is known.
+    func name(of address: IPAddress) -> String? { hardware[address].flatMap { deviceNames[$0] } }
 
     func list(_ query: SessionQuery) -> SessionList {
         let now = UInt64(max(0, time(nil))) * 1_000_000_000

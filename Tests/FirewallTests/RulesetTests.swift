@@ -73,7 +73,7 @@ struct RulesetTests {
 
     private func openings(of listener: Listener) -> [String] {
         let rules = Ruleset(policy: Policy(listeners: [listener]), surroundings: surroundings).chains[0].rules
-        return rules.dropFirst(Ruleset.closed.chains[0].rules.count - 1).dropLast().map(\.description)
+        return rules.dropFirst(Ruleset.closed.chains[0].rules.count - 2).dropLast(2).map(\.description)
             .filter { !["meta l4proto tcp jump newcomers", "jump banned"].contains($0) }
     }
 
@@ -136,7 +136,7 @@ struct RulesetTests {
     @Test func `an opening for everybody of one family asks for no address`() throws {
         let opening = Opening(name: "web", .init("udp 443")!, from: .anywhere, source: Network(.v6(0), prefix: 0))
         let rules = Ruleset(policy: Policy(openings: [opening]), surroundings: surroundings).chains[0].rules
-        #expect(rules.dropLast().last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
+        #expect(rules.dropLast(2).last?.description == #"meta nfproto ipv6 udp dport 443 counter accept comment "web""#)
     }
 
     @Test func `how fast anybody may knock follows the limit for clients, and without one nobody counts`() {
@@ -227,6 +227,20 @@ private func text(_ openings: String) -> String {
     \tset echo_ipv6 {
     \t\ttype ipv6_addr
     \t\tsize 4096
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset told_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 1024
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset told_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 1024
     \t\tflags dynamic,timeout
     \t\ttimeout 1m
     \t}
@@ -337,6 +351,7 @@ private func text(_ openings: String) -> String {
     \t\tjump banned
     \t\tmeta l4proto tcp jump newcomers
     \(openings)\t\tiifname "eth0" ct state new fib daddr type local jump scans
+    \t\tjump told
     \t\tcounter drop comment "the rest"
     \t}
 
@@ -380,7 +395,13 @@ private func text(_ openings: String) -> String {
     \t\tip daddr vmap @towards_ipv4 comment "towards devices that are stopped"
     \t\tip6 daddr vmap @towards_ipv6 comment "towards devices that are stopped"
     \t\tiifname vmap { "eth0" : goto from_internet, "eth1" : goto from_home }
+    \t\tjump told
     \t\tcounter drop comment "the rest"
+    \t}
+
+    \tchain told {
+    \t\tupdate @told_ipv4 { ip saddr limit rate 1/second burst 10 packets } log group 26475
+    \t\tupdate @told_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 10 packets } log group 26475
     \t}
 
     \tchain between {
@@ -408,6 +429,7 @@ private func text(_ openings: String) -> String {
     \tchain from_internet {
     \t\toifname "eth1" icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept comment "errors that IP needs"
     \t\toifname "eth1" icmpv6 type echo-request goto echo
+    \t\tjump told
     \t\tcounter drop comment "unasked from the internet"
     \t}
 
@@ -426,6 +448,7 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tchain refuse {
+    \t\tjump told
     \t\tmeta l4proto tcp counter reject with tcp reset comment "refused"
     \t\tcounter reject with icmpx admin-prohibited comment "refused"
     \t}
@@ -448,8 +471,8 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tchain strangers {
-    \t\tupdate @egress_ipv4 { ip saddr limit rate 20/second burst 100 packets } log group 6467
-    \t\tupdate @egress_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 20/second burst 100 packets } log group 6467
+    \t\tupdate @egress_ipv4 { ip saddr limit rate 20/second burst 100 packets } log group 26474
+    \t\tupdate @egress_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 20/second burst 100 packets } log group 26474
     \t\tcounter accept comment "what nothing lets out"
     \t}
     }
@@ -470,10 +493,12 @@ private var shut: String {
     let passing = """
         \tchain forward {
         \t\ttype filter hook forward priority filter; policy drop;
+        \t\tjump told
         \t\tcounter drop comment "the rest"
         \t}
         """
-    blocks.insert(passing, at: blocks.count - 2)
+    // Before those that it leads to, and those of what goes out.
+    blocks.insert(passing, at: blocks.count - 3)
     var lines = blocks.joined(separator: "\n\n").components(separatedBy: "\n")
     lines.removeAll { line in
         ["router solicitations", "newcomers", "banned", "scans", "@stopped", "forged"].contains { line.contains($0) }

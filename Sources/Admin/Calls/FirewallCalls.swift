@@ -3,7 +3,7 @@ package import Policy
 /// The calls about the firewall.
 enum FirewallCalls {
     static let all: [any Call.Type] = [
-        GetFirewall.self, SetFirewallMode.self, ListOpenings.self, Open.self, Close.self,
+        GetFirewall.self, SetFirewallMode.self, ListOpenings.self, Open.self, Close.self, ListDroppedPackets.self,
     ]
 }
 
@@ -95,4 +95,27 @@ package struct Close: Call {
     package var name: String
 
     package init(name: String) { self.name = name }
+}
+
+package struct ListDroppedPackets: Call {
+    package static let documentation = """
+        Packets that were neither let in nor through, as far back as the firewall remembers; oldest first.
+        Of each source no more than ten at once and then one a second.
+        device: only those that this device sent or that were for it, as in ListSessions.
+        limit: how many at most, the latest; null: 100.
+        """
+
+    package struct Reply: Codable, Hashable, Sendable {
+        package var packets: [DroppedPacket]
+
+        package init(packets: [DroppedPacket]) { self.packets = packets }
+    }
+
+    package var device: String?
+    package var limit: Int?
+
+    package init(device: String? = nil, limit: Int? = nil) {
+        self.device = device
+        self.limit = limit
+    }
 }

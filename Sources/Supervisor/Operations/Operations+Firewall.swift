@@ -16,6 +16,14 @@ extension Operations {
         Method(SetFirewallMode.self) { gateway, call, caller in
             try await gateway.setFirewall(call.mode, by: caller)
         },
+        Method(ListDroppedPackets.self) { gateway, call, _ in
+            let name = try gateway.deviceName(call.device)
+            guard let role = gateway.fleet[.firewall], role.isRunning else {
+                throw Refusal("the firewall role is starting; try again")
+            }
+            let all = try await role.droppedPackets().filter { name == nil || $0.device == name }
+            return ListDroppedPackets.Reply(packets: all.suffix(max(0, call.limit ?? 100)))
+        },
         Method(ListOpenings.self) { gateway, _, _ in
             let times = try gateway.read { () throws(StoreError) in try gateway.store.openingTimes() }
             let counts = (try? await gateway.door.report())?.counts ?? []
