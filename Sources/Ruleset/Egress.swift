@@ -4,7 +4,7 @@ import Policy
 /// What the box itself begins: the proxies for their clients, its own programs, and whatever else runs on it.
 ///
 /// A packet of a connection that exists is asked once whether it is one, and goes out: a mode that becomes strict cuts nobody off.
-struct Egress {
+package struct Egress {
     private let policy: Policy
     private let accounts: LocalAccounts
     private let nameServers: [IPAddress]
@@ -32,9 +32,9 @@ struct Egress {
             }
     }
 
-    static let strict = "egress is strict"
+    package static let strict = "egress is strict"
     /// Of what goes out and is noted.
-    static let noted = "what nothing lets out"
+    package static let noted = "what nothing lets out"
 
     var meters: [Ruleset.Meter] { [Self.tellIPv4, Self.tellIPv6] }
 

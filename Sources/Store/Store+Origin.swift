@@ -12,6 +12,7 @@ extension Store {
         case listener(String)
         case limit(String)
         case blocklist(String)
+        case exit(String)
         case setting(String)
 
         fileprivate var row: (table: String, column: String, key: Database.Value) {
@@ -25,6 +26,7 @@ extension Store {
             case .listener(let endpoint): ("listener", "endpoint", .text(endpoint))
             case .limit(let subject): ("usage_limit", "subject", .text(subject))
             case .blocklist(let name): ("blocklist", "name", .text(name))
+            case .exit(let name): ("egress_exit", "name", .text(name))
             case .setting(let name): ("setting", "name", .text(name))
             }
         }

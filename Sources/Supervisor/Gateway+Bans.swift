@@ -32,9 +32,17 @@ extension Gateway {
         }
     }
 
+    /// Seconds.
+    private static var silence: Int { 900 }
+
     private func examine(_ source: Network, for reason: Ban.Reason, _ text: String) async {
         defer { beingBanned.remove(source) }
         if let obstacle = obstacle(toBanning: source) {
+            // It is reported again and again, and told now and then.
+            let last = sparedBans[source] ?? 0
+            guard now - last >= Self.silence else { return }
+            if sparedBans.count >= 64 { sparedBans = [:] }
+            sparedBans[source] = now
             return log.notice("\(source) is not banned, \(obstacle): \(text)")
         }
         let zone = Route.interface(towards: source.base).flatMap { policy.zone(of: $0)?.name }

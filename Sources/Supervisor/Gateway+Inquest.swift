@@ -16,6 +16,16 @@ extension Gateway {
             elements: door.elements, now: Int(time(nil)), others: door.foreign, way: Route.interface(towards:),
             lists: { [policy, lists] name in policy.nameLists.filter { lists.has(name, in: $0.content) } },
             origin: { [books = try? store] thing in (try? books?.origin(of: thing.inStore)) ?? nil })
+        if call.source == "gateway" {
+            let user = call.user ?? "root"
+            guard let number = surroundings.accounts.numbers[user] else {
+                throw Refusal("there is no account \(user) on this machine (/etc/passwd)")
+            }
+            return inquest.answer(Inquest.Program(user: user, number: number), try destination(call, from: nil))
+        }
+        guard call.user == nil else {
+            throw Refusal("only programs of the gateway itself are asked for their account: the source is then gateway")
+        }
         let source = try source(call.source)
         return inquest.answer(source, try destination(call, from: source))
     }
@@ -31,7 +41,9 @@ extension Gateway {
         }
         if let address = IPAddress(text) {
             guard surroundings.interface(holding: address) == nil, !address.isLoopback else {
-                throw Refusal("\(address) is the gateway itself, which sends what it likes")
+                throw Refusal(
+                    "\(address) is the gateway itself: the source is then called gateway, with --user for whose program it is"
+                )
             }
             let member = surroundings.household.members.first { $0.addresses.contains(address) }
             let around = surroundings.interfaces.first { interface in
@@ -57,12 +69,13 @@ extension Gateway {
         return member
     }
 
-    private func destination(_ call: Explain, from source: Inquest.Source) throws(Refusal) -> Inquest.Destination {
+    /// - Parameter source: nil: the gateway itself.
+    private func destination(_ call: Explain, from source: Inquest.Source?) throws(Refusal) -> Inquest.Destination {
         var destination = Inquest.Destination(
             host: nil, addresses: [], member: nil, port: call.port ?? 443, transport: call.transport ?? .tcp)
         let text = call.destination
         if text == "gateway" {
-            let interface = surroundings.interface(named: source.interface)
+            let interface = surroundings.interface(named: source?.interface ?? "lo")
             destination.addresses = interface?.addresses.map(\.address) ?? []
             return destination
         }
@@ -96,6 +109,8 @@ extension Inquest.Thing {
         case .listener(let endpoint): .listener("\(endpoint)")
         case .limit(let subject): .limit(subject)
         case .blocklist(let name): .blocklist(name)
+        case .exit(let name): .exit(name)
+        case .egress: .setting("egress")
         case .firewall: .setting("firewall")
         case .defaultAction: .setting("rule default")
         }

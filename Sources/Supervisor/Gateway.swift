@@ -76,6 +76,8 @@ actor Gateway {
     var bans = BanList()
     /// Sources whose proof is being looked at.
     var beingBanned: Set<Network> = []
+    /// When it was told last of a source that it is never banned.
+    var sparedBans: [Network: Int] = [:]
     /// The doors that relays' sessions have in the firewall, and how many sessions have each.
     var pinholes: [Role: [Pinhole: Int]] = [:]
     /// Who seems to be guessing passwords.

@@ -36,7 +36,8 @@ struct Inquest {
         case listener(Endpoint)
         case limit(String)
         case blocklist(String)
-        case firewall, defaultAction
+        case exit(String)
+        case firewall, defaultAction, egress
     }
 
     /// Who sends.
@@ -55,7 +56,43 @@ struct Inquest {
         var transport: Opening.Transport
     }
 
+    /// A program of this machine itself.
+    struct Program {
+        /// The name of its account, and the number.
+        var user: String
+        var number: UInt32
+    }
+
     private typealias Steps = [Step]
+
+    func answer(_ program: Program, _ destination: Destination) -> Explain.Reply {
+        var steps: Steps = [Step("account", .tells, "a program of \(program.user), on the gateway itself")]
+        func stopped(_ step: Step) -> Explain.Reply {
+            Explain.Reply(steps: steps + [step], isReached: false, verdict: "not reached: \(step.text)")
+        }
+        guard let address = destination.addresses.first else {
+            return stopped(Step("address", .stops, "no address is known for the destination"))
+        }
+        if case .name(let name)? = destination.host {
+            steps.append(Step("name", .goesOn, "\(name) is \(address), by the gateway's own name servers"))
+        }
+        guard surroundings.interface(holding: address) == nil else {
+            return Explain.Reply(steps: steps, isReached: true, verdict: "reached at the gateway itself")
+        }
+        guard let output = way(address) else {
+            return stopped(Step("route", .stops, "there is no route to \(address)"))
+        }
+        let own = surroundings.interface(named: output)?.addresses.first { $0.address.isIPv6 == address.isIPv6 }
+        var packet = Packet(
+            hook: .output, interface: "", source: own?.address ?? (address.isIPv6 ? .v6(0) : .v4(0)),
+            destination: address,
+            content: destination.transport == .tcp ? .tcp(destination.port) : .udp(destination.port))
+        (packet.output, packet.user, packet.time) = (output, program.number, now)
+        let step = rulesetStep(packet, "from the gateway itself by \(output)")
+        if step.outcome == .stops { return stopped(step) }
+        steps += [step] + others.map { Step("other tables", .tells, $0) }
+        return Explain.Reply(steps: steps, isReached: true, verdict: "reached directly")
+    }
 
     func answer(_ source: Source, _ destination: Destination) -> Explain.Reply {
         var steps: Steps = [zoneStep(source)]
@@ -312,6 +349,8 @@ struct Inquest {
         }
         if let rule = policy.rules.first(where: { $0.ruleName == comment }) { return origin(.rule(rule.id)) }
         if comment == Rule.noneAllows { return origin(.defaultAction) }
+        if let exit = policy.exits.first(where: { $0.ruleName == comment }) { return origin(.exit(exit.name)) }
+        if [Egress.strict, Egress.noted].contains(comment) { return origin(.egress) }
         if policy.passages.contains(where: { "\($0.ends)" == comment }) { return origin(.passage(comment)) }
         if let listener = policy.listeners.first(where: { comment.hasPrefix("\($0.kind) \($0.endpoint)") }) {
             return origin(.listener(listener.endpoint))

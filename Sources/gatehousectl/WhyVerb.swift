@@ -11,7 +11,8 @@ struct WhyVerb: ParsableCommand {
             Follows what SOURCE sends to DESTINATION through zone, device, names, ruleset, NAT, proxy rules and limits, by the \
             code that decides about real packets, and says at each place what is found and which revision brought it.
 
-            SOURCE is a device by its name, its hardware address or an address that it has, any other address, or internet. \
+            SOURCE is a device by its name, its hardware address or an address that it has, any other address, internet, or \
+            gateway: then it is a program of this machine itself, of root or of the account that --user names. \
             DESTINATION is a name, an address, a device, or gateway, which is this machine; without a port it is 443.
 
             EXAMPLES:
@@ -19,6 +20,7 @@ struct WhyVerb: ParsableCommand {
               gatehousectl why 192.168.1.20 9.9.9.9:53 --udp
               gatehousectl why internet gateway:22
               gatehousectl why laptop printer:631
+              gatehousectl why gateway 9.9.9.9:6667 --user games
             """)
 
     @Argument(help: "Who sends.", completion: .column(1, ofVerb: "device"))
@@ -29,6 +31,9 @@ struct WhyVerb: ParsableCommand {
 
     @Flag(help: "Datagrams, in place of a TCP connection.")
     var udp = false
+
+    @Option(help: ArgumentHelp("With the source gateway: whose program it is.", valueName: "account"))
+    var user: String?
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -55,7 +60,7 @@ struct WhyVerb: ParsableCommand {
         let call = Explain(
             source: source, destination: target.host, knownAddresses: Self.addresses(of: target.host),
             port: target.port,
-            transport: udp ? .udp : .tcp)
+            transport: udp ? .udp : .tcp, user: user)
         try Daemon(global).show(call, present)
     }
 

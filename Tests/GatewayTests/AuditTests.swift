@@ -143,14 +143,14 @@ struct AuditTests {
         _ = program
     }
 
-    /// README's gap: whatever is bound to the listener's own address stands open to the home with the ports of UDP ASSOCIATE.
-    @Test("A service that stands open beside the ports of UDP ASSOCIATE is exposed")
+    /// Whatever was bound to the listener's own address stood open to the home with the ports of UDP ASSOCIATE.
+    @Test("A service beside the ports of UDP ASSOCIATE is shut off, whatever address it is bound to")
     func association() throws {
         let home = try Home.ready()
         let program = try Program(
             in: home.gateway, ["udp \(Home.gatewayOnLAN) 5999", "udp 0.0.0.0 5998"], log: log(home))
         let report = try audit(home)
-        #expect(report["\(Home.gatewayOnLAN):5999"]?.socket.standing == "exposed")
+        #expect(report["\(Home.gatewayOnLAN):5999"]?.socket.standing == "shut")
         #expect(report["0.0.0.0:5998"]?.socket.standing == "shut")
         _ = program
     }

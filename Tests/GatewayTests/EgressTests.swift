@@ -55,6 +55,10 @@ struct EgressTests {
                     )
                 }, "\((try? events(home)) ?? "")")
         }
+        let why = try home.ctl("why", "gateway", "\(RoutedHome.far):6667", "--user", "games")
+        #expect(why.contains("not reached") && why.contains("egress is strict"), "\(why)")
+        #expect(try home.ctl("why", "gateway", "\(RoutedHome.far):443").contains("reached directly"))
+        #expect(try home.attempt("why", "gateway", RoutedHome.far, "--user", "nobody-there").status == 1)
         let datagram = try home.gateway.attempt([
             "setpriv", "--reuid", "games", "--clear-groups", "bash", "-c",
             "exec 3<>/dev/udp/9.9.9.9/5353; echo word >&3; echo again >&3",

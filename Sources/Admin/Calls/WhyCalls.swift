@@ -9,7 +9,8 @@ enum WhyCalls {
 package struct Explain: Call {
     package static let documentation = """
         The way that somebody's packets to somewhere would take through the gateway, by the code that decides about real ones.
-        source: a device by its name or hardware address, an address, or internet.
+        source: a device by its name or hardware address, an address, internet, or gateway.
+        user: where the source is gateway, the account of the program; null: root.
         destination: a name, an address, a device, or gateway.
         knownAddresses: those that the destination's name has; empty or null where it is no name, or has none.
         port: null: 443.
@@ -35,16 +36,18 @@ package struct Explain: Call {
     package var knownAddresses: [IPAddress]?
     package var port: UInt16?
     package var transport: Opening.Transport?
+    package var user: String?
 
     package init(
         source: String, destination: String, knownAddresses: [IPAddress]? = nil, port: UInt16? = nil,
-        transport: Opening.Transport? = nil
+        transport: Opening.Transport? = nil, user: String? = nil
     ) {
         self.source = source
         self.destination = destination
         self.knownAddresses = knownAddresses
         self.port = port
         self.transport = transport
+        self.user = user
     }
 }
 
