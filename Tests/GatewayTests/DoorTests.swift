@@ -246,6 +246,8 @@ extension Home {
         try FileManager.default.createDirectory(atPath: rescue, withIntermediateDirectories: true)
         try start(firewall: nil)
         try ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        // To somebody who is banned everything is shut.
+        try ctl("ban", "set", "--scans", "off", "--floods", "off")
         return try Siege(of: self)
     }
 

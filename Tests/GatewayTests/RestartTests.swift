@@ -153,6 +153,7 @@ struct RestartTests {
         try home.start()
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         #expect(eventually { home.manager?.names.count == 2 })
+        try home.ctl("ban", "set", "--scans", "off", "--floods", "off")
         try home.meetDevice()
         return home
     }

@@ -18,6 +18,8 @@ struct ScanTests {
         try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         try home.ctl("zone", "set", "home", "--serve", "--no-trial")
         try home.meetDevice()
+        // To somebody who is banned everything is shut.
+        try home.ctl("ban", "set", "--scans", "off", "--floods", "off")
         let siege = try Siege(of: home)
         // What can be seen is seen: nothing that is shut proves anything otherwise.
         try home.ctl("firewall", "open", "proof", "--tcp", "8080", "--udp", "8080", "--from", "internet")
