@@ -34,8 +34,8 @@ actor FirewallRole: RoleService {
     private var networks: [String: AddressRanges] = [:]
     /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
     private var known: Set<UInt64> = []
-    /// The last ruleset that was in force and on no trial. nil: there was none.
-    private var settled: Ruleset?
+    /// The last plan that was in force and on no trial. nil: there was none.
+    private var settled: Plan?
 
     private struct Plan {
         var ruleset: Ruleset
@@ -45,6 +45,8 @@ actor FirewallRole: RoleService {
         let held: Set<HardwareAddress>
         /// The machine's own addresses.
         let addresses: Set<IPAddress>
+        /// Those at which the proxies and the names role listen.
+        let listenerPorts: Set<UInt16>
         let isEnforced: Bool
         let isReleased: Bool
         let ownsTable: Bool
@@ -79,6 +81,7 @@ actor FirewallRole: RoleService {
                 (assignment.blocklists + (assignment.former?.policy?.networkLists ?? [])).map(\.content)),
             held: assignment.held,
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
+            listenerPorts: Set(assignment.listeners.map(\.endpoint.port)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
     }
@@ -119,8 +122,8 @@ actor FirewallRole: RoleService {
             endBlocked(plan.ruleset)
         }
         if plan.isEnforced, !plan.ruleset.isTrial {
-            if let settled, settled != plan.ruleset { endRevoked(plan.ruleset, since: settled, plan.addresses) }
-            settled = plan.ruleset
+            if let settled, settled.ruleset != plan.ruleset { endRevoked(plan, since: settled) }
+            settled = plan
         } else if !plan.isEnforced {
             settled = nil
         }
@@ -406,12 +409,22 @@ actor FirewallRole: RoleService {
         }
     }
 
-    /// Ends what came in by `former` and would not by `ruleset`. Nothing is said of what is under way with an address that was taken
-    /// from the machine: it may come back.
-    private func endRevoked(_ ruleset: Ruleset, since former: Ruleset, _ addresses: Set<IPAddress>) {
+    /// Ends what came in by `former` and would not by `plan`. Nothing is said of what is under way with an address that was taken
+    /// from the machine: it may come back. Nor of what a listener let in that is gone: its sessions are the relay's to end, at once
+    /// where the policy has it no longer, and in their time where the daemon stops.
+    private func endRevoked(_ plan: Plan, since former: Plan) {
         arrivals.end("what is no longer let in") { packet, _ in
-            addresses.contains(packet.destination) && former.verdict(of: packet, among: elements).isAccepted
-                && !ruleset.verdict(of: packet, among: elements).isAccepted
+            guard plan.addresses.contains(packet.destination),
+                former.ruleset.verdict(of: packet, among: elements).isAccepted
+            else { return false }
+            let judgement = plan.ruleset.verdict(of: packet, among: elements)
+            if judgement.isAccepted { return false }
+            let isForListener =
+                switch packet.content {
+                case .tcp(let port), .udp(let port): former.listenerPorts.contains(port)
+                default: false
+                }
+            return !isForListener || judgement.rule?.asksForNetworks == true
         }
     }
 
