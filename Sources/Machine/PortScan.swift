@@ -33,8 +33,8 @@ package struct PortScan {
     private static let width = 128
     /// The kernel sends a second SYN after a second (tcp(7)).
     private static let patience = Duration.milliseconds(1500)
-    /// Asking for a host's card takes the kernel three seconds (arp(7), mcast_solicit).
-    private static let longestSearch = Duration.milliseconds(4000)
+    /// Asking for a host's card takes the kernel three seconds (arp(7), mcast_solicit), and as long again where somebody else had asked.
+    private static let longestSearch = Duration.milliseconds(7000)
 
     /// - Parameters:
     ///   - interface: where a link-local address is looked for.
