@@ -126,7 +126,7 @@ struct PressureTests {
 
     /// A fixed share of the sessions was ended ten times a second, whatever waited: a newcomer behind 2000 half-open clients waited 11 s.
     @Test(
-        "D4: out of descriptors by clients that say half a word: a newcomer is served soon",
+        "D4: out of descriptors by clients that say half a word: a newcomer is served within a second",
         arguments: Siege.all)
     func halfOpen(siege: Siege) throws {
         home.descriptorLimit = siege.descriptors
@@ -167,8 +167,7 @@ struct PressureTests {
             }
             return try newcomer()
         }
-        // A second is the bar, at rest; here a debug build shares two cores with those who besiege it. It was more than twelve.
-        #expect(wait < .seconds(3), "\(wait)")
+        #expect(wait < .seconds(1), "\(wait)")
         #expect(home.daemon?.said.contains("accepting pauses") == true)
         for tunnel in tunnels {
             try tunnel.send("still there")
