@@ -15,11 +15,12 @@ package final class DescriptorBudget: Sendable {
     private static let reliefInterval: UInt64 = 16
 
     /// How long a client is spared that has just come, or has just had its answer, in milliseconds.
-    static let sparing: UInt32 = 500
+    static let sparing: UInt32 = 300
     /// The same, however many wait: time for the way to a client and back.
     private static let leastSparing: UInt32 = 32
-    /// In how many milliseconds all that wait are to have had a session.
-    private static let passage = 200
+    /// In how many milliseconds all that wait would have had a session at the pace of the moment. The pace is less as the queue gets
+    /// shorter, so that the last of many waits some four times as long.
+    private static let passage = 150
 
     private let bound: Atomic<Int>
     private let used = Atomic<Int>(0)
