@@ -60,7 +60,7 @@ struct VerdictTests {
         var random = Random(seed: UInt64.random(in: 0...UInt64.max))
         let seed = random.state
         var (compared, accepted) = (0, 0)
-        for _ in 0..<(isThorough ? 150 : 30) {
+        for _ in 0..<(isThorough ? 150 : 60) {
             let ruleset = random.ruleset()
             try netlink.apply(ruleset)
             let tracer = try Tracer("\(ruleset)")
@@ -79,7 +79,7 @@ struct VerdictTests {
                 )
             }
         }
-        #expect(compared > 750 && accepted > 100, "compared \(compared), accepted \(accepted)")
+        #expect(compared > 1500 && accepted > 200, "compared \(compared), accepted \(accepted)")
         withExtendedLifetime(sockets) {}
     }
 }
