@@ -213,36 +213,12 @@ actor FirewallRole: RoleService {
     /// Ends what those who are banned have under way with this machine and through forwards, as far as they could not begin it now.
     private func endBanned(_ sources: Set<IPAddress>, _ plan: Plan) {
         guard !sources.isEmpty, !plan.ruleset.isTrial else { return }
-        let (ruleset, elements) = (plan.ruleset, elements)
-        func isRefused(_ source: IPAddress, _ own: IPAddress, _ content: Packet.Content) -> Bool {
-            guard sources.contains(source.unmapped.site) || sources.contains(source.unmapped),
-                let interface = Route.interface(towards: source)
-            else {
-                return false
-            }
-            let packet = Packet(
-                interface: interface, source: source.unmapped, destination: own.unmapped, content: content,
-                hasBoundSocket: true)
-            return interface != "lo" && !ruleset.verdict(of: packet, among: elements).isAccepted
+        arrivals.end("what came in from somebody who is banned") { packet, _ in
+            (sources.contains(packet.source.site) || sources.contains(packet.source))
+                && plan.addresses.contains(packet.destination)
+                && !plan.ruleset.verdict(of: packet, among: elements).isAccepted
         }
-        for connection in (try? Connections.current().inbound) ?? []
-        where isRefused(connection.remote.address, connection.local.address, .tcp(connection.local.port)) {
-            do {
-                try connection.end()
-                log.info("ended a connection of \(connection.remote), which is banned")
-            } catch {
-                log.info("a connection of \(connection.remote), which is banned, was not ended: \(error)")
-            }
-        }
-        for flow in (try? Flow.current()) ?? []
-        where plan.addresses.contains(flow.destination)
-            && isRefused(
-                flow.source, flow.destination, flow.transport == 17 ? .udp(flow.port) : .other(flow.transport))
-        {
-            // It may have ended by itself meanwhile.
-            try? flow.end()
-        }
-        flows.endRefused(by: ruleset, among: elements, from: sources, addresses: plan.addresses, log: log)
+        flows.endRefused(by: plan.ruleset, among: elements, from: sources, addresses: plan.addresses, log: log)
     }
 
     /// The kernel is to hold what it held before. If that cannot be had, nobody knows what it holds: the role gives up, and

@@ -211,7 +211,7 @@ struct ResourceTests {
                 #expect(try newcomers.last!.text(3) == "ask")
                 return ContinuousClock.now - began
             }
-            // The first one may have to wait until the silent ones have had their half second.
+            // The first one may have to wait until the silent ones have had their time.
             #expect(waits.dropFirst().min()! < .seconds(1) && waits.max()! < .seconds(20), "\(waits)")
             #expect(silent.contains { $0.isReset })
             #expect(counters.read(0).active <= 10)
