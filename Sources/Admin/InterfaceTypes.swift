@@ -551,6 +551,14 @@ extension DroppedPacket: InterfaceType {
         """
 }
 
+extension ListDroppedPackets.Total: InterfaceType {
+    static let interfaceName = "StoppedTotal"
+    static let documentation = """
+        Packets that were stopped for one reason since the rules are there.
+        reason: what the rule is for that stops them: a rule, a blocklist, a ban, or what is stopped by itself.
+        """
+}
+
 extension DepartureSighting: InterfaceType {
     static let documentation = """
         Something that programs of the machine itself began and nothing lets out.

@@ -305,6 +305,14 @@ extension Ruleset {
 }
 
 extension Ruleset.Rule {
+    /// What meets it goes no further.
+    package var stops: Bool {
+        switch decision {
+        case .verdict(.drop), .refuse: true
+        default: false
+        }
+    }
+
     /// It is a blocklist's.
     package var asksForNetworks: Bool {
         matches.contains {

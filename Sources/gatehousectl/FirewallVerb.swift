@@ -133,7 +133,8 @@ struct FirewallVerb: ParsableCommand {
             discussion: """
                 The firewall remembers the last thousand or so packets that it stopped, and of each source no more than a few at \
                 once and then one a second, so that a flood hides nobody else. The latest comes last. What a blocklist, a ban or \
-                a forged source stops is counted and not written down one by one (see `blocklist list`, `ban list`).
+                a forged source stops is counted and not written down one by one. Below stand the packets that each rule \
+                has stopped since it is there.
 
                 EXAMPLES:
                   gatehousectl firewall log
@@ -171,6 +172,11 @@ struct FirewallVerb: ParsableCommand {
                         .init(packet.reason))
                 }
                 table.show()
+                guard !reply.totals.isEmpty else { return }
+                print()
+                var totals = Table(.text("STOPPED BY"), .number("PACKETS"))
+                for total in reply.totals { totals.add(.init(total.reason), "\(total.packets)") }
+                totals.show()
             }
         }
     }

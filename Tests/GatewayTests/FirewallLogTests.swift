@@ -14,12 +14,19 @@ struct FirewallLogTests {
             var device: String?
             var reason: String
         }
+        struct Total: Decodable {
+            var reason: String
+            var packets: Int
+        }
         var packets: [Packet]
+        var totals: [Total]
     }
 
-    private func log(_ home: Home, _ words: String...) throws -> [Reply.Packet] {
+    private func log(_ home: Home, _ words: String...) throws -> [Reply.Packet] { try reply(home, words).packets }
+
+    private func reply(_ home: Home, _ words: [String] = []) throws -> Reply {
         let text = try home.ctl(["--json", "firewall", "log"] + words)
-        return try JSONDecoder().decode(Reply.self, from: Data(text.utf8)).packets
+        return try JSONDecoder().decode(Reply.self, from: Data(text.utf8))
     }
 
     @Test("with who it was, where to, and what for; of each source a few, so that a flood hides nobody")
@@ -71,6 +78,13 @@ struct FirewallLogTests {
         #expect(isSeen)
         let flood = try log(home, "--limit", "2000").filter { $0.source == Home.wanHost }
         #expect(flood.count < 100, "\(flood.count) of 65535 packets")
+        // Each is counted all the same.
+        let totals = try reply(home).totals
+        #expect(
+            totals.first { $0.reason == "the rest" || $0.reason == "banned" }.map { $0.packets > 1000 } == true,
+            "\(totals)")
+        #expect(totals.contains { $0.reason == "rule 1" && $0.packets > 0 }, "\(totals)")
+        #expect(try home.ctl("firewall", "log").contains("STOPPED BY"))
         #expect(try home.attempt("firewall", "log", "--limit", "0").status != 0)
     }
 }

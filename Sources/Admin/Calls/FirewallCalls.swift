@@ -103,12 +103,28 @@ package struct ListDroppedPackets: Call {
         Of each source no more than ten at once and then one a second.
         device: only those that this device sent or that were for it, as in ListSessions.
         limit: how many at most, the latest; null: 100.
+        totals: all that was stopped, by what stops it, most first; empty where device is given, for nobody counts by device.
         """
 
     package struct Reply: Codable, Hashable, Sendable {
         package var packets: [DroppedPacket]
+        package var totals: [Total]
 
-        package init(packets: [DroppedPacket]) { self.packets = packets }
+        package init(packets: [DroppedPacket], totals: [Total]) {
+            self.packets = packets
+            self.totals = totals
+        }
+    }
+
+    /// Packets that rules of one purpose have stopped.
+    package struct Total: Codable, Hashable, Sendable {
+        package var reason: String
+        package var packets: Int
+
+        package init(reason: String, packets: Int) {
+            self.reason = reason
+            self.packets = packets
+        }
     }
 
     package var device: String?

@@ -1,5 +1,6 @@
 import Admin
 import Policy
+import Ruleset
 import Store
 
 extension Operations {
@@ -22,7 +23,8 @@ extension Operations {
                 throw Refusal("the firewall role is starting; try again")
             }
             let all = try await role.droppedPackets().filter { name == nil || $0.device == name }
-            return ListDroppedPackets.Reply(packets: all.suffix(max(0, call.limit ?? 100)))
+            let totals = name == nil ? gateway.stopped(by: try? await role.report()) : []
+            return ListDroppedPackets.Reply(packets: all.suffix(max(0, call.limit ?? 100)), totals: totals)
         },
         Method(ListOpenings.self) { gateway, _, _ in
             let times = try gateway.read { () throws(StoreError) in try gateway.store.openingTimes() }
@@ -81,5 +83,17 @@ extension Gateway {
         // In force already, but somebody may have taken it from the kernel, or left one there.
         if let failure = await reload() { throw .refused(failure.description) }
         return Applied(revision: applied.revision, changes: [], warnings: warnings)
+    }
+}
+
+extension Gateway {
+    /// What the rules that stop something have counted, most first.
+    fileprivate func stopped(by report: Report?) -> [ListDroppedPackets.Total] {
+        let reasons = Set(
+            rules(of: policy)?.chains.flatMap(\.rules).filter(\.stops).compactMap(\.comment) ?? [])
+        let counts = (report?.counts ?? []).filter { reasons.contains($0.rule) && $0.packets > 0 }
+        return Dictionary(grouping: counts, by: \.rule).map { reason, counts in
+            ListDroppedPackets.Total(reason: reason, packets: counts.reduce(0) { $0 &+ Int(clamping: $1.packets) })
+        }.sorted { ($1.packets, $0.reason) < ($0.packets, $1.reason) }
     }
 }
