@@ -21,6 +21,15 @@ package struct PacketLog: ~Copyable {
         /// From its IP header on, and no more than is asked for.
         package var bytes: ArraySlice<UInt8>
 
+        /// Of ICMP in either version, what kind of message it is (RFC 792, RFC 4443 §2.1); nil: it is cut short, or of IPv6 with other
+        /// headers before it.
+        package var messageType: UInt8? {
+            guard let first = bytes.first else { return nil }
+            let (transport, header) = first >> 4 == 4 ? (9, Int(first & 0xf) * 4) : (6, 40)
+            guard bytes.count > header, [1, 58].contains(bytes[bytes.startIndex + transport]) else { return nil }
+            return bytes[bytes.startIndex + header]
+        }
+
         /// Who sent it (RFC 791 §3.1, RFC 8200 §3); nil: it is no packet of IP.
         package var source: IPAddress? {
             guard let first = bytes.first else { return nil }

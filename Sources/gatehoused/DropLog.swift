@@ -42,7 +42,7 @@ struct DropLog {
             let output = packet.output.flatMap { Interface.name(of: $0) }
             var asked = Packet(
                 hook: output == nil ? .input : .forward, interface: interface, source: source,
-                destination: flow.destination, content: flow.content)
+                destination: flow.destination, content: flow.content(packet.messageType))
             asked.output = output
             asked.hardware = packet.hardware
             asked.time = entry.time
@@ -55,11 +55,10 @@ struct DropLog {
 }
 
 extension Departure {
-    /// Of ICMP, an echo request.
-    fileprivate var content: Packet.Content {
+    fileprivate func content(_ messageType: UInt8?) -> Packet.Content {
         switch (transport.number, port) {
-        case (1, _): .icmp(8)
-        case (58, _): .icmpv6(128)
+        case (1, _): messageType.map { .icmp($0) } ?? .other(1)
+        case (58, _): messageType.map { .icmpv6($0) } ?? .other(58)
         case (6, let port?): .tcp(port)
         case (17, let port?): .udp(port)
         case (let number, _): .other(number)

@@ -60,6 +60,12 @@ struct FirewallLogTests {
         let camera = try log(home, "--device", "camera")
         #expect(!camera.isEmpty && camera.allSatisfy { $0.device == "camera" && $0.output == "wan0" }, "\(camera)")
         #expect(try home.ctl("firewall", "log").contains("rule 1"))
+        // A message of ICMP is judged by what kind it is: that of a router is nobody's business on the internet's side.
+        _ = try home.wan.attempt(["rdisc6", "-1", "-r", "1", "-w", "300", "eth0"])
+        let isSolicited = try eventually {
+            try log(home).contains { $0.destination == "ff02::2" && $0.reason == "the rest" }
+        }
+        #expect(isSolicited)
         // Nothing of what is let in or through.
         _ = try tcp(home.lan, Home.gatewayOnLAN, 1080)
         let all = try log(home)
