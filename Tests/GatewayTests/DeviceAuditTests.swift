@@ -148,7 +148,7 @@ struct DeviceAuditTests {
 
     @Test(
         "With --all every port is looked at, as many as nmap finds, and no more than a thousand are begun in a second",
-        .enabled(if: isThorough, "65 535 ports take more than a minute"))
+        .enabled(if: isThorough, "only with --thorough: 65 535 ports take more than a minute"))
     func whole() throws {
         let programs = try startDevice()
         let report = try report("camera", "--all")
