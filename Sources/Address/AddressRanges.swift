@@ -7,21 +7,29 @@ package struct AddressRanges: Sendable {
     package static let none = AddressRanges([])
 
     package init(_ networks: some Sequence<Network>) {
-        var (ipv4, ipv6): ([ClosedRange<UInt32>], [ClosedRange<UInt128>]) = ([], [])
-        for network in networks {
-            switch network.base {
-            case .v4(let bits):
-                ipv4.append(bits...bits | (network.prefix == 0 ? .max : ~(.max << (32 - network.prefix))))
-            case .v6(let bits):
-                ipv6.append(bits...bits | (network.prefix == 0 ? .max : ~(.max << (128 - network.prefix))))
-            }
-        }
-        (self.ipv4, self.ipv6) = (Self.merged(ipv4), Self.merged(ipv6))
+        (ipv4, ipv6) = ([], [])
+        for network in networks { add(network) }
+        Self.merge(&ipv4)
+        Self.merge(&ipv6)
     }
 
     /// A network in each line; what is none is left out.
     package init(lines text: [UInt8]) {
-        self.init(text.split(separator: UInt8(ascii: "\n")).lazy.compactMap { Network(utf8: $0) })
+        (ipv4, ipv6) = ([], [])
+        for line in TextLines(text) {
+            if let network = Network(utf8: line) { add(network) }
+        }
+        Self.merge(&ipv4)
+        Self.merge(&ipv6)
+    }
+
+    private mutating func add(_ network: Network) {
+        switch network.base {
+        case .v4(let bits):
+            ipv4.append(bits...bits | (network.prefix == 0 ? .max : ~(.max << (32 - network.prefix))))
+        case .v6(let bits):
+            ipv6.append(bits...bits | (network.prefix == 0 ? .max : ~(.max << (128 - network.prefix))))
+        }
     }
 
     package func contains(_ address: IPAddress) -> Bool {
@@ -41,16 +49,22 @@ package struct AddressRanges: Sendable {
         return low > 0 && ranges[low - 1].upperBound >= bits
     }
 
-    private static func merged<Bits: FixedWidthInteger>(_ ranges: [ClosedRange<Bits>]) -> [ClosedRange<Bits>] {
-        var result: [ClosedRange<Bits>] = []
-        result.reserveCapacity(ranges.count)
-        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            guard let last = result.last, last.upperBound == .max || range.lowerBound <= last.upperBound + 1 else {
-                result.append(range)
+    /// In place: two copies of a long list are what a role would have to grow by.
+    private static func merge<Bits: FixedWidthInteger>(_ ranges: inout [ClosedRange<Bits>]) {
+        ranges.sort { $0.lowerBound < $1.lowerBound }
+        var count = 0
+        for index in ranges.indices {
+            let range = ranges[index]
+            guard count > 0,
+                ranges[count - 1].upperBound == .max || range.lowerBound <= ranges[count - 1].upperBound + 1
+            else {
+                ranges[count] = range
+                count += 1
                 continue
             }
-            if range.upperBound > last.upperBound { result[result.count - 1] = last.lowerBound...range.upperBound }
+            let last = ranges[count - 1]
+            if range.upperBound > last.upperBound { ranges[count - 1] = last.lowerBound...range.upperBound }
         }
-        return result
+        ranges.removeSubrange(count...)
     }
 }

@@ -16,6 +16,8 @@ extension Batch {
     /// `NFT_SET_ELEM_INTERVAL_END`). What goes up to the last address of all has no end.
     private mutating func add<Bits: FixedWidthInteger>(_ ranges: [ClosedRange<Bits>], to set: String) {
         var rest = ranges[...]
+        // Two elements, each with a header, its key in one of its own, and the mark of an end.
+        reserve(bytes: ranges.count * (2 * (8 + MemoryLayout<Bits>.size) + 8))
         while !rest.isEmpty {
             add(.addElements("the set \(set)"), NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE) { header in
                 mnl_attr_put_strz(header, UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), Ruleset.table)

@@ -84,6 +84,9 @@ struct Batch {
         append(step)
     }
 
+    /// Makes room for so many bytes more, which would be copied again and again while they grow.
+    mutating func reserve(bytes count: Int) { bytes.reserveCapacity(bytes.count + count + scratch.count) }
+
     private mutating func append(_ step: Step) {
         scratch.withUnsafeBytes { buffer in
             let length = Int(buffer.load(as: nlmsghdr.self).nlmsg_len)

@@ -57,7 +57,7 @@ final class BlocklistFiles {
     /// The same with networks, one in each line.
     func bring(networks lines: [UInt8], to batch: String?) throws(Refusal) -> (batch: String, count: Int) {
         try bring(to: batch, ofNetworks: true) { (content) throws(Refusal) in
-            for line in lines.split(separator: UInt8(ascii: "\n")) {
+            for line in TextLines(lines) where !line.isEmpty {
                 guard Network(utf8: line) != nil else {
                     throw Refusal("\"\(String(decoding: line.prefix(64), as: UTF8.self))\" is no network")
                 }

@@ -113,7 +113,7 @@ struct BlocklistVerb: ParsableCommand {
         }
 
         /// Bytes of networks in one call.
-        private static let partBytes = 400_000
+        private static let partBytes = 100_000
         /// Names in one call, which has a megabyte: no name is longer than 253 bytes.
         private static let part = 4000
 
@@ -178,7 +178,7 @@ extension Blocklist.Format {
     fileprivate static func networks(inFile path: String) throws -> [UInt8] {
         var networks: [UInt8] = []
         var number = 0
-        for line in try TextFile.bytes(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        for line in TextLines(try TextFile.bytes(path)) {
             number += 1
             // Most lines are a network and nothing else.
             if Network(utf8: line) != nil {
