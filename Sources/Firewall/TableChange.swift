@@ -14,6 +14,9 @@ struct TableChange: Equatable {
     var filledSets: [NetworkSet] = []
     /// Those of the live sets that lose what they have. They are filled, too.
     var emptiedSets: [LiveSet] = []
+    /// Meters that forget their sources: each of these would keep the rate that was in force when it was seen first
+    /// (nft_dynset.c, nft_dynset_new).
+    var emptiedMeters: [String] = []
     /// Those of the live sets that get all of their elements.
     var filledLiveSets: [LiveSet] = []
     var addedChains: [Ruleset.Chain] = []
@@ -95,6 +98,8 @@ struct TableChange: Equatable {
             emptiedChains.append(chain.name)
             filledChains.append(chain)
         }
+        let (rates, wantedRates) = (table.rates, wanted.rates)
+        emptiedMeters = rates.filter { name, rates in wantedRates[name].map { $0 != rates } ?? false }.keys.sorted()
         let chainNames = Set(wanted.chains.map(\.name))
         deletedChains = table.chains.map(\.name).filter { !chainNames.contains($0) }
         emptiedChains += deletedChains
@@ -106,6 +111,15 @@ struct TableChange: Equatable {
 }
 
 extension KernelTable {
+    /// The instructions that update each meter.
+    fileprivate var rates: [String: Set<Instruction>] {
+        var rates: [String: Set<Instruction>] = [:]
+        for instruction in chains.lazy.flatMap(\.rules).flatMap(\.instructions) {
+            if case .update(let meter, _, _, _) = instruction { rates[meter, default: []].insert(instruction) }
+        }
+        return rates
+    }
+
     /// What the table is after a change that is of elements alone.
     mutating func apply(_ change: TableChange) {
         for (name, elements) in change.deletedElements {
@@ -137,6 +151,7 @@ extension Batch {
         for set in change.addedSets { add(set, &sets) }
         for set in change.filledSets { addElements(of: set) }
         for set in change.emptiedSets { emptySet(set.name) }
+        for meter in change.emptiedMeters { emptySet(meter) }
         for set in change.filledLiveSets { addElements(elements[set.name], to: set) }
         for chain in change.addedChains { add(chain) }
         for (name, elements) in change.addedElements.sorted(by: { $0.key < $1.key }) {

@@ -40,6 +40,39 @@ struct TableChangeTests {
         #expect(counted.contains(#/counter packets [1-9]\d* .*pings beyond the rate/#), "\(counted)")
     }
 
+    /// A client whose limit was lifted while it sent, and one whose limit was lowered, went on as before for as long as they sent.
+    @Test func `a rate that is another one holds for the sources that are known as well, and other meters keep theirs`()
+        throws
+    {
+        let gate = try Gate()
+        var netlink = try gate.gateway.netlink()
+        func rated(_ perSecond: UInt32) throws -> Ruleset {
+            var ruleset = household(2)
+            let chain = try #require(ruleset.chains.firstIndex { $0.name == Ruleset.echo })
+            ruleset.chains[chain].rules[0].matches = [
+                .withinRate(.init(meter: "echo_ipv4", family: .ipv4, perSecond: perSecond, burst: perSecond * 10))
+            ]
+            return ruleset
+        }
+        try netlink.apply(rated(1))
+        let table = try handle(of: gate.gateway)
+        func knock(_ count: Int) throws -> Int {
+            try gate.passed(
+                (0..<count).map { _ in
+                    ("lan0", .icmp(from: "192.168.77.9", to: "192.168.77.1", type: 8, [0, 1, 0, 1]))
+                }
+            ).count { $0 == true }
+        }
+        #expect(try (10..<20).contains(knock(100)))
+        try netlink.apply(rated(100))
+        #expect(try knock(100) == 100)
+        try netlink.apply(rated(2))
+        #expect(try (20..<40).contains(knock(100)))
+        #expect(try handle(of: gate.gateway) == table)
+        let change = try #require(TableChange(from: KernelTable(rated(2), flags: 0), to: rated(3), flags: 0))
+        #expect(change.emptiedMeters == ["echo_ipv4"])
+    }
+
     @Test func `a device that comes, goes or is stopped changes elements alone`() throws {
         func change(_ from: Ruleset, _ to: Ruleset) throws -> TableChange {
             try #require(TableChange(from: KernelTable(from, flags: 0), to: to, flags: 0))
