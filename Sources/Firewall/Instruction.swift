@@ -197,7 +197,8 @@ private let deviceBits = bytes(UInt32(0xffff))
 private let markBits = bytes(UInt32(0xffff) | Ruleset.towardsHours)
 /// ARPHRD_ETHER of linux/if_arp.h.
 private let ethernet: UInt16 = 1
-/// IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+/// IPS_CONFIRMED and IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+private let confirmed: UInt32 = 1 << 3
 private let destinationTranslated: UInt32 = 1 << 5
 /// RTN_LOCAL of linux/rtnetlink.h.
 private let localAddress: UInt32 = 2
@@ -221,6 +222,8 @@ private struct Compiler {
             instructions += [
                 .connection(.status), .mask(bytes(destinationTranslated)), .compare(.neq, [0, 0, 0, 0]),
             ]
+        case .unconfirmed:
+            instructions += [.connection(.status), .mask(bytes(confirmed)), .compare(.eq, [0, 0, 0, 0])]
         case .soughtPort(let port):
             instructions += [.soughtPort, .compare(.eq, [UInt8(port >> 8), UInt8(port & 0xff)])]
         case .device(let number): instructions += Self.device + [.compare(.eq, bytes(UInt32(number)))]

@@ -10,6 +10,9 @@ package enum Match: Hashable, Sendable {
     case connection(ConnectionStates)
     /// The first packet's destination was another one, which a rule of a nat chain replaced.
     case translated
+    /// No packet of the connection has been let in or through yet: it begins with this one. A second datagram to where nobody answers
+    /// is of state `new` as well, and begins nothing.
+    case unconfirmed
     /// The first packet was for this port, whatever a rule of a nat chain put in its place: the connection's own, so that it says
     /// by which of two doors a connection came in that lead to the same place.
     case soughtPort(UInt16)
@@ -124,6 +127,7 @@ extension Match: CustomStringConvertible {
         case .outputInterface(let names): "oifname \(braced(canonical(names).map { "\"\($0)\"" }))"
         case .connection(let states): "ct state \(states)"
         case .translated: "ct status dnat"
+        case .unconfirmed: "ct status ! confirmed"
         case .soughtPort(let port): "ct original proto-dst \(port)"
         case .device(let number): "ct mark & 0x0000ffff == \(markText(number))"
         case .forgedSource: "fib saddr . iif oif missing"

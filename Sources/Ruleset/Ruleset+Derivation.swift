@@ -61,7 +61,7 @@ extension Ruleset {
                     rules: lifeSupport(home: home, internet: internet, forwarding)
                         + blockade.entrance(by: internet)
                         + (bans == nil ? [] : [Rule([], .jump(BanRules.banned))])
-                        + (bounds == nil ? [] : [Rule([.transport(.tcp)], .jump(newcomersChain))]) + doors
+                        + (bounds == nil ? [] : beginnings(from: internet)) + doors
                         + forwarding.nameRefusals + (bans?.scanRules ?? [])
                         + rest),
                 Chain(
@@ -103,7 +103,15 @@ private let toldChain = Ruleset.Chain(
 private let newcomersIPv4 = Ruleset.Meter(name: "newcomers_ipv4", family: .ipv4, size: 16384, seconds: 60)
 private let newcomersIPv6 = Ruleset.Meter(name: "newcomers_ipv6", family: .ipv6, size: 16384, seconds: 60)
 
-/// What is asked before any door. Of TCP alone: as long as nobody answers a datagram, the next one is a first one, too.
+/// What is asked of its source's rate: all of TCP that is of no connection yet; and of datagrams the first of a flow from the internet.
+/// A device of the home asks for names from a new port each time, and the names role has a rate for it.
+private func beginnings(from internet: [String]) -> [Ruleset.Rule] {
+    let datagrams = Ruleset.Rule(
+        [.inputInterface(internet), .transport(.udp), .unconfirmed], .jump(newcomersChain))
+    return [Ruleset.Rule([.transport(.tcp)], .jump(newcomersChain))] + (internet.isEmpty ? [] : [datagrams])
+}
+
+/// What is asked before any door.
 ///
 /// - Parameters:
 ///   - flood: where what is beyond the rate goes; nil: it is dropped.

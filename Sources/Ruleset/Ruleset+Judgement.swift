@@ -123,6 +123,7 @@ extension Match {
         case .outputInterface(let names): packet.output.map { names.contains($0) } ?? false
         case .connection(let states): states.rawValue & packet.state.rawValue != 0
         case .translated: packet.isTranslated
+        case .unconfirmed: packet.state == .new
         case .soughtPort(let port): packet.isTracked && (packet.soughtPort ?? packet.destinationPort) == port
         case .device(let number): packet.isTracked && packet.device == number
         case .forgedSource: packet.hasForgedSource

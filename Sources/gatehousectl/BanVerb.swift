@@ -90,7 +90,12 @@ struct BanVerb: ParsableCommand {
     struct Set: ChangeVerb {
         static let configuration = CommandConfiguration(
             abstract: "When a source is banned by itself, and for how long.",
-            discussion: "What is not given stays as it is. `off`: nobody is banned for it.")
+            discussion: """
+                What is not given stays as it is. `off`: nobody is banned for it.
+
+                A beginning is a connection, or the first datagram between two ports. The rate of a source is twice the sessions \
+                per second that `limit list` shows for a client; where that is none, nobody is banned for a flood.
+                """)
 
         @Option(
             help: ArgumentHelp("Wrong passwords within a quarter of an hour, or off.", valueName: "number"),

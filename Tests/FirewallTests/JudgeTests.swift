@@ -233,6 +233,7 @@ private let everything = Ruleset(
                 .init([.family(.ipv6), .handshake], decision: .clampSegments),
                 .init(decision: .byInput(["wan0": .drop, "lan0": .jump("deeper"), "lan1": .goto("hours")])),
                 .init([.translated], decision: .byOutput(["wan0": .accept])),
+                .init([.transport(.udp), .unconfirmed], isCounted: true, .drop),
                 .init(decision: .byOutput(["eth1": .drop, "eth0": .goto("elsewhere")])),
                 .init([.forgedSource], isCounted: true, .drop, comment: "forged"),
                 .init([.inputInterface(["eth0"])], decision: .note(.scan)),

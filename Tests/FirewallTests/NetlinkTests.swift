@@ -98,7 +98,7 @@ struct NetlinkTests {
     @Test(
         "a change by another hand is noticed, and the next apply puts it right",
         arguments: [
-            ("add rule inet gatehouse input tcp dport 23 accept", "rule 26: the kernel has"),
+            ("add rule inet gatehouse input tcp dport 23 accept", "rule 27: the kernel has"),
             ("insert rule inet gatehouse input accept", "rule 1: the kernel has"),
             ("insert rule inet gatehouse input iifname { \"eth0\", \"eth9\" } accept", "rule 1: the kernel has"),
             ("insert rule inet gatehouse input limit rate 1/second accept", "rule 1: the kernel has '[ limit"),

@@ -241,6 +241,10 @@ struct Tracer {
         case ("ct", "state"):
             return ({ packet, _ in "\(packet.state)" }, true)
         case ("ct", "status"):
+            if words.peek == "!" {
+                try words.skip("!")
+                return ({ packet, _ in packet.state == .new ? "confirmed" : nil }, true)
+            }
             return ({ packet, _ in packet.isTranslated ? "dnat" : nil }, true)
         case ("ct", "original"):
             try words.skip("proto-dst")
