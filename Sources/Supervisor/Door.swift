@@ -121,6 +121,17 @@ final class Door {
         }
     }
 
+    /// Has the role take what came to the live sets while it was being brought up.
+    func catchUp() async {
+        guard isEnforced else { return }
+        do throws(Refusal) {
+            try await live.bringUp()
+        } catch {
+            note(error)
+            log.error("\(error)")
+        }
+    }
+
     private func carryOut(_ share: FirewallAssignment, by process: RoleProcess) async throws(Refusal) {
         look = nil
         if share.hold == .enforced { try await live.bringUp() }

@@ -51,6 +51,8 @@ extension Gateway {
             switch role.share(estate, role) {
             case .firewall(let share):
                 await door.bringUp(share)
+                process.didBegin(generation)
+                await door.catchUp()
             case .relay(let share):
                 try await process.stage(.relay(share), sockets)
                 try await process.commit()

@@ -39,7 +39,8 @@ final class LiveSets {
             isWholeDue = true
             return
         }
-        guard process.hasBegun else {
+        // Before it has put the ruleset in force it takes changes and the kernel does not have them.
+        guard process.isRunning else {
             isWholeDue = true
             throw Refusal("the firewall role is being restarted; it has them as soon as it is there")
         }

@@ -176,7 +176,11 @@ actor FirewallRole: RoleService {
         let held = elements
         if isWhole { elements = .none }
         for change in changes { elements.apply(change) }
-        guard let plan = current, plan.isEnforced, failure == nil else { return }
+        guard let plan = current, plan.isEnforced, failure == nil else {
+            // Everything is told before there is a ruleset, and goes with it.
+            if isWhole { return }
+            throw Refusal("the kernel does not hold the ruleset\(failure.map { ": \($0)" } ?? " yet")")
+        }
         let sets = plan.ruleset.liveSets
         let elements = elements
         do throws(FirewallError) {

@@ -30,7 +30,7 @@ extension SOCKSConversation {
             throw .failure(.generalFailure, in: .version5)
         }
         let pinholes = [Pinhole(transport: .udp, peer: session.client.address.unmapped, own: bound.pinhole)]
-        try await open(pinholes, in: .version5)
+        if !isLocal { try await open(pinholes, in: .version5) }
         let told = socks.advertisedAddress.map { Endpoint(address: $0, port: bound.port) } ?? bound
         do throws(Farewell) {
             try await send(SOCKSDialect.version5.success(told))
@@ -50,10 +50,11 @@ extension SOCKSConversation {
 
     /// Opens the firewall; where that cannot be had the client is refused, as nothing would come to it.
     private func open(_ pinholes: [Pinhole], in dialect: SOCKSDialect) async throws(Farewell) {
-        guard !isLocal, !pinholes.isEmpty, let refusal = await relay.doorkeeper.open(pinholes) else { return }
+        guard !pinholes.isEmpty, let refusal = await relay.doorkeeper.open(pinholes) else { return }
         relay.logger.notice(
             "the firewall could not be opened for a session",
             metadata: ["client": "\(session.client)", "why": "\(refusal)"])
+        session.note(.noPinhole(refusal))
         throw .failure(.generalFailure, in: dialect)
     }
 
@@ -90,10 +91,7 @@ extension SOCKSConversation {
                 Pinhole(transport: .tcp, peer: $0, own: own)
             }
         }
-        if let refusal = pinholes.isEmpty ? nil : await relay.doorkeeper.open(pinholes) {
-            relay.logger.notice("the firewall could not be opened for BIND", metadata: ["why": "\(refusal)"])
-            throw .failure(.generalFailure, in: dialect)
-        }
+        try await open(pinholes, in: dialect)
         defer { if !pinholes.isEmpty { relay.doorkeeper.shut(pinholes) } }
         try await send(dialect.success(rendezvous.address))
         session.didBegin(.bind)

@@ -19,6 +19,8 @@ final class SessionLog {
         case fromElsewhere
         case otherProtocol(String)
         case noTLS(String)
+        /// The firewall could not be opened for what the client wanted, for this reason.
+        case noPinhole(String)
     }
 
     struct Target {
@@ -125,7 +127,7 @@ extension SessionLog.Outcome {
         switch self {
         case .allowed: .allowed
         case .refused(.notAllowed), .refused(.overLimit), .wrongLogin, .busyLogin, .fromElsewhere: .denied
-        case .refused(.unresolved), .refused(.unreachable), .otherProtocol, .noTLS: .failed
+        case .refused(.unresolved), .refused(.unreachable), .otherProtocol, .noTLS, .noPinhole: .failed
         }
     }
 
@@ -140,6 +142,7 @@ extension SessionLog.Outcome {
         case .fromElsewhere: "the listener does not serve this network"
         case .otherProtocol(let name): "the client speaks \(name)"
         case .noTLS(let complaint): "no TLS: \(complaint)"
+        case .noPinhole(let refusal): "the firewall could not be opened: \(refusal)"
         }
     }
 
