@@ -15,7 +15,7 @@ extension Gateway {
                 Task(executorPreference: reactor.taskExecutor) { await self.bringUp(role, generation) }
                 await process.receive({ note($0, from: role) }, { note($0, from: role) })
                 await process.finish()
-                shutPinholes(of: role)
+                shutPinholes(of: .role(role))
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
                 if let party = role.party { ledger.forget(party: party) }
                 if isStopping { return }

@@ -79,7 +79,9 @@ actor Gateway {
     /// When it was told last of a source that it is never banned.
     var sparedBans: [Network: Int] = [:]
     /// The doors that relays' sessions have in the firewall, and how many sessions have each.
-    var pinholes: [Role: [Pinhole: Int]] = [:]
+    var pinholes: [PinholeHolder: [Pinhole: Int]] = [:]
+    /// For how long relays go on beside the next daemon. nil: this one goes on.
+    var leave: Duration?
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
@@ -459,10 +461,10 @@ actor Gateway {
         if let recovery = backups.recovery { log.critical("\(recovery)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         recallBans()
-        takePinholes()
         await lookAtNames()
         lookAround()
-        legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }
+        let relays = legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }
+        takePinholes(of: relays)
         openSockets()
         legacy.keep(sockets)
         rememberHardware()

@@ -45,18 +45,20 @@ struct Legacy {
     /// of the policy while nobody ran, is shut.
     ///
     /// - Parameter device: the interface that a listener's socket is bound to.
+    /// - Returns: the channels of relays that go on.
     mutating func handDown(
         to sockets: inout ListenerSockets, for listeners: [Listener], device: (Listener) -> String?
-    ) {
+    ) -> [Item] {
+        var relays: [Item] = []
         for item in inherited {
-            // A relay lives as long as the service manager has its channel.
             if item.name.hasPrefix(Self.relayPrefix) {
-                close(item.descriptor)
+                relays.append(item)
             } else if !sockets.adopt(item.descriptor, for: listeners, device: device) {
                 readiness.forget(item.name)
             }
         }
         inherited = []
+        return relays
     }
 
     /// Has the service manager keep these sockets and no others.
@@ -73,11 +75,15 @@ struct Legacy {
         }
     }
 
-    /// Leaves a relay to itself: it ends when it has no session left, when its time is up, or with the service.
+    /// Leaves a relay to itself: it ends when it has no session left, when its time is up, or with the service: it lives as long as
+    /// the service manager or a daemon has its channel.
     func release(_ relay: RoleProcess) {
         guard let channel = relay.channelDescriptor else { return }
-        readiness.keep(channel, as: "\(Self.relayPrefix)\(relay.pid)")
+        readiness.keep(channel, as: Self.name(of: relay))
     }
+
+    /// What the service manager calls its channel.
+    static func name(of relay: RoleProcess) -> String { "\(relayPrefix)\(relay.pid)" }
 
     private static let relayPrefix = "relay-"
 }

@@ -51,6 +51,13 @@ struct AssociationDoorTests {
         return peer
     }
 
+    /// What `systemctl restart` does with the unit: ExecStop=, then SIGTERM.
+    private func handOver() throws {
+        home.daemon?.signal(SIGURG)
+        home.daemon?.signal(SIGTERM)
+        #expect(home.daemon?.ended() == 0, "\(home.daemon?.said ?? "")")
+    }
+
     @Test(
         "cannot be had while the firewall role hangs: after ten seconds the client is refused, and told why it was is the operator"
     )
@@ -123,5 +130,71 @@ struct AssociationDoorTests {
         #expect(try holes() == 2)
         for client in [before, after] { client.control.finish() }
         #expect(try eventually { try holes() == 0 })
+    }
+
+    @Test(
+        "is kept over restarts as long as the association goes on, and shut when it ends, in whichever daemon that is")
+    func handedOver() throws {
+        let (first, second, third) = (
+            try Associate(home, port: 1090), try Associate(home, port: 1090), try Associate(home, port: 1090)
+        )
+        #expect(try holes() == 3)
+        try handOver()
+        // With nobody there to shut it: the next daemon does.
+        #expect(try holes() == 3)
+        first.control.finish()
+        try home.start()
+        #expect(try eventually { try holes() == 2 })
+        #expect(try works(second) && works(third))
+        let new = try Associate(home, port: 1090)
+        #expect(try holes() == 3)
+        second.control.finish()
+        #expect(try eventually(within: .seconds(2)) { try holes() == 2 })
+        #expect(try works(third) && works(new))
+        // Once more, with a relay of the daemon before the last one.
+        try handOver()
+        try home.start()
+        #expect(try holes() == 2)
+        #expect(try works(third) && works(new))
+        third.control.finish()
+        #expect(try eventually(within: .seconds(2)) { try holes() == 1 })
+        #expect(try works(new))
+        new.control.finish()
+        #expect(try eventually(within: .seconds(2)) { try holes() == 0 })
+        #expect(eventually { home.manager?.names.contains { $0.hasPrefix("relay-") } == false })
+    }
+
+    @Test("goes with a relay that outlives its daemon and is killed")
+    func killedRelay() throws {
+        let client = try Associate(home, port: 1090)
+        let relay = try #require(try home.processes()["socks5"]?.first)
+        try handOver()
+        try home.start()
+        #expect(try works(client) && holes() == 1)
+        kill(relay, SIGKILL)
+        #expect(try eventually(within: .seconds(2)) { try holes() == 0 })
+        withExtendedLifetime(client) {}
+    }
+
+    @Test("is gone with the next daemon where the supervisor was killed, and nobody gets in by it meanwhile")
+    func killed() throws {
+        let client = try Associate(home, port: 1090)
+        let waiting = try ask(2)
+        #expect(try SOCKS5.reply(from: waiting).code == 0)
+        #expect(try holes() == 2)
+        let relays = try home.processes().filter { $0.key != "supervisor" }.flatMap(\.value)
+        home.daemon?.signal(SIGKILL)
+        #expect(home.daemon?.ended() == 128 + SIGKILL)
+        #expect(eventually { relays.allSatisfy { kill($0, 0) != 0 } })
+        // The kernel still has them: nobody is left who could take them out, and nobody is behind them.
+        #expect(try client.control.receiveToEnd() == [])
+        let device = try DatagramPeer(in: home.lan, "192.168.77.10")
+        try device.send([1], to: Home.gatewayOnLAN, client.port)
+        #expect(try device.receive(within: .milliseconds(200)) == nil)
+        try home.start()
+        #expect(try holes() == 0)
+        let next = try Associate(home, port: 1090)
+        #expect(try works(next) && holes() == 1)
+        withExtendedLifetime(waiting) {}
     }
 }
