@@ -20,11 +20,18 @@ package struct Endpoint: Hashable, Sendable {
 extension Endpoint: CustomStringConvertible, LosslessStringConvertible {
     /// `ADDRESS:PORT`, `[V6ADDRESS]:PORT`; the port is 1…65535.
     package init?(_ description: String) {
-        guard let colon = description.lastIndex(of: ":") else { return nil }
-        var host = description[..<colon]
+        self.init(portless: description)
+        if port == 0 { return nil }
+    }
+
+    /// Also with the port 0, which stands for none.
+    fileprivate init?(portless text: String) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        var host = text[..<colon]
         let isBracketed = host.first == "[" && host.last == "]" && host.count > 2
         if isBracketed { host = host.dropFirst().dropLast() }
-        guard let address = IPAddress(host), let port = parsePort(description[description.index(after: colon)...])
+        guard let address = IPAddress(host),
+            let port = parseDecimal(text[text.index(after: colon)...], maximum: 65535).map(UInt16.init)
         else { return nil }
         if case .v6 = address, !isBracketed { return nil }
         if case .v4 = address, isBracketed { return nil }
@@ -40,6 +47,15 @@ extension Endpoint: CustomStringConvertible, LosslessStringConvertible {
 }
 
 extension Endpoint: Codable {
-    package init(from decoder: any Decoder) throws { self = try decodeNotation(decoder) }
+    /// An end of a flow whose protocol has no ports is read as it was written, with the port 0.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let endpoint = Endpoint(portless: text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(text) is not an Endpoint")
+        }
+        self = endpoint
+    }
+
     package func encode(to encoder: any Encoder) throws { try encodeNotation(self, encoder) }
 }

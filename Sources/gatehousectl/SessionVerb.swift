@@ -193,7 +193,8 @@ extension SessionRecord {
         case .handshake where origin == nil: "(not yet)"
         case .udp: "(datagrams)"
         case .bind where origin == nil: "(bound)"
-        default: host.map { "\($0):\(origin?.port ?? 0)" } ?? origin.map { "\($0)" } ?? "-"
+        default:
+            host.map { "\($0):\(origin?.port ?? 0)" } ?? origin.map { $0.port == 0 ? "\($0.address)" : "\($0)" } ?? "-"
         }
     }
 

@@ -34,6 +34,19 @@ struct RoutingTests {
         withExtendedLifetime((services, six)) {}
     }
 
+    /// The number of the port, which a ping has not, was none that could be read: the firewall role was ended for it, and started
+    /// again, as often as anybody asked.
+    @Test("a device that pings has a session like any other")
+    func pings() throws {
+        let routed = try RoutedHome.ready()
+        #expect(try routed.pings(routed.home.lan, RoutedHome.far) && routed.pings(routed.home.lan, RoutedHome.far6))
+        let firewall = try routed.home.processes()["firewall"]
+        let sessions = try routed.home.ctl("session", "list")
+        #expect(sessions.contains("routed icmp") && sessions.contains("routed ipv6-icmp"), "\(sessions)")
+        #expect(sessions.contains(" \(RoutedHome.far) ") && !sessions.contains("\(RoutedHome.far):0"), "\(sessions)")
+        #expect(try routed.home.processes()["firewall"] == firewall)
+    }
+
     @Test("from the internet nothing comes in that was not asked for, and no answer is given")
     func unasked() throws {
         let routed = try RoutedHome.ready()
