@@ -7,7 +7,7 @@ package enum Interface {
     package static let calls: [any Call.Type] =
         GatewayCalls.all + ListenerCalls.all + UserCalls.all + RuleCalls.all + LimitCalls.all + BlocklistCalls.all
         + NameCalls.all + BanCalls.all
-        + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + ForwardCalls.all + EgressCalls.all
+        + FirewallCalls.all + ZoneCalls.all + DeviceCalls.all + LearningCalls.all + ForwardCalls.all + EgressCalls.all
         + RevisionCalls.all + TrialCalls.all + ConfigurationCalls.all + BackupCalls.all
         + MachineCalls.all + CertificateCalls.all + SessionCalls.all
         + ExposureCalls.all + DoctorCalls.all + WhyCalls.all

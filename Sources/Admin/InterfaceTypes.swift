@@ -157,6 +157,37 @@ extension Rule: InterfaceType {
         transport: what carries it, tcp, udp, icmp (of either IP version), another name or a number. Only tcp and udp
         pass the proxies.
         ports: the destination's port, PORT or PORT-PORT.
+        origin: what made the rule and takes it away; null: hand.
+        """
+}
+
+extension Rule.Origin: InterfaceEnumeration {
+    static let interfaceName = "RuleOrigin"
+    static let documentation = """
+        What makes a rule, and takes it away.
+        hand: the operator.
+        hold: HoldDevice, and ReleaseDevice.
+        """
+}
+
+extension Visit: InterfaceType {
+    static let documentation = """
+        Something that a device began elsewhere.
+        host: the name by which the device found the place, as far as the gateway knows it, or its address.
+        port: null: the transport has none.
+        """
+}
+
+extension Host: InterfaceText {
+    static let sample = Host.address(.v4(0))
+}
+
+extension VisitSighting: InterfaceType {
+    static let documentation = """
+        A visit, as often as it was seen.
+        address: where the device found the host last; null: it asked a proxy for it.
+        first, last: seconds since 1970, UTC.
+        count: beginnings that the gateway saw; of many at once not every one.
         """
 }
 

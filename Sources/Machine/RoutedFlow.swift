@@ -21,6 +21,8 @@ package struct RoutedFlow: Hashable, Sendable {
     package let isForwarded: Bool
     /// Whether another flow announced it, as an FTP session does the transfer of a file.
     package let isExpected: Bool
+    /// Whether it is a TCP connection that both ends have closed, or one has reset: the kernel knows it for a while longer.
+    package let isOver: Bool
     /// Bytes from who began it; 0: nobody counts (net.netfilter.nf_conntrack_acct).
     package let sent: UInt64
     package let received: UInt64
@@ -97,6 +99,9 @@ extension RoutedFlow {
         // CTA_STATUS: IPS_EXPECTED is 1, IPS_DST_NAT 32 (linux/netfilter/nf_conntrack_common.h).
         let status = Self.number(attributes[3]) ?? 0
         (isExpected, isForwarded) = (status & 1 != 0, status & 32 != 0)
+        // CTA_PROTOINFO with CTA_PROTOINFO_TCP and CTA_PROTOINFO_TCP_STATE: TCP_CONNTRACK_LAST_ACK is 6, TIME_WAIT 7, CLOSE 8.
+        let state = attributes[4]?.attributes(at: 0)[1]?.attributes(at: 0)[1]?.first ?? 0
+        isOver = (6...8).contains(state)
         identifier = Self.number(attributes[12]) ?? 0
         sent = attributes[9].flatMap(Self.bytesCounted) ?? 0
         received = attributes[10].flatMap(Self.bytesCounted) ?? 0

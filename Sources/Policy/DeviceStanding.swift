@@ -15,9 +15,12 @@ package struct DeviceStanding: Codable, Hashable, Sendable {
     package var way: Way
     /// nil: it may go on.
     package var stop: Stop?
+    /// Whether the supervisor is told where the device goes, as it learns, or is held to what it has learnt.
+    package var isWatched: Bool
 
     package init(
-        number: UInt16, name: String, hardware: HardwareAddress, zone: String, way: Way, stop: Stop? = nil
+        number: UInt16, name: String, hardware: HardwareAddress, zone: String, way: Way, stop: Stop? = nil,
+        isWatched: Bool = false
     ) {
         self.number = number
         self.name = name
@@ -25,6 +28,7 @@ package struct DeviceStanding: Codable, Hashable, Sendable {
         self.zone = zone
         self.way = way
         self.stop = stop
+        self.isWatched = isWatched
     }
 }
 
@@ -44,14 +48,17 @@ extension Policy {
     package func standings(in surroundings: Surroundings, at instant: Int) -> [DeviceStanding] {
         let names = deviceNames(in: surroundings.household)
         let devices = devicesByHardware
+        let learners = Set(surroundings.household.learners)
+        let held = Set(rules.lazy.filter { $0.origin == .hold }.compactMap(\.device))
         return surroundings.household.members.compactMap { member in
             guard let zone = zone(of: member.interface), zone.name != Zone.internet else { return nil }
             let device = devices[member.hardware]
             let way = zone.way(of: device)
+            let name = names[member.number] ?? "\(member.hardware)"
             return DeviceStanding(
-                number: member.number, name: names[member.number] ?? "\(member.hardware)", hardware: member.hardware,
-                zone: zone.name, way: way,
-                stop: way == .blocked ? .blocked : device?.hold(at: instant, on: surroundings.clock))
+                number: member.number, name: name, hardware: member.hardware, zone: zone.name, way: way,
+                stop: way == .blocked ? .blocked : device?.hold(at: instant, on: surroundings.clock),
+                isWatched: learners.contains(member.hardware) || held.contains(name))
         }
     }
 

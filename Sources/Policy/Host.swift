@@ -61,6 +61,17 @@ package enum Host: Hashable, Sendable {
     }
 }
 
+extension Host: Codable {
+    package init(from decoder: any Decoder) throws {
+        try self.init(decoder.singleValueContainer().decode(String.self))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
 extension Host: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -35,8 +35,13 @@ package struct Household: Codable, Hashable, Sendable {
 
     /// In the order of their numbers.
     package var members: [Member]
+    /// The devices of which it is noted at present where they go.
+    package var learners: [HardwareAddress]
 
-    package init(members: [Member] = []) { self.members = members }
+    package init(members: [Member] = [], learners: [HardwareAddress] = []) {
+        self.members = members
+        self.learners = learners
+    }
 
     package func member(_ hardware: HardwareAddress) -> Member? { members.first { $0.hardware == hardware } }
 }

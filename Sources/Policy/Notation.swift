@@ -30,7 +30,7 @@ extension Limit.Subject: CustomStringConvertible, LosslessStringConvertible {
 }
 
 extension Rule: CustomStringConvertible {
-    /// `deny device kid domain example.com protocol tcp port 443`.
+    /// `deny device kid domain example.com protocol tcp port 443`, `allow device camera domain example.com, of a hold`.
     package var description: String {
         let conditions = [
             device.map { "device \($0)" }, user.map { "user \($0)" }, client.map { "from \($0)" },
@@ -38,6 +38,7 @@ extension Rule: CustomStringConvertible {
             domain.map { "domain \($0)" }, transport.map { "protocol \($0)" }, ports.map { "port \($0)" },
         ]
         return ([action.rawValue] + conditions.compactMap(\.self)).joined(separator: " ")
+            + (origin == .hold ? ", of a hold" : "")
     }
 }
 

@@ -143,7 +143,7 @@ extension Rule {
     }
 
     /// Whether this rule is about everything that `other` is about.
-    fileprivate func covers(_ other: Rule) -> Bool {
+    func covers(_ other: Rule) -> Bool {
         if let device, device != other.device { return false }
         if let user, user != other.user { return false }
         if let client, other.client.map(client.contains) != true { return false }

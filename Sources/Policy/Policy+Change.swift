@@ -61,11 +61,24 @@ extension Policy {
         return index
     }
 
-    /// Rules are tried in the order of their numbers, and a new one has the highest, so it is tried last.
+    /// Rules are tried in the order of their numbers, and a new one has the highest, so it is tried last. What a device is allowed
+    /// that is held goes before the rule that denies it the rest, which gets the number behind.
     package mutating func add(_ rule: Rule) throws(Refusal) {
-        try check(rule)
-        try checkCanDecide(rule)
-        rules.append(rule)
+        var changed = self
+        var last: Rule?
+        if rule.action == .allow, rule.origin == .hand, let device = rule.device,
+            let index = changed.rules.firstIndex(where: { $0.holds(device) })
+        {
+            last = changed.rules.remove(at: index)
+        }
+        try changed.check(rule)
+        try changed.checkCanDecide(rule)
+        changed.rules.append(rule)
+        if var last {
+            last.id = rule.id + 1
+            changed.rules.append(last)
+        }
+        self = changed
     }
 
     @discardableResult

@@ -248,6 +248,15 @@ package struct Rule: Codable, Hashable, Sendable {
     package var transport: IPProtocol?
     /// The destination's port, of TCP and UDP.
     package var ports: PortRange?
+    /// What made the rule and takes it away.
+    package var origin: Origin
+
+    package enum Origin: String, Codable, Hashable, Sendable, CaseIterable {
+        /// The operator.
+        case hand
+        /// `device hold`, and `device release`.
+        case hold
+    }
 
     /// What the kernel's rules are called that are made of this one.
     package var ruleName: String { "rule \(id)" }
@@ -256,7 +265,8 @@ package struct Rule: Codable, Hashable, Sendable {
 
     package init(
         id: Int, action: Action, device: String? = nil, user: String? = nil, client: Network? = nil,
-        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil
+        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil,
+        origin: Origin = .hand
     ) {
         self.id = id
         self.action = action
@@ -267,6 +277,22 @@ package struct Rule: Codable, Hashable, Sendable {
         self.domain = domain
         self.transport = transport
         self.ports = ports
+        self.origin = origin
+    }
+
+    /// A copy that a version before kept has no word on what made the rule.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(Int.self, forKey: .id)
+        action = try container.decode(Action.self, forKey: .action)
+        device = try container.decodeIfPresent(String.self, forKey: .device)
+        user = try container.decodeIfPresent(String.self, forKey: .user)
+        client = try container.decodeIfPresent(Network.self, forKey: .client)
+        destination = try container.decodeIfPresent(Network.self, forKey: .destination)
+        domain = try container.decodeIfPresent(String.self, forKey: .domain)
+        transport = try container.decodeIfPresent(IPProtocol.self, forKey: .transport)
+        ports = try container.decodeIfPresent(PortRange.self, forKey: .ports)
+        origin = try container.decodeIfPresent(Origin.self, forKey: .origin) ?? .hand
     }
 }
 

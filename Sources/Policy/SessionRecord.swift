@@ -118,18 +118,21 @@ package struct SessionQuery: Codable, Hashable, Sendable {
     package var limit: Int?
     /// Whether rates are to be measured, from one question to the next.
     package var measuresRates: Bool
+    /// Whether flows are left out that the kernel knows though they are over.
+    package var leavesOutClosed: Bool
     /// Also those that ended after this and not after `now` (microseconds of CLOCK_MONOTONIC); nil: none.
     package var endedAfter: Int?
     package var now: Int
 
     package init(
         _ selection: SessionSelection = SessionSelection(), order: Order = .age, limit: Int? = nil,
-        measuresRates: Bool = false, endedAfter: Int? = nil, now: Int
+        measuresRates: Bool = false, leavesOutClosed: Bool = false, endedAfter: Int? = nil, now: Int
     ) {
         self.selection = selection
         self.order = order
         self.limit = limit
         self.measuresRates = measuresRates
+        self.leavesOutClosed = leavesOutClosed
         self.endedAfter = endedAfter
         self.now = now
     }

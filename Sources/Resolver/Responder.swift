@@ -79,6 +79,10 @@ package final class Responder {
     /// so. nil: nobody wants to know.
     package var announce: ((DNSName, [IPAddress], Int) async -> Void)?
 
+    /// The members of the household of whom it is told which addresses they were given for which names.
+    package var watched: Set<UInt16> = []
+    package var tellOfAnswer: (UInt16, DNSName, [IPAddress]) -> Void = { _, _, _ in }
+
     package init(on reactor: Reactor, telling counters: Counters? = nil) {
         self.reactor = reactor
         pool = ServerPool(on: reactor, telling: counters)
@@ -151,6 +155,7 @@ package final class Responder {
             {
                 return .written(write(answer, request, message, transport, into: room))
             }
+            if !found.isOwn { tell(of: found.answer, DNSName(unchecked: message, request), to: visitor) }
             if found.isProlonged {
                 return .written(writeStale(found, request, message, transport, into: room))
             }
@@ -186,6 +191,12 @@ package final class Responder {
         guard told.count < Self.mostTold else { return }
         told[visitor.payer] = now
         tellOfExcess(visitor, excess())
+    }
+
+    private func tell(of answer: DNSAnswer, _ name: @autoclosure () -> DNSName, to visitor: Visitor) {
+        guard !watched.isEmpty, !visitor.isRelay, watched.contains(visitor.member) else { return }
+        let addresses = answer.addresses
+        if !addresses.isEmpty { tellOfAnswer(visitor.member, name(), addresses) }
     }
 
     // MARK: what is known here
@@ -412,6 +423,8 @@ package final class Responder {
                 let refusal = refusal(of: waiter.request, inquiry.name, on: lists, to: waiter.visitor)
             {
                 answer = refusal
+            } else {
+                tell(of: answer, inquiry.name, to: waiter.visitor)
             }
             let count = waiter.message.withUnsafeBytes {
                 write(answer, waiter.request, $0, waiter.transport, into: room)
@@ -454,6 +467,7 @@ package final class Responder {
         {
             return write(refusal, request, message, transport, into: room)
         }
+        tell(of: stale.answer, name, to: visitor)
         return writeStale(stale, request, message, transport, into: room)
     }
 

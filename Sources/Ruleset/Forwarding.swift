@@ -80,6 +80,7 @@ struct Forwarding {
                 maps.append(.init(name: "ways_\(zone.name)", content: .verdicts(verdicts)))
             }
         }
+        if !learners.isEmpty { maps.append(.init(name: learning, content: .verdicts(learners))) }
         return maps + operatorsRules.deviceMaps
     }
 
@@ -228,6 +229,14 @@ struct Forwarding {
                         comment: "connections that were ended"),
                     Rule([], isCounted: true, .drop, comment: "connections that were ended"),
                 ]))
+        if !learners.isEmpty {
+            let tells = meters.map { meter in
+                Rule(
+                    [.withinRate(.init(meter: meter.name, family: meter.family, perSecond: 50, burst: 200))],
+                    decision: .note(.visit))
+            }
+            chains.append(Chain(name: learning, rules: tells))
+        }
         for zone in zones { chains += self.chains(from: zone) }
         for passage in passages { chains.append(chain(for: passage)) }
         chains += operatorsRules.chains(toInternet: beforeNetworks + afterNetworks)
@@ -262,9 +271,22 @@ struct Forwarding {
             Rule([.connection(.untracked)], isCounted: true, .drop, comment: "of no connection"),
             Rule(decision: .byDestination(.ipv4, towards(.ipv4)), comment: "towards devices that are stopped"),
             Rule(decision: .byDestination(.ipv6, towards(.ipv6)), comment: "towards devices that are stopped"),
-            Rule(decision: .byInput(origins)),
-        ]
+        ] + (learners.isEmpty ? [] : [Rule(decision: .byDevice(learning), comment: "devices that learn")])
+            + [Rule(decision: .byInput(origins))]
     }
+
+    /// By the devices' numbers: of those of which it is noted where they go. What they begin is let through as ever.
+    private var learners: [UInt32: Ruleset.Verdict] {
+        let hardware = Set(surroundings.household.learners)
+        let numbers = roster.entries.filter { hardware.contains($0.hardware) }.map(\.number)
+        return Dictionary(numbers.map { (UInt32($0), .jump(learning)) }) { first, _ in first }
+    }
+
+    var meters: [Ruleset.Meter] { isRouter && !learners.isEmpty ? [Self.learnIPv4, Self.learnIPv6] : [] }
+
+    /// As many destinations are told at once: a device that tries all there are is none that could be held.
+    private static let learnIPv4 = Ruleset.Meter(name: "learning_ipv4", family: .ipv4, size: 256, seconds: 60)
+    private static let learnIPv6 = Ruleset.Meter(name: "learning_ipv6", family: .ipv6, size: 256, seconds: 60)
 
     /// The mark stays with the connection, so a device is looked for once; one that is not known, again and again.
     private var identification: [Ruleset.Chain] {
@@ -511,6 +533,8 @@ private let ended = "ended"
 /// A map and a chain.
 private let stopped = "stopped"
 private let between = "between"
+/// A map and a chain.
+private let learning = "learning"
 private let forwards = "forwards"
 /// Maps.
 private func towards(_ family: Match.Family) -> String { "towards_\(family)" }

@@ -53,7 +53,7 @@ extension Ruleset {
         let bounds = doors.isEmpty ? nil : rate.map { newcomers($0, beyond: flood) }
         self.init(
             meters: [echoIPv4, echoIPv6, toldIPv4, toldIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
-                + (bans?.meters ?? []) + (egress?.meters ?? []),
+                + (bans?.meters ?? []) + (egress?.meters ?? []) + forwarding.meters,
             deviceMaps: forwarding.deviceMaps,
             chains: [
                 Chain(

@@ -10,5 +10,7 @@ extension Ruleset {
         case departure = 26_474
         /// It is neither let in nor through.
         case drop = 26_475
+        /// A device begins something with it of which it is noted where it goes.
+        case visit = 26_476
     }
 }

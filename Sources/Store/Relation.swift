@@ -78,7 +78,7 @@ struct Relation: Sendable {
         [
             .number("id", \.id), .word("action", \.action), .text("user", \.user), .notation("client", \.client),
             .notation("destination", \.destination), .text("domain", \.domain), .notation("ports", \.ports),
-            .text("device", \.device), .notation("transport", \.transport),
+            .text("device", \.device), .notation("transport", \.transport), .word("origin", \.origin),
         ])
 
     private static let limit = Relation(

@@ -288,6 +288,27 @@ enum Schema {
             SELECT 'bans', 'guesses 20 scans 100 floods 1000 for 3600 at-home 300', 1
             WHERE NOT EXISTS (SELECT 1 FROM setting WHERE name = 'bans');
         """,
+        // What made a rule: one from before is the operator's. And where devices were seen to go, which is of no revision.
+        """
+        ALTER TABLE rule ADD COLUMN origin TEXT NOT NULL DEFAULT 'hand';
+        CREATE TABLE learning (
+            hardware TEXT PRIMARY KEY NOT NULL,
+            since INTEGER NOT NULL,
+            until INTEGER,
+            missed INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE visit (
+            hardware TEXT NOT NULL REFERENCES learning(hardware),
+            host TEXT NOT NULL,
+            transport TEXT NOT NULL,
+            port INTEGER,
+            address TEXT,
+            first_seen INTEGER NOT NULL,
+            last_seen INTEGER NOT NULL,
+            count INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX visit_of ON visit(hardware);
+        """,
     ]
 
     /// Makes the file ours if it is empty, brings an older one up to date, and refuses any other.

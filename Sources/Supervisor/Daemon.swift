@@ -132,6 +132,8 @@ package enum Daemon {
                 await gateway.reactor.sleep(for: .seconds(5))
                 await gateway.keepTime()
                 await gateway.closeExpired()
+                await gateway.endLearning()
+                await gateway.keepLearnings()
                 await gateway.backUpDaily()
                 await gateway.reloadIfNeeded()
                 await gateway.measureTraffic()

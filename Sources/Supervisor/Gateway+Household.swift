@@ -18,6 +18,7 @@ extension Gateway {
         var current = try Surroundings.current()
         takeCensus(in: current)
         current.household = census.household
+        current.household.learners = learnings.learners(at: now)
         current.clock = .around(now)
         current.accounts = LocalAccounts(
             numbers: accounts.numbers(), relays: user?.uid ?? getuid(),

@@ -87,6 +87,15 @@ actor Gateway {
     var portWatch = PortWatch()
     /// What the box itself began that nothing lets out.
     var departures = Departures()
+    /// Where devices go that learn or are held.
+    var learnings = Learnings()
+    /// When that was kept in mind last; nil: not yet.
+    var learningsKept: ContinuousClock.Instant?
+    /// A destination is new that is not kept in mind yet.
+    var areLearningsDue = false
+    /// What roles have told of devices that is not noted yet, and whether somebody is at it.
+    var visitsToNote: [(visit: DeviceVisit, isRouted: Bool)] = []
+    var isNotingVisits = false
     /// The accounts of the machine, as far as it has a file of them.
     var accounts = AccountFile()
     var chronicler = Chronicler()
@@ -127,6 +136,7 @@ actor Gateway {
             hardware = try store.hardware()
             census = Census(try store.acquaintances())
             bans = BanList(try store.bans())
+            learnings = Learnings(try store.learnings())
         case .shut(let reason):
             let found = rescue.load()
             (policy, revision) = (found.policy, found.revision)
@@ -352,6 +362,7 @@ actor Gateway {
             guard departures.note(departure, count: count, isRefused: isStrict, at: now) else { break }
             let who = departure.user.map { "user \(surroundings.accounts.name(of: $0))" } ?? "the kernel"
             tell(.egress, "\(who) tried to reach \(departure); egress is strict")
+        case .visited(let visits): note(visits, isRouted: role == .firewall)
         case .wrongLogins(let client, let user, let count):
             let told = suspicions.note(client, user: user, count: count, at: .now)
             if let told { tell(.login, told) }
@@ -362,7 +373,7 @@ actor Gateway {
             note(.scan, by: source, "\(source) has tried many ports that are shut")
         case .offence(.flood, let source):
             note(.flood, by: source, "\(source) has begun far more than one source may")
-        case .offence(.departure, _), .offence(.drop, _): break
+        case .offence(.departure, _), .offence(.drop, _), .offence(.visit, _): break
         }
     }
 
@@ -436,6 +447,7 @@ actor Gateway {
             revision = try store.current()
             census = Census(try store.acquaintances())
             bans = BanList(try store.bans())
+            learnings = Learnings(try store.learnings())
             recallBans()
             door.fallback = nil
             log.notice("the store can be read again: revision \(revision.id) is in force")
@@ -484,6 +496,7 @@ actor Gateway {
         prepareGround()
         tell(.daemon, "gatehoused \(gatehouseVersion) started")
         Task(executorPreference: reactor.taskExecutor) { await self.followPorts() }
+        Task(executorPreference: reactor.taskExecutor) { await self.resumeLearning() }
     }
 
     /// Ends. A change that comes now is refused.
@@ -504,6 +517,7 @@ actor Gateway {
         }
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
         keepCounts()
+        keepLearnings(atOnce: true)
         tell(.daemon, "gatehoused stopped")
         await finishCopies()
         timekeeper.keep(atOnce: true, log)

@@ -42,6 +42,9 @@ struct Order: Codable {
         case sessionLog(SessionLogQuery)
         /// Tell which names were refused to whom (the answer brings a list of `NameRefusal` in a sealed memfd).
         case nameRefusals
+        /// For the names role: tell which addresses devices that are watched were given for which names (the answer brings a list of
+        /// `ToldName` in a sealed memfd).
+        case toldNames
         /// Tell how much went for each device (the answer brings a list of `DeviceTraffic` in a sealed memfd).
         case traffic
         /// For the firewall role: elements come into live sets, and go (a list of `LiveChange` in a sealed memfd comes along). Whole:
@@ -96,6 +99,8 @@ package enum Event: Codable, Hashable, Sendable {
     case named([NameTelling], serial: Int)
     /// A program of the box began something that nothing lets out, so many times since that was told last.
     case departed(Departure, count: Int)
+    /// Devices that are watched went somewhere, or were refused.
+    case visited([DeviceVisit])
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
     /// A source did what may lead to a ban.

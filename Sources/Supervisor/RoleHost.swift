@@ -35,6 +35,8 @@ package protocol RoleService: Sendable {
     func sessions(_ query: SessionQuery) async -> SessionList
     /// Tells which names were refused to whom. Only the role for names is asked.
     func nameRefusals() async -> [NameRefusal]
+    /// Tells which addresses devices that are watched were given for which names. Only the role for names is asked.
+    func toldNames() async -> [ToldName]
     func sessionLog(_ query: SessionLogQuery) async -> SessionLogList
     /// How much went for each device since the role began.
     func traffic() async -> [DeviceTraffic]
@@ -89,6 +91,7 @@ extension RoleService {
     package func lend(_ content: String, _ names: [UInt8]) {}
     package func nameRefusals() -> [NameRefusal] { [] }
     package func sessionLog(_ query: SessionLogQuery) -> SessionLogList { SessionLogList() }
+    package func toldNames() -> [ToldName] { [] }
     package func traffic() -> [DeviceTraffic] { [] }
     package func stoppedPackets() -> [String: Int] { [:] }
     package func droppedPackets() -> [DroppedPacket] { [] }
@@ -236,6 +239,9 @@ package enum RoleHost {
             case .nameRefusals:
                 let list = await service.nameRefusals()
                 memory = try await sealed { () throws(Errno) in Message.encode(list) }
+            case .toldNames:
+                let names = await service.toldNames()
+                memory = try await sealed { () throws(Errno) in Message.encode(names) }
             case .traffic:
                 let traffic = await service.traffic()
                 memory = try await sealed { () throws(Errno) in Message.encode(traffic) }

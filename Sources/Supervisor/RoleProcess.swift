@@ -284,6 +284,9 @@ final class RoleProcess {
     /// What the role for names has refused.
     func nameRefusals() async throws(Refusal) -> [NameRefusal] { try await fetch(.nameRefusals) }
 
+    /// Which addresses the role for names has given devices that are watched, and for which names.
+    func toldNames() async throws(Refusal) -> [ToldName] { try await fetch(.toldNames) }
+
     /// What came of its sessions lately.
     func sessionLog(_ query: SessionLogQuery) async throws(Refusal) -> SessionLogList {
         try await fetch(.sessionLog(query))

@@ -156,7 +156,7 @@ extension Rule {
             "rule add", action.rawValue,
             options: option("device", device) + option("user", user) + option("from", client)
                 + option("to", destination) + option("domain", domain) + option("protocol", transport)
-                + option("port", ports))
+                + option("port", ports) + flag("hold", origin == .hold))
     }
 }
 

@@ -17,9 +17,12 @@ struct DeviceVerb: ParsableCommand {
               gatehousectl device way tv proxy
               gatehousectl device pause kid --for 1h
               gatehousectl device schedule kid --allow "mon-fri 07:00-21:00,sat-sun 09:00-22:00"
+              gatehousectl device learn camera --for 7d
+              gatehousectl device hold camera
             """,
         subcommands: [
-            List.self, Rename.self, Carry.self, Reserve.self, Stop.self, Resume.self, Hours.self, Forget.self,
+            List.self, Show.self, Rename.self, Carry.self, Reserve.self, Stop.self, Resume.self, Hours.self, Learn.self,
+            Hold.self, Release.self, Forget.self,
         ])
 
     struct List: ParsableCommand {
@@ -27,7 +30,8 @@ struct DeviceVerb: ParsableCommand {
             abstract: "The devices that were seen, and those about which something is decided.",
             discussion: """
                 STATE says whether a device is there, or why it gets nothing. A hardware address with a * is made up by the \
-                device, as phones do, which may take another one tomorrow.
+                device, as phones do, which may take another one tomorrow. Of a device that learns or is held `device show` tells \
+                where it goes.
                 """, aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -71,7 +75,10 @@ struct DeviceVerb: ParsableCommand {
             case .paused:
                 .init(device.pause?.end.map { "paused until \(localTime($0))" } ?? "paused", .doubtful)
             case .outOfHours: .init("out of hours", .doubtful)
-            case nil: device.isPresent ? .init("there", .good) : .init("away", .dim)
+            case nil:
+                .init(
+                    (device.isPresent ? "there" : "away") + (device.learnsUntil == nil ? "" : ", learns")
+                        + (device.isHeld ? ", held" : ""), device.isPresent ? .good : .dim)
             }
         }
     }

@@ -85,6 +85,11 @@ struct RuleVerb: ParsableCommand {
             transform: PortRange.parse)
         var ports: PortRange?
 
+        @Flag(
+            name: .customLong("hold"),
+            help: "The rule belongs to the hold of its device (`device hold`): `device release` takes it away.")
+        var isOfHold = false
+
         @OptionGroup(title: "Change options") var manner: ChangeOptions
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -104,7 +109,7 @@ struct RuleVerb: ParsableCommand {
         func call(_ daemon: Daemon) throws -> AddRule {
             AddRule(
                 action: action, device: device, user: user, client: client, destination: destination,
-                domain: domain?.name, transport: transport, ports: ports)
+                domain: domain?.name, transport: transport, ports: ports, origin: isOfHold ? .hold : nil)
         }
     }
 
@@ -139,17 +144,19 @@ struct RuleVerb: ParsableCommand {
             try Daemon(global).show(ListRules()) { reply in
                 var table = Table(
                     .text("NUMBER"), .text("ACTION"), .text("USER"), .text("FROM"), .text("TO"), .text("DOMAIN"),
-                    .text("PORT"), .text("DEVICE"), .text("PROTOCOL"))
+                    .text("PORT"), .text("DEVICE"), .text("PROTOCOL"), .text("OF", rank: 1))
                 for rule in reply.rules {
                     table.add(
                         "\(rule.id)", cell(rule.action), .init(rule.user ?? "any"),
                         .init(rule.client?.description ?? "any"), .init(rule.destination?.description ?? "any"),
                         .init(rule.domain ?? "any"), .init(rule.ports?.description ?? "any"),
-                        .init(rule.device ?? "any"), .init(rule.transport?.description ?? "any"))
+                        .init(rule.device ?? "any"), .init(rule.transport?.description ?? "any"),
+                        .init(rule.origin == .hold ? "a hold" : "-", .dim))
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
-                table.add("default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any", "any")
-                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any", "any")
+                table.add(
+                    "default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any", "any", "-")
+                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any", "any", "-")
                 table.show()
                 print()
                 print("These are not on the internet: loopback, link-local, multicast and private networks, and the")

@@ -1,7 +1,6 @@
 import Address
 import Firewall
 import Glibc
-import Machine
 import Policy
 import Ruleset
 import Supervisor
@@ -38,30 +37,12 @@ struct DropLog {
         (entries[next...] + entries[..<next]).compactMap { entry in
             let packet = entry.packet
             guard let flow = Departure(packet: packet.bytes, user: nil), let source = packet.source else { return nil }
-            let interface = packet.input.flatMap { Interface.name(of: $0) } ?? ""
-            let output = packet.output.flatMap { Interface.name(of: $0) }
-            var asked = Packet(
-                hook: output == nil ? .input : .forward, interface: interface, source: source,
-                destination: flow.destination, content: flow.content(packet.messageType))
-            asked.output = output
-            asked.hardware = packet.hardware
-            asked.time = entry.time
+            let asked = Packet(packet, flow, from: source, at: entry.time)
             return DroppedPacket(
-                time: entry.time, interface: interface, output: output, source: source, destination: flow.destination,
-                transport: flow.transport, port: flow.port, device: device(source) ?? device(flow.destination),
+                time: entry.time, interface: asked.interface, output: asked.output, source: source,
+                destination: flow.destination, transport: flow.transport, port: flow.port,
+                device: device(source) ?? device(flow.destination),
                 reason: judge(asked))
-        }
-    }
-}
-
-extension Departure {
-    fileprivate func content(_ messageType: UInt8?) -> Packet.Content {
-        switch (transport.number, port) {
-        case (1, _): messageType.map { .icmp($0) } ?? .other(1)
-        case (58, _): messageType.map { .icmpv6($0) } ?? .other(58)
-        case (6, let port?): .tcp(port)
-        case (17, let port?): .udp(port)
-        case (let number, _): .other(number)
         }
     }
 }

@@ -26,6 +26,7 @@ actor FirewallRole: RoleService {
     private let flows = RoutedFlows()
     private var departures = DepartureLine()
     private var drops = DropLog()
+    private let visits: VisitLine
     /// What the live sets are to hold.
     private var elements = LiveElements.none
     /// Of the table's changes. nil: nobody tells of them.
@@ -43,6 +44,9 @@ actor FirewallRole: RoleService {
         let lists: Set<String>
         /// The devices that time keeps from everything at present.
         let held: Set<HardwareAddress>
+        /// The numbers of the devices that learn, and of those that are held.
+        let learners: [HardwareAddress: UInt16]
+        let captives: [HardwareAddress: UInt16]
         /// The machine's own addresses.
         let addresses: Set<IPAddress>
         /// Those at which the proxies and the names role listen.
@@ -62,6 +66,7 @@ actor FirewallRole: RoleService {
         reactor = equipment.reactor
         events = equipment.events
         log = equipment.log
+        visits = VisitLine(on: equipment.reactor, equipment.events)
         reactor.spawn { _ in await self.followTable() }
         reactor.spawn { _ in await self.followSurroundings() }
         reactor.spawn { _ in await self.followNeighbours() }
@@ -75,11 +80,16 @@ actor FirewallRole: RoleService {
 
     func stage(_ assignment: FirewallAssignment) async throws(Refusal) {
         flows.use(assignment)
+        let policy = assignment.policy
         staged = Plan(
             ruleset: assignment.ruleset { networks[$0] ?? .none },
             lists: Set(
                 (assignment.blocklists + (assignment.former?.policy?.networkLists ?? [])).map(\.content)),
             held: assignment.held,
+            learners: assignment.numbers { assignment.surroundings.household.learners.contains($0.hardware) },
+            captives: assignment.numbers { member in
+                policy.device(with: member.hardware).map { policy.isHeld($0.name) } ?? false
+            },
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             listenerPorts: Set(assignment.listeners.map(\.endpoint.port)),
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
@@ -318,7 +328,10 @@ actor FirewallRole: RoleService {
                             let count = departures.admit(departure, at: .now)
                         else { continue }
                         events.send(.departed(departure, count: count))
-                    case .drop: drops.note(packet)
+                    case .drop:
+                        drops.note(packet)
+                        noteVisit(packet, by: current?.captives, isRefused: true)
+                    case .visit: noteVisit(packet, by: current?.learners, isRefused: false)
                     case .scan, .flood:
                         guard let source = packet.source, offences.admits() else { continue }
                         events.send(.offence(packet.notice, source: source))
@@ -328,6 +341,19 @@ actor FirewallRole: RoleService {
         } catch {
             log.info("the kernel does not tell of packets that rules note: \(error)")
         }
+    }
+
+    /// Tells where one of `devices` goes. What a device begins and the rules refuse is not what it needs.
+    private func noteVisit(
+        _ packet: PacketLog.Packet, by devices: [HardwareAddress: UInt16]?, isRefused: Bool
+    ) {
+        guard let number = packet.hardware.flatMap({ devices?[$0] }), packet.output != nil, let plan = current,
+            let flow = Departure(packet: packet.bytes, user: nil), let source = packet.source
+        else { return }
+        let asked = Packet(packet, flow, from: source, at: Int(time(nil)))
+        guard plan.ruleset.verdict(of: asked, among: elements).isAccepted != isRefused else { return }
+        let visit = Visit(host: .address(flow.destination), transport: flow.transport, port: flow.port)
+        visits.note(DeviceVisit(device: number, visit: visit, isRefused: isRefused))
     }
 
     /// Once a second at most: a link on which somebody makes addresses up has thousands of changes.
@@ -471,5 +497,13 @@ actor FirewallRole: RoleService {
         } catch {
             return .unknown(reason: error.description)
         }
+    }
+}
+
+extension FirewallAssignment {
+    /// Of the devices that `isMeant` says of.
+    fileprivate func numbers(where isMeant: (Household.Member) -> Bool) -> [HardwareAddress: UInt16] {
+        let meant = surroundings.household.members.filter(isMeant).map { ($0.hardware, $0.number) }
+        return Dictionary(meant) { first, _ in first }
     }
 }

@@ -24,6 +24,10 @@ actor NamesRole: RoleService {
     private var lists: [String: NameSet] = [:]
     /// Where long texts are told apart: a hundred thousand lines are not to hold answers up.
     private let reader = Workers(count: 1, capacity: 4)
+    /// By the numbers of watched devices: the name for which each was given an address last.
+    private var given: [UInt16: [IPAddress: String]] = [:]
+    /// Addresses of one device; of one that is given more all are forgotten.
+    private static let mostGiven = 4096
 
     /// The sockets of one listener.
     private final class Pair: Sendable {
@@ -61,9 +65,17 @@ actor NamesRole: RoleService {
         responder.announce = { name, addresses, seconds in
             await announcer.announce("\(name)", addresses, seconds: seconds)
         }
+        responder.tellOfAnswer = { [unowned self] member, name, addresses in
+            assumeIsolated { $0.noteAnswer(to: member, "\(name)", addresses) }
+        }
         responder.tellOfExcess = { [unowned self] visitor, excess in
             assumeIsolated { $0.tell(of: visitor, excess) }
         }
+    }
+
+    private func noteAnswer(to member: UInt16, _ name: String, _ addresses: [IPAddress]) {
+        if given[member, default: [:]].count >= Self.mostGiven { given[member] = nil }
+        for address in addresses.map(\.unmapped) { given[member, default: [:]][address] = name }
     }
 
     private func tell(of visitor: Visitor, _ excess: Responder.Excess) {
@@ -110,6 +122,8 @@ actor NamesRole: RoleService {
         self.assignment = assignment
         lists = lists.filter { list in assignment.blocklists.contains { $0.content == list.key } }
         announcer.use(assignment.policy.rules)
+        responder.watched = Set(assignment.standings.filter(\.isWatched).map(\.number))
+        given = given.filter { responder.watched.contains($0.key) }
         responder.use(Knowledge(assignment, lists: lists))
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
         for (listener, door) in doors
@@ -185,6 +199,12 @@ actor NamesRole: RoleService {
 
     func nameRefusals() -> [NameRefusal] {
         responder.refusals.map { NameRefusal(list: $0.list, member: $0.member, count: $1) }
+    }
+
+    func toldNames() -> [ToldName] {
+        given.flatMap { member, names in
+            names.map { ToldName(device: member, address: $0.key, name: $0.value) }
+        }
     }
 
     /// It carries no sessions.

@@ -53,10 +53,12 @@ actor RelayRole: RoleService {
         }
         self.reactors = reactors
         let events = equipment.events
+        let visits = VisitLine(on: main, events)
         let pleas = equipment.pleas
         relay = Relay(
             reactors: reactors, ledger: ledger, counters: equipment.counters, logger: log,
-            doorkeeper: Doorkeeper(open: { await pleas.open($0) }, shut: { pleas.shut($0) })
+            doorkeeper: Doorkeeper(open: { await pleas.open($0) }, shut: { pleas.shut($0) }),
+            onVisit: { visits.note($0) }
         ) {
             events.send(.wrongLogins(client: $0.client, user: $0.user, count: $0.count))
         }

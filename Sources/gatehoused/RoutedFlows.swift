@@ -54,7 +54,7 @@ final class RoutedFlows {
         var records: [SessionRecord] = []
         // What cannot be read is not shown.
         try? RoutedFlow.forEach(besides: own) { flow in
-            guard !isEnded(flow) else { return }
+            guard !isEnded(flow), !query.leavesOutClosed || !flow.isOver else { return }
             let record = record(of: flow, at: now)
             // A rate is of the time since anybody asked last, about whichever flows.
             if query.measuresRates || query.selection.contains(record) { records.append(record) }

@@ -198,6 +198,7 @@ struct InterfaceText {
             "newDevices": "blocked", "DeviceStatus.addresses": "192.0.2.1", "fixedAddress": "192.0.2.1",
             "way": "routed",
             "pause": "forever", "schedule": "mon-fri 07:00-21:00", "transport": "gre",
+            "Visit.host": "cloud.example", "VisitSighting.address": "192.0.2.1",
             "Departure.destination": "192.0.2.9", "DroppedPacket.source": "192.0.2.7",
             "DroppedPacket.destination": "192.0.2.9",
             "ends": "guest to things",

@@ -167,7 +167,7 @@ struct PolicyDraw: RandomNumberGenerator {
     private mutating func addRule(to policy: inout Policy) {
         let transport = perhaps(one(of: [IPProtocol.tcp, .udp, .icmp, IPProtocol(number: 47)]))
         let hasPorts = [nil, .tcp, .udp].contains(transport)
-        let rule = Rule(
+        var rule = Rule(
             id: policy.rules.count + 1, action: one(of: Rule.Action.allCases),
             device: policy.devices.randomElement(using: &self).flatMap { perhaps($0.name) },
             user: policy.users.randomElement(using: &self).flatMap { perhaps($0.name) },
@@ -175,6 +175,7 @@ struct PolicyDraw: RandomNumberGenerator {
             destination: perhaps(Network(one(of: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]))!),
             domain: perhaps(one(of: ["example.com", "games.example"])),
             transport: transport, ports: hasPorts ? perhaps(PortRange(one(of: ["25", "6881-6889"]))!) : nil)
+        if rule.device != nil, rule.action == .allow { rule.origin = one(of: Rule.Origin.allCases) }
         // One that says what another has said already is none that anybody could add.
         try? policy.add(rule)
     }

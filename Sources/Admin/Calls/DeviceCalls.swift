@@ -40,6 +40,8 @@ package struct DeviceStatus: InterfaceType, Hashable, Sendable {
         fixedAddress: the IPv4 address that it is always given.
         pause: forever, or seconds since 1970, UTC, when it ends; null: it is not paused.
         schedule: when it is allowed; null: always.
+        isHeld: rules allow it what it was seen to need, and deny it the rest.
+        learnsUntil: until then it is noted where it goes (seconds since 1970, UTC); null: it is not.
         firstSeen, lastSeen: seconds since 1970, UTC; null: never.
         sentToday, receivedToday: bytes since midnight by the clock on the wall, by whichever way.
         sentRate, receivedRate: bytes per second at present.
@@ -61,6 +63,8 @@ package struct DeviceStatus: InterfaceType, Hashable, Sendable {
     package var fixedAddress: IPAddress?
     package var pause: Device.Pause?
     package var schedule: Schedule?
+    package var isHeld: Bool
+    package var learnsUntil: Int?
     package var firstSeen: Int?
     package var lastSeen: Int?
     package var sentToday: Int
@@ -74,6 +78,7 @@ package struct DeviceStatus: InterfaceType, Hashable, Sendable {
         isNamed = false
         isRandomised = hardware.isRandomised
         isPresent = false
+        isHeld = false
         addresses = []
         (sentToday, receivedToday, sentRate, receivedRate) = (0, 0, 0, 0)
     }

@@ -28,7 +28,8 @@ package struct ListRules: Call {
 package struct AddRule: Call {
     package typealias Reply = AppliedRule
     package static let documentation = """
-        The rule is tried after those that there are.
+        The rule is tried after those that there are; one that allows something to a device that is held, before the one that
+        denies the device the rest.
         id: its number, which is never given again.
         device: its name, its hardware address, or an address that it has at present.
         """
@@ -41,10 +42,12 @@ package struct AddRule: Call {
     package var domain: String?
     package var transport: IPProtocol?
     package var ports: PortRange?
+    package var origin: Rule.Origin?
 
     package init(
         action: Rule.Action, device: String? = nil, user: String? = nil, client: Network? = nil,
-        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil
+        destination: Network? = nil, domain: String? = nil, transport: IPProtocol? = nil, ports: PortRange? = nil,
+        origin: Rule.Origin? = nil
     ) {
         self.action = action
         self.device = device
@@ -54,12 +57,13 @@ package struct AddRule: Call {
         self.domain = domain
         self.transport = transport
         self.ports = ports
+        self.origin = origin
     }
 
     package func rule(id: Int) -> Rule {
         Rule(
             id: id, action: action, device: device, user: user, client: client, destination: destination,
-            domain: domain, transport: transport, ports: ports)
+            domain: domain, transport: transport, ports: ports, origin: origin ?? .hand)
     }
 }
 

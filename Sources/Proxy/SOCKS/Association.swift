@@ -165,6 +165,7 @@ final class Association {
                 if !names.queue(payload, to: target) { losses.unresolved += 1 }
             case .unknown:
                 guard access.refusal(of: host, port: port, over: .udp, for: session.identity) == nil else {
+                    session.noteVisit(to: host, port: port, over: .udp, isRefused: true)
                     losses.notAllowed += 1
                     return
                 }
@@ -186,10 +187,11 @@ final class Association {
             if case .deny(let reason) = access.verdict(
                 on: address, of: host, port: port, over: .udp, for: session.identity)
             {
-                session.note(.refused(.notAllowed(host, reason)), host, port: port)
+                session.note(.refused(.notAllowed(host, reason)), host, port: port, over: .udp)
                 losses.notAllowed += 1
                 return
             }
+            session.noteVisit(to: host, port: port, over: .udp, isRefused: false)
             flows.insert(Flow(host: host, address: address, port: port), to: destination)
             lastAnswer = nil
         }

@@ -60,6 +60,7 @@ package final class Relay: Sendable {
     package let sessions: [Sessions]
     private let journal: SessionJournal
     private let names: DeviceNames
+    private let watch: Watch
     private let resolvers: [Resolver]
     private let currentAccess: Mutex<Access>
     private let currentPremises: Mutex<Premises>
@@ -74,17 +75,23 @@ package final class Relay: Sendable {
     ///   - nameServers: who is asked for names until `use` names others.
     ///   - counters: where it is told that no name server answers; nil: nowhere.
     ///   - doorkeeper: who opens the firewall for associations and BIND.
+    ///   - onVisit: told from any thread where the devices go that are watched.
     ///   - onWrongLogins: told now and then, from any thread, while somebody seems to be guessing passwords.
     package init(
         reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: NameServers = NameServers([]),
         counters: Counters? = nil, logger: Logger, doorkeeper: Doorkeeper = .none,
+        onVisit: @escaping @Sendable (DeviceVisit) -> Void = { _ in },
         onWrongLogins: @escaping @Sendable (WrongLogins) -> Void = { _ in }
     ) {
         resolvers = reactors.map { Resolver(on: $0, servers: nameServers, telling: counters) }
         outboxes = reactors.map { _ in Outbox() }
         let journal = SessionJournal(logger: logger)
         let names = DeviceNames()
-        sessions = reactors.map { Sessions(on: $0, ledger: ledger, limits: limits, journal: journal, names: names) }
+        let watch = Watch(onVisit)
+        sessions = reactors.map {
+            Sessions(on: $0, ledger: ledger, limits: limits, journal: journal, names: names, watch: watch)
+        }
+        self.watch = watch
         self.journal = journal
         self.doorkeeper = doorkeeper
         self.names = names
@@ -109,6 +116,7 @@ package final class Relay: Sendable {
     ) {
         let next = Access(policy, surroundings: surroundings, standings: standings)
         names.replace(by: next.devices)
+        watch.replace(by: next.devices)
         currentAccess.withLock { $0 = next }
         journal.isOn.store(policy.sessionLogging == .journal, ordering: .relaxed)
         currentPremises.withLock { $0 = Premises(policy, surroundings: surroundings, authority: authority) }

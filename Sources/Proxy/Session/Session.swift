@@ -195,9 +195,20 @@ final class Session: SessionOwner {
     /// - Parameters:
     ///   - host: where it wanted to go; nil: it did not come to that.
     ///   - claim: who the client said it was, if that was not right.
-    func note(_ outcome: SessionLog.Outcome, _ host: Host? = nil, port: UInt16 = 0, claim: String? = nil) {
+    func note(
+        _ outcome: SessionLog.Outcome, _ host: Host? = nil, port: UInt16 = 0, over transport: Opening.Transport = .tcp,
+        claim: String? = nil
+    ) {
         let target = host.map { SessionLog.Target(host: $0, port: port) }
+        if let host, let isRefused = outcome.isRefusedVisit {
+            noteVisit(to: host, port: port, over: transport, isRefused: isRefused)
+        }
         sessions.note(outcome, target, of: self, as: claim ?? user)
+    }
+
+    /// Of a device that is watched it is told where it goes.
+    func noteVisit(to host: Host, port: UInt16, over transport: Opening.Transport, isRefused: Bool) {
+        sessions.watch.note(host, port: port, over: transport, by: device, isRefused: isRefused)
     }
 
     func sessionEnded(_ traffic: Traffic) {

@@ -123,6 +123,15 @@ extension SessionLog.Outcome {
     /// Whether datagrams meet it, each of which asks anew.
     fileprivate var isDenial: Bool { if case .refused = self { true } else { false } }
 
+    /// Whether the gateway refused to take the client there; nil: the client went nowhere for another reason.
+    var isRefusedVisit: Bool? {
+        switch self {
+        case .allowed, .refused(.unreachable): false
+        case .refused(.notAllowed): true
+        default: nil
+        }
+    }
+
     fileprivate var verdict: SessionLogEntry.Verdict {
         switch self {
         case .allowed: .allowed

@@ -9,6 +9,7 @@ package actor Sessions {
     /// How long each phase of a session may last.
     nonisolated let limits: Relay.Limits
     nonisolated let names: DeviceNames
+    nonisolated let watch: Watch
     private nonisolated let reactor: Reactor
     /// Touched on the reactor's thread alone, where sessions end: to enter the actor would cost each two allocations.
     private nonisolated(unsafe) let journal = Journal()
@@ -59,9 +60,13 @@ package actor Sessions {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.unownedExecutor }
 
-    init(on reactor: Reactor, ledger: Ledger, limits: Relay.Limits, journal: SessionJournal, names: DeviceNames) {
+    init(
+        on reactor: Reactor, ledger: Ledger, limits: Relay.Limits, journal: SessionJournal, names: DeviceNames,
+        watch: Watch
+    ) {
         self.reactor = reactor
         self.names = names
+        self.watch = watch
         log = SessionLog(journal, names: names)
         self.ledger = ledger
         self.limits = limits

@@ -30,7 +30,10 @@ extension Operations {
                 policy throws(Refusal) in
                 try policy.forgetDevice(hardware)
             }
-            if caller.manner.dryRun != true { await gateway.forgetAcquaintance(hardware) }
+            if caller.manner.dryRun != true {
+                gateway.forgetLearning(hardware)
+                await gateway.forgetAcquaintance(hardware)
+            }
             return applied
         },
     ]
@@ -53,7 +56,7 @@ extension Gateway {
     }
 
     /// The devices by their names.
-    fileprivate func deviceStatuses() -> [DeviceStatus] {
+    func deviceStatuses() -> [DeviceStatus] {
         let names = policy.deviceNames(in: surroundings.household)
         let now = now
         let seen = surroundings.household.members.map { member in
@@ -85,8 +88,10 @@ extension Gateway {
 
     /// With what the operator has decided.
     private func decided(_ status: DeviceStatus) -> DeviceStatus {
-        guard let device = policy.device(with: status.hardware) else { return status }
         var status = status
+        status.learnsUntil = learnings[status.hardware]?.until
+        guard let device = policy.device(with: status.hardware) else { return status }
+        status.isHeld = policy.isHeld(device.name)
         status.isNamed = true
         status.ownWay = device.way
         status.fixedAddress = device.address

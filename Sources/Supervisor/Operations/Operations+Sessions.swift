@@ -48,7 +48,7 @@ extension Operations {
 extension Gateway {
     /// Asks each role that runs and has sessions: the relays, and the firewall for what the kernel passes on. A role that dies
     /// meanwhile gives no answer.
-    fileprivate func askRoles<Answer>(
+    func askRoles<Answer>(
         _ question: (RoleProcess) async throws(Refusal) -> Answer
     ) async throws(Refusal) -> [Answer] {
         var answers: [Answer] = []

@@ -7,7 +7,8 @@ import Store
 /// What can be asked for over the admin socket: how the gateway carries out each call.
 enum Operations {
     static let all: [Method<Gateway>] =
-        gateway + listeners + users + rules + limits + blocklists + names + bans + firewall + zones + devices + forwards
+        gateway + listeners + users + rules + limits + blocklists + names + bans + firewall + zones + devices + learning
+        + forwards
         + egress
         + revisions + configuration + copies
         + trial + machine + certificates
