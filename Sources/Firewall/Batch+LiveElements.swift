@@ -63,7 +63,8 @@ extension Batch {
                     mnl_attr_put(header, UInt16(NFTA_DATA_VALUE.rawValue), bytes.count, bytes)
                     mnl_attr_nest_end(header, key)
                     if let milliseconds = entry.milliseconds {
-                        mnl_attr_put_u64(header, UInt16(NFTA_SET_ELEM_TIMEOUT.rawValue), milliseconds.bigEndian)
+                        mnl_attr_put_u64(
+                            header, UInt16(NFTA_SET_ELEM_TIMEOUT.rawValue), min(milliseconds, longest).bigEndian)
                     }
                     mnl_attr_nest_end(header, element)
                     rest = rest.dropFirst()
@@ -76,6 +77,9 @@ extension Batch {
 
 /// Of a message, so that its nested attribute stays below the 64 kB whose length it can tell.
 private let mostBytes: UInt32 = 60_000
+
+/// Milliseconds: beyond 2^64 nanoseconds the kernel refuses the whole transaction (nf_msecs_to_jiffies64).
+private let longest: UInt64 = 1 << 43
 
 extension LiveKey {
     /// As the kernel knows it: a part of several takes whole words.

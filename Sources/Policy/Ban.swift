@@ -39,6 +39,17 @@ package struct Ban: Codable, Hashable, Sendable {
 
     package func isInForce(at now: Int) -> Bool { until.map { now < $0 } ?? true }
 
+    /// Seconds. The kernel counts an element's time in nanoseconds, of 64 bits.
+    package static let longest = 100 * 365 * 86_400
+
+    /// For how long an element of the kernel's stands for it; nil: it does not go by itself. A clock that is not right yet makes no
+    /// ban longer than it was.
+    package func millisecondsLeft(at now: Int) -> Int? {
+        guard let until else { return nil }
+        let (left, isBeyond) = until.subtractingReportingOverflow(min(max(now, since), until))
+        return max(1, isBeyond ? Self.longest : min(left, Self.longest)) * 1000
+    }
+
     /// What a ban is about where somebody at `address` is banned.
     ///
     /// - Parameter own: the gateway's own addresses.

@@ -22,13 +22,17 @@ package struct BanList: Sendable {
     }
 
     /// How often a source was banned within a week.
-    package func times(of source: Network) -> Int { bans[source]?.times ?? 0 }
+    package func times(of source: Network, at now: Int) -> Int {
+        bans[source].flatMap { isForgotten($0, at: now) ? nil : $0.times } ?? 0
+    }
+
+    private func isForgotten(_ ban: Ban, at now: Int) -> Bool { ban.until.map { $0 < now - Self.memory } ?? false }
 
     /// The ban that a source has earned by itself.
     package func ban(
         of source: Network, for reason: Ban.Reason, _ text: String, by terms: BanTerms, isAtHome: Bool, at now: Int
     ) -> Ban {
-        let times = times(of: source) + 1
+        let times = times(of: source, at: now) + 1
         var seconds = isAtHome ? terms.secondsAtHome : terms.seconds
         if !isAtHome {
             for _ in 1..<min(times, 8) { seconds = min(seconds * 4, BanTerms.durations.upperBound) }
@@ -36,11 +40,12 @@ package struct BanList: Sendable {
         return Ban(source: source, reason: reason, text: text, since: now, until: now + seconds, times: times)
     }
 
-    /// - Returns: bans that are forgotten for it.
+    /// - Returns: the sources of other bans that are forgotten for it.
     package mutating func insert(_ ban: Ban, at now: Int) -> [Network] {
-        var gone = bans.values.filter { $0.until.map { $0 < now - Self.memory } ?? false }.map(\.source)
+        bans[ban.source] = nil
+        var gone = bans.values.filter { isForgotten($0, at: now) }.map(\.source)
         for source in gone { bans[source] = nil }
-        if bans[ban.source] == nil, bans.count >= Self.capacity,
+        if bans.count >= Self.capacity,
             let first = bans.values.min(by: { ($0.until ?? .max) < ($1.until ?? .max) })
         {
             bans[first.source] = nil

@@ -33,6 +33,15 @@ package struct BanTerms: Codable, Hashable, Sendable {
     }
 }
 
+extension BanTerms {
+    /// The spared network for which a source is not banned; nil: there is none.
+    package func spared(_ source: Network) -> Network? {
+        spared.first { $0.contains(source.base) || source.contains($0.base) }
+    }
+
+    package func spares(_ source: Network) -> Bool { spared(source) != nil }
+}
+
 extension BanTerms: CustomStringConvertible {
     /// As `notation` has it; nil: it is something else.
     package init?(notation text: String) {

@@ -13,6 +13,9 @@ package struct LocalAccounts: Codable, Hashable, Sendable {
         self.companion = companion
     }
 
+    /// The number of an account, which may be named by it: a unit with DynamicUser=yes has no line in passwd(5). nil: there is none.
+    package func number(of account: String) -> UInt32? { numbers[account] ?? UInt32(account) }
+
     /// What the account is called; its number, where it has no name.
     package func name(of number: UInt32) -> String {
         numbers.filter { $0.value == number }.map(\.key).min() ?? "\(number)"

@@ -12,7 +12,7 @@ extension Policy {
         for rule in rules.sorted(by: { $0.id < $1.id }) {
             if let network = rule.client, !network.contains(client.unmapped) { continue }
             if let named = rule.device, named != device { continue }
-            if let domain = rule.domain, name != domain, !name.hasSuffix("." + domain) { continue }
+            if rule.domain != nil, !rule.isAbout(name) { continue }
             if let transport = rule.transport, transport != .tcp, transport != .udp { continue }
             switch rule.action {
             case .allow: return nil
@@ -51,4 +51,9 @@ extension Policy {
         }
         trustedDomains.remove(at: index)
     }
+}
+
+extension Rule {
+    /// Whether it names a domain that `name` is, or is in.
+    package func isAbout(_ name: String) -> Bool { domain.map { name == $0 || name.hasSuffix("." + $0) } ?? false }
 }

@@ -24,16 +24,22 @@ extension Policy {
             if let text = warning(for: opening, isMissing) { warnings.append(text) }
         }
         if !surroundings.accounts.numbers.isEmpty {
-            warnings += exits.filter { $0.user.map { surroundings.accounts.numbers[$0] == nil } ?? false }.map {
+            warnings += exits.filter { $0.user.map { surroundings.accounts.number(of: $0) == nil } ?? false }.map {
                 "the exit \($0.name) lets nothing out: there is no account \($0.user ?? "") on this machine"
             }
         }
         if firewall == .enforce, defaultAction == .deny, zones.contains(where: isRouted),
-            !rules.contains(where: { $0.action == .allow && $0.user == nil })
+            !rules.contains(where: { $0.action == .allow && $0.user == nil }),
+            !passages.contains(where: { $0.ends.to == Zone.internet })
         {
             warnings.append(
                 "no routed device reaches the internet, because the default is to deny and no rule allows anything; "
                     + "`gatehousectl rule add allow --port 443` lets one thing pass, `gatehousectl rule default allow` all"
+            )
+        }
+        if egress == .strict, firewall != .enforce {
+            warnings.append(
+                "egress is strict and refuses nothing, because the firewall is not enforced; `gatehousectl firewall enforce` does that"
             )
         }
         if wan.isEmpty {

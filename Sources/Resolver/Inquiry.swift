@@ -93,6 +93,7 @@ final class Inquiry {
             if let stale, !hasResorted {
                 let resort = start + Lookup.staleDelay
                 if now >= resort {
+                    await responder.prepare(self, stale.answer)
                     hasResorted = true
                     responder.resort(self, to: stale)
                 } else {

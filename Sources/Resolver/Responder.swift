@@ -165,7 +165,15 @@ package final class Responder {
         }
         let name = DNSName(unchecked: message, request)
         if let answer = ownAnswer(name, request, for: visitor, key: key) {
-            return .written(write(answer, request, message, transport, into: room))
+            guard let announce, !answer.addresses.isEmpty, answer.explanation == nil, knowledge.announced.contains(name)
+            else { return .written(write(answer, request, message, transport, into: room)) }
+            let (deliver, message) = (later(), Array(message[..<request.end]))
+            reactor.begin { [self] in
+                await announce(name, answer.addresses, answer.secondsToLive ?? Self.negativeSeconds)
+                let count = message.withUnsafeBytes { write(answer, request, $0, transport, into: self.room) }
+                deliver(Array(self.room[..<count]))
+            }
+            return .later
         }
         return ask(
             name, request, message, key: Array(key), visitor, transport,
@@ -241,13 +249,16 @@ package final class Responder {
         guard request.isOfInternet else { return DNSAnswer(to: name, request.type, .refused) }
         guard !request.type.isMeta else { return DNSAnswer(to: name, request.type, .notImplemented) }
         if request.type == .any { return DNSAnswer(to: name, .any, .success, [.nothingToTell], seconds: 3600) }
-        if let answer = known(name, request.type) {
-            cache.keep(
-                answer, for: Array(key), seconds: answer.secondsToLive ?? 0, at: now, lists: 0, generation: generation,
-                isOwn: true)
-            return answer
-        }
         let lists = knowledge.filter.lists(with: name)
+        if let answer = known(name, request.type) {
+            // A name that the operator gave is on no list of somebody else's; a rule is the operator's own.
+            let ruled = lists & NameFilter.ruled
+            cache.keep(
+                answer, for: Array(key), seconds: answer.secondsToLive ?? 0, at: now, lists: ruled,
+                generation: generation, isOwn: true)
+            guard ruled & knowledge.filter.lists(for: visitor) != 0 else { return answer }
+            return refusal(of: request, name, on: ruled, to: visitor) ?? answer
+        }
         guard lists & knowledge.filter.lists(for: visitor) != 0 else { return nil }
         return refusal(of: request, name, on: lists, to: visitor)
     }
@@ -309,7 +320,9 @@ package final class Responder {
         _ later: () -> ([UInt8]) -> Void
     ) -> Response {
         let running = inquiries[key]
-        if let stale, running?.hasResorted == true || pool.rules.servers.isEmpty {
+        // Whoever has to be told of the addresses first is told by an inquiry, though nobody can be asked.
+        let isAnnounced = knowledge.announced.contains(name)
+        if let stale, running?.hasResorted == true || pool.rules.servers.isEmpty && !isAnnounced {
             return .written(resort(to: stale, name, request, message, visitor, transport, into: room))
         }
         // Whoever asks again because nothing has come yet is answered once.
@@ -317,7 +330,7 @@ package final class Responder {
         let isCrowded = running.map { $0.waiters.count >= Self.mostWaiters } ?? false
         let isTooMuch = isCrowded || !visitor.isRelay && isTooMuch(of: visitor, begins: running == nil)
         if isTooMuch, !visitor.isRelay { tell(of: visitor) { .waiting(Self.share) } }
-        if isTooMuch || pool.rules.servers.isEmpty {
+        if isTooMuch || pool.rules.servers.isEmpty && stale == nil {
             let reason =
                 isTooMuch
                 ? DNSExplanation(code: 0, text: "too many questions of this device are under way")

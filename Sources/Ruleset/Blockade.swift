@@ -6,11 +6,12 @@ import Policy
 struct Blockade {
     private let lists: [(list: Blocklist, sets: [NetworkSet])]
 
-    static let none = Blockade(Policy()) { _ in .none }
+    static let none = Blockade(Policy()) { _ in nil }
 
-    init(_ policy: Policy, _ networks: (String) -> AddressRanges) {
-        lists = policy.networkLists.map { list in
-            let ranges = networks(list.content)
+    /// - Parameter networks: those of a list, by its content; nil: they cannot be had, and a set of that name is not to stand for them.
+    init(_ policy: Policy, _ networks: (String) -> AddressRanges?) {
+        lists = policy.networkLists.compactMap { list in
+            guard let ranges = networks(list.content) else { return nil }
             return (
                 list,
                 [Match.Family.ipv4, .ipv6].map { NetworkSet(family: $0, content: list.content, ranges: ranges) }

@@ -137,7 +137,7 @@ package struct Egress {
             var matches: [Match] = []
             if let user = exit.user {
                 // An account that is not there runs nothing.
-                guard let number = accounts.numbers[user] else { return [] }
+                guard let number = accounts.number(of: user) else { return [] }
                 matches.append(.user(number))
             }
             if let network = exit.destination {

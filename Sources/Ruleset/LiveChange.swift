@@ -32,7 +32,7 @@ extension LiveElements {
     package var changes: [LiveChange] {
         let now = ContinuousClock.now
         return names.flatMap { name in
-            self[name].map { key, end in
+            self[name].filter { $0.value.map { now < $0 } ?? true }.map { key, end in
                 LiveChange(key, in: name, .comes(milliseconds: end.map { Int(max(1, ($0 - now) / .milliseconds(1))) }))
             }
         }

@@ -203,6 +203,13 @@ extension Rule {
 extension Ruleset {
     /// The addresses of the domain that a rule names, as far as the names role has told them.
     package static func addresses(ofRule id: Int, _ family: Match.Family) -> LiveSet {
-        LiveSet(name: "rule_\(id)_\(family)", family: family, fields: [.destination], size: 16384)
+        LiveSet(name: "\(LiveSet.domainPrefix)\(id)_\(family)", family: family, fields: [.destination], size: 16384)
     }
+}
+
+extension LiveSet {
+    fileprivate static let domainPrefix = "rule_"
+
+    /// Whether the set is of the addresses of a domain that a rule names.
+    package var isOfDomain: Bool { name.hasPrefix(Self.domainPrefix) }
 }

@@ -10,7 +10,7 @@ extension Ruleset {
     ///
     /// - Parameter networks: those of a blocklist, by its content.
     package init(
-        policy: Policy, surroundings: Surroundings, networks: (String) -> AddressRanges = { _ in .none }
+        policy: Policy, surroundings: Surroundings, networks: (String) -> AddressRanges? = { _ in AddressRanges.none }
     ) {
         let blockade = Blockade(policy, networks)
         let doors =

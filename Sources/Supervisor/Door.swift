@@ -134,8 +134,8 @@ final class Door {
 
     private func carryOut(_ share: FirewallAssignment, by process: RoleProcess) async throws(Refusal) {
         look = nil
-        if share.hold == .enforced { try await live.bringUp() }
         try await process.stage(.firewall(share))
+        if share.hold == .enforced { try await live.bringUp() }
         let before = standing
         if share.hold != .shown { standing = .unsure }
         if let refusal = try await process.ask(.commit).refusal {

@@ -13,13 +13,31 @@ extension Gateway {
     /// The kernel is to keep out whom the store has, for what is left of it.
     func recallBans() {
         let now = now
-        var changes: [LiveChange] = []
-        for ban in bans.inForce(at: now) {
-            // A clock that is not right yet makes no ban longer than it was.
-            let left = ban.until.map { max(1, min($0 - now, $0 - ban.since)) * 1000 }
-            changes.append(LiveChange(banOf: ban.source, .comes(milliseconds: left)))
+        door.live.prepare(
+            bans.inForce(at: now).map {
+                LiveChange(banOf: $0.source, .comes(milliseconds: $0.millisecondsLeft(at: now)))
+            })
+    }
+
+    /// Other bans are the ones from now on: those of a store that can be read again.
+    func replaceBans(by others: BanList) {
+        let now = now
+        door.live.prepare(
+            bans.inForce(at: now).filter { others.ban(of: $0.source, at: now) == nil }
+                .map { LiveChange(banOf: $0.source, .goes) })
+        bans = others
+        recallBans()
+    }
+
+    /// Lets those go whom the policy spares by now.
+    func releaseSpared() async {
+        for ban in bans.inForce(at: now) where policy.bans.spares(ban.source) {
+            do {
+                try await release(ban.source, "is no longer banned, since it is spared")
+            } catch {
+                log.error("the ban of \(ban.source), which is spared, is not taken back for good: \(error)")
+            }
         }
-        door.live.prepare(changes)
     }
 
     /// A source has done something that may earn it a ban.
@@ -61,15 +79,18 @@ extension Gateway {
         if let obstacle = obstacle(toBanning: source) { throw Refusal("\(source) is not banned: \(obstacle)") }
         let until = call.until
         if let until, until <= now { throw Refusal("the ban would be over already: \(until) is not after \(now)") }
+        if let until, until - now > Ban.longest {
+            throw Refusal("\(until) is more than a hundred years ahead; without an end a ban is until it is taken back")
+        }
         let ban = Ban(
             source: source, reason: .order, text: String((call.text ?? "").prefix(200)), since: now, until: until,
-            times: bans.times(of: source) + 1)
+            times: bans.times(of: source, at: now) + 1)
         try await enforce(ban)
         return ban
     }
 
     private func enforce(_ ban: Ban) async throws(Refusal) {
-        let change = LiveChange(banOf: ban.source, .comes(milliseconds: ban.until.map { max(1, $0 - now) * 1000 }))
+        let change = LiveChange(banOf: ban.source, .comes(milliseconds: ban.millisecondsLeft(at: now)))
         do throws(Refusal) {
             try await door.change([change])
         } catch {
@@ -84,6 +105,9 @@ extension Gateway {
         let why = ban.text.isEmpty ? "" : ": \(ban.text)"
         log.notice("\(ban.source) is banned \(length)\(why)")
         tell(.ban, "\(ban.source) is banned \(length)\(why)")
+        // A change that is being carried out has the store for itself.
+        await turnstile.enter()
+        defer { turnstile.leave() }
         do throws(StoreError) {
             try store.keep(ban, forgetting: gone)
         } catch {
@@ -93,20 +117,34 @@ extension Gateway {
 
     /// Takes a ban back.
     func unban(_ network: Network, by caller: Caller) async throws {
-        let source = try Ban.source(network, beside: ownAddresses)
+        // As it was banned: the gateway may be in another network by now.
+        let isListed = bans.ban(of: network, at: now) != nil
+        let source = try isListed ? network : Ban.source(network, beside: ownAddresses)
         guard bans.ban(of: source, at: now) != nil else {
             throw Refusal("\(source) is not banned; `gatehousectl ban list` shows who is")
         }
-        try await door.change([LiveChange(banOf: source, .goes)])
+        try await release(source, "is no longer banned, by \(caller.author.name)")
+    }
+
+    private func release(_ source: Network, _ word: String) async throws {
+        do throws(Refusal) {
+            try await door.change([LiveChange(banOf: source, .goes)])
+        } catch {
+            // It is what is to be all the same: the next ruleset that is put in force has it no longer.
+            log.error("\(error)")
+        }
         _ = bans.remove(source)
-        tell(.ban, "\(source) is no longer banned, by \(caller.author.name)")
+        tell(.ban, "\(source) \(word)")
+        // A change that is being carried out has the store for itself.
+        await turnstile.enter()
+        defer { turnstile.leave() }
         try read { () throws(StoreError) in try store.forgetBan(of: source) }
     }
 
     /// Why a source is never banned; nil: it may be.
     private func obstacle(toBanning source: Network) -> String? {
         let terms = policy.bans
-        if let spared = terms.spared.first(where: { $0.contains(source.base) || source.contains($0.base) }) {
+        if let spared = terms.spared(source) {
             return "\(spared) is spared (`gatehousectl ban unspare \(spared)`)"
         }
         if source.base.isLoopback || ownAddresses.contains(where: source.contains) { return "it is the gateway's own" }
@@ -122,7 +160,7 @@ extension Gateway {
         return nil
     }
 
-    private var ownAddresses: [IPAddress] { surroundings.interfaces.flatMap(\.addresses).map(\.address) }
+    var ownAddresses: [IPAddress] { surroundings.interfaces.flatMap(\.addresses).map(\.address) }
 
     /// The bans, with the packets that each has stopped by the kernel's word.
     func banReport() async -> ListBans.Reply {

@@ -13,8 +13,46 @@ extension Gateway {
             await lookAtNames()
             await giveNamesToAll()
             tellOfNames()
+            if let since = names.unkept, .now - since > .seconds(30) { keepNamedAddresses() }
         }
     }
+
+    /// The addresses of domains that rules name, for the next daemon: devices go on with what they were told.
+    func keepNamedAddresses() {
+        names.unkept = nil
+        let sets = Set(namedSets.map(\.name))
+        let kept = KeptAddresses(
+            secondsSinceBoot: Self.secondsSinceBoot, changes: door.elements.changes.filter { sets.contains($0.set) })
+        do throws(Errno) {
+            try StateFile.write(Message.encode(kept), to: addressFile)
+        } catch {
+            log.warning("the next daemon will not know the addresses of domains that rules name: \(error)")
+        }
+    }
+
+    func recallNamedAddresses() {
+        guard let kept = StateFile.read(addressFile).flatMap({ Message.decode(KeptAddresses.self, from: $0) }) else {
+            return
+        }
+        let sets = Set(namedSets.map(\.name))
+        let passed = max(0, Self.secondsSinceBoot - kept.secondsSinceBoot) * 1000
+        door.live.prepare(
+            kept.changes.compactMap { change in
+                guard sets.contains(change.set), case .comes(let milliseconds?) = change.kind, milliseconds > passed
+                else { return nil }
+                return LiveChange(change.key, in: change.set, .comes(milliseconds: milliseconds - passed))
+            })
+    }
+
+    private var namedSets: [LiveSet] {
+        policy.rules.filter { $0.domain != nil && $0.user == nil }.flatMap { rule in
+            [Match.Family.ipv4, .ipv6].map { Ruleset.addresses(ofRule: rule.id, $0) }
+        }
+    }
+
+    private static var secondsSinceBoot: Int { Int(TrialClock.system.sinceBoot() / .seconds(1)) }
+    /// Goes with the next boot, as the elements' clock does.
+    private var addressFile: String { options.runtime + "/addresses" }
 
     func giveNamesToAll() async {
         for process in fleet.relays where process.hasBegun { await giveNames(to: process) }
@@ -87,12 +125,15 @@ extension Gateway {
         let changes = tellings.prefix(256).compactMap { telling -> LiveChange? in
             guard rules.contains(telling.rule), telling.seconds > 0 else { return nil }
             let set = Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4)
+            let key = LiveKey([.address(telling.address)])
             // The kernel would refuse all that is to come with it.
-            guard door.elements[set.name].count < Int(set.size) - 256 else { return nil }
-            return LiveChange(
-                LiveKey([.address(telling.address)]), in: set.name,
-                .comes(milliseconds: min(telling.seconds, 7 * 86_400) * 1000))
+            guard door.elements.hasRoom(for: key, in: set, sparing: 256) else {
+                note(fullRule: telling.rule)
+                return nil
+            }
+            return LiveChange(key, in: set.name, .comes(milliseconds: min(telling.seconds, 7 * 86_400) * 1000))
         }
+        if !changes.isEmpty, names.unkept == nil { names.unkept = .now }
         do throws(Refusal) {
             try await door.change(changes)
         } catch {
@@ -102,6 +143,14 @@ extension Gateway {
         do throws(Refusal) { try await process.order(.confirm(serial)) } catch { log.debug("\(error)") }
     }
 
+    private func note(fullRule rule: Int) {
+        guard !names.fullRules.contains(rule) else { return }
+        names.fullRules.insert(rule)
+        log.warning(
+            "rule \(rule) is about a domain with more addresses than the kernel has room for; the proxies know it by its name all the same"
+        )
+    }
+
     /// Logs warnings that are new, and the end of them.
     private func tellOfNames() {
         let warnings = nameWarnings
@@ -109,4 +158,10 @@ extension Gateway {
         if warnings.isEmpty, !names.told.isEmpty { log.notice("the name servers are well again") }
         names.told = warnings
     }
+}
+
+/// What live sets of domains hold, and when that was.
+private struct KeptAddresses: Codable {
+    var secondsSinceBoot: Int
+    var changes: [LiveChange]
 }

@@ -27,13 +27,21 @@ extension Gateway {
     private func answer(_ number: Int, _ opens: [Pinhole], of role: Role, _ generation: Int) async {
         let refusal = await open(opens, for: role)
         // A process that is gone meanwhile has nothing to be told, and its pinholes are shut with it.
-        guard let process = fleet[role], process.generation == generation, process.isAlive else { return }
-        do throws(Refusal) {
-            try await process.order(.granted(number, refusal: refusal))
-        } catch {
-            log.debug("\(error)")
+        let end = ContinuousClock.now + Self.patience
+        while let process = fleet[role], process.generation == generation, process.isAlive {
+            do throws(Refusal) {
+                try await process.order(.granted(number, refusal: refusal))
+                return
+            } catch {
+                // Its channel is full: the session waits for the answer all the same.
+                log.debug("\(error)")
+                guard .now < end else { return process.kill(generation) }
+                await reactor.sleep(for: .milliseconds(50))
+            }
         }
     }
+
+    private static var patience: Duration { .seconds(10) }
 
     /// - Returns: why they are not open; nil: they are.
     private func open(_ opens: [Pinhole], for role: Role) async -> String? {

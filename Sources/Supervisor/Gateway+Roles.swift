@@ -16,6 +16,7 @@ extension Gateway {
                 await process.receive({ note($0, from: role) }, { note($0, from: role) })
                 await process.finish()
                 shutPinholes(of: .role(role))
+                if role == .firewall { door.live.forget() }
                 for account in 0..<UInt16(Counters.accounts) { process.counters.reset(account, activeOnly: true) }
                 if let party = role.party { ledger.forget(party: party) }
                 if isStopping { return }

@@ -82,6 +82,7 @@ actor Gateway {
     var pinholes: [PinholeHolder: [Pinhole: Int]] = [:]
     /// For how long relays go on beside the next daemon. nil: this one goes on.
     var leave: Duration?
+    var guesses = GuessCount()
     /// Who seems to be guessing passwords.
     var suspicions = Suspicions()
     var portWatch = PortWatch()
@@ -366,8 +367,9 @@ actor Gateway {
         case .wrongLogins(let client, let user, let count):
             let told = suspicions.note(client, user: user, count: count, at: .now)
             if let told { tell(.login, told) }
-            if let most = policy.bans.guesses, count >= most {
-                note(.guesses, by: client, "\(count) wrong passwords, the last for \(user.prefix(64))")
+            let source = Ban.source(of: client, beside: ownAddresses)
+            if let most = policy.bans.guesses, guesses.note(source, atMost: most, at: .now) {
+                note(.guesses, by: client, "\(most) wrong passwords, the last for \(user.prefix(64))")
             }
         case .offence(.scan, let source):
             note(.scan, by: source, "\(source) has tried many ports that are shut")
@@ -446,9 +448,8 @@ actor Gateway {
             policy = try store.policy()
             revision = try store.current()
             census = Census(try store.acquaintances())
-            bans = BanList(try store.bans())
             learnings = Learnings(try store.learnings())
-            recallBans()
+            replaceBans(by: BanList(try store.bans()))
             door.fallback = nil
             log.notice("the store can be read again: revision \(revision.id) is in force")
         } catch {
@@ -473,6 +474,7 @@ actor Gateway {
         if let recovery = backups.recovery { log.critical("\(recovery)") }
         if let obstacle = Sandbox.landlockObstacle { log.warning("\(obstacle)") }
         recallBans()
+        recallNamedAddresses()
         await lookAtNames()
         lookAround()
         let relays = legacy.handDown(to: &sockets, for: listeners) { policy.device(of: $0, in: surroundings) }
@@ -517,6 +519,7 @@ actor Gateway {
         }
         for process in processes where !released.contains(process.role) { process.kill(process.generation) }
         keepCounts()
+        keepNamedAddresses()
         keepLearnings(atOnce: true)
         tell(.daemon, "gatehoused stopped")
         await finishCopies()

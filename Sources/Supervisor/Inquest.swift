@@ -95,6 +95,21 @@ struct Inquest {
     }
 
     func answer(_ source: Source, _ destination: Destination) -> Explain.Reply {
+        guard case .name(let name)? = destination.host, policy.zone(of: source.interface)?.answersNames == true else {
+            return follow(source, destination)
+        }
+        // The names role has the kernel know the addresses before the device does.
+        var told = self
+        for rule in policy.rules where rule.user == nil && rule.isAbout(name) {
+            for address in destination.addresses {
+                let set = Ruleset.addresses(ofRule: rule.id, address.isIPv6 ? .ipv6 : .ipv4)
+                told.elements.insert(LiveKey([.address(address)]), in: set.name)
+            }
+        }
+        return told.follow(source, destination)
+    }
+
+    private func follow(_ source: Source, _ destination: Destination) -> Explain.Reply {
         var steps: Steps = [zoneStep(source)]
         let zone = policy.zone(of: source.interface)
         if let step = deviceStep(source, zone) { steps.append(step) }
@@ -180,6 +195,14 @@ struct Inquest {
             return Step(
                 "name", .stops, "\(name) is on the blocklist \(list.name), and is not told",
                 revision: origin(.blocklist(list.name)))
+        }
+        let client = source.addresses.first ?? .v4(0)
+        let names = policy.deviceNames(in: surroundings.household)
+        if answers, let zone, policy.way(of: source.member?.hardware, in: zone) != .proxy,
+            let rule = policy.ruleAgainst(name: name, from: client, device: source.member.flatMap { names[$0.number] })
+        {
+            return Step(
+                "name", .stops, "\(name) is denied by rule \(rule), and is not told", revision: origin(.rule(rule)))
         }
         guard !destination.addresses.isEmpty else {
             return Step("name", .stops, "\(name) has no address, or nobody answers for it")

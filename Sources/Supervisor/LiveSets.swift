@@ -79,16 +79,18 @@ final class LiveSets {
     /// A role that has just begun knows of nothing.
     func forget() { isWholeDue = true }
 
-    /// Before a ruleset is put in force: the role knows everything by then.
+    /// Right before a ruleset is put in force: the role knows everything by then.
     func bringUp() async throws(Refusal) {
-        guard let process, isWholeDue else { return }
-        isWholeDue = false
-        elements.settle()
-        do throws(Refusal) {
-            try await process.change(elements.changes, isWhole: true)
-        } catch {
-            isWholeDue = true
-            throw error
+        guard let process else { return }
+        // What comes meanwhile makes it due again.
+        while isWholeDue {
+            isWholeDue = false
+            do throws(Refusal) {
+                try await process.change(elements.changes, isWhole: true)
+            } catch {
+                isWholeDue = true
+                throw error
+            }
         }
     }
 }

@@ -19,6 +19,10 @@ final class NameFollower {
     var given: [Role: Given] = [:]
     /// What the journal says is wrong.
     var told: [String] = []
+    /// Since when there are addresses of domains that the next daemon would not know of; nil: there are none.
+    var unkept: ContinuousClock.Instant?
+    /// Rules about a domain of which the kernel does not know all addresses, as the journal says.
+    var fullRules: Set<Int> = []
 
     private var memory: Descriptor?
     private var hostList = HostList()

@@ -1,5 +1,6 @@
 import CLinux
 package import Policy
+import Reactor
 import Synchronization
 
 /// A relay's way to ask the supervisor for pinholes, for any thread. What is opened is answered, what is shut is not.
@@ -13,14 +14,20 @@ package final class PleaLine: Sendable {
         var waiting: [Int: UnsafeContinuation<String?, Never>] = [:]
         /// Pinholes whose end could not be told yet.
         var untold: [Pinhole] = []
+        var isToTellAgain = false
         /// Nobody answers any more.
         var isLeft = false
     }
 
     /// So many may wait for an answer at once; the supervisor takes what is under way together.
     private static let capacity = 1024
+    /// So many go in one packet.
+    private static let part = 64
+    /// After so long what could not be told is told again.
+    private static let pause = Duration.milliseconds(50)
+    private let reactor: Reactor
 
-    init(channel: Int32) { self.channel = channel }
+    init(channel: Int32, reactor: Reactor) { (self.channel, self.reactor) = (channel, reactor) }
 
     /// - Returns: why they are not open; nil: they are.
     package func open(_ pinholes: [Pinhole]) async -> String? {
@@ -37,11 +44,29 @@ package final class PleaLine: Sendable {
     }
 
     package func shut(_ pinholes: [Pinhole]) {
-        let all = state.withLock { state in
-            defer { state.untold = [] }
-            return state.untold + pinholes
+        state.withLock { $0.untold += pinholes }
+        tell()
+    }
+
+    private func tell() {
+        while true {
+            let part = state.withLock { state in
+                defer { state.untold.removeFirst(min(Self.part, state.untold.count)) }
+                return Array(state.untold.prefix(Self.part))
+            }
+            guard !part.isEmpty else { return }
+            guard !send(Plea(shuts: part)) else { continue }
+            let isFirst = state.withLock { state in
+                defer { (state.untold, state.isToTellAgain) = (state.untold + part, true) }
+                return !state.isToTellAgain
+            }
+            guard isFirst else { return }
+            return reactor.spawn { [self] reactor in
+                await reactor.sleep(for: Self.pause)
+                state.withLock { $0.isToTellAgain = false }
+                tell()
+            }
         }
-        if !send(Plea(shuts: all)) { state.withLock { $0.untold += all } }
     }
 
     func answer(_ number: Int, _ refusal: String?) {

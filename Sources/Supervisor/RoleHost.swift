@@ -125,7 +125,7 @@ package enum RoleHost {
                 ledger = try Ledger(memory: Descriptor(adopting: memory), party: party)
             }
             let events = EventLine(channel: channelNumber)
-            let pleas = PleaLine(channel: channelNumber)
+            let pleas = PleaLine(channel: channelNumber, reactor: reactor)
             let service = try compose(
                 RoleEquipment(
                     reactor: reactor, counters: counters, ledger: ledger,
@@ -178,10 +178,11 @@ package enum RoleHost {
                 }
                 var memory: Descriptor?
                 let answer = await carryOut(order, with: &packet, service, reactor, pleas, &memory)
+                let bytes = Message.encode(Word.answer(answer))
                 if let memory = memory.take() {
-                    try channel.send(Message.encode(Word.answer(answer)), descriptors: [memory.number])
+                    try await deliver(bytes, [memory.number], by: channel, reactor)
                 } else {
-                    try channel.send(Message.encode(Word.answer(answer)))
+                    try await deliver(bytes, [], by: channel, reactor)
                 }
             }
         } catch Errno(EMSGSIZE) {
@@ -189,6 +190,20 @@ package enum RoleHost {
             log.critical("an order came without what belongs to it: this process may open no more descriptors")
         } catch {
             log.debug("the channel to the supervisor is gone: \(error)")
+        }
+    }
+
+    /// Waits for room: pleas of hundreds of sessions may be before it.
+    private static func deliver(
+        _ bytes: [UInt8], _ descriptors: [Int32], by channel: Channel, _ reactor: Reactor
+    ) async throws(Errno) {
+        while true {
+            do throws(Errno) {
+                return try channel.send(bytes, descriptors: descriptors)
+            } catch {
+                guard error == Errno(EAGAIN) else { throw error }
+                await reactor.sleep(for: .milliseconds(10))
+            }
         }
     }
 

@@ -196,7 +196,10 @@ final class RoleProcess {
         }
         for list in share.blocklists where !lent.contains(list.content) {
             guard let names = lists.memory(of: list.content) else {
-                log.error("the blocklist \(list.name) cannot be read; it refuses nothing")
+                let what = "the blocklist \(list.name) cannot be read"
+                let isNews = !(self.share?.blocklists.contains(list) ?? true)
+                if isNews { throw Refusal("\(what); nothing was changed") }
+                log.error("\(what); it refuses nothing")
                 continue
             }
             try await order(.lend(list.content), descriptors: [names.number])

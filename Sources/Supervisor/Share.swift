@@ -200,8 +200,8 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
 
     /// What the kernel is to hold, or what is shown; a trial lasts as long as it has left.
     ///
-    /// - Parameter networks: those of a blocklist, by its content.
-    package func ruleset(_ networks: (String) -> AddressRanges) -> Ruleset {
+    /// - Parameter networks: those of a blocklist, by its content; nil: they cannot be had.
+    package func ruleset(_ networks: (String) -> AddressRanges?) -> Ruleset {
         func ruleset(_ policy: Policy) -> Ruleset {
             Ruleset(policy: policy, surroundings: surroundings, networks: networks)
         }

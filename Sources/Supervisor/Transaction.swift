@@ -3,6 +3,7 @@ import Admin
 import Logging
 import Machine
 import Policy
+import Reactor
 import Store
 
 /// A change of the policy: validate, open sockets, write (not yet in force), stage in the relays, one netlink transaction,
@@ -95,6 +96,9 @@ struct Transaction {
         gateway.rememberHardware()
         gateway.keepCopies()
         gateway.lists.settle(on: target.blocklists, insteadOf: old.blocklists)
+        if target.bans.spared != old.bans.spared {
+            Task(executorPreference: gateway.reactor.taskExecutor) { await gateway.releaseSpared() }
+        }
         // Whoever reads that the door is shut may pull the plug: the mark is there by then.
         if target.firewall != old.firewall { await gateway.finishCopies() }
         let addition = seconds.map { ", on trial for \($0) s" } ?? ""

@@ -158,7 +158,11 @@ struct FirewallVerb: ParsableCommand {
 
         func run() throws {
             try Daemon(global).show(ListDroppedPackets(device: device, limit: limit)) { reply in
-                guard !reply.packets.isEmpty else { return print("Nothing was stopped lately.") }
+                guard !reply.packets.isEmpty else {
+                    guard !reply.totals.isEmpty else { return print("Nothing was stopped lately.") }
+                    print("No packet is remembered that was stopped lately.\n")
+                    return totals(reply).show()
+                }
                 var table = Table(
                     .text("TIME"), .text("BY"), .text("FROM"), .text("DEVICE", rank: 1), .text("TO"), .text("REASON"))
                 for packet in reply.packets {
@@ -174,10 +178,14 @@ struct FirewallVerb: ParsableCommand {
                 table.show()
                 guard !reply.totals.isEmpty else { return }
                 print()
-                var totals = Table(.text("STOPPED BY"), .number("PACKETS"))
-                for total in reply.totals { totals.add(.init(total.reason), "\(total.packets)") }
-                totals.show()
+                totals(reply).show()
             }
+        }
+
+        private func totals(_ reply: ListDroppedPackets.Reply) -> Table {
+            var totals = Table(.text("STOPPED BY"), .number("PACKETS"))
+            for total in reply.totals { totals.add(.init(total.reason), "\(total.packets)") }
+            return totals
         }
     }
 

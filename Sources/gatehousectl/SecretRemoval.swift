@@ -15,6 +15,8 @@ enum SecretRemoval {
         // Logins in a head of HTTP.
         text = text.replacing(#/((?:[Pp]roxy-)?[Aa]uthorization: *)[^\r\n]+/#) { "\($0.1)\(mark)" }
         text = text.replacing(#/((?:[Ss]et-)?[Cc]ookie: *)[^\r\n]+/#) { "\($0.1)\(mark)" }
+        // Where sessions went, of which the journal may have been asked to tell.
+        text = text.replacing(#/(\b(?:TARGET|target)=)(?:"[^"\n]*"|\S+)/#) { "\($0.1)\(mark)" }
         return text.replacing(#/((?i:password|passwd|passphrase|secret|token)["']?[=:] ?["']?)[^\s"',;]+/#) {
             "\($0.1)\(mark)"
         }

@@ -13,6 +13,9 @@ struct DepartureLine {
     static let capacity = 1024
     private var entries: [Departure: Entry] = [:]
 
+    /// It was not told after all: the next one is.
+    mutating func takeBack(_ departure: Departure) { entries[departure] = nil }
+
     /// - Returns: how many of it are to be told now; nil: it waits.
     mutating func admit(_ departure: Departure, at now: ContinuousClock.Instant) -> Int? {
         guard var entry = entries[departure] else {

@@ -29,6 +29,8 @@ actor FirewallRole: RoleService {
     private let visits: VisitLine
     /// What the live sets are to hold.
     private var elements = LiveElements.none
+    /// Of associations that are over, and whose flows are not ended yet.
+    private var endedAssociations: Set<LiveKey> = []
     /// Of the table's changes. nil: nobody tells of them.
     private var subscription: Bulletin.Subscription?
     /// The networks of blocklists, by their contents.
@@ -82,7 +84,7 @@ actor FirewallRole: RoleService {
         flows.use(assignment)
         let policy = assignment.policy
         staged = Plan(
-            ruleset: assignment.ruleset { networks[$0] ?? .none },
+            ruleset: assignment.ruleset { networks[$0] },
             lists: Set(
                 (assignment.blocklists + (assignment.former?.policy?.networkLists ?? [])).map(\.content)),
             held: assignment.held,
@@ -127,6 +129,9 @@ actor FirewallRole: RoleService {
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
         {
             flows.endRefused(by: plan.ruleset, among: elements, addresses: plan.addresses, log: log)
+            // Of a trial, and before there is a ruleset, nothing of theirs is ended.
+            let bans = LiveSet.bans.flatMap { elements[$0.name].keys }
+            if former?.ruleset.isTrial ?? true { endBanned(Set(bans.compactMap(\.source)), plan) }
         }
         if plan.isEnforced, !plan.ruleset.isTrial, former?.ruleset.networkSets != plan.ruleset.networkSets {
             endBlocked(plan.ruleset)
@@ -182,6 +187,30 @@ actor FirewallRole: RoleService {
         try ask(plan) { netlink throws(FirewallError) in try netlink.apply(ruleset, elements) }
     }
 
+    /// What has come to an association that is over passes no longer. Once for all that end within a moment: to go through the flows
+    /// takes the longer the more there are.
+    private func endFlows(ofAssociations gone: [LiveKey]) {
+        let isUnderWay = !endedAssociations.isEmpty
+        endedAssociations.formUnion(gone)
+        guard !isUnderWay, !endedAssociations.isEmpty else { return }
+        reactor.spawn { _ in
+            await self.reactor.sleep(for: .milliseconds(300))
+            await self.endFlowsOfAssociations()
+        }
+    }
+
+    private func endFlowsOfAssociations() {
+        let gone = endedAssociations
+        endedAssociations = []
+        for flow in (try? Flow.current()) ?? [] where flow.transport == 17 {
+            let source = flow.source.unmapped
+            let key = LiveKey([.address(source), .address(flow.destination.unmapped), .port(flow.port)])
+            let set = LiveSet.associations(source.isIPv6 ? .ipv6 : .ipv4)
+            // The place may be another association's by now.
+            if gone.contains(key), !elements.contains(key, in: set.name) { try? flow.end() }
+        }
+    }
+
     func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal) {
         let held = elements
         if isWhole { elements = .none }
@@ -202,15 +231,12 @@ actor FirewallRole: RoleService {
             log.info("\(error); the table is looked at")
             guard putBack() else { throw Refusal("the kernel did not take the elements: \(error)") }
         }
-        let bans = Set(LiveSet.bans.map(\.name))
-        endBanned(
-            Set(
-                changes.compactMap { change in
-                    guard bans.contains(change.set), case .comes = change.kind,
-                        case .address(let source)? = change.key.parts.first
-                    else { return nil }
-                    return source
-                }), plan)
+        func keys(_ sets: [LiveSet], _ isMeant: (LiveChange.Kind) -> Bool) -> [LiveKey] {
+            let names = Set(sets.map(\.name))
+            return changes.filter { names.contains($0.set) && isMeant($0.kind) }.map(\.key)
+        }
+        endBanned(Set(keys(LiveSet.bans) { $0 != .goes }.compactMap(\.source)), plan)
+        endFlows(ofAssociations: keys([.associations(.ipv4), .associations(.ipv6)]) { $0 == .goes })
     }
 
     func stoppedPackets() -> [String: Int] {
@@ -226,12 +252,14 @@ actor FirewallRole: RoleService {
 
     /// Ends what those who are banned have under way with this machine and through forwards, as far as they could not begin it now.
     private func endBanned(_ sources: Set<IPAddress>, _ plan: Plan) {
-        guard !sources.isEmpty, !plan.ruleset.isTrial else { return }
+        guard !sources.isEmpty else { return }
+        // Both parts of a trial have the bans.
         arrivals.end("what came in from somebody who is banned") { packet, _ in
             (sources.contains(packet.source.site) || sources.contains(packet.source))
                 && plan.addresses.contains(packet.destination)
                 && !plan.ruleset.verdict(of: packet, among: elements).isAccepted
         }
+        guard !plan.ruleset.isTrial else { return }
         flows.endRefused(by: plan.ruleset, among: elements, from: sources, addresses: plan.addresses, log: log)
     }
 
@@ -318,6 +346,7 @@ actor FirewallRole: RoleService {
     private func followNotes() async {
         // A source that is passed over is noted again, and other events are not to be lost for it.
         var offences = EventBound(limit: EventLine.rate / 2)
+        var sightings = EventBound(limit: EventLine.rate / 2)
         do {
             let packets = try PacketLog(on: reactor)
             while true {
@@ -327,7 +356,9 @@ actor FirewallRole: RoleService {
                         guard let departure = Departure(packet: packet.bytes, user: packet.user),
                             let count = departures.admit(departure, at: .now)
                         else { continue }
-                        events.send(.departed(departure, count: count))
+                        if !sightings.admits() || !events.send(.departed(departure, count: count)) {
+                            departures.takeBack(departure)
+                        }
                     case .drop:
                         drops.note(packet)
                         noteVisit(packet, by: current?.captives, isRefused: true)
@@ -506,4 +537,9 @@ extension FirewallAssignment {
         let meant = surroundings.household.members.filter(isMeant).map { ($0.hardware, $0.number) }
         return Dictionary(meant) { first, _ in first }
     }
+}
+
+extension LiveKey {
+    /// The address that it begins with; nil: it begins with none.
+    fileprivate var source: IPAddress? { if case .address(let source)? = parts.first { source } else { nil } }
 }

@@ -25,6 +25,8 @@ extension RoutedFlows {
             return interface
         }
         let now = Int(time(nil))
+        // An address is another name's tomorrow; what began while it was a domain's goes on.
+        let remembered = elements.remembering(ruleset.liveSets.filter(\.isOfDomain))
         // Whoever answers may go on talking, and that would begin the flow anew.
         var refused: [(flow: RoutedFlow, isKeptUp: Bool)] = []
         var bounded: [RoutedFlow] = []
@@ -52,7 +54,8 @@ extension RoutedFlows {
             packet.isTranslated = flow.isForwarded
             packet.soughtPort = flow.sought.port
             packet.time = now
-            let judgement = ruleset.verdict(of: packet, among: elements)
+            var judgement = ruleset.verdict(of: packet, among: elements)
+            if !judgement.isAccepted { judgement = ruleset.verdict(of: packet, among: remembered) }
             if judgement.isAccepted {
                 // A flow that began before the device that it leads to had hours ends with them all the same.
                 if judgement.isTowardsHours, flow.mark & Ruleset.towardsHours == 0 { bounded.append(flow) }

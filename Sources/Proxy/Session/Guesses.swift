@@ -18,7 +18,7 @@ final class Guesses: Sendable {
     ///
     /// - Parameter count: the wrong ones of the client's network lately, with this one. 1, 10, 100 and so on are news.
     func note(user: String, from client: IPAddress, count: Int) {
-        if count >= BanTerms.thresholds.lowerBound { tell(WrongLogins(client: client, user: user, count: count)) }
+        tell(WrongLogins(client: client, user: user, count: count))
         guard bound.admits(client, isNew: count.isPowerOfTen) else { return }
         logger.notice(
             "a wrong name or password", metadata: ["client": "\(client)", "user": "\(user)", "lately": "\(count)"])
