@@ -2,7 +2,7 @@ import Foundation
 import TestNetwork
 import Testing
 
-/// What else than its removal shuts a forward: somebody who is banned.
+/// What else than its removal shuts a forward: somebody who is banned, and a rule.
 @Suite(
     "A forward that is shut", .serialized, .enabled(if: isRoot, "needs root: network namespaces"),
     .timeLimit(.minutes(2)))
@@ -82,5 +82,35 @@ struct ForwardEndTests {
         try home.ctl("ban", "remove", source)
         let again = try stream(source)
         for peer in [going, again] { peer.resetAtClose() }
+    }
+
+    @Test("by a rule of the operator's is told at once, and as long as it is")
+    func ruled() throws {
+        func warns(_ arguments: String...) throws -> Bool {
+            let outcome = try home.attempt(arguments)
+            #expect(outcome.status == 0, "\(outcome)")
+            return outcome.errors.contains("lets nobody in")
+        }
+        #expect(routed.connects(home.wan, Home.gatewayOnWAN, 8080))
+        // What the device itself begins, and another port, is nothing to the forward.
+        #expect(try !warns("rule", "add", "deny", "--device", "server", "--port", "8080"))
+        #expect(try !warns("rule", "add", "deny", "--port", "8081"))
+        #expect(routed.connects(home.wan, Home.gatewayOnWAN, 8080))
+        let outcome = try home.attempt("rule", "add", "deny", "--port", "8080", "--protocol", "tcp")
+        let told = "the forward web lets nobody in: rule 3 denies it (deny protocol tcp port 8080); "
+        #expect(outcome.errors.contains(told + "`gatehousectl rule remove 3` opens it"), "\(outcome)")
+        #expect(!outcome.errors.contains("forward game"), "\(outcome)")
+        #expect(!routed.connects(home.wan, Home.gatewayOnWAN, 8080))
+        #expect(!routed.connects(home.wan, RoutedHome.lanHost6, 8080))
+        #expect(try routed.answers(home.wan, Home.gatewayOnWAN, 8080))
+        #expect(try home.ctl("status").contains(told))
+        try home.ctl("rule", "remove", "3")
+        #expect(try !home.ctl("status").contains("lets nobody in"))
+        #expect(routed.connects(home.wan, Home.gatewayOnWAN, 8080))
+        // Of one version of IP alone.
+        let four = try home.attempt("rule", "add", "deny", "--to", "192.168.77.0/24")
+        #expect(four.errors.contains("the forward web lets nobody in over IPv4: rule 4 denies it"), "\(four)")
+        #expect(!routed.connects(home.wan, Home.gatewayOnWAN, 8080))
+        #expect(routed.connects(home.wan, RoutedHome.lanHost6, 8080))
     }
 }
