@@ -151,14 +151,31 @@ extension Gateway {
         let routers = ((try? Route.defaults()) ?? []).flatMap(\.routers)
         if routers.contains(where: source.contains) { return "it is the gateway's router" }
         if names.servers.servers.contains(where: { source.contains($0.address) }) { return "it is a name server" }
-        let proxies = listeners.map(\.endpoint)
-        let way = connectionsNow().inbound.first { connection in
+        let connections = connectionsNow()
+        let way = connections.inbound.first { connection in
             source.contains(connection.remote.address.unmapped)
-                && !proxies.contains { $0.collides(with: connection.local) }
+                && isOperatorsWay(connection.local, among: connections.listening)
         }
-        if let way { return "it has a connection to port \(way.local.port), and may be the operator" }
+        if let way { return "it has a connection to SSH, at port \(way.local.port), and may be the operator" }
         return nil
     }
+
+    /// Whether a server of SSH listens there, by which an operator comes in. Another connection is no sign of one: whoever holds one to a
+    /// web server could do as it likes. One to SSH does not prove that somebody has logged in, either, but nothing else that the kernel
+    /// tells does, and an operator who is banned has no other way in.
+    private func isOperatorsWay(_ place: Endpoint, among sockets: [Connections.ListeningSocket]) -> Bool {
+        if case .ports(_, let ports) = Opening.Service.ssh, ports.contains(place.port) { return true }
+        let groups = sockets.filter {
+            $0.transport == .tcp && $0.local.port == place.port && $0.hears(place.address.unmapped)
+        }.map { ($0.group, $0.uid) }
+        guard groups.contains(where: { $0.0 != nil }) else { return false }
+        let all = ControlGroup.all()
+        return groups.contains { number, uid in
+            number.flatMap { all[$0] }.map { !Self.sshServers.isDisjoint(with: $0.programs(of: uid)) } ?? false
+        }
+    }
+
+    private static let sshServers: Set<String> = ["sshd", "dropbear"]
 
     var ownAddresses: [IPAddress] { surroundings.interfaces.flatMap(\.addresses).map(\.address) }
 

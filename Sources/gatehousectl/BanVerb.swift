@@ -13,7 +13,8 @@ struct BanVerb: ParsableCommand {
             itself, for a short time, and keeps its names and its way out. A source is an IPv4 address, or a /64 of IPv6.
 
             Never banned are the gateway's own addresses, its router, its name servers, networks that are spared, and whoever has a \
-            connection to an opening at the moment, such as the operator's SSH.
+            connection to SSH at the moment: it may be the operator. Who looks after the box by another way spares the network \
+            from which that is done.
 
             Bans outlive a restart and are of no revision; `ban set` and `ban spare` are changes like others.
 

@@ -215,30 +215,6 @@ struct AuditTests {
 
 @Suite("What is told of what happened", .serialized, .enabled(if: isRoot, "needs root: network namespaces"))
 struct ChronicleTests {
-    /// Runs a program in a control group of its own, as systemd runs a unit, and takes the group away when it goes.
-    private final class Unit {
-        let name = "gatehouse-test-\(UUID().uuidString.prefix(8)).service"
-
-        var prefix: [String] {
-            let group = "/sys/fs/cgroup/\(name)"
-            return [
-                "unshare", "--mount", "sh", "-c",
-                "mount -t cgroup2 none /sys/fs/cgroup && mkdir -p \(group) && echo $$ > \(group)/cgroup.procs && exec \"$@\"",
-                "-", "setpriv", "--reuid", "nobody", "--clear-groups",
-            ]
-        }
-
-        func remove(in space: Namespace) throws {
-            let isGone = try eventually {
-                try space.attempt([
-                    "unshare", "--mount", "sh", "-c",
-                    "mount -t cgroup2 none /sys/fs/cgroup && rmdir /sys/fs/cgroup/\(name)",
-                ]).status == 0
-            }
-            if !isGone { throw Failure("the control group \(name) stays") }
-        }
-    }
-
     private func story(_ home: Home) throws -> String { try home.ctl("what-changed") }
 
     @Test("A port that begins to listen is told within five seconds: the program, who started it, and who reaches it")
@@ -250,7 +226,7 @@ struct ChronicleTests {
         let unit = Unit()
         do {
             let program = try Program(
-                in: home.gateway, ["tcp 0.0.0.0 4444", "tcp 127.0.0.1 4445"], prefix: unit.prefix,
+                in: home.gateway, ["tcp 0.0.0.0 4444", "tcp 127.0.0.1 4445"], prefix: unit.prefix(as: "nobody"),
                 log: home.directory + "/program")
             let begin = ContinuousClock.now
             let line = "python3, started by nobody, opened tcp 4444; shut off from everywhere"

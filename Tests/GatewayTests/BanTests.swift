@@ -113,17 +113,16 @@ struct BanTests {
         #expect(opensFromWAN(Self.stranger), "it is spared")
     }
 
-    @Test("by the operator's word: at once, and what is under way from there ends; the operator's own is refused")
+    @Test("by the operator's word: at once, and what is under way from there ends; the gateway's own is refused")
     func order() throws {
-        let peers = try [Self.stranger, Home.wanHost].map { source in
+        func stream(_ source: String) throws -> Peer {
             let peer = try Peer(to: Home.gatewayOnWAN, 4002, from: home.wan, source: source)
             peer.setPatience(seconds: 2)
             try peer.send("word")
             #expect(try peer.receive(exactly: 4) == Array("word".utf8))
             return peer
         }
-        let refused = try home.attempt("ban", "add", Self.stranger)
-        #expect(refused.status == 1 && refused.errors.contains("has a connection to port 4002"), "\(refused)")
+        let (going, staying) = (try stream(Self.stranger), try stream(Home.wanHost))
         for (source, word) in [
             (Home.gatewayOnLAN, "the gateway's own"), ("127.0.0.1", "the gateway's own"),
             ("203.0.113.0/24", "one IPv4 address"), ("2001:db9::/32", "one /64"), (Home.wanHost, "name server"),
@@ -131,8 +130,46 @@ struct BanTests {
             let outcome = try home.attempt("ban", "add", source)
             #expect(outcome.status == 1 && outcome.errors.contains(word), "\(source): \(outcome)")
         }
-        peers[0].resetAtClose()
-        withExtendedLifetime(peers) {}
+        try home.ctl("ban", "add", Self.stranger)
+        #expect(throws: (any Error).self) {
+            try going.send("word")
+            guard try going.receive(exactly: 4).count == 4 else { throw Failure("ended") }
+        }
+        try staying.send("word")
+        #expect(try staying.receive(exactly: 4) == Array("word".utf8))
+    }
+
+    /// Whoever had a connection to any port could not be banned, an attacker at a web server neither.
+    @Test("never of the operator, who is connected to SSH, by its own port or by the program that listens")
+    func operators() throws {
+        try home.stop()
+        home.hasControlGroups = true
+        try home.start()
+        let key = home.directory + "/key"
+        try home.gateway.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        for port in [UInt16(22), 2222] {
+            let unit = Unit()
+            do {
+                let server = try RunningProgram(
+                    (port == 22 ? ["unshare", "--mount", "sh", "-c", "exec \"$@\"", "-"] : unit.prefix()) + [
+                        "sh", "-c", "mount -t tmpfs none /run && mkdir /run/sshd && exec \"$@\"", "-",
+                        "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", key, "-p", "\(port)",
+                    ], in: home.gateway, log: home.directory + "/sshd-\(port)")
+                try home.ctl("firewall", "open", "ssh\(port)", "--tcp", "\(port)", "--from", "anywhere")
+                let isUp = eventually { opens(port, from: Self.stranger, in: home.wan, to: Home.gatewayOnWAN) }
+                #expect(isUp, "\(server.said)")
+                let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan, source: Self.stranger)
+                #expect(try String(decoding: peer.receive(exactly: 8), as: UTF8.self) == "SSH-2.0-")
+                let refused = try home.attempt("ban", "add", Self.stranger)
+                #expect(
+                    refused.status == 1 && refused.errors.contains("has a connection to SSH, at port \(port)"),
+                    "\(refused)")
+                peer.resetAtClose()
+            }
+            #expect(try eventually { try home.attempt("ban", "add", Self.stranger).status == 0 })
+            try home.ctl("ban", "remove", Self.stranger)
+            if port != 22 { try unit.remove(in: home.gateway) }
+        }
     }
 
     @Test("hold over a restart and over the death of every process, for what is left of them; IPv6 by its /64")

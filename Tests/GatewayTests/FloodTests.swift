@@ -96,20 +96,34 @@ struct FloodTests {
         #expect(opens(from: one))
     }
 
-    @Test(
-        "by somebody who holds a connection to an opening ban nobody: it may be the operator, and what is under way goes on"
-    )
+    @Test("by the operator, who is connected to SSH, ban nobody; a connection to something else protects nobody")
     func operators() throws {
-        let peer = try Peer(to: Home.gatewayOnWAN, 4002, from: home.wan, source: "203.0.112.12")
-        peer.setPatience(seconds: 2)
-        for kind in Kind.allCases {
-            try flood(kind, from: "203.0.112.12", to: 4002, count: Self.burst + 4000)
-        }
         let home = home
-        #expect(eventually { home.daemon?.said.contains("203.0.112.12/32 is not banned, it has a connection") == true })
-        try peer.send("word")
-        #expect(try peer.receive(exactly: 4) == Array("word".utf8))
+        try home.ctl("firewall", "open", "ssh", "--tcp", "22", "--from", "anywhere")
+        let ssh = try Services(in: home.gateway, at: Home.gatewayOnWAN, ports: [22])
+        func stream(_ source: String, _ port: UInt16) throws -> Peer {
+            let peer = try Peer(to: Home.gatewayOnWAN, port, from: home.wan, source: source)
+            peer.setPatience(seconds: 2)
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4) == Array("word".utf8))
+            return peer
+        }
+        let (operators, others) = (try stream("203.0.112.12", 22), try stream("203.0.112.13", 4002))
+        for kind in Kind.allCases { try flood(kind, from: "203.0.112.12", to: 4002, count: Self.burst + 4000) }
+        #expect(
+            eventually {
+                home.daemon?.said.contains("203.0.112.12/32 is not banned, it has a connection to SSH") == true
+            })
+        try operators.send("word")
+        #expect(try operators.receive(exactly: 4) == Array("word".utf8))
         #expect(try bans().isEmpty)
+        try flood(.syn, from: "203.0.112.13", to: 4002, count: Self.burst + 4000)
+        #expect(try eventually { try bans().map(\.source) == ["203.0.112.13/32"] })
+        #expect(throws: (any Error).self) {
+            try others.send("word")
+            guard try others.receive(exactly: 4).count == 4 else { throw Failure("ended") }
+        }
+        withExtendedLifetime(ssh) {}
     }
 
     @Test(

@@ -65,7 +65,7 @@ package struct AddBan: Call {
     package static let documentation = """
         Bans a source at once: what it has under way ends, and nothing begins. No revision.
         Refused for the gateway's own addresses, its router, its name servers, networks that are spared, and whoever has
-        a connection to an opening.
+        a connection to SSH.
         source: an IPv4 address, or an address or a /64 of IPv6.
         text: why; null: nothing is said.
         until: seconds since 1970, UTC; null: until it is taken back.
