@@ -139,7 +139,12 @@ extension Gateway {
     /// Hears a relay of a daemon before say which sessions have ended, until it is gone. Nothing else that it says is of interest:
     /// nobody answers it.
     private func attend(_ channel: Channel, _ name: String) async {
+        var bound = EventBound(limit: EventBound.pleas + EventBound.borne)
         while let packet = try? await channel.receive() {
+            guard bound.admits() else {
+                log.error("\(name) says more than any of ours does; nobody hears it any more")
+                break
+            }
             guard case .plea(let plea)? = Message.decode(Word.self, from: packet.bytes) else { continue }
             shut(plea.shuts, of: .legacy(name))
         }
