@@ -449,8 +449,9 @@ extension Instruction {
             return nftnl_expr_alloc("redir")
         case .masquerade:
             return nftnl_expr_alloc("masq")
-        case .note(let group):
+        case .note(let group, let prefix):
             let expression = nftnl_expr_alloc("log")
+            if let prefix { nftnl_expr_set_str(expression, UInt16(NFTNL_EXPR_LOG_PREFIX), prefix) }
             nftnl_expr_set_u16(expression, UInt16(NFTNL_EXPR_LOG_GROUP), group)
             return expression
         case .refuse(let refusal):

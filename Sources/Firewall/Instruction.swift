@@ -56,7 +56,7 @@ enum Instruction: Hashable, Sendable {
     case redirect
     case masquerade
     /// The packet is told of to whoever listens to the group.
-    case note(UInt16)
+    case note(UInt16, prefix: String?)
     case refuse(Ruleset.Refusal)
     case verdict(Ruleset.Verdict)
     /// Read from the kernel and none of ours, in libnftnl's notation.
@@ -168,7 +168,7 @@ extension Ruleset.Rule {
         case .tell: compiler.instructions += Compiler.device + [.setMark]
         case .clampSegments:
             compiler.instructions += [.segmentSize, .toNetworkOrder(length: 2), .writeSegmentSize]
-        case .note(let notice): compiler.instructions.append(.note(notice.rawValue))
+        case .note(let notice, let reason): compiler.instructions.append(.note(notice.rawValue, prefix: reason))
         case .refuse(let refusal): compiler.instructions.append(.refuse(refusal))
         case .forward(let address, let port):
             let (family, target): (Match.Family, [UInt8]) =
@@ -434,7 +434,8 @@ extension Instruction: CustomStringConvertible {
             "[ nat dnat \(family == .ipv4 ? "ip" : "ip6") addr_min reg 1 \(setsPort ? "proto_min reg 2 flags 0x2 " : "")]"
         case .redirect: "[ redir ]"
         case .masquerade: "[ masq ]"
-        case .note(let group): "[ log group \(group) snaplen 0 qthreshold 0 ]"
+        case .note(let group, let prefix):
+            "[ log \(prefix.map { "prefix \($0) " } ?? "")group \(group) snaplen 0 qthreshold 0 ]"
         case .refuse(.reset): "[ reject type 1 code 0 ]"
         case .refuse(.prohibited): "[ reject type 2 code 3 ]"
         case .counter: "[ counter ]"

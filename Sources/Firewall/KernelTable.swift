@@ -235,14 +235,16 @@ extension Instruction {
             return !nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_MASQ_REG_PROTO_MIN))
                 && number(NFTNL_EXPR_MASQ_FLAGS) == 0 ? .masquerade : nil
         case "log":
-            let others = [NFTNL_EXPR_LOG_PREFIX, NFTNL_EXPR_LOG_LEVEL, NFTNL_EXPR_LOG_FLAGS]
+            let others = [NFTNL_EXPR_LOG_LEVEL, NFTNL_EXPR_LOG_FLAGS]
             // The kernel says 0 of what was not asked for.
             guard nftnl_expr_is_set(expression, UInt16(NFTNL_EXPR_LOG_GROUP)),
                 !others.contains(where: { nftnl_expr_is_set(expression, UInt16($0)) }),
                 number(NFTNL_EXPR_LOG_SNAPLEN) == 0,
                 nftnl_expr_get_u16(expression, UInt16(NFTNL_EXPR_LOG_QTHRESHOLD)) == 0
             else { return nil }
-            return .note(nftnl_expr_get_u16(expression, UInt16(NFTNL_EXPR_LOG_GROUP)))
+            return .note(
+                nftnl_expr_get_u16(expression, UInt16(NFTNL_EXPR_LOG_GROUP)),
+                prefix: text(nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_LOG_PREFIX))))
         case "reject":
             let code = nftnl_expr_get_u8(expression, UInt16(NFTNL_EXPR_REJECT_CODE))
             switch number(NFTNL_EXPR_REJECT_TYPE) {

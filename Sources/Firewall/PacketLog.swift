@@ -11,6 +11,8 @@ package struct PacketLog: ~Copyable {
 
     package struct Packet: Sendable {
         package var notice: Ruleset.Notice
+        /// Of the rule that noted it; nil: it gives none.
+        package var reason: String?
         /// The account of the program that sent it; nil: the kernel does not say.
         package var user: UInt32?
         /// The numbers of the interfaces by which it came and by which it leaves; nil: by none.
@@ -111,12 +113,13 @@ package struct PacketLog: ~Copyable {
                 guard length >= 4, length <= attributes.count else { break }
                 let value = attributes.prefix(length).dropFirst(4)
                 // NFULA_IFINDEX_INDEV, NFULA_IFINDEX_OUTDEV, NFULA_HWADDR (its length, two bytes of nothing, the address),
-                // NFULA_PAYLOAD and NFULA_UID.
+                // NFULA_PAYLOAD, NFULA_PREFIX (a C string) and NFULA_UID.
                 switch hostNumber(attributes.dropFirst(2).prefix(2)) & 0x3fff {
                 case 4: packet.input = number(value)
                 case 5: packet.output = number(value)
                 case 8: packet.hardware = HardwareAddress(bytes: Array(value.dropFirst(4).prefix(6)))
                 case 9: (packet.bytes, hasPayload) = (value, true)
+                case 10 where value.count > 1: packet.reason = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
                 case 11: packet.user = number(value)
                 default: break
                 }

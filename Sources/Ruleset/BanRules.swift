@@ -19,20 +19,17 @@ struct BanRules {
         var rules: [Ruleset.Rule] = []
         if !internet.isEmpty {
             for set in LiveSet.bans {
-                rules.append(
-                    Ruleset.Rule(
-                        [.inputInterface(internet), .among(set)], isCounted: true, .drop, comment: "banned"))
+                rules.append(Ruleset.Rule([.inputInterface(internet), .among(set)], .goto(Self.barrier.name)))
             }
         }
         for set in LiveSet.bans {
-            rules.append(
-                Ruleset.Rule(
-                    [.transport(IPProtocol(number: 6)), .among(set)], isCounted: true, .drop, comment: "banned"))
+            rules.append(Ruleset.Rule([.transport(.tcp), .among(set)], .goto(Self.barrier.name)))
         }
         return Ruleset.Chain(name: Self.banned, rules: rules)
     }
 
     static let banned = "banned"
+    static let barrier = Ruleset.barrier("bar_banned", for: banned)
 
     /// At the end of what comes to the machine, where nothing was open for it. What goes to many at once is no scan.
     var scanRules: [Ruleset.Rule] {

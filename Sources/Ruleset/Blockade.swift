@@ -24,22 +24,31 @@ struct Blockade {
         guard !internet.isEmpty else { return [] }
         return incoming.map { list, set in
             Ruleset.Rule(
-                [.inputInterface(internet), .sourceAmong(set)], isCounted: true, .drop, comment: list.ruleName)
+                [.inputInterface(internet), .sourceAmong(set)], .goto(list.entranceBarrier), comment: list.ruleName)
         }
     }
 
     /// In a chain that only sees what comes from the internet.
     var entrance: [Ruleset.Rule] {
         incoming.map { list, set in
-            Ruleset.Rule([.sourceAmong(set)], isCounted: true, .drop, comment: list.ruleName)
+            Ruleset.Rule([.sourceAmong(set)], .goto(list.entranceBarrier), comment: list.ruleName)
         }
     }
 
     /// In a chain that only sees what devices begin towards the internet.
-    func exit(_ verdict: Ruleset.Verdict) -> [Ruleset.Rule] {
+    var exit: [Ruleset.Rule] {
         outgoing.map { list, set in
-            Ruleset.Rule([.destinationAmong(set)], isCounted: true, verdict, comment: list.ruleName)
+            Ruleset.Rule([.destinationAmong(set)], .goto(list.exitBarrier), comment: list.ruleName)
         }
+    }
+
+    /// To which the rules lead that ask about the lists: those of `entrance` and those of `exit`.
+    var barriers: (entrance: [Ruleset.Chain], exit: [Ruleset.Chain]) {
+        let lists = lists.map(\.list)
+        return (
+            lists.filter { $0.direction != .out }.map { Ruleset.barrier($0.entranceBarrier, for: $0.ruleName) },
+            lists.filter { $0.direction != .in }.map { Ruleset.refusal($0.exitBarrier, for: $0.ruleName) }
+        )
     }
 
     /// What the box itself begins, the proxies for their clients as well.
@@ -64,4 +73,10 @@ struct Blockade {
     private var outgoing: [(Blocklist, NetworkSet)] {
         lists.flatMap { list, sets in list.direction == .in ? [] : sets.map { (list, $0) } }
     }
+}
+
+extension Blocklist {
+    /// A chain's name has no hyphen in it (nft(8)), and a list's may have; a dot has none.
+    fileprivate var entranceBarrier: String { "list_in_" + name.replacing("-", with: ".") }
+    fileprivate var exitBarrier: String { "list_out_" + name.replacing("-", with: ".") }
 }

@@ -242,16 +242,8 @@ struct Forwarding {
         chains += operatorsRules.chains(toInternet: beforeNetworks + afterNetworks)
         if !internet.isEmpty { chains += [fromInternet, toInternet] }
         if !doors.isEmpty { chains.append(Chain(name: forwards, rules: doors.flatMap(entrances))) }
-        chains.append(
-            Chain(
-                name: refuse,
-                rules: [
-                    Rule([], .jump(Ruleset.told)),
-                    Rule(
-                        [.transport(.tcp)], isCounted: true, decision: .refuse(.reset),
-                        comment: "refused"),
-                    Rule(isCounted: true, decision: .refuse(.prohibited), comment: "refused"),
-                ]))
+        chains.append(Ruleset.refusal(refuse, for: "refused"))
+        if !internet.isEmpty { chains += blockade.barriers.exit }
         return chains + translations
     }
 
@@ -310,7 +302,7 @@ struct Forwarding {
     private func chains(from zone: Zone) -> [Ruleset.Chain] {
         let usual = zone.way(of: nil)
         let ways = ways[zone.name] ?? [:]
-        var entrance = [Rule([.forgedSource], isCounted: true, .drop, comment: "forged sources")]
+        var entrance = [Rule([.forgedSource], .goto(Ruleset.forgedBarrier.name))]
         if !ways.isEmpty || stops.contains(where: { stop in roster.entries.contains { $0.number == stop.key } }) {
             // Of no device either, and so carried in no device's way.
             entrance.append(Rule([.connection(.invalid)], isCounted: true, .drop, comment: "of no connection"))
@@ -417,7 +409,7 @@ struct Forwarding {
         for network in policy.routersNetworks(in: surroundings) {
             rules.append(Rule([.destination(network)], isCounted: true, .accept, comment: "the router's own network"))
         }
-        return rules + blockade.exit(.goto(refuse))
+        return rules + blockade.exit
     }
 
     private var afterNetworks: [Ruleset.Rule] {

@@ -50,10 +50,14 @@ extension Ruleset {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = [Rule([], .jump(Self.told)), Rule([], isCounted: true, .drop, comment: "the rest")]
         let flood = doors.isEmpty || rate == nil ? nil : bans?.floodChain
+        let barriers =
+            (forwarding.zones.isEmpty ? [] : [Self.forgedBarrier])
+            + (internet.isEmpty ? [] : blockade.barriers.entrance) + (bans == nil ? [] : [BanRules.barrier])
         let bounds = doors.isEmpty ? nil : rate.map { newcomers($0, beyond: flood) }
         self.init(
             meters: [echoIPv4, echoIPv6, toldIPv4, toldIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
-                + (bans?.meters ?? []) + (egress?.meters ?? []) + forwarding.meters,
+                + (bans?.meters ?? []) + (barriers.isEmpty ? [] : Self.barrierMeters) + (egress?.meters ?? [])
+                + forwarding.meters,
             deviceMaps: forwarding.deviceMaps,
             chains: [
                 Chain(
@@ -71,7 +75,7 @@ extension Ruleset {
                         Rule([.withinRate(ping(echoIPv6))], .accept, comment: "ping"),
                         Rule([], isCounted: true, .drop, comment: "pings beyond the rate of their source"),
                     ]),
-            ] + [bans?.bannedChain, bounds, flood, bans?.scanChain].compactMap(\.self) + [
+            ] + [bans?.bannedChain, bounds, flood, bans?.scanChain].compactMap(\.self) + barriers + [
                 Chain(name: "forward", hook: .forward, policy: .drop, rules: forwarding.rules + rest), toldChain,
             ] + forwarding.chains + (egress?.chains ?? []))
     }
@@ -210,8 +214,7 @@ private func lifeSupport(home: [String], internet: [String], _ forwarding: Forwa
     if !zones.isEmpty {
         rules.append(
             Rule(
-                [.inputInterface(zones.flatMap(\.interfaces)), .forgedSource], isCounted: true, .drop,
-                comment: "forged sources"))
+                [.inputInterface(zones.flatMap(\.interfaces)), .forgedSource], .goto(Ruleset.forgedBarrier.name)))
     }
     return rules
 }

@@ -10,6 +10,8 @@ extension Ruleset {
         package var rule: Rule?
         /// The chain in which it was decided; nil: no chain is there for the packet.
         package var chain: String?
+        /// A rule of a blocklist decided, or led to the one that did.
+        package var asksForNetworks = false
         /// Whether its connection is known now to lead to a device that the clock stops.
         package var isTowardsHours = false
 
@@ -56,18 +58,23 @@ extension Ruleset {
     ) -> Judgement? {
         // The kernel takes no chains that lead in a circle, and none that lead deeper (NFT_JUMP_STACK_SIZE).
         guard depth <= 16 else { return nil }
-        func go(_ name: String, _ packet: inout Packet) -> Judgement? {
-            chains.first { $0.name == name }.flatMap {
-                run($0, &packet, among: elements, isTimeUp: isTimeUp, depth: depth + 1)
-            }
+        func go(_ name: String, by rule: Rule, _ packet: inout Packet) -> Judgement? {
+            guard let next = chains.first(where: { $0.name == name }),
+                var judgement = run(next, &packet, among: elements, isTimeUp: isTimeUp, depth: depth + 1)
+            else { return nil }
+            if rule.asksForNetworks { judgement.asksForNetworks = true }
+            return judgement
+        }
+        func end(_ verdict: Verdict, by rule: Rule) -> Judgement {
+            Judgement(verdict: verdict, rule: rule, chain: chain.name, asksForNetworks: rule.asksForNetworks)
         }
         for rule in chain.rules where rule.matches.allSatisfy({ $0.holds(for: packet, among: elements) }) {
             switch verdict(of: rule, for: &packet, isTimeUp: isTimeUp) {
             case nil: continue
-            case .accept: return Judgement(verdict: .accept, rule: rule, chain: chain.name)
-            case .drop: return Judgement(verdict: .drop, rule: rule, chain: chain.name)
-            case .jump(let name): if let judgement = go(name, &packet) { return judgement }
-            case .goto(let name): return go(name, &packet)
+            case .accept: return end(.accept, by: rule)
+            case .drop: return end(.drop, by: rule)
+            case .jump(let name): if let judgement = go(name, by: rule, &packet) { return judgement }
+            case .goto(let name): return go(name, by: rule, &packet)
             case .return: return nil
             }
         }

@@ -12,5 +12,7 @@ extension Ruleset {
         case drop = 26_475
         /// A device begins something with it of which it is noted where it goes.
         case visit = 26_476
+        /// It is neither let in nor through for its source, wherever it is for: a blocklist has it, it is banned, or forged.
+        case barred = 26_477
     }
 }

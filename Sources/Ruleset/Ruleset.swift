@@ -215,8 +215,8 @@ package struct Ruleset: Hashable, Sendable {
         /// Either end of a TCP connection is told to send no larger segments than the way through this machine takes, and the
         /// next rule follows.
         case clampSegments
-        /// This program is told of the packet, and the next rule follows.
-        case note(Notice)
+        /// This program is told of the packet and of the reason, if there is one to tell, and the next rule follows.
+        case note(Notice, reason: String? = nil)
         /// Refused, and the sender is told.
         case refuse(Refusal)
         /// Of a connection's first packet, in a nat chain: the connection goes to that address, and to that port instead of
@@ -509,7 +509,8 @@ extension Ruleset.Decision: CustomStringConvertible {
         case .noteHours: return "ct mark set ct mark | \(markText(Ruleset.towardsHours))"
         case .tell: return "meta mark set ct mark & 0x0000ffff"
         case .clampSegments: return "tcp option maxseg size set rt mtu"
-        case .note(let notice): return "log group \(notice.rawValue)"
+        case .note(let notice, let reason):
+            return "log \(reason.map { "prefix \"\($0)\" " } ?? "")group \(notice.rawValue)"
         case .refuse(.reset): return "reject with tcp reset"
         case .refuse(.prohibited): return "reject with icmpx admin-prohibited"
         case .forward(let address, let port):

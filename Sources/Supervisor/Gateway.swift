@@ -375,7 +375,7 @@ actor Gateway {
             note(.scan, by: source, "\(source) has tried many ports that are shut")
         case .offence(.flood, let source):
             note(.flood, by: source, "\(source) has begun far more than one source may")
-        case .offence(.departure, _), .offence(.drop, _), .offence(.visit, _): break
+        case .offence(.departure, _), .offence(.drop, _), .offence(.barred, _), .offence(.visit, _): break
         }
     }
 

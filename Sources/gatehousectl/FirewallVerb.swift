@@ -132,9 +132,9 @@ struct FirewallVerb: ParsableCommand {
             abstract: "What was neither let in nor through, and what for.",
             discussion: """
                 The firewall remembers the last thousand or so packets that it stopped, and of each source no more than a few at \
-                once and then one a second, so that a flood hides nobody else. The latest comes last. What a blocklist, a ban or \
-                a forged source stops is counted and not written down one by one. Below stand the packets that each rule \
-                has stopped since it is there.
+                once and then one a second, so that a flood hides nobody else. The latest comes last. Of what a blocklist, a \
+                ban or a forged source stops the last fifty are kept beside them. Below stand the packets that each rule has \
+                stopped since it is there.
 
                 EXAMPLES:
                   gatehousectl firewall log

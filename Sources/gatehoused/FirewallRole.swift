@@ -362,6 +362,7 @@ actor FirewallRole: RoleService {
                     case .drop:
                         drops.note(packet)
                         noteVisit(packet, by: current?.captives, isRefused: true)
+                    case .barred: drops.note(packet)
                     case .visit: noteVisit(packet, by: current?.learners, isRefused: false)
                     case .scan, .flood:
                         guard let source = packet.source, offences.admits() else { continue }
@@ -461,7 +462,7 @@ actor FirewallRole: RoleService {
                 case .tcp(let port), .udp(let port): former.listenerPorts.contains(port)
                 default: false
                 }
-            return !isForListener || judgement.rule?.asksForNetworks == true
+            return !isForListener || judgement.asksForNetworks
         }
     }
 
@@ -476,7 +477,7 @@ actor FirewallRole: RoleService {
             var out = Packet(hook: .output, interface: "", source: local, destination: remote, content: content)
             out.output = interface
             let judgement = ruleset.verdict(of: out, among: elements)
-            return !judgement.isAccepted && judgement.rule?.asksForNetworks == true
+            return !judgement.isAccepted && judgement.asksForNetworks
         }
         let refused = ((try? Connections.established()) ?? []).filter {
             isRefused($0.local.address, $0.remote.address, .tcp($0.remote.port))

@@ -237,6 +237,7 @@ private let everything = Ruleset(
                 .init(decision: .byOutput(["eth1": .drop, "eth0": .goto("elsewhere")])),
                 .init([.forgedSource], isCounted: true, .drop, comment: "forged"),
                 .init([.inputInterface(["eth0"])], decision: .note(.scan)),
+                .init([.family(.ipv6)], decision: .note(.barred, reason: "blocklist some-1_2")),
                 .init(decision: .tell),
                 .init(
                     [.beyondRate(.init(meter: "four", family: .ipv4, perSecond: 1000, burst: 4000))], isCounted: true,

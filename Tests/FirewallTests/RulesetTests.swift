@@ -301,6 +301,20 @@ private func text(_ openings: String) -> String {
     \t\ttimeout 1m
     \t}
 
+    \tset barred_ipv4 {
+    \t\ttype ipv4_addr
+    \t\tsize 1024
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
+    \tset barred_ipv6 {
+    \t\ttype ipv6_addr
+    \t\tsize 1024
+    \t\tflags dynamic,timeout
+    \t\ttimeout 1m
+    \t}
+
     \tset egress_ipv4 {
     \t\ttype ipv4_addr
     \t\tsize 64
@@ -347,7 +361,7 @@ private func text(_ openings: String) -> String {
     \t\tiifname "eth1" meta nfproto ipv4 meta l4proto igmp accept comment "multicast group management"
     \t\tiifname "eth0" meta nfproto ipv4 udp dport 68 accept comment "DHCP client"
     \t\tiifname "eth0" ip6 daddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"
-    \t\tiifname "eth1" fib saddr . iif oif missing counter drop comment "forged sources"
+    \t\tiifname "eth1" fib saddr . iif oif missing goto bar_forged
     \t\tjump banned
     \t\tmeta l4proto tcp jump newcomers
     \t\tiifname "eth0" meta l4proto udp ct status ! confirmed jump newcomers
@@ -363,12 +377,12 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tchain banned {
-    \t\tiifname "eth0" ip saddr @bans_ipv4 counter drop comment "banned"
-    \t\tiifname "eth0" ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 counter drop comment "banned"
-    \t\tiifname "eth0" ip6 saddr @bans_neighbours counter drop comment "banned"
-    \t\tmeta l4proto tcp ip saddr @bans_ipv4 counter drop comment "banned"
-    \t\tmeta l4proto tcp ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 counter drop comment "banned"
-    \t\tmeta l4proto tcp ip6 saddr @bans_neighbours counter drop comment "banned"
+    \t\tiifname "eth0" ip saddr @bans_ipv4 goto bar_banned
+    \t\tiifname "eth0" ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 goto bar_banned
+    \t\tiifname "eth0" ip6 saddr @bans_neighbours goto bar_banned
+    \t\tmeta l4proto tcp ip saddr @bans_ipv4 goto bar_banned
+    \t\tmeta l4proto tcp ip6 saddr & ffff:ffff:ffff:ffff:: == @bans_ipv6 goto bar_banned
+    \t\tmeta l4proto tcp ip6 saddr @bans_neighbours goto bar_banned
     \t}
 
     \tchain newcomers {
@@ -385,6 +399,18 @@ private func text(_ openings: String) -> String {
     \tchain scans {
     \t\tupdate @scans_ipv4 { ip saddr limit rate over 1/second burst 100 packets } update @reported_ipv4 { ip saddr limit rate 1/second burst 1 packets } log group 26472
     \t\tupdate @scans_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 1/second burst 100 packets } update @reported_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 1 packets } log group 26472
+    \t}
+
+    \tchain bar_forged {
+    \t\tupdate @barred_ipv4 { ip saddr limit rate 1/second burst 10 packets } log prefix "forged sources" group 26477
+    \t\tupdate @barred_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 10 packets } log prefix "forged sources" group 26477
+    \t\tcounter drop comment "forged sources"
+    \t}
+
+    \tchain bar_banned {
+    \t\tupdate @barred_ipv4 { ip saddr limit rate 1/second burst 10 packets } log prefix "banned" group 26477
+    \t\tupdate @barred_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 1/second burst 10 packets } log prefix "banned" group 26477
+    \t\tcounter drop comment "banned"
     \t}
 
     \tchain forward {
@@ -418,7 +444,7 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tchain from_home {
-    \t\tfib saddr . iif oif missing counter drop comment "forged sources"
+    \t\tfib saddr . iif oif missing goto bar_forged
     \t\tgoto routed_home
     \t}
 
@@ -485,7 +511,7 @@ private func text(_ openings: String) -> String {
 private var shut: String {
     var blocks = text("").replacing(liveSets, with: "").components(separatedBy: "\n\n").filter { block in
         ![
-            "newcomers", "ban", "scans", "floods", "reported", "map ", "forward", "between", "ended", "_home",
+            "newcomers", "ban", "bar", "scans", "floods", "reported", "map ", "forward", "between", "ended", "_home",
             "_internet", "refuse", "srcnat",
         ].contains {
             block.split(separator: "{", maxSplits: 1)[0].contains($0)

@@ -182,6 +182,7 @@ struct Tracer {
                 for word in ["option", "maxseg", "size", "set", "rt", "mtu"] { try words.skip(word) }
                 isDecided = true
             case "log":
+                if words.peek == "prefix" { _ = (try words.next(), try words.next()) }
                 try words.skip("group")
                 _ = try words.next()
                 isDecided = true

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestNetwork
 import Testing
 
@@ -92,5 +93,91 @@ struct FirewallLogTests {
         #expect(totals.contains { $0.reason == "rule 1" && $0.packets > 0 }, "\(totals)")
         #expect(try home.ctl("firewall", "log").contains("STOPPED BY"))
         #expect(try home.attempt("firewall", "log", "--limit", "0").status != 0)
+    }
+
+    @Test(
+        "of lists, bans and forged sources, too, by what stopped them; however many they are, they hide nothing else")
+    func barred() throws {
+        let routed = try RoutedHome.ready()
+        let home = routed.home
+        try home.meetDevice()
+        try home.ctl("device", "name", RoutedHome.lanHost, "camera")
+        try home.ctl("firewall", "open", "lab", "--tcp", "4002", "--from", "anywhere")
+        // Nobody is banned for what follows.
+        try home.ctl("ban", "set", "--scans", "off", "--floods", "off")
+        let file = home.directory + "/list"
+        try "198.18.0.0/15\n2001:db9:999::/48\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try home.ctl("blocklist", "add", "spam-1", file, "--format", "networks", "--direction", "in")
+        try "\(RoutedHome.far)\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try home.ctl("blocklist", "add", "malware", file, "--format", "networks", "--direction", "out")
+        try home.ctl("ban", "add", "203.0.112.11", "--for", "10s")
+        try home.ctl("ban", "add", "2001:db9:998::1")
+        let (wan, lan) = (
+            try Segment(in: home.wan, interface: "eth0"), try Segment(in: home.lan, interface: "eth0")
+        )
+        let (gateway, inside) = (
+            (wan: try home.gateway.hardware(of: "wan0"), lan: try home.gateway.hardware(of: "lan0")),
+            (wan: try home.wan.hardware(of: "eth0"), lan: try home.lan.hardware(of: "eth0"))
+        )
+        func knock(_ source: String, _ port: UInt16 = 4002) throws {
+            let destination = source.contains(":") ? Home.gatewayOnWAN6 : Home.gatewayOnWAN
+            try wan.send(.tcp(from: source, 1025, to: destination, port), to: gateway.wan, from: inside.wan)
+        }
+        let stopped = [
+            ("198.18.0.1", "blocklist spam-1"), ("2001:db9:999::1", "blocklist spam-1"), ("203.0.112.11", "banned"),
+            ("2001:db9:998::1", "banned"), ("2001:db9:9::9", "forged sources"),
+        ]
+        try knock("203.0.112.77", 2525)
+        for (source, reason) in stopped where reason != "forged sources" { try knock(source) }
+        // Of IPv4 the kernel itself drops one that is forged, before any rule is asked (rp_filter).
+        try lan.send(.tcp(from: "2001:db9:9::9", 1025, to: "fd77::1", 4002), to: gateway.lan, from: inside.lan)
+        _ = try home.lan.attempt(["timeout", "1", "nc", "-z", RoutedHome.far, "443"])
+        let wanted = stopped + [(RoutedHome.lanHost, "blocklist malware"), ("203.0.112.77", "the rest")]
+        func untold() throws -> [String] {
+            let packets = try log(home)
+            return wanted.filter { source, reason in
+                !packets.contains { $0.source == source && $0.reason == reason }
+            }.map { "\($0) \($1)" }
+        }
+        let isTold = try eventually { try untold().isEmpty }
+        let missing = try untold()
+        let shown = try home.ctl("firewall", "log")
+        #expect(isTold, "\(missing) of \(shown)")
+        let camera = try log(home, "--device", "camera")
+        #expect(camera.contains { $0.reason == "blocklist malware" && $0.destination == RoutedHome.far }, "\(camera)")
+        let totals = try reply(home).totals
+        for reason in Set(wanted.map(\.1)) { #expect(totals.contains { $0.reason == reason }, "\(reason): \(totals)") }
+        // A ban that is over was a ban all the same.
+        #expect(try eventually(within: .seconds(15)) { try !home.ctl("ban", "list").contains("203.0.112.11") })
+        #expect(try untold().isEmpty)
+
+        // One that floods, and a thousand sources of a list.
+        let role = try #require(try home.processes()["firewall"]?.first)
+        let before = try processorTime(of: role)
+        for _ in 0..<20_000 { try knock("2001:db9:998::1") }
+        let afterOne = try processorTime(of: role)
+        for number in 0..<2000 { for _ in 0..<5 { try knock("198.18.\(number / 250).\(number % 250 + 1)") } }
+        let afterMany = try processorTime(of: role)
+        print("the firewall role: \(afterOne - before) s for 20 000 packets of one source, ", terminator: "")
+        print("\(afterMany - afterOne) s for 10 000 of 2 000 sources")
+        #expect(afterOne - before < 0.2)
+        try knock("203.0.112.78", 2626)
+        #expect(try eventually { try log(home).contains { $0.source == "203.0.112.78" && $0.port == 2626 } })
+        let all = try log(home)
+        #expect(all.count <= 100 && all.contains { $0.source == "203.0.112.77" }, "\(all.count)")
+        #expect(all.contains { $0.source == RoutedHome.lanHost && $0.reason == "blocklist malware" })
+        let counted = try reply(home).totals
+        #expect(counted.first { $0.reason == "banned" }.map { $0.packets >= 20_000 } == true, "\(counted)")
+        #expect(counted.first { $0.reason == "blocklist spam-1" }.map { $0.packets >= 10_000 } == true, "\(counted)")
+    }
+
+    /// In seconds.
+    private func processorTime(of process: pid_t) throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        let fields = text.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+            throw Failure(text)
+        }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 }

@@ -167,7 +167,7 @@ struct RoutingTests {
         try DatagramPeer(in: home.lan, "2001:db9:66::77").send([2], to: RoutedHome.far6, 9001)
         try DatagramPeer(in: home.lan, RoutedHome.lanHost6).send([1], to: RoutedHome.far6, 9001)
         #expect(try own6.receive()?.bytes == [1])
-        let chain = try home.gateway.run("nft", "list", "chain", "inet", "gatehouse", "from_home")
+        let chain = try home.gateway.run("nft", "list", "chain", "inet", "gatehouse", "bar_forged")
         #expect(chain.contains(#/counter packets [1-9].*forged/#), "\(chain)")
         let refused = try home.lan.attempt(["nc", "-z", "-w", "5", "-v", RoutedHome.farPrivate, "8080"])
         #expect(refused.errors.contains("refused"), "\(refused)")
