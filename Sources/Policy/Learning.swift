@@ -31,22 +31,22 @@ package struct Learning: Hashable, Sendable {
 
     package var isEmpty: Bool { sightings.isEmpty }
 
-    /// - Parameter isBeginning: false: it is under way, and may have been noted when it began.
+    /// - Parameter count: how often it was begun; 0: it is under way, and may have been noted when it began.
     /// - Returns: whether it is news.
     @discardableResult
-    package mutating func note(_ visit: Visit, at address: IPAddress?, isBeginning: Bool = true, time: Int) -> Bool {
+    package mutating func note(_ visit: Visit, at address: IPAddress?, count: Int = 1, time: Int) -> Bool {
         if var known = sightings[visit] {
-            known.count += isBeginning ? 1 : 0
+            known.count += count
             known.last = max(known.last, time)
             known.address = address ?? known.address
             sightings[visit] = known
             return false
         }
         guard sightings.count < Self.capacity else {
-            missed += 1
+            missed += count
             return false
         }
-        sightings[visit] = VisitSighting(visit: visit, address: address, first: time, last: time, count: 1)
+        sightings[visit] = VisitSighting(visit: visit, address: address, first: time, last: time, count: max(count, 1))
         return true
     }
 }

@@ -48,6 +48,9 @@ extension Policy {
     package mutating func forgetDevice(_ hardware: HardwareAddress) throws(Refusal) {
         guard let device = device(with: hardware) else { return }
         if let rule = rules.first(where: { $0.device == device.name }) {
+            if rule.origin == .hold {
+                throw Refusal("\(device.name) is held; `gatehousectl device release \(device.name)` first")
+            }
             throw Refusal(
                 "rule \(rule.id) names the device \(device.name); `gatehousectl rule remove \(rule.id)` first")
         }

@@ -39,11 +39,14 @@ package struct DeviceVisit: Codable, Hashable, Sendable {
     package var visit: Visit
     /// Whether the gateway refused it.
     package var isRefused: Bool
+    /// How often it was begun; 0: it is under way, and may have been told when it began.
+    package var count: Int
 
-    package init(device: UInt16, visit: Visit, isRefused: Bool) {
+    package init(device: UInt16, visit: Visit, isRefused: Bool, count: Int = 1) {
         self.device = device
         self.visit = visit
         self.isRefused = isRefused
+        self.count = count
     }
 }
 

@@ -10,8 +10,11 @@ import Store
 extension Gateway {
     /// What was seen often before is kept in mind so often; a new destination at once.
     private static let interval = Duration.seconds(60)
-    /// For so long a held device goes where it found a domain before it was held, unless it asks for the name again.
-    private static let milliseconds = 86_400 * 1000
+    /// What a role says beyond that is not believed.
+    private static let mostAtOnce = 1_000_000
+    /// For so long a held device goes where it found a domain last: some ask for a name once, and keep the address for much longer
+    /// than it is good for.
+    static let secondsOfHeldName = 86_400
 
     // MARK: what is seen
 
@@ -37,13 +40,14 @@ extension Gateway {
     private func note(_ visit: DeviceVisit, isRouted: Bool) {
         guard let member = surroundings.household.members.first(where: { $0.number == visit.device }) else { return }
         let found = learnings.note(
-            visit.visit, of: member.hardware, isRouted: isRouted, isRefused: visit.isRefused, at: now)
+            visit.visit, of: member.hardware, isRouted: isRouted, isRefused: visit.isRefused,
+            count: min(max(visit.count, 0), Self.mostAtOnce), at: now)
         switch found?.news {
         case .destination: areLearningsDue = true
         case .refusal:
             let name = policy.deviceNames(in: surroundings.household)[visit.device] ?? "\(member.hardware)"
             guard let found, policy.isHeld(name) else { return }
-            tell(.device, "\(name) was refused \(found.visit): it is held to what it was seen to need")
+            tell(.device, "\(name), which is held, was refused \(found.visit)")
         case nil: break
         }
     }
@@ -68,7 +72,7 @@ extension Gateway {
         for session in parts.flatMap(\.sessions) {
             guard let visit = session.visit else { continue }
             let found = learnings.note(
-                visit, of: hardware, isRouted: session.kind == .routed, isRefused: false, isBeginning: false,
+                visit, of: hardware, isRouted: session.kind == .routed, isRefused: false, count: 0,
                 at: self.now)
             if found != nil { areLearningsDue = true }
         }
@@ -189,6 +193,7 @@ extension Gateway {
         var made: [Rule] = []
         var name = call.device
         var seeds: [LiveChange] = []
+        var earlier: [Rule] = []
         let visits = learning.all.map(\.visit)
         let summary = "device hold \(call.device)"
         do {
@@ -197,11 +202,12 @@ extension Gateway {
                 let first: Int
                 do throws(StoreError) { first = try store.nextRuleID() } catch { throw Refusal("\(error)") }
                 made = try policy.hold(name, to: visits, firstID: first)
+                earlier = policy.rulesBeforeHold(of: name)
                 guard caller.manner.dryRun != true else { return }
                 seeds = self.seeds(of: made, for: hardware)
                 door.live.prepare(seeds)
             }
-            for rule in policy.rulesBeforeHold(of: name) {
+            for rule in earlier {
                 applied.warnings.append("rule \(rule.id) (\(rule)) comes first, so that \(name) goes there as before")
             }
             guard caller.manner.dryRun != true else { return applied }
@@ -224,7 +230,7 @@ extension Gateway {
                 LiveChange(
                     LiveKey([.address(address)]),
                     in: Ruleset.addresses(ofRule: rule.id, address.isIPv6 ? .ipv6 : .ipv4).name,
-                    .comes(milliseconds: Self.milliseconds))
+                    .comes(milliseconds: Self.secondsOfHeldName * 1000))
             }
         }
     }

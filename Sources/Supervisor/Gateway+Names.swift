@@ -121,7 +121,8 @@ extension Gateway {
 
     /// Has the kernel's rules about domains know addresses that the names role is about to tell.
     func admit(_ tellings: [NameTelling], _ serial: Int, for role: Role) async {
-        let rules = Set(policy.rules.filter { $0.domain != nil && $0.user == nil }.map(\.id))
+        let ruled = policy.rules.filter { $0.domain != nil && $0.user == nil }
+        let (rules, holds) = (Set(ruled.map(\.id)), Set(ruled.filter { $0.origin == .hold }.map(\.id)))
         let changes = tellings.prefix(256).compactMap { telling -> LiveChange? in
             guard rules.contains(telling.rule), telling.seconds > 0 else { return nil }
             let set = Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4)
@@ -131,7 +132,9 @@ extension Gateway {
                 note(fullRule: telling.rule)
                 return nil
             }
-            return LiveChange(key, in: set.name, .comes(milliseconds: min(telling.seconds, 7 * 86_400) * 1000))
+            let least = holds.contains(telling.rule) ? Self.secondsOfHeldName : 0
+            return LiveChange(
+                key, in: set.name, .comes(milliseconds: max(least, min(telling.seconds, 7 * 86_400)) * 1000))
         }
         if !changes.isEmpty, names.unkept == nil { names.unkept = .now }
         do throws(Refusal) {

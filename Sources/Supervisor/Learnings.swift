@@ -73,7 +73,11 @@ struct Learnings {
 
     // MARK: names
 
+    /// Addresses of one device; of one that is given more all are forgotten.
+    private static let mostNames = 8192
+
     mutating func note(_ name: String, at address: IPAddress, of hardware: HardwareAddress) {
+        if names[hardware, default: [:]].count >= Self.mostNames { names[hardware] = nil }
         names[hardware, default: [:]][address] = name
     }
 
@@ -93,21 +97,20 @@ struct Learnings {
 
     /// - Parameters:
     ///   - isRouted: the kernel passed it on. A client that asks a proxy for an address is judged by that alone.
-    ///   - isBeginning: false: it is under way, and may have been noted when it began.
+    ///   - count: how often it was begun; 0: it is under way, and may have been noted when it began.
     /// - Returns: nil: it is no news. Otherwise also the visit as it is remembered.
     mutating func note(
-        _ visit: Visit, of hardware: HardwareAddress, isRouted: Bool, isRefused: Bool, isBeginning: Bool = true,
-        at time: Int
+        _ visit: Visit, of hardware: HardwareAddress, isRouted: Bool, isRefused: Bool, count: Int, at time: Int
     ) -> (news: News, visit: Visit)? {
         let (visit, address) = isRouted ? named(visit, of: hardware) : (visit, nil)
         if isRefused {
             var learning = refusals[hardware] ?? Learning(hardware: hardware, since: time, until: nil)
             defer { refusals[hardware] = learning }
-            return learning.note(visit, at: address, time: time) ? (.refusal, visit) : nil
+            return learning.note(visit, at: address, count: count, time: time) ? (.refusal, visit) : nil
         }
         guard known[hardware]?.until != nil else { return nil }
         changed.insert(hardware)
-        return known[hardware]!.note(visit, at: address, isBeginning: isBeginning, time: time)
+        return known[hardware]!.note(visit, at: address, count: count, time: time)
             ? (.destination, visit) : nil
     }
 }

@@ -15,7 +15,8 @@ package final class VisitLine: Sendable {
     private let state = Mutex(State())
 
     private struct State {
-        var waiting: [DeviceVisit] = []
+        /// How often each was begun.
+        var waiting: [DeviceVisit: Int] = [:]
         var isUnderWay = false
     }
 
@@ -26,8 +27,8 @@ package final class VisitLine: Sendable {
     /// From any thread. Of more than there is room for nothing is told.
     package func note(_ visit: DeviceVisit) {
         let begins = state.withLock { state in
-            guard state.waiting.count < Self.capacity else { return false }
-            state.waiting.append(visit)
+            guard state.waiting.count < Self.capacity || state.waiting[visit] != nil else { return false }
+            state.waiting[visit, default: 0] += 1
             defer { state.isUnderWay = true }
             return !state.isUnderWay
         }
@@ -39,11 +40,20 @@ package final class VisitLine: Sendable {
             await reactor.sleep(for: Self.pause)
             let batch = state.withLock { state in
                 state.isUnderWay = !state.waiting.isEmpty
-                return Array(state.waiting.prefix(Self.batch))
+                return state.waiting.prefix(Self.batch)
             }
             guard !batch.isEmpty else { return }
-            // Beyond the rate of events: there is room a moment later.
-            if events.send(.visited(batch)) { state.withLock { $0.waiting.removeFirst(batch.count) } }
+            let visits = batch.map { visit, count in
+                DeviceVisit(device: visit.device, visit: visit.visit, isRefused: visit.isRefused, count: count)
+            }
+            // Beyond the rate of events there is room a moment later.
+            guard events.send(.visited(visits)) else { continue }
+            state.withLock { state in
+                for (visit, count) in batch {
+                    let left = state.waiting[visit, default: count] - count
+                    state.waiting[visit] = left > 0 ? left : nil
+                }
+            }
         }
     }
 }

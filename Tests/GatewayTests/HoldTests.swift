@@ -214,8 +214,10 @@ struct HoldTests {
         }
         #expect(refusals, "\((try? shown())?.refused.map(\.text) ?? [])")
         let events = try home.ctl("what-changed")
-        #expect(events.contains("camera was refused shop.example:6667 (tcp)"), "\(events)")
-        #expect(events.components(separatedBy: "camera was refused shop.example:6667 (tcp)").count == 2, "told once")
+        #expect(events.contains("camera, which is held, was refused shop.example:6667 (tcp)"), "\(events)")
+        #expect(
+            events.components(separatedBy: "camera, which is held, was refused shop.example:6667 (tcp)").count == 2,
+            "told once")
 
         // The rules are the kernel's own.
         home.killsRoles = true
@@ -245,6 +247,9 @@ struct HoldTests {
         #expect(try home.attempt("device", "release", "camera").errors.contains("camera is not held"))
         try home.ctl("device", "hold", "camera")
         #expect(try home.attempt("device", "hold", "camera").errors.contains("camera is held already"))
+        #expect(
+            try home.attempt("device", "forget", "camera").errors.contains("`gatehousectl device release camera` first")
+        )
         #expect(try home.attempt("device", "learn", "camera").errors.contains("is held, and learns nothing"))
         #expect(try home.attempt("device", "learn", "camera", "--stop").errors.contains("does not learn at present"))
         #expect(try home.attempt("device", "learn", "camera", "--for", "61d").errors.contains("1 minute to 60 days"))

@@ -1,4 +1,5 @@
 import Address
+import Foundation
 import Policy
 import Testing
 
@@ -68,6 +69,13 @@ struct HoldTests {
         try policy.release("camera")
         #expect(policy.rules.map(\.id) == [1, 4, 6])
         #expect(throws: Refusal.self) { try policy.release("camera") }
+    }
+
+    @Test("a rule of a copy that a version before kept is the operator's")
+    func former() throws {
+        let copy = #"{"id": 3, "action": "allow", "device": "camera", "ports": "443"}"#
+        let rule = try JSONDecoder().decode(Rule.self, from: Data(copy.utf8))
+        #expect(rule == Rule(id: 3, action: .allow, device: "camera", ports: PortRange(443, 443)))
     }
 
     @Test("no more destinations are remembered than there is room for, and how often there was none is told")
