@@ -53,6 +53,31 @@ struct RoutedRuleTests {
         (.icmp(8), .icmp, nil), (.icmpv6(128), .icmpv6, nil), (.other(47), IPProtocol(number: 47), nil),
     ]
 
+    @Test func `of devices that learn the kernel is told, and nothing else is different`() {
+        let policy = Self.policy([Rule(id: 1, action: .deny, device: "d1", ports: PortRange(25, 25))])
+        var learning = Self.surroundings
+        learning.household.learners = [Self.devices[1].hardware, Self.devices[3].hardware]
+        let former = Ruleset(policy: policy, surroundings: Self.surroundings)
+        var ruleset = Ruleset(policy: policy, surroundings: learning)
+        // d1 by its number, and both wherever they turn up next: d3 was never seen.
+        let marks = ruleset.deviceMaps.first { $0.name == "learning" }
+        guard case .verdicts(let verdicts)? = marks?.content else { return #expect(Bool(false), "\(ruleset)") }
+        #expect(verdicts.count == 5 && verdicts[2] == .jump("learning"))
+        let forward = ruleset.chains.first { $0.name == "forward" }?.rules.map(\.decision) ?? []
+        let (asks, answers) = (
+            forward.firstIndex(of: .byDevice("learning")),
+            forward.firstIndex(of: .byState([.established: .accept, .related: .accept]))
+        )
+        #expect(asks.map { asks in answers.map { $0 < asks } ?? false } == true, "what is under way is not asked")
+        ruleset.deviceMaps.removeAll { $0.name == "learning" }
+        ruleset.meters.removeAll { $0.name.hasPrefix("learning_") }
+        ruleset.chains.removeAll { $0.name == "learning" }
+        for index in ruleset.chains.indices {
+            ruleset.chains[index].rules.removeAll { $0.decision == .byDevice("learning") }
+        }
+        #expect(ruleset == former)
+    }
+
     @Test func `for any rules and any packet the kernel and the proxies decide the same`() {
         var random = SystemRandomNumberGenerator()
         var (allowed, denied) = (0, 0)
