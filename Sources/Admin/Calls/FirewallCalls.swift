@@ -100,8 +100,8 @@ package struct Close: Call {
 package struct ListDroppedPackets: Call {
     package static let documentation = """
         Packets that were neither let in nor through, as far back as the firewall remembers; oldest first.
-        Of each source no more than ten at once and then one a second; of those that a blocklist, a ban or a forged source stops the
-        last fifty.
+        Of each source no more than ten at once and then one a second.
+        Of those that a blocklist, a ban or a forged source stops the last fifty.
         device: only those that this device sent or that were for it, as in ListSessions.
         limit: how many at most, the latest; null: 100.
         totals: all that was stopped, by what stops it, most first; empty where device is given, for nobody counts by device.
