@@ -13,7 +13,9 @@ extension Gateway {
             await lookAtNames()
             await giveNamesToAll()
             tellOfNames()
-            if let since = names.unkept, .now - since > .seconds(30) { keepNamedAddresses() }
+            // The more there are the less often.
+            let count = namedSets.reduce(0) { $0 + door.elements[$1.name].count }
+            if let since = names.unkept, .now - since > .seconds(count / 500) { keepNamedAddresses() }
         }
     }
 

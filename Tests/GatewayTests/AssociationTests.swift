@@ -264,9 +264,18 @@ struct AssociationPinholeTests {
         #expect(
             try eventually { try home.attempt("firewall", "show").output.contains("lab") && holes() == 3 })
         for client in clients { #expect(try works(client)) }
+        // By the datagrams of each to the gateway.
+        func flows() throws -> Int {
+            try home.gateway.run("conntrack", "-L", "-p", "udp").split(separator: "\n").count {
+                $0.contains(" dst=\(Home.gatewayOnLAN) ")
+            }
+        }
+        let before = try flows()
         clients[0].control.finish()
         #expect(try eventually { try holes() == 2 })
         #expect(try works(clients[1]))
+        // Whoever takes its port next is no answer to anybody.
+        #expect(try eventually(within: .seconds(1)) { try flows() == before - 1 }, "\(before)")
         kill(try #require(try home.processes()["socks5"]?.first), SIGKILL)
         #expect(try eventually { try holes() == 0 })
         #expect(eventually { (try? Associate(home)) != nil })

@@ -130,6 +130,11 @@ struct BanTests {
             let outcome = try home.attempt("ban", "add", source)
             #expect(outcome.status == 1 && outcome.errors.contains(word), "\(source): \(outcome)")
         }
+        let far = try home.attempt("ban", "add", Self.stranger, "--for", "99999d")
+        #expect(far.status == 1 && far.errors.contains("hundred years"), "\(far)")
+        #expect(try !list().contains(Self.stranger))
+        // What is on trial is no reason to let anybody go on.
+        try home.ctl("firewall", "open", "other", "--tcp", "4004", "--trial", "60")
         try home.ctl("ban", "add", Self.stranger)
         #expect(throws: (any Error).self) {
             try going.send("word")
@@ -137,6 +142,13 @@ struct BanTests {
         }
         try staying.send("word")
         #expect(try staying.receive(exactly: 4) == Array("word".utf8))
+        try home.ctl("confirm", "--blind")
+        try home.ctl("ban", "spare", "203.0.112.0/24")
+        #expect(try eventually { try !list().contains(Self.stranger) }, "who is spared is let go")
+        #expect(opensFromWAN(Self.stranger))
+        try home.stop()
+        try home.start()
+        #expect(try !list().contains(Self.stranger))
     }
 
     /// Whoever had a connection to any port could not be banned, an attacker at a web server neither.

@@ -40,7 +40,8 @@ private var things: [Thing] {
             add: ["rule", "add", "deny", "--from", "192.168.77.0/24", "--to", "203.0.112.0/24", "--port", "9"],
             remove: ["rule", "remove", "1"], list: "rule", member: "rules",
             json: [
-                "id": 1, "action": "deny", "client": "192.168.77.0/24", "destination": "203.0.112.0/24", "ports": "9",
+                "id": 1, "origin": "hand", "action": "deny", "client": "192.168.77.0/24",
+                "destination": "203.0.112.0/24", "ports": "9",
             ], type: "Rule", line: "rule 1 deny from 192.168.77.0/24 to 203.0.112.0/24 port 9",
             isInEffect: { try $0.status(through: "192.168.77.1:3128") == "403" }),
         Thing(

@@ -57,6 +57,20 @@ struct RuledDomainTests {
             #expect(routed.connects(home.lan, RoutedHome.far, 443), "\(role)")
         }
         #expect(try eventually { try home.processes()["firewall"]?.isEmpty == false })
+        // A device goes on with what it was told, whatever becomes of the daemon, and so does what it has under way.
+        let old = try Peer(to: RoutedHome.far, 443, from: home.lan)
+        for signal in [SIGKILL, SIGTERM] {
+            let file = home.directory + "/addresses"
+            #expect(eventually { FileManager.default.fileExists(atPath: file) })
+            let all = try home.processes().values.joined()
+            home.daemon?.signal(signal)
+            #expect(home.daemon?.ended() == (signal == SIGKILL ? 128 + SIGKILL : 0))
+            #expect(eventually { all.allSatisfy { kill($0, 0) != 0 } })
+            try home.start()
+            #expect(routed.connects(home.lan, RoutedHome.far, 443), "signal \(signal)")
+            try old.send("word")
+            #expect(try old.receive(exactly: 4).count == 4, "signal \(signal)")
+        }
         // What was under way ends with the rule.
         let peer = try Peer(to: RoutedHome.far, 443, from: home.lan)
         try peer.send("word")
@@ -87,5 +101,32 @@ struct RuledDomainTests {
         #expect(!routed.connects(home.lan, RoutedHome.far, 443))
         #expect(try ask("shop.example") == RoutedHome.far)
         #expect(routed.connects(home.lan, RoutedHome.far, 443))
+    }
+
+    /// As the gateway's own resolver knows the name, which is not the device's.
+    private func why(_ name: String) throws -> String {
+        let hosts = home.directory + "/names"
+        try "9.9.9.9 \(name)\n".write(toFile: hosts, atomically: true, encoding: .utf8)
+        return try home.gateway.run(
+            "unshare", "--mount", "sh", "-c",
+            "mount --bind \(hosts) /etc/hosts; exec \(programs)gatehousectl --socket \(home.socket) why \(RoutedHome.lanHost) \(name):443"
+        )
+    }
+
+    @Test("why says of a name what a device meets that asks for it, though nobody has yet")
+    func explained() throws {
+        try home.ctl("rule", "default", "deny")
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example", "--port", "443")
+        let allowed = try why("shop.example")
+        #expect(allowed.contains("rule 1 allows it") && allowed.contains("reached directly"), "\(allowed)")
+        #expect(try why("other.example").contains("not reached"))
+        #expect(try ask("shop.example") == RoutedHome.far && routed.connects(home.lan, RoutedHome.far, 443))
+        try home.ctl("rule", "remove", "1")
+        try home.ctl("rule", "default", "allow")
+        try home.ctl("rule", "add", "deny", "--domain", "shop.example")
+        let denied = try why("www.shop.example")
+        #expect(denied.contains("and is not told") && denied.contains("not reached"), "\(denied)")
+        #expect(try ask("www.shop.example") == "0.0.0.0")
+        #expect(try why("other.example").contains("reached directly"))
     }
 }
