@@ -72,6 +72,9 @@ struct AnswerCache {
         return entry
     }
 
+    /// What servers said and is of use, whether or not it still holds.
+    func kept(at now: Int) -> some Sequence<Entry> { ring.lazy.filter { !$0.isOwn && $0.end > now } }
+
     func isFresh(_ entry: Entry, at now: Int) -> Bool { entry.expiry > now }
 
     /// Whether it is of use if nothing better is to be had.

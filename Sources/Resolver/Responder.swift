@@ -106,9 +106,22 @@ package final class Responder {
     }
 
     package func use(_ knowledge: Knowledge) {
+        let former = self.knowledge.announced
         self.knowledge = knowledge
         generation += 1
         pace.changeRates()
+        announceKept(besides: former)
+    }
+
+    /// Devices go on with what they were told before anybody wanted to know of it.
+    private func announceKept(besides former: NameSet) {
+        guard let announce else { return }
+        beginTurn()
+        for entry in cache.kept(at: now) {
+            let (name, addresses) = (DNSName(unchecked: entry.key.prefix(entry.key.count - 3)), entry.answer.addresses)
+            guard !addresses.isEmpty, knowledge.announced.contains(name), !former.contains(name) else { continue }
+            reactor.begin { await announce(name, addresses, entry.answer.secondsToLive ?? Self.negativeSeconds) }
+        }
     }
 
     /// To be called before a row of `respond`.

@@ -11,7 +11,8 @@ struct RuleVerb: ParsableCommand {
             matches, the default does. After them comes the built-in guard: it denies loopback, link-local, multicast and \
             private networks and the gateway itself, unless a rule allows that network by name (--to).
 
-            The same rules hold for what a device sends past the proxies where its way is routed. Between zones nothing \
+            The same rules hold for what a device sends past the proxies where its way is routed, and so does the guard, but \
+            for the network behind the interface of the internet that the gateway's own router is in. Between zones nothing \
             passes but what `zone allow` and `forward add` let pass, and of that nothing that a rule denies. A rule about a \
             user is about the proxies alone, as the kernel knows no users.
 

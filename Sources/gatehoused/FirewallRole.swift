@@ -44,6 +44,8 @@ actor FirewallRole: RoleService {
         var ruleset: Ruleset
         /// The contents of the blocklists that the assignment has: they are lent once, and may be asked for by a later ruleset.
         let lists: Set<String>
+        /// The live sets of domains that a rule denies.
+        let deniedSets: [LiveSet]
         /// The devices that time keeps from everything at present.
         let held: Set<HardwareAddress>
         /// The numbers of the devices that learn, and of those that are held.
@@ -87,6 +89,8 @@ actor FirewallRole: RoleService {
             ruleset: assignment.ruleset { networks[$0] },
             lists: Set(
                 (assignment.blocklists + (assignment.former?.policy?.networkLists ?? [])).map(\.content)),
+            deniedSets: assignment.policy.rules.filter { $0.action == .deny && $0.domain != nil && $0.user == nil }
+                .flatMap { rule in [.ipv4, .ipv6].map { Ruleset.addresses(ofRule: rule.id, $0) } },
             held: assignment.held,
             learners: assignment.numbers { assignment.surroundings.household.learners.contains($0.hardware) },
             captives: assignment.numbers { member in
@@ -234,6 +238,14 @@ actor FirewallRole: RoleService {
         func keys(_ sets: [LiveSet], _ isMeant: (LiveChange.Kind) -> Bool) -> [LiveKey] {
             let names = Set(sets.map(\.name))
             return changes.filter { names.contains($0.set) && isMeant($0.kind) }.map(\.key)
+        }
+        // What has been there is judged already, and of a trial nothing is ended.
+        let denied = keys(plan.deniedSets) { $0 != .goes }.compactMap(\.source).filter { address in
+            !plan.deniedSets.contains { held.contains(LiveKey([.address(address)]), in: $0.name) }
+        }
+        if !denied.isEmpty, !plan.ruleset.isTrial {
+            flows.endRefused(
+                by: plan.ruleset, among: elements, to: Set(denied), addresses: plan.addresses, log: log)
         }
         endBanned(Set(keys(LiveSet.bans) { $0 != .goes }.compactMap(\.source)), plan)
         endFlows(ofAssociations: keys([.associations(.ipv4), .associations(.ipv6)]) { $0 == .goes })

@@ -12,10 +12,11 @@ extension RoutedFlows {
     /// - Parameters:
     ///   - elements: what the live sets hold.
     ///   - sources: only what these have begun, each an address, or one as `IPAddress.site` has it; nil: what anybody has begun.
+    ///   - destinations: only what leads to one of these; nil: wherever it leads.
     ///   - addresses: the machine's own.
     func endRefused(
         by ruleset: Ruleset, among elements: LiveElements = .none, from sources: Set<IPAddress>? = nil,
-        addresses: Set<IPAddress>, log: Logger
+        to destinations: Set<IPAddress>? = nil, addresses: Set<IPAddress>, log: Logger
     ) {
         var interfaces: [IPAddress: String?] = [:]
         func interface(towards address: IPAddress) -> String? {
@@ -35,6 +36,7 @@ extension RoutedFlows {
             if let sources, !sources.contains(flow.source.address.site), !sources.contains(flow.source.address) {
                 return
             }
+            if let destinations, !destinations.contains(flow.destination.address) { return }
             // A flow that another one announced is judged with that one, and one that was ended already passes nothing.
             if flow.isExpected || UInt16(truncatingIfNeeded: flow.mark) == Household.endedNumber { return }
             if flow.answered != flow.source.address && !addresses.contains(flow.answered)

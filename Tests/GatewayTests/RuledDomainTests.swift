@@ -23,7 +23,7 @@ struct RuledDomainTests {
             [
                 "shop.example": [[RoutedHome.far, RoutedHome.far6]], "www.shop.example": [[RoutedHome.far]],
                 "other.example": [["203.0.112.11"]],
-            ])
+            ], seconds: 60)
         try routed.home.ctl("zone", "set", "home", "--no-dhcp", "--dns", "--no-trial")
     }
 
@@ -93,20 +93,44 @@ struct RuledDomainTests {
         #expect(routed.connects(home.lan, RoutedHome.far, 8080))
     }
 
-    @Test("an answer that was kept before the rule came is found again, so that the rule knows the address")
+    @Test("a device that was told an address before the rule came is let through, and is asked for nothing")
     func kept() throws {
         #expect(try ask("shop.example") == RoutedHome.far)
         try home.ctl("rule", "default", "deny")
-        try home.ctl("rule", "add", "allow", "--domain", "shop.example")
         #expect(!routed.connects(home.lan, RoutedHome.far, 443))
-        #expect(try ask("shop.example") == RoutedHome.far)
-        #expect(routed.connects(home.lan, RoutedHome.far, 443))
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example")
+        #expect(eventually(within: .seconds(1)) { routed.connects(home.lan, RoutedHome.far, 443) })
+        #expect(!routed.connects(home.lan, RoutedHome.far6, 443), "that nobody was told")
+    }
+
+    @Test("a domain that is denied ends what a device has under way there within a second, and nothing else")
+    func ended() throws {
+        #expect(try ask("shop.example") == RoutedHome.far && ask("other.example") == "203.0.112.11")
+        func stream(_ address: String) throws -> Peer {
+            let peer = try Peer(to: address, 443, from: home.lan)
+            peer.setPatience(seconds: 1)
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4).count == 4)
+            return peer
+        }
+        let (shop, other) = (try stream(RoutedHome.far), try stream("203.0.112.11"))
+        let time = try ContinuousClock().measure {
+            try home.ctl("rule", "add", "deny", "--domain", "shop.example")
+            #expect(eventually(within: .seconds(1)) { !routed.connects(home.lan, RoutedHome.far, 443) })
+        }
+        print("a domain is denied, and its address: \(time)")
+        try? shop.send("more")
+        #expect(((try? shop.receive(exactly: 4)) ?? []).isEmpty)
+        try other.send("more")
+        #expect(try other.receive(exactly: 4).count == 4)
+        shop.resetAtClose()
+        #expect(routed.connects(home.lan, "203.0.112.11", 443))
     }
 
     /// As the gateway's own resolver knows the name, which is not the device's.
-    private func why(_ name: String) throws -> String {
+    private func why(_ name: String, at address: String = RoutedHome.far) throws -> String {
         let hosts = home.directory + "/names"
-        try "9.9.9.9 \(name)\n".write(toFile: hosts, atomically: true, encoding: .utf8)
+        try "\(address) \(name)\n".write(toFile: hosts, atomically: true, encoding: .utf8)
         return try home.gateway.run(
             "unshare", "--mount", "sh", "-c",
             "mount --bind \(hosts) /etc/hosts; exec \(programs)gatehousectl --socket \(home.socket) why \(RoutedHome.lanHost) \(name):443"
@@ -127,6 +151,6 @@ struct RuledDomainTests {
         let denied = try why("www.shop.example")
         #expect(denied.contains("and is not told") && denied.contains("not reached"), "\(denied)")
         #expect(try ask("www.shop.example") == "0.0.0.0")
-        #expect(try why("other.example").contains("reached directly"))
+        #expect(try why("other.example", at: "203.0.112.11").contains("reached directly"))
     }
 }

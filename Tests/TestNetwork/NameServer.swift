@@ -96,9 +96,13 @@ package final class NameServer: Sendable {
         }
     }
 
-    /// - Parameter answers: for each name the addresses that successive queries of one type get, of both families; the last
-    ///   stays. A query that comes again, because its answer was late, gets what it got. All other names are denied.
-    package convenience init(in namespace: Namespace, _ host: String, _ answers: [String: [[String]]]) throws {
+    /// - Parameters:
+    ///   - answers: for each name the addresses that successive queries of one type get, of both families; the last stays. A query
+    ///   that comes again, because its answer was late, gets what it got. All other names are denied.
+    ///   - seconds: for how long each of them may be kept.
+    package convenience init(
+        in namespace: Namespace, _ host: String, _ answers: [String: [[String]]], seconds: UInt32 = 0
+    ) throws {
         let asked = Mutex<[String: [UInt16]]>([:])
         try self.init(in: namespace, host) { query in
             guard let answers = answers[query.name], !answers.isEmpty else { return .code(3) }
@@ -108,7 +112,7 @@ package final class NameServer: Sendable {
                 asked["\(query.name) \(query.type)"] = former + [query.identifier]
                 return former.count
             }
-            return .addresses(answers[min(turn, answers.count - 1)])
+            return .addresses(answers[min(turn, answers.count - 1)], seconds: seconds)
         }
     }
 
