@@ -55,5 +55,18 @@ package struct BanList: Sendable {
         return gone
     }
 
+    /// The clock was set: what was reckoned by it lasts as long as it was to, as the kernel has it.
+    ///
+    /// - Returns: all of them.
+    package mutating func shift(by seconds: Int) -> [Ban] {
+        bans = bans.mapValues { ban in
+            var ban = ban
+            ban.since = ban.since.addingReportingOverflow(seconds).partialValue
+            ban.until = ban.until?.addingReportingOverflow(seconds).partialValue
+            return ban
+        }
+        return Array(bans.values)
+    }
+
     package mutating func remove(_ source: Network) -> Ban? { bans.removeValue(forKey: source) }
 }

@@ -15,15 +15,21 @@ extension Store {
     }
 
     package func keep(_ ban: Ban, forgetting gone: [Network] = []) throws(StoreError) {
+        try keep([ban], forgetting: gone)
+    }
+
+    package func keep(_ bans: [Ban], forgetting gone: [Network] = []) throws(StoreError) {
         guard !writer.hasTransaction else { throw .changePending }
         try writer.transaction { () throws(StoreError) in
             for source in gone { try writer.query("DELETE FROM ban WHERE source = ?", [.text("\(source)")]) }
-            try writer.query(
-                "INSERT OR REPLACE INTO ban (source, reason, text, since, until, times) VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    .text("\(ban.source)"), .text(ban.reason.rawValue), .text(ban.text), .integer(ban.since),
-                    .optional(ban.until), .integer(ban.times),
-                ])
+            for ban in bans {
+                try writer.query(
+                    "INSERT OR REPLACE INTO ban (source, reason, text, since, until, times) VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        .text("\(ban.source)"), .text(ban.reason.rawValue), .text(ban.text), .integer(ban.since),
+                        .optional(ban.until), .integer(ban.times),
+                    ])
+            }
         }
     }
 

@@ -19,6 +19,21 @@ extension Gateway {
             })
     }
 
+    /// Has the bans last as long as they were to where the clock was set.
+    func followClock() async {
+        let step = timekeeper.step()
+        let shifted = step == 0 ? [] : bans.shift(by: step)
+        guard !shifted.isEmpty else { return }
+        // A change that is being carried out has the store for itself.
+        await turnstile.enter()
+        defer { turnstile.leave() }
+        do throws(StoreError) {
+            try store.keep(shifted)
+        } catch {
+            log.error("the bans are kept with the time of before: \(error)")
+        }
+    }
+
     /// Other bans are the ones from now on: those of a store that can be read again.
     func replaceBans(by others: BanList) {
         let now = now
@@ -55,6 +70,7 @@ extension Gateway {
 
     private func examine(_ source: Network, for reason: Ban.Reason, _ text: String) async {
         defer { beingBanned.remove(source) }
+        await followClock()
         if let obstacle = obstacle(toBanning: source) {
             // It is reported again and again, and told now and then.
             let last = sparedBans[source] ?? 0
@@ -75,9 +91,10 @@ extension Gateway {
 
     /// Bans a source by the operator's word.
     func ban(_ call: AddBan, by caller: Caller) async throws -> Ban {
+        await followClock()
         let source = try Ban.source(call.source, beside: ownAddresses)
         if let obstacle = obstacle(toBanning: source) { throw Refusal("\(source) is not banned: \(obstacle)") }
-        let until = call.until
+        let until = call.until.map(timekeeper.adopt)
         if let until, until <= now { throw Refusal("the ban would be over already: \(until) is not after \(now)") }
         if let until, until - now > Ban.longest {
             throw Refusal("\(until) is more than a hundred years ahead; without an end a ban is until it is taken back")

@@ -195,6 +195,7 @@ extension Gateway {
         var held: [HardwareAddress: DeviceStanding.Stop] = [:]
         var wasBelieved = timekeeper.isBelieved
         while !isStopping {
+            await followClock()
             let now = now
             if timekeeper.isBelieved != wasBelieved {
                 wasBelieved = timekeeper.isBelieved

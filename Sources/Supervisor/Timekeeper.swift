@@ -19,6 +19,9 @@ final class Timekeeper {
     /// What the clock showed when that was kept in mind last, and how much had passed since the start; nil: it was not yet.
     private var kept: (time: Int, passed: Int)?
 
+    /// The same, when a step was looked for last; nil: it was not yet.
+    private var looked: (time: Int, passed: Int)?
+
     init(directory: String) {
         path = directory + "/clock"
         let known = StateFile.read(path).flatMap { Int(String(decoding: $0, as: UTF8.self).filter { $0 != "\n" }) }
@@ -39,6 +42,14 @@ final class Timekeeper {
 
     /// A time that a caller has reckoned by the machine's clock, as `now` has it.
     func adopt(_ time: Int) -> Int { isBelieved ? time : time + now - Int(Glibc.time(nil)) }
+
+    /// By how many seconds the clock was set since this was asked last; 0: it was not.
+    func step() -> Int {
+        let (now, passed) = (now, passed)
+        defer { looked = (now, passed) }
+        let step = looked.map { now - $0.time - (passed - $0.passed) } ?? 0
+        return abs(step) < Self.jump ? 0 : step
+    }
 
     /// Keeps the time in mind if that was not done for a while, or if the clock was set since. Not while nobody knows it.
     func keep(atOnce: Bool = false, _ log: Logger) {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import TestNetwork
+import TestProcess
 import Testing
 
 /// From what somebody does to the kernel, over real sockets.
@@ -182,6 +183,30 @@ struct BanTests {
             try home.ctl("ban", "remove", Self.stranger)
             if port != 22 { try unit.remove(in: home.gateway) }
         }
+    }
+
+    /// A clock that was a day ahead kept the list saying for a day what the kernel had ended, and nobody was banned meanwhile.
+    @Test("last as long as they are to, whatever becomes of the clock")
+    func clocks() throws {
+        try home.stop()
+        let clock = try SettableClock(in: home.directory)
+        home.environment = clock.environment
+        try home.start()
+        for day in [86_400, -86_400] {
+            try home.ctl("ban", "add", Self.stranger, "--for", "8s")
+            clock.set(seconds: day)
+            #expect(try eventually(within: .seconds(2)) { try list().contains(Self.stranger) })
+            #expect(!opensFromWAN(Self.stranger))
+            #expect(try eventually(within: .seconds(12)) { try !list().contains(Self.stranger) })
+            #expect(eventually(within: .seconds(4)) { opensFromWAN(Self.stranger) })
+            clock.set(seconds: 0)
+        }
+        try home.ctl("ban", "add", Self.stranger, "--for", "1h")
+        clock.set(seconds: 86_400)
+        #expect(try eventually { try list().contains(Self.stranger) })
+        try home.stop()
+        try home.start()
+        #expect(try list().contains(Self.stranger) && !opensFromWAN(Self.stranger))
     }
 
     @Test("hold over a restart and over the death of every process, for what is left of them; IPv6 by its /64")

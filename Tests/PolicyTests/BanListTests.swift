@@ -46,4 +46,12 @@ import Testing
         #expect(ban(source, since: 1000, until: 1300).millisecondsLeft(at: 0) == 300_000)
         #expect(ban(source, since: 1000, until: 1300).millisecondsLeft(at: 1200) == 100_000)
     }
+
+    @Test func `goes with a clock that is set, so that each lasts as long as it was to`() {
+        var list = BanList([ban(source, since: 1000, until: 1300), ban(other, since: 900, until: nil)])
+        let shifted = list.shift(by: 86_400)
+        #expect(Set(shifted.map(\.since)) == [87_400, 87_300])
+        #expect(list.ban(of: source, at: 87_600) != nil && list.ban(of: source, at: 87_700) == nil)
+        #expect(list.ban(of: other, at: .max) != nil)
+    }
 }
