@@ -1,8 +1,7 @@
 package import Address
 import Logging
-import Policy
 
-/// Tells of wrong passwords: to the supervisor, who may ban for them, and to the log, never as often as they come. Never the
+/// Tells of wrong passwords: the supervisor, who may ban for them, of each, and the log never as often as they come. Never the
 /// password.
 final class Guesses: Sendable {
     private let bound = LogBound()

@@ -76,7 +76,7 @@ package final class Relay: Sendable {
     ///   - counters: where it is told that no name server answers; nil: nowhere.
     ///   - doorkeeper: who opens the firewall for associations and BIND.
     ///   - onVisit: told from any thread where the devices go that are watched.
-    ///   - onWrongLogins: told now and then, from any thread, while somebody seems to be guessing passwords.
+    ///   - onWrongLogins: told of each wrong login, from any thread.
     package init(
         reactors: [Reactor], ledger: Ledger, limits: Limits = Limits(), nameServers: NameServers = NameServers([]),
         counters: Counters? = nil, logger: Logger, doorkeeper: Doorkeeper = .none,
