@@ -151,7 +151,7 @@ extension Rule {
         if let transport, transport != other.transport { return false }
         if let ports, other.ports.map({ ports.lower <= $0.lower && $0.upper <= ports.upper }) != true { return false }
         guard let domain else { return true }
-        return other.domain == domain || other.domain?.hasSuffix("." + domain) == true
+        return other.domain?.isWithin(domain) == true
     }
 }
 

@@ -55,5 +55,10 @@ extension Policy {
 
 extension Rule {
     /// Whether it names a domain that `name` is, or is in.
-    package func isAbout(_ name: String) -> Bool { domain.map { name == $0 || name.hasSuffix("." + $0) } ?? false }
+    package func isAbout(_ name: String) -> Bool { domain.map(name.isWithin) ?? false }
+}
+
+extension String {
+    /// Whether the name, in lower case, is the domain or is below it.
+    package func isWithin(_ domain: String) -> Bool { self == domain || hasSuffix("." + domain) }
 }

@@ -24,11 +24,8 @@ extension Gateway {
         let step = timekeeper.step()
         let shifted = step == 0 ? [] : bans.shift(by: step)
         guard !shifted.isEmpty else { return }
-        // A change that is being carried out has the store for itself.
-        await turnstile.enter()
-        defer { turnstile.leave() }
         do throws(StoreError) {
-            try store.keep(shifted)
+            try await write { () throws(StoreError) in try store.keep(shifted) }
         } catch {
             log.error("the bans are kept with the time of before: \(error)")
         }
@@ -122,11 +119,8 @@ extension Gateway {
         let why = ban.text.isEmpty ? "" : ": \(ban.text)"
         log.notice("\(ban.source) is banned \(length)\(why)")
         tell(.ban, "\(ban.source) is banned \(length)\(why)")
-        // A change that is being carried out has the store for itself.
-        await turnstile.enter()
-        defer { turnstile.leave() }
         do throws(StoreError) {
-            try store.keep(ban, forgetting: gone)
+            try await write { () throws(StoreError) in try store.keep(ban, forgetting: gone) }
         } catch {
             throw Refusal("\(ban.source) is banned, but a restart will not know of it: \(error)")
         }
@@ -152,10 +146,18 @@ extension Gateway {
         }
         _ = bans.remove(source)
         tell(.ban, "\(source) \(word)")
-        // A change that is being carried out has the store for itself.
+        do throws(StoreError) {
+            try await write { () throws(StoreError) in try store.forgetBan(of: source) }
+        } catch {
+            throw Refusal("\(source) is not banned any more, but a restart will not know of it: \(error)")
+        }
+    }
+
+    /// A change that is being carried out has the store for itself.
+    private func write(_ body: () throws(StoreError) -> Void) async throws(StoreError) {
         await turnstile.enter()
         defer { turnstile.leave() }
-        try read { () throws(StoreError) in try store.forgetBan(of: source) }
+        try body()
     }
 
     /// Why a source is never banned; nil: it may be.

@@ -83,7 +83,7 @@ struct Learnings {
 
     /// The addresses at which the device found a domain.
     func addresses(of domain: String, for hardware: HardwareAddress) -> [IPAddress] {
-        (names[hardware] ?? [:]).filter { $0.value == domain || $0.value.hasSuffix("." + domain) }.map(\.key)
+        (names[hardware] ?? [:]).filter { $0.value.isWithin(domain) }.map(\.key)
     }
 
     /// The visit by the name by which the device found the address, and that address.

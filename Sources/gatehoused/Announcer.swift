@@ -50,7 +50,7 @@ final class Announcer {
         let seconds = max(seconds, Self.least) + Self.grace
         let now = ContinuousClock.now
         var isNews = false
-        for (rule, domain) in domains where name == domain || name.hasSuffix("." + domain) {
+        for (rule, domain) in domains where name.isWithin(domain) {
             for address in addresses.map(\.unmapped) {
                 let key = Key(rule: rule, address: address)
                 // With a part of its time left an address is announced anew, so that it does not go between two questions.

@@ -133,7 +133,7 @@ actor FirewallRole: RoleService {
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
         {
             flows.endRefused(by: plan.ruleset, among: elements, addresses: plan.addresses, log: log)
-            // Of a trial, and before there is a ruleset, nothing of theirs is ended.
+            // As long as a change was on trial, or there was no ruleset, not all that they had was ended.
             let bans = LiveSet.bans.flatMap { elements[$0.name].keys }
             if former?.ruleset.isTrial ?? true { endBanned(Set(bans.compactMap(\.source)), plan) }
         }
