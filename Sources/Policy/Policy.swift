@@ -316,7 +316,7 @@ package struct Limit: Codable, Hashable, Sendable {
     package var subject: Subject
     /// Sessions at once, from 1.
     package var sessions: Int?
-    /// New sessions per second, from 1; a second's worth may come at once.
+    /// New sessions per second, from 1; five seconds' worth may come at once.
     package var rate: Int?
     /// Bytes per second, each way, from 1024.
     package var bandwidth: Int?
@@ -345,7 +345,7 @@ package struct Limit: Codable, Hashable, Sendable {
     /// some hundred connections at once, a file sharing program some thousand), and little enough that a single one cannot use up
     /// the machine.
     package static let standard = Limit(
-        subject: .eachClient, sessions: 4096, rate: 500, handshakes: 512, lookups: 64, questions: 1000)
+        subject: .eachClient, sessions: 4096, rate: 100, handshakes: 512, lookups: 64, questions: 1000)
 
     /// What a limit for `subject` begins with, before the operator has said anything.
     package static func initial(for subject: Subject) -> Limit {

@@ -115,11 +115,15 @@ package final class Ledger: Sendable {
 
     // MARK: sessions
 
+    /// So many seconds' worth of new sessions may come at once: a browser that restores its windows begins some hundred within a
+    /// second and then hardly any, and a rate that is to bear its first second bounds nobody who goes on and on.
+    package static let depth = 5
+
     /// Counts one more session, if it may be.
     ///
     /// - Parameters:
     ///   - most: sessions at once, over all parties; nil: as many as there are.
-    ///   - rate: new ones per second, of which a second's worth may come at once; nil: any.
+    ///   - rate: new ones per second, of which as many as in `depth` seconds may come at once; nil: any.
     package func admit(_ subject: Subject, atMost most: Int?, rate: Int?) -> Admission {
         while true {
             guard let index = find(subject) ?? claim(subject) else {
@@ -134,7 +138,7 @@ package final class Ledger: Sendable {
                 leave(place)
                 continue
             }
-            guard let rate, !use(1, of: entry.pointee.begun, perSecond: rate, burst: rate) else {
+            guard let rate, !use(1, of: entry.pointee.begun, perSecond: rate, burst: rate * Self.depth) else {
                 return .granted(place)
             }
             leave(place)

@@ -146,7 +146,7 @@ struct RulesetTests {
             let ruleset = Ruleset(policy: policy, surroundings: surroundings)
             return (ruleset.chains.first { $0.name == "newcomers" }?.rules ?? []).map(\.description)
         }
-        #expect(knocks([]) == knocks([.standard]) && knocks([])[0].contains("over 1000/second burst 4000"))
+        #expect(knocks([]) == knocks([.standard]) && knocks([])[0].contains("over 200/second burst 800"))
         let wide = Limit(subject: .client(Network("10.0.0.0/8")!), rate: 800)
         #expect(knocks([wide])[0].contains("over 1600/second burst 6400"))
         #expect(knocks([Limit(subject: .eachClient, sessions: 5)]).isEmpty)
@@ -386,8 +386,8 @@ private func text(_ openings: String) -> String {
     \t}
 
     \tchain newcomers {
-    \t\tupdate @newcomers_ipv4 { ip saddr limit rate over 1000/second burst 4000 packets } counter goto floods comment "beginnings beyond the rate of their source"
-    \t\tupdate @newcomers_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 8000/second burst 32000 packets } counter goto floods comment "beginnings beyond the rate of their source"
+    \t\tupdate @newcomers_ipv4 { ip saddr limit rate over 200/second burst 800 packets } counter goto floods comment "beginnings beyond the rate of their source"
+    \t\tupdate @newcomers_ipv6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 1600/second burst 6400 packets } counter goto floods comment "beginnings beyond the rate of their source"
     \t}
 
     \tchain floods {
