@@ -420,10 +420,19 @@ struct Forwarding {
         ]
     }
 
+    /// Whether something that the internet begins may get in.
+    var isEntered: Bool { isRouter && !internet.isEmpty && !doors.isEmpty }
+
+    /// What is asked of its source's rate, as of what comes to the box itself.
+    private var beginnings: [Ruleset.Rule] {
+        guard isEntered, policy.highestClientRate != nil else { return [] }
+        return [[Match.transport(.tcp)], [.transport(.udp), .unconfirmed]].map { Rule($0, .jump(Ruleset.newcomers)) }
+    }
+
     private var fromInternet: Ruleset.Chain {
         Chain(
             name: "from_internet",
-            rules: blockade.entrance + (forwardRules.isEmpty ? [] : [Rule([], .jump(BanRules.banned))])
+            rules: blockade.entrance + (forwardRules.isEmpty ? [] : [Rule([], .jump(BanRules.banned))] + beginnings)
                 + (doors.isEmpty ? [] : operatorsRules.internetsDenials) + forwardRules + [
                     // RFC 4890 §4.3.1: also where the kernel does not know what they are about.
                     Rule(

@@ -49,11 +49,12 @@ extension Ruleset {
     ) {
         // The chain's policy would drop the rest as well, but counts nothing.
         let rest = [Rule([], .jump(Self.told)), Rule([], isCounted: true, .drop, comment: "the rest")]
-        let flood = doors.isEmpty || rate == nil ? nil : bans?.floodChain
         let barriers =
             (forwarding.zones.isEmpty ? [] : [Self.forgedBarrier])
             + (internet.isEmpty ? [] : blockade.barriers.entrance) + (bans == nil ? [] : [BanRules.barrier])
-        let bounds = doors.isEmpty ? nil : rate.map { newcomers($0, beyond: flood) }
+        let isBounded = rate != nil && (!doors.isEmpty || forwarding.isEntered)
+        let flood = isBounded ? bans?.floodChain : nil
+        let bounds = isBounded ? rate.map { newcomersChain($0, beyond: flood) } : nil
         self.init(
             meters: [echoIPv4, echoIPv6, toldIPv4, toldIPv6] + (bounds == nil ? [] : [newcomersIPv4, newcomersIPv6])
                 + (bans?.meters ?? []) + (barriers.isEmpty ? [] : Self.barrierMeters) + (egress?.meters ?? [])
@@ -65,7 +66,7 @@ extension Ruleset {
                     rules: lifeSupport(home: home, internet: internet, forwarding)
                         + blockade.entrance(by: internet)
                         + (bans == nil ? [] : [Rule([], .jump(BanRules.banned))])
-                        + (bounds == nil ? [] : beginnings(from: internet)) + doors
+                        + (doors.isEmpty || bounds == nil ? [] : beginnings(from: internet)) + doors
                         + forwarding.nameRefusals + (bans?.scanRules ?? [])
                         + rest),
                 Chain(
@@ -82,6 +83,9 @@ extension Ruleset {
 
     /// To which a packet goes that is dropped or refused next.
     static let told = "told"
+
+    /// The chain that asks of the rate of a source.
+    static let newcomers = "newcomers"
 
     /// The chain for echo requests, and its sources, each counted alone: one that floods takes nothing from others.
     static let echo = "echo"
@@ -107,12 +111,12 @@ private let toldChain = Ruleset.Chain(
 private let newcomersIPv4 = Ruleset.Meter(name: "newcomers_ipv4", family: .ipv4, size: 16384, seconds: 60)
 private let newcomersIPv6 = Ruleset.Meter(name: "newcomers_ipv6", family: .ipv6, size: 16384, seconds: 60)
 
-/// What is asked of its source's rate: all of TCP that is of no connection yet; and of datagrams the first of a flow from the internet.
+/// What is asked of its source's rate, of what comes to the box: all of TCP that is of no connection yet; and of datagrams the first of a flow from the internet.
 /// A device of the home asks for names from a new port each time, and the names role has a rate for it.
 private func beginnings(from internet: [String]) -> [Ruleset.Rule] {
     let datagrams = Ruleset.Rule(
-        [.inputInterface(internet), .transport(.udp), .unconfirmed], .jump(newcomersChain))
-    return [Ruleset.Rule([.transport(.tcp)], .jump(newcomersChain))] + (internet.isEmpty ? [] : [datagrams])
+        [.inputInterface(internet), .transport(.udp), .unconfirmed], .jump(Ruleset.newcomers))
+    return [Ruleset.Rule([.transport(.tcp)], .jump(Ruleset.newcomers))] + (internet.isEmpty ? [] : [datagrams])
 }
 
 /// What is asked before any door.
@@ -121,7 +125,7 @@ private func beginnings(from internet: [String]) -> [Ruleset.Rule] {
 ///   - flood: where what is beyond the rate goes; nil: it is dropped.
 ///   - rate: the sessions per second that a client may have. A proxy ends a session beyond that itself and tells so; what
 ///   comes at twice the rate is not worth an answer. A /64 is as many clients as `LimitTable` takes it for.
-private func newcomers(_ rate: Int, beyond flood: Ruleset.Chain?) -> Ruleset.Chain {
+private func newcomersChain(_ rate: Int, beyond flood: Ruleset.Chain?) -> Ruleset.Chain {
     func bound(_ meter: Ruleset.Meter, _ clients: Int) -> Ruleset.Rule {
         let perSecond = min(rate, 100_000) * 2 * clients
         let rate = Match.SourceRate(
@@ -131,10 +135,8 @@ private func newcomers(_ rate: Int, beyond flood: Ruleset.Chain?) -> Ruleset.Cha
             [.beyondRate(rate)], isCounted: true, flood.map { .goto($0.name) } ?? .drop, comment: comment)
     }
     return Ruleset.Chain(
-        name: newcomersChain, rules: [bound(newcomersIPv4, 1), bound(newcomersIPv6, LimitTable.neighbours)])
+        name: Ruleset.newcomers, rules: [bound(newcomersIPv4, 1), bound(newcomersIPv6, LimitTable.neighbours)])
 }
-
-private let newcomersChain = "newcomers"
 
 /// What every box needs for a network of its own, whatever it listens on.
 ///

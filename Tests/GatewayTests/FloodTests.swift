@@ -12,8 +12,8 @@ struct FloodTests {
     private let cards: (gateway: [UInt8], wan: [UInt8])
     /// A network behind the WAN host, of which one host floods with as many addresses as it likes.
     private static let far = "2001:db9:999::"
-    /// As many at once as a source of IPv4 may begin (`limit list`: twice 500 a second, for four seconds).
-    private static let burst = 4000
+    /// As many at once as a source of IPv4 may begin (`limit list`: twice 100 a second, for four seconds).
+    private static let burst = 800
 
     init() throws {
         home = try Home.ready()

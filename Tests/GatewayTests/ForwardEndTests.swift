@@ -84,6 +84,46 @@ struct ForwardEndTests {
         for peer in [going, again] { peer.resetAtClose() }
     }
 
+    @Test(
+        "to somebody who floods it, who is banned, and to nobody else",
+        arguments: [
+            (Home.gatewayOnWAN, "203.0.112.12", "203.0.112.11", true),
+            (Home.gatewayOnWAN, "203.0.112.12", "203.0.112.11", false),
+            (RoutedHome.lanHost6, "2001:db9:999::1", "2001:db9:998::1", true),
+            (RoutedHome.lanHost6, "2001:db9:999::1", "2001:db9:998::1", false),
+        ])
+    func flooded(door: String, source: String, neighbour: String, isTCP: Bool) throws {
+        // Of a /64 eight times as much would have to come as fast.
+        if source.contains(":") { try home.ctl("limit", "set", "client", "--rate", "10/s") }
+        let segment = try Segment(in: home.wan, interface: "eth0")
+        let (there, here) = (try home.gateway.hardware(of: "wan0"), try home.wan.hardware(of: "eth0"))
+        func begin(_ count: UInt16) throws {
+            for port in 2000..<2000 + count {
+                let frame: Frame =
+                    isTCP
+                    ? .tcp(from: source, port, to: door, 8080) : .udp(from: source, port, to: door, 8080, [1])
+                try segment.send(frame, to: there, from: here)
+            }
+        }
+        func isBanned() throws -> Bool {
+            try home.ctl("ban", "list").contains(source.contains(":") ? "2001:db9:999::/64" : source)
+        }
+        // As much as a source may begin at once is no flood.
+        try begin(600)
+        #expect(routed.connects(home.wan, door, 8080))
+        try begin(2500)
+        #expect(try eventually(within: .seconds(1)) { try isBanned() })
+        #expect(try home.ctl("ban", "list").contains("flood"))
+        let anew = try home.wan.attempt([
+            "timeout", "1", "nc", source.contains(":") ? "-6" : "-4", "-s", source, "-z", door, "8080",
+        ])
+        #expect(anew.status != 0, "\(anew)")
+        let other = try home.wan.attempt([
+            "timeout", "5", "nc", source.contains(":") ? "-6" : "-4", "-s", neighbour, "-z", door, "8080",
+        ])
+        #expect(other.status == 0, "\(other)")
+    }
+
     @Test("by a rule of the operator's is told at once, and as long as it is")
     func ruled() throws {
         func warns(_ arguments: String...) throws -> Bool {
