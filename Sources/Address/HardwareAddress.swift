@@ -12,6 +12,9 @@ package struct HardwareAddress: Hashable, Sendable {
     /// In the order in which they are written; six.
     package var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: bits >> (40 - 8 * $0)) } }
 
+    /// Of many devices at once; none sends from it (IEEE 802-2014 §8.2.2, the I/G bit).
+    package var isGroup: Bool { bits >> 40 & 0x01 != 0 }
+
     /// Made up by the device, which may take another one tomorrow; no maker has given it (IEEE 802-2014 §8.2, the U/L bit).
     package var isRandomised: Bool { bits >> 40 & 0x02 != 0 }
 }

@@ -117,6 +117,7 @@ extension Policy {
     }
 
     package mutating func spare(_ network: Network) throws(Refusal) {
+        try Self.checkMatches(network)
         guard !bans.spared.contains(network) else { throw Refusal("\(network) is spared already") }
         guard bans.spared.count < 256 else { throw Refusal("256 networks are spared already; `ban unspare` one first") }
         bans.spared = (bans.spared + [network]).sorted { "\($0)" < "\($1)" }

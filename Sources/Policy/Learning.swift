@@ -31,6 +31,12 @@ package struct Learning: Hashable, Sendable {
 
     package var isEmpty: Bool { sightings.isEmpty }
 
+    /// The clock was set by so many seconds.
+    package mutating func shift(by seconds: Int) {
+        since = since.addingReportingOverflow(seconds).partialValue
+        until = until?.addingReportingOverflow(seconds).partialValue
+    }
+
     /// - Parameter count: how often it was begun; 0: it is under way, and may have been noted when it began.
     /// - Returns: whether it is news.
     @discardableResult

@@ -9,6 +9,9 @@ extension Policy {
         if let user = rule.user { try checkExists(user) }
         if let domain = rule.domain { try Self.checkDomain(domain) }
         if let transport = rule.transport { try Self.check(transport, of: rule) }
+        guard rule.origin != .hold || rule.device != nil else {
+            throw Refusal("a rule of a hold names the device that is held (`--device NAME`)")
+        }
         guard !rule.isAboutEverything else {
             throw Refusal(
                 "a rule names a device, a user, a network, a domain, a protocol or a port; `gatehousectl rule default \(rule.action.rawValue)` "

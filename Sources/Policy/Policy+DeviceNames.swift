@@ -46,7 +46,12 @@ extension Policy {
 
     /// The hardware of the device that `text` names: by its name, its hardware address, or an address that it has at present.
     package func hardware(named text: String, in household: Household) throws(Refusal) -> HardwareAddress {
-        if let hardware = HardwareAddress(text) { return hardware }
+        if let hardware = HardwareAddress(text) {
+            guard !hardware.isGroup else {
+                throw Refusal("\(hardware) is the address of a group, to which many listen; a device has another")
+            }
+            return hardware
+        }
         if let device = device(named: text) { return device.hardware }
         let names = deviceNames(in: household)
         if let member = household.members.first(where: { names[$0.number] == text }) { return member.hardware }

@@ -41,14 +41,28 @@ extension Gateway {
             try lists.restore(texts(of: content, in: "blocklists"))
             let applied = try await restored(content, name, by: caller)
             guard caller.manner.dryRun != true else { return applied }
-            if try certificates.restore(texts(of: content, in: "tls")) {
-                log.notice("https listeners are to show the certificate of \(name)")
-                if let failure = await reload() { throw failure }
+            let identity = texts(of: content, in: "tls")
+            guard applied.trial == nil else {
+                await whenKept(applied) { gateway in
+                    do throws(Refusal) {
+                        try await gateway.restoreIdentity(identity, of: name)
+                    } catch {
+                        gateway.log.error("the certificate of \(name) is not restored: \(error)")
+                    }
+                }
+                return applied
             }
+            try await restoreIdentity(identity, of: name)
             return applied
         } catch {
             throw .refused("\(error)")
         }
+    }
+
+    private func restoreIdentity(_ texts: [String: String], of name: String) async throws(Refusal) {
+        guard try certificates.restore(texts) else { return }
+        log.notice("https listeners are to show the certificate of \(name)")
+        if let failure = await reload() { throw failure }
     }
 
     private func restored(

@@ -19,10 +19,13 @@ extension Gateway {
             })
     }
 
-    /// Has the bans last as long as they were to where the clock was set.
+    /// Has bans last, and devices learn, as long as they were to where the clock was set.
     func followClock() async {
         let step = timekeeper.step()
-        let shifted = step == 0 ? [] : bans.shift(by: step)
+        guard step != 0 else { return }
+        learnings.shift(by: step)
+        keepLearnings(atOnce: true)
+        let shifted = bans.shift(by: step)
         guard !shifted.isEmpty else { return }
         do throws(StoreError) {
             try await write { () throws(StoreError) in try store.keep(shifted) }
@@ -127,7 +130,9 @@ extension Gateway {
     }
 
     /// Takes a ban back.
-    func unban(_ network: Network, by caller: Caller) async throws {
+    ///
+    /// - Returns: as it was banned.
+    func unban(_ network: Network, by caller: Caller) async throws -> Network {
         // As it was banned: the gateway may be in another network by now.
         let isListed = bans.ban(of: network, at: now) != nil
         let source = try isListed ? network : Ban.source(network, beside: ownAddresses)
@@ -135,6 +140,7 @@ extension Gateway {
             throw Refusal("\(source) is not banned; `gatehousectl ban list` shows who is")
         }
         try await release(source, "is no longer banned, by \(caller.author.name)")
+        return source
     }
 
     private func release(_ source: Network, _ word: String) async throws {

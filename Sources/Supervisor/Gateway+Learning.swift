@@ -116,6 +116,8 @@ extension Gateway {
                     + "\(name)` lets it go elsewhere as well, `gatehousectl device release \(name)` takes the hold away"
             )
         }
+        // Its time goes by as it does for who is banned, whatever the clock is set to.
+        await followClock()
         let end = now + call.seconds
         learnings.begin(hardware, at: now, until: end, anew: call.anew == true)
         keepLearnings(atOnce: true)
@@ -154,6 +156,7 @@ extension Gateway {
 
     /// Those whose time is up learn no longer.
     func endLearning() async {
+        await followClock()
         let over = learnings.over(at: now)
         if !over.isEmpty { await endLearning(of: over) }
     }
@@ -211,10 +214,12 @@ extension Gateway {
                 applied.warnings.append("rule \(rule.id) (\(rule)) comes first, so that \(name) goes there as before")
             }
             guard caller.manner.dryRun != true else { return applied }
-            learnings.end(hardware)
-            learnings.forgetRefusals(of: hardware)
-            keepLearnings(atOnce: true)
-            await reload()
+            await whenKept(applied) { gateway in
+                gateway.learnings.end(hardware)
+                gateway.learnings.forgetRefusals(of: hardware)
+                gateway.keepLearnings(atOnce: true)
+                await gateway.reload()
+            }
             return applied
         } catch {
             // The numbers are not used, and may be another rule's.
@@ -241,7 +246,9 @@ extension Gateway {
         let applied = try await apply(by: caller, "device release \(call.device)") { policy throws(Refusal) in
             try policy.release(name)
         }
-        if caller.manner.dryRun != true { learnings.forgetRefusals(of: hardware) }
+        if caller.manner.dryRun != true {
+            await whenKept(applied) { $0.learnings.forgetRefusals(of: hardware) }
+        }
         return applied
     }
 }

@@ -110,6 +110,13 @@ extension Gateway {
     ///
     /// - Parameter isProven: whoever asks needs no connection to prove anything.
     func confirm(by author: Author, isProven: Bool) async throws(Refusal) -> Revision {
+        let sequels = try await keep(by: author, isProven: isProven)
+        for sequel in sequels { await sequel(self) }
+        return revision
+    }
+
+    /// - Returns: what is to be done next.
+    private func keep(by author: Author, isProven: Bool) async throws(Refusal) -> [Trial.Sequel] {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard let trial else { throw Refusal("no change is on trial") }
@@ -127,7 +134,16 @@ extension Gateway {
         log.notice("revision \(revision.id) is kept", metadata: ["author": "\(author.name)"])
         await carryOutAgain()
         keepCopies()
-        return revision
+        return trial.sequels
+    }
+
+    /// Does what a change brings with it, once it is sure that it is kept.
+    func whenKept(_ applied: Applied, _ sequel: @escaping Trial.Sequel) async {
+        if applied.trial == nil {
+            await sequel(self)
+        } else if trial?.revision.id == applied.revision {
+            trial?.sequels.append(sequel)
+        }
     }
 
     private func refusal(_ unproven: [Connections.Connection]) -> Refusal {

@@ -34,6 +34,9 @@ struct Learnings {
     /// What the device was refused since it is held, or since the daemon started; a part of it, if it was much.
     func refused(_ hardware: HardwareAddress) -> [VisitSighting] { refusals[hardware]?.all ?? [] }
 
+    /// All of which anything is known.
+    var devices: [HardwareAddress] { known.keys.sorted() }
+
     /// The devices that learn at that time.
     func learners(at time: Int) -> [HardwareAddress] {
         known.values.filter { $0.until.map { time < $0 } ?? false }.map(\.hardware).sorted()
@@ -58,6 +61,14 @@ struct Learnings {
         guard known[hardware]?.until != nil else { return }
         known[hardware]?.until = nil
         changed.insert(hardware)
+    }
+
+    /// The clock was set: what was reckoned by it lasts as long as it was to.
+    mutating func shift(by seconds: Int) {
+        for hardware in Array(known.keys) {
+            known[hardware]!.shift(by: seconds)
+            changed.insert(hardware)
+        }
     }
 
     mutating func forget(_ hardware: HardwareAddress) {

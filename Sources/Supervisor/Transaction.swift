@@ -97,7 +97,11 @@ struct Transaction {
         gateway.keepCopies()
         gateway.lists.settle(on: target.blocklists, insteadOf: old.blocklists)
         if target.bans.spared != old.bans.spared {
-            Task(executorPreference: gateway.reactor.taskExecutor) { await gateway.releaseSpared() }
+            if gateway.trial == nil {
+                Task(executorPreference: gateway.reactor.taskExecutor) { await gateway.releaseSpared() }
+            } else {
+                gateway.trial?.sequels.append { await $0.releaseSpared() }
+            }
         }
         // Whoever reads that the door is shut may pull the plug: the mark is there by then.
         if target.firewall != old.firewall { await gateway.finishCopies() }

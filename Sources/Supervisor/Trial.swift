@@ -23,6 +23,10 @@ struct Trial {
     /// The sockets of all connections that there were when the kernel had just taken the new rules: one that is not among
     /// them came in under these.
     var earlier: Set<UInt64> = []
+    /// What the change brings with it that no revision has, and that nothing takes back: done when the change is kept.
+    var sequels: [Sequel] = []
+
+    typealias Sequel = @Sendable (isolated Gateway) async -> Void
 
     func remaining(at now: Duration) -> Duration { max(end - now, .zero) }
 

@@ -83,6 +83,9 @@ struct Domain: Sendable {
     @Sendable static func parse(argument text: String) throws -> Domain {
         if text.hasPrefix("*.") || text.hasPrefix(".") {
             let name = text.drop { $0 == "*" || $0 == "." }
+            guard !name.isEmpty else {
+                throw Refusal("a domain is a name; `gatehousectl rule default` is for everything that no rule is about")
+            }
             throw Refusal("a domain stands for all that is below it; write \(name)")
         }
         if let name = text.firstMatch(of: #/^[a-z]+:\/\/(?:[^\/@]*@)?([^\/:?#]+)/#.ignoresCase())?.1 {
@@ -138,6 +141,12 @@ extension CompletionKind {
     /// - Parameter condition: of awk(1), for the lines that count.
     static func column(_ number: Int, ofVerb verb: String, where condition: String = "1") -> CompletionKind {
         .shellCommand("gatehousectl \(verb) list 2>/dev/null | awk 'NR > 1 && \(condition) { print $\(number) }'")
+    }
+    /// The first column of the one table, among those that a verb shows, whose first heading it is.
+    static func names(under heading: String, ofVerb verb: String) -> CompletionKind {
+        .shellCommand(
+            "gatehousectl \(verb) list 2>/dev/null | awk 'NF == 0 { here = 0 } here { print $1 } $1 == \"\(heading)\" { here = 1 }'"
+        )
     }
 }
 

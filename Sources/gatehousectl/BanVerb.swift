@@ -77,14 +77,14 @@ struct BanVerb: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a ban back.", aliases: ["rm"])
 
         @Argument(
-            help: "As `ban list` shows it.", completion: .column(1, ofVerb: "ban"),
+            help: "As `ban list` shows it.", completion: .column(1, ofVerb: "ban", where: "$1 ~ /[.:]/"),
             transform: Network.parse(argument:))
         var source: Network
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
         func run() throws {
-            try Daemon(global).show(RemoveBan(source: source)) { _ in print("\(source.shown) is no longer banned.") }
+            try Daemon(global).show(RemoveBan(source: source)) { print("\($0.source.shown) is no longer banned.") }
         }
     }
 
@@ -161,7 +161,11 @@ struct BanVerb: ParsableCommand {
     struct Unspare: ChangeVerb {
         static let configuration = CommandConfiguration(abstract: "Spare a network no longer.")
 
-        @Argument(help: ArgumentHelp("The network.", valueName: "network"), transform: Network.parse(argument:))
+        @Argument(
+            help: ArgumentHelp("As `ban list` shows it.", valueName: "network"),
+            completion: .shellCommand(
+                "gatehousectl ban list 2>/dev/null | sed -n 's/.*; never \\(.*\\)[.]$/\\1/p' | tr -d ,"),
+            transform: Network.parse(argument:))
         var network: Network
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

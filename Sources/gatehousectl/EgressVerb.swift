@@ -84,7 +84,7 @@ struct EgressVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove an exit.", discussion: "What is under way goes on.", aliases: ["rm"])
 
-        @Argument(help: "As `egress list` shows it.", completion: .column(1, ofVerb: "egress"))
+        @Argument(help: "As `egress list` shows it.", completion: .names(under: "EXIT", ofVerb: "egress"))
         var name: String
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

@@ -59,7 +59,7 @@ struct Ports: Sendable {
 extension IPProtocol {
     @Sendable static func parse(argument text: String) throws -> IPProtocol {
         guard let number = IPProtocol(text) else {
-            throw Refusal("write the number of an IP protocol, from 0 to 255, or a name like gre, esp or ipv6")
+            throw Refusal("write the number of an IP protocol, from 0 to 255, or a name like icmp, gre, esp or ipv6")
         }
         return number
     }

@@ -144,7 +144,12 @@ struct BanTests {
         try staying.send("word")
         #expect(try staying.receive(exactly: 4) == Array("word".utf8))
         try home.ctl("confirm", "--blind")
-        try home.ctl("ban", "spare", "203.0.112.0/24")
+        // What was taken back never was.
+        try home.ctl("ban", "spare", "203.0.112.0/24", "--trial", "60")
+        try home.ctl("revert")
+        #expect(try list().contains(Self.stranger) && !opensFromWAN(Self.stranger))
+        try home.ctl("ban", "spare", "203.0.112.0/24", "--trial", "60")
+        try home.ctl("confirm", "--blind")
         #expect(try eventually { try !list().contains(Self.stranger) }, "who is spared is let go")
         #expect(opensFromWAN(Self.stranger))
         try home.stop()

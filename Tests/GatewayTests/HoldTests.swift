@@ -90,6 +90,66 @@ struct HoldTests {
     }
 
     @Test(
+        "what follows from a hold and from forgetting a device is done when the change is kept, and not if it is taken back"
+    )
+    func trial() throws {
+        let known = routed.home
+        try home.ctl("device", "learn", "camera", "--for", "2h")
+        #expect(routed.connects(camera, RoutedHome.far, 443))
+        try expectSeen(["9.9.9.9 tcp 443"])
+        try home.ctl("device", "hold", "camera", "--trial", "60")
+        try home.ctl("revert")
+        #expect(try known.ctl("device", "list").contains("there, learns"), "it learns as before")
+        try home.ctl("device", "forget", "camera", "--trial", "60")
+        try home.ctl("revert")
+        try expectSeen(["9.9.9.9 tcp 443"])
+        #expect(routed.connects(camera, RoutedHome.far, 8080))
+        try expectSeen(["9.9.9.9 tcp 443", "9.9.9.9 tcp 8080"])
+        try home.ctl("device", "hold", "camera", "--trial", "60")
+        try home.ctl("confirm", "--blind")
+        #expect(try known.ctl("device", "list").contains("there, held"))
+        #expect(try shown().learning?.until == nil)
+    }
+
+    @Test("a device learns until its time is up, as long as it was to wherever the clock is set, and the end is told")
+    func time() throws {
+        let home = home
+        let clock = try SettableClock(in: home.directory)
+        try home.stop()
+        home.environment = clock.environment
+        try home.start()
+        // The least is a minute.
+        try home.ctl("device", "learn", "camera", "--for", "1m")
+        let began = ContinuousClock.now
+        let first = try #require(try shown().learning?.until)
+        clock.set(seconds: 3600)
+        #expect(
+            try eventually { try shown().learning?.until.map { abs($0 - first - 3600) <= 2 } ?? false },
+            "it ends an hour later, as the clock has it")
+        clock.set(seconds: 0)
+        #expect(try eventually { try shown().learning?.until.map { abs($0 - first) <= 2 } ?? false })
+        #expect(try eventually(within: .seconds(80)) { try shown().learning?.until == nil })
+        #expect((58.0...75).contains((ContinuousClock.now - began) / .seconds(1)))
+        #expect(try home.ctl("what-changed").contains("camera learns no longer"))
+    }
+
+    @Test(
+        "a device that nobody has seen can be told to learn, is shown, and can be forgotten; a group's address is refused"
+    )
+    func unseen() throws {
+        let card = "52:54:00:12:34:56"
+        #expect(try home.attempt("device", "learn", card).errors.contains("has not been seen yet"))
+        #expect(try home.ctl("device", "list").contains(card))
+        #expect(try home.ctl("device", "show", card).contains(card))
+        try home.ctl("device", "forget", card)
+        #expect(try !home.ctl("device", "list").contains(card))
+        for verb in [["learn"], ["forget"], ["show"]] {
+            let outcome = try home.attempt(["device"] + verb + ["01:00:5e:00:00:01"])
+            #expect(outcome.status == 1 && outcome.errors.contains("address of a group"), "\(outcome)")
+        }
+    }
+
+    @Test(
         "what a device does is seen by every way that it has, by name where it was told one, over a restart and over a daemon that is killed"
     )
     func learning() throws {

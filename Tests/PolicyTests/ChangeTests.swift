@@ -139,6 +139,10 @@ private let web = PortRange("80-443")
                 "::ffff:1.2.3.0/120 is IPv4; write 1.2.3.0/24"
             ),
             (Rule(id: 2, action: .deny, client: network("::ffff:1.2.3.4")), "is IPv4; write 1.2.3.4/32"),
+            (
+                Rule(id: 2, action: .deny, destination: network("1.2.3.4"), origin: .hold),
+                "a rule of a hold names the device that is held (`--device NAME`)"
+            ),
         ] as [(Rule, String?)])
     func `A rule that would never decide is refused, and so is what is no rule`(_ rule: Rule, _ text: String?) throws {
         let there = [
@@ -156,6 +160,15 @@ private let web = PortRange("80-443")
             #expect(told == nil)
             #expect(policy.rules == there + [rule])
         }
+    }
+
+    @Test func `A network that is spared is written as its addresses are seen`() throws {
+        var policy = Policy()
+        #expect(
+            refusal { () throws(Refusal) in try policy.spare(network("::ffff:1.2.3.0/120")) }
+                == "::ffff:1.2.3.0/120 is IPv4; write 1.2.3.0/24")
+        try policy.spare(network("1.2.3.0/24"))
+        #expect(policy.bans.spares(network("1.2.3.4")))
     }
 
     @Test func `A rule is removed by its number`() throws {

@@ -89,10 +89,12 @@ package struct AddBan: Call {
 }
 
 package struct RemoveBan: Call {
-    package static let documentation = "Takes a ban back at once. No revision."
+    package static let documentation = "Takes a ban back at once. No revision. source: as it was banned."
 
     package struct Reply: Codable, Hashable, Sendable {
-        package init() {}
+        package var source: Network
+
+        package init(source: Network) { self.source = source }
     }
 
     package var source: Network

@@ -8,8 +8,7 @@ extension Operations {
             AddBan.Reply(source: try await gateway.ban(call, by: caller).source)
         },
         Method(RemoveBan.self) { gateway, call, caller in
-            try await gateway.unban(call.source, by: caller)
-            return RemoveBan.Reply()
+            RemoveBan.Reply(source: try await gateway.unban(call.source, by: caller))
         },
         Method(SetBanTerms.self) { gateway, call, caller in
             var shown = gateway.policy.bans

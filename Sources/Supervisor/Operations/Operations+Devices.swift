@@ -23,7 +23,10 @@ extension Operations {
         },
         Method(ForgetDevice.self) { gateway, call, caller in
             let hardware = try gateway.policy.hardware(named: call.device, in: gateway.surroundings.household)
-            guard gateway.policy.device(with: hardware) != nil || gateway.census[hardware] != nil else {
+            guard
+                gateway.policy.device(with: hardware) != nil || gateway.census[hardware] != nil
+                    || gateway.learnings[hardware] != nil
+            else {
                 throw Refusal("nothing is known of the device \(call.device); `gatehousectl device list` shows them")
             }
             let applied = try await gateway.apply(by: caller, "device forget \(call.device)") {
@@ -31,8 +34,10 @@ extension Operations {
                 try policy.forgetDevice(hardware)
             }
             if caller.manner.dryRun != true {
-                gateway.forgetLearning(hardware)
-                await gateway.forgetAcquaintance(hardware)
+                await gateway.whenKept(applied) { gateway in
+                    gateway.forgetLearning(hardware)
+                    await gateway.forgetAcquaintance(hardware)
+                }
             }
             return applied
         },
@@ -83,7 +88,11 @@ extension Gateway {
         }
         let unseen = policy.devices.filter { surroundings.household.member($0.hardware) == nil }
             .map { DeviceStatus(name: $0.name, hardware: $0.hardware) }
-        return (seen + unseen).map(decided).sorted { $0.name < $1.name }
+        let named = Set((seen + unseen).map(\.hardware))
+        // The operator has it learn as soon as it shows itself.
+        let awaited = learnings.devices.filter { !named.contains($0) }
+            .map { DeviceStatus(name: "\($0)", hardware: $0) }
+        return (seen + unseen + awaited).map(decided).sorted { $0.name < $1.name }
     }
 
     /// With what the operator has decided.

@@ -124,6 +124,7 @@ extension Gateway {
         var warnings = missing.map { "\($0.listener.kind) \($0.listener.endpoint) is not open: \($0.reason)" }
         var open = policy
         open.listeners.removeAll { listener in missing.contains { $0.listener == listener } }
+        open.firewall = firewallMode
         warnings += open.warnings(in: surroundings, known: hardware)
         if let complaint { warnings.append("the last reload failed: \(complaint)") }
         if let loss = door.lastLoss { warnings.append(loss) }
