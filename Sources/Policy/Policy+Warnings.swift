@@ -23,7 +23,7 @@ extension Policy {
         for opening in openings {
             if let text = warning(for: opening, isMissing) { warnings.append(text) }
         }
-        warnings += warningsOfShutForwards(in: surroundings)
+        warnings += warningsOfShutDoors(in: surroundings)
         if !surroundings.accounts.numbers.isEmpty {
             warnings += exits.filter { $0.user.map { surroundings.accounts.number(of: $0) == nil } ?? false }.map {
                 "the exit \($0.name) lets nothing out: there is no account \($0.user ?? "") on this machine"

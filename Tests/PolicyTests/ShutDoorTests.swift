@@ -74,3 +74,52 @@ import Testing
         #expect(told([Rule(id: 1, action: .deny)], in: home) == [])
     }
 }
+
+@Suite struct `A passage that a rule shuts` {
+    private static let surroundings = Surroundings(interfaces: [
+        .init(name: "eth1", addresses: [InterfaceAddress("192.168.1.1/24")!, InterfaceAddress("2001:db9:1::1/64")!]),
+        .init(name: "eth2", addresses: [InterfaceAddress("192.168.2.1/24")!, InterfaceAddress("2001:db9:2::1/64")!]),
+    ])
+
+    private func told(_ rules: [Rule], to zone: String = "printers", _ services: [Opening.Service] = []) -> [String] {
+        let policy = Policy(
+            rules: rules,
+            zones: [
+                Zone(name: Zone.internet, interfaces: ["eth0"]), Zone(name: "guest", interfaces: ["eth1"]),
+                Zone(name: "printers", interfaces: ["eth2"]),
+            ], passages: [Passage(from: "guest", to: zone, services: services)])
+        return policy.warnings(in: Self.surroundings).filter { $0.hasPrefix("the passage") }
+            .map { String($0.prefix { $0 != "(" }) }
+    }
+
+    private static let printing = Opening.Service.ports(.tcp, PortRange(631, 631)!)
+
+    @Test func `is told with the rule, for each service that passes`() {
+        let all = ["the passage from guest to printers lets nothing through: rule 1 denies it "]
+        #expect(told([]) == [])
+        #expect(told([Rule(id: 1, action: .deny)]) == all)
+        #expect(told([Rule(id: 1, action: .deny, ports: PortRange(631, 631)!)]) == [], "the rest passes")
+        let port = ["the passage from guest to printers, tcp 631, lets nothing through: rule 1 denies it "]
+        #expect(told([Rule(id: 1, action: .deny, ports: PortRange(600, 700)!)], [Self.printing]) == port)
+        let two = [Self.printing, .ports(.udp, PortRange(161, 162)!), .other(IPProtocol(number: 47))]
+        #expect(told([Rule(id: 1, action: .deny, ports: PortRange(600, 700)!)], two) == port)
+        #expect(told([Rule(id: 1, action: .deny, ports: PortRange(162, 162)!)], two) == [])
+        #expect(told([Rule(id: 1, action: .deny, transport: .tcp)], two) == port)
+        #expect(told([Rule(id: 1, action: .deny)], two).count == 3)
+    }
+
+    @Test func `is told of the networks that the zones have, in each version of IP`() {
+        let ipv4 = ["the passage from guest to printers lets nothing through over IPv4: rule 1 denies it "]
+        #expect(told([Rule(id: 1, action: .deny, destination: Network("192.168.2.0/24"))]) == ipv4)
+        #expect(told([Rule(id: 1, action: .deny, client: Network("192.168.0.0/16"))]) == ipv4)
+        #expect(told([Rule(id: 1, action: .deny, destination: Network("192.168.2.7/32"))]) == [])
+        #expect(told([Rule(id: 1, action: .deny, destination: Network("192.168.1.0/24"))]) == [])
+        let ipv6 = ["the passage from guest to printers lets nothing through over IPv6: rule 1 denies it "]
+        #expect(told([Rule(id: 1, action: .deny, destination: Network("2001:db9:2::/64"))]) == ipv6)
+        // An earlier rule that allows some of it leaves it a use.
+        let allowing = Rule(id: 1, action: .allow, destination: Network("192.168.2.7/32"))
+        #expect(told([allowing, Rule(id: 2, action: .deny, destination: Network("192.168.0.0/16"))]) == [])
+        #expect(told([Rule(id: 1, action: .deny)], to: Zone.internet).count == 1)
+        #expect(told([Rule(id: 1, action: .deny, destination: Network("9.9.9.9/32"))], to: Zone.internet) == [])
+    }
+}
