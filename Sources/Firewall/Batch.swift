@@ -61,6 +61,9 @@ struct Batch {
         append(.begin)
     }
 
+    /// Whether it asks the kernel for nothing: then there is nothing that the kernel could acknowledge.
+    var isEmpty: Bool { steps.allSatisfy { $0 == .begin || $0 == .end } }
+
     /// To be called once, after the last message.
     mutating func end() {
         let sequence = UInt32(steps.count)

@@ -133,6 +133,8 @@ package struct Netlink: ~Copyable {
             if let known { generation = known.generation } else { generation = try self.generation() }
             var batch = Batch(generation: generation)
             fill(&batch)
+            // What has come and gone is of sets that the ruleset does not have.
+            if batch.isEmpty { return }
             batch.end()
             if try commit(batch) {
                 if known != nil { known?.generation = Self.next(generation) }
@@ -266,8 +268,9 @@ package struct Netlink: ~Copyable {
                 + "nothing was changed")
     }
 
-    /// Carries out `batch`; false if the ruleset's generation is no longer the one that it was made for.
+    /// Carries out `batch`, if it asks for anything; false if the ruleset's generation is no longer the one that it was made for.
     mutating func commit(_ batch: Batch) throws(FirewallError) -> Bool {
+        if batch.isEmpty { return true }
         grow(SO_SNDBUFFORCE, to: batch.bytes.count + 4096)
         try send(batch.bytes, "send the ruleset to the kernel")
         // All answers are queued when the send returns: nfnetlink works in the sender's context.

@@ -195,4 +195,20 @@ struct LiveSetTests {
         #expect(try namespace.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4").contains("198.51.100.1"))
         #expect(try netlink.state(of: ruleset) == .same)
     }
+
+    /// The role that writes has a table which belongs to its socket: it must not lose it over nothing.
+    @Test("of sets that the ruleset does not have are nothing to write, in either direction, and no failure")
+    func unknown() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        let ruleset = ruleset()
+        try netlink.apply(ruleset)
+        let generation = try netlink.generation()
+        try netlink.change([ban("192.0.2.1"), ban("fd00:77::1", .goes)], of: [holes(.ipv4)], held: .none)
+        try netlink.change([], of: ruleset.liveSets, held: .none)
+        try netlink.refill([], .none)
+        #expect(try netlink.generation() == generation)
+        try netlink.change([ban("192.0.2.1")], of: ruleset.liveSets, held: .none)
+        #expect(try namespace.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4").contains("192.0.2.1 "))
+    }
 }

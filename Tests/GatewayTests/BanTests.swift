@@ -262,4 +262,24 @@ struct BanTests {
         #expect(opensFromWAN(Self.stranger) && opensFromWAN("2001:db9:999::11"))
         #expect(try home.attempt("ban", "remove", Self.stranger).errors.contains("is not banned"))
     }
+
+    /// An order with no element for any set that the kernel has was one that the kernel did not answer, so the role gave its socket
+    /// up, with the table that the socket owned, and told of somebody who had taken it.
+    @Test("where nothing is open are kept, and the kernel's table stays as it is, with its owner")
+    func nothingOpen() throws {
+        let bare = try Home()
+        try bare.start()
+        func table() throws -> String { try bare.gateway.run("nft", "list", "table", "inet", "gatehouse") }
+        func owner() throws -> String? { try table().firstMatch(of: /# progname .*/).map { String($0.output) } }
+        let first = try #require(try owner(), "the kernel knows no owner")
+        #expect(try !table().contains("bans_ipv4"))
+        try bare.ctl("ban", "add", "9.9.9.9")
+        try bare.ctl("ban", "remove", "9.9.9.9")
+        try bare.ctl("ban", "add", "2001:db8:1::1")
+        #expect(try bare.ctl("ban", "list").contains("2001:db8:1::/64"))
+        #expect(try owner() == first)
+        let told = try bare.ctl("what-changed")
+        #expect(!told.contains("somebody took"), "\(told)")
+        #expect(try !bare.ctl("status").contains("somebody took"))
+    }
 }
