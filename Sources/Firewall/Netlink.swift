@@ -29,6 +29,9 @@ package struct Netlink: ~Copyable {
     private var known: (table: KernelTable?, generation: UInt32)?
     /// Whether this has written what the live sets hold: what they held before is not known to it.
     private var hasFilledSets = false
+    /// The generation up to which nobody else has changed anything since this wrote all that the live sets hold. nil: it never did, or
+    /// somebody else came in between.
+    private var filled: UInt32?
 
     /// When the kernel last took a ruleset. nil: it never did.
     package private(set) var lastReplacement: ContinuousClock.Instant?
@@ -99,12 +102,19 @@ package struct Netlink: ~Copyable {
 
     /// The live sets of a ruleset that is in force hold `elements` and nothing else, whatever they held.
     package mutating func refill(_ sets: [LiveSet], _ elements: LiveElements) throws(FirewallError) {
-        try writeElements { batch in
+        try writeElements(isAll: true) { batch in
             for set in sets {
                 batch.emptySet(set.name)
                 batch.addElements(elements[set.name], to: set)
             }
         }
+    }
+
+    /// Whether the live sets hold what this has written to them, and nobody else can have changed that. The kernel numbers every change,
+    /// so nothing is read and nothing written to know it.
+    package mutating func holdsElements() throws(FirewallError) -> Bool {
+        guard let filled else { return false }
+        return try generation() == filled
     }
 
     /// How many packets each element of a set with one address to a key has counted.
@@ -127,7 +137,10 @@ package struct Netlink: ~Copyable {
         return counts
     }
 
-    private mutating func writeElements(_ fill: (inout Batch) -> Void) throws(FirewallError) {
+    /// - Parameter isAll: afterwards the live sets hold what is written and nothing else.
+    private mutating func writeElements(
+        isAll: Bool = false, _ fill: (inout Batch) -> Void
+    ) throws(FirewallError) {
         for _ in 0..<Self.attempts {
             let generation: UInt32
             if let known { generation = known.generation } else { generation = try self.generation() }
@@ -138,12 +151,18 @@ package struct Netlink: ~Copyable {
             batch.end()
             if try commit(batch) {
                 if known != nil { known?.generation = Self.next(generation) }
+                noteChange(of: generation, fillsSets: isAll)
                 return
             }
             // Somebody else changed the ruleset, the table perhaps.
             known = nil
         }
         throw FirewallError("another program keeps changing the kernel's ruleset: the elements were not written")
+    }
+
+    /// A transaction of our own was carried out on what was of that generation.
+    private mutating func noteChange(of generation: UInt32, fillsSets: Bool) {
+        if fillsSets || filled == generation { filled = Self.next(generation) }
     }
 
     /// The generation that a transaction of our own leads to: the kernel counts them, and leaves out 0.
@@ -195,7 +214,9 @@ package struct Netlink: ~Copyable {
         var batch = Batch(generation: generation)
         batch.alter(change, counters: counters, elements: elements)
         batch.end()
-        return try commit(batch)
+        guard try commit(batch) else { return false }
+        noteChange(of: generation, fillsSets: !hasFilledSets && change.networks == nil)
+        return true
     }
 
     /// The table is made anew, whatever it was. Where it has sets of networks it lets nothing begin at first that they are asked
@@ -203,12 +224,14 @@ package struct Netlink: ~Copyable {
     private mutating func replace(with ruleset: Ruleset, _ elements: LiveElements) throws(FirewallError) {
         let (flags, counters) = (flags, counters)
         let first = ruleset.networkSets.isEmpty ? ruleset : ruleset.withoutNetworks
-        try transact { batch, exists in
+        let generation = try transact { batch, exists in
             batch.replaceTable(
                 with: first, networks: ruleset.networkSets, exists: exists, flags: flags, counters: counters,
                 elements: elements)
         }
         lastReplacement = .now
+        hasFilledSets = true
+        noteChange(of: generation, fillsSets: true)
         guard first != ruleset else { return }
         do throws(FirewallError) {
             for _ in 0..<Self.attempts {
@@ -243,9 +266,10 @@ package struct Netlink: ~Copyable {
     /// Deletes the table, if there is one: the kernel then lets everything in.
     package mutating func remove() throws(FirewallError) {
         guard try read() != nil else { return }
-        try transact { batch, exists in
+        _ = try transact { batch, exists in
             if exists { batch.deleteTable() }
         }
+        filled = nil
         counters = CarriedCounters()
     }
 
@@ -255,13 +279,15 @@ package struct Netlink: ~Copyable {
     private static let attempts = 64
 
     /// - Parameter fill: is told whether the table exists.
-    private mutating func transact(_ fill: (inout Batch, Bool) -> Void) throws(FirewallError) {
+    /// - Returns: the generation of what was changed.
+    private mutating func transact(_ fill: (inout Batch, Bool) -> Void) throws(FirewallError) -> UInt32 {
         known = nil
         for _ in 0..<Self.attempts {
-            var batch = Batch(generation: try generation())
+            let generation = try generation()
+            var batch = Batch(generation: generation)
             fill(&batch, try tableFacts() != nil)
             batch.end()
-            if try commit(batch) { return }
+            if try commit(batch) { return generation }
         }
         throw FirewallError(
             "another program keeps changing the kernel's ruleset: gave up after \(Self.attempts) attempts; "

@@ -414,7 +414,8 @@ actor FirewallRole: RoleService {
         }
     }
 
-    /// Puts the table back if it is not what it is to be, and then tells; with what its live sets are to hold, in any case.
+    /// Puts the table back if it is not what it is to be, and then tells; and what its live sets are to hold, unless nobody else can have
+    /// changed it: a notice that was lost may be one of this role's own, and to write all of a large set again would lose the next.
     ///
     /// - Returns: whether the kernel holds all that it is to hold.
     @discardableResult
@@ -428,7 +429,9 @@ actor FirewallRole: RoleService {
             case .same:
                 let sets = plan.ruleset.liveSets
                 if !sets.isEmpty {
-                    try ask(plan) { netlink throws(FirewallError) in try netlink.refill(sets, elements) }
+                    try ask(plan) { netlink throws(FirewallError) in
+                        if try !netlink.holdsElements() { try netlink.refill(sets, elements) }
+                    }
                 }
                 return true
             case .absent: detail = "somebody deleted it"

@@ -211,4 +211,40 @@ struct LiveSetTests {
         try netlink.change([ban("192.0.2.1")], of: ruleset.liveSets, held: .none)
         #expect(try namespace.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4").contains("192.0.2.1 "))
     }
+
+    @Test("are known to be what was written as long as nobody else has changed anything")
+    func own() throws {
+        let namespace = try Namespace()
+        var netlink = try namespace.netlink()
+        let ruleset = ruleset()
+        var elements = LiveElements.none
+        #expect(try !netlink.holdsElements(), "nothing was written")
+        elements.apply(ban("192.0.2.1"))
+        try netlink.apply(ruleset, elements)
+        #expect(try netlink.holdsElements())
+        try netlink.change([ban("192.0.2.2")], of: ruleset.liveSets, held: elements)
+        elements.apply(ban("192.0.2.2"))
+        let stops = self.ruleset([.init([.destinationPort(.udp, 9)], .drop)])
+        try netlink.apply(stops, elements)
+        #expect(try netlink.holdsElements())
+        try namespace.run("nft", "flush", "set", "inet", "gatehouse", "bans_ipv4")
+        #expect(try !netlink.holdsElements())
+        // An element more does not bring back those that were taken.
+        try netlink.change([ban("192.0.2.3")], of: stops.liveSets, held: elements)
+        elements.apply(ban("192.0.2.3"))
+        try netlink.apply(ruleset, elements)
+        #expect(try !netlink.holdsElements())
+        try netlink.refill(ruleset.liveSets, elements)
+        #expect(try netlink.holdsElements())
+        let listed = try namespace.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4")
+        #expect(["192.0.2.1 ", "192.0.2.2 ", "192.0.2.3 "].allSatisfy(listed.contains), "\(listed)")
+        // Another program begins without knowing what the sets hold, and writes it with its first ruleset.
+        var other = try namespace.netlink()
+        try other.apply(ruleset, elements)
+        #expect(try other.holdsElements())
+        #expect(try !netlink.holdsElements())
+        try namespace.run("nft", "delete", "table", "inet", "gatehouse")
+        try other.apply(ruleset, elements)
+        #expect(try other.holdsElements())
+    }
 }

@@ -263,6 +263,41 @@ struct BanTests {
         #expect(try home.attempt("ban", "remove", Self.stranger).errors.contains("is not banned"))
     }
 
+    /// The kernel's notices of the role's own elements were more than it had room for, and it took what was lost for somebody else's
+    /// change: it wrote all of them again, for ever.
+    @Test("by the thousand cost nothing once the kernel has them, after a start and after the death of the role")
+    func thousands() throws {
+        try home.stop()
+        let script = """
+            import sqlite3, sys
+            store = sqlite3.connect(sys.argv[1])
+            store.executemany("INSERT INTO ban VALUES (?, 'order', 'many', 1, NULL, 1)",
+                ((f"100.64.{n // 250}.{n % 250 + 1}/32",) for n in range(3000)))
+            store.commit()
+            """
+        try home.gateway.run("/usr/bin/python3", "-c", script, home.state + "/gatehouse.db")
+        try home.start()
+        home.killsRoles = true
+        for step in ["a start", "the death of the role"] {
+            let role = try #require(try home.processes()["firewall"]?.first)
+            func holdsAll() throws -> Bool {
+                try home.gateway.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4").contains("100.64.11.250")
+            }
+            #expect(try eventually { try holdsAll() }, "\(step)")
+            let before = try processorTime(of: role)
+            let isBusy = try eventually(within: .seconds(3)) { try processorTime(of: role) - before > 0.3 }
+            print("3000 bans, \(step): \(try processorTime(of: role) - before) s in 3 s")
+            #expect(!isBusy, "\(step)")
+            kill(role, SIGKILL)
+            #expect(
+                try eventually {
+                    let others = try home.processes()["firewall"] ?? []
+                    return !others.isEmpty && others != [role]
+                })
+        }
+        #expect(try home.ctl("status").contains("3000 sources"))
+    }
+
     /// An order with no element for any set that the kernel has was one that the kernel did not answer, so the role gave its socket
     /// up, with the table that the socket owned, and told of somebody who had taken it.
     @Test("where nothing is open are kept, and the kernel's table stays as it is, with its owner")

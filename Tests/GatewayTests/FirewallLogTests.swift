@@ -170,14 +170,4 @@ struct FirewallLogTests {
         #expect(counted.first { $0.reason == "banned" }.map { $0.packets >= 20_000 } == true, "\(counted)")
         #expect(counted.first { $0.reason == "blocklist spam-1" }.map { $0.packets >= 10_000 } == true, "\(counted)")
     }
-
-    /// In seconds.
-    private func processorTime(of process: pid_t) throws -> Double {
-        let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
-        let fields = text.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
-            throw Failure(text)
-        }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
 }

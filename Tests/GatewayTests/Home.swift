@@ -286,6 +286,16 @@ final class Home: @unchecked Sendable {
 let isSanitized = isThreadSanitized || dlsym(nil, "__asan_init") != nil
 let isThreadSanitized = dlsym(nil, "__tsan_init") != nil
 
+/// What the process has had of the processors, in seconds.
+func processorTime(of process: pid_t) throws -> Double {
+    let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+    let fields = text.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+        throw Failure(text)
+    }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+}
+
 /// Where SwiftPM put the programs: beside the tests.
 let programs: String = {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
