@@ -235,20 +235,19 @@ actor FirewallRole: RoleService {
             log.info("\(error); the table is looked at")
             guard putBack() else { throw Refusal("the kernel did not take the elements: \(error)") }
         }
-        func keys(_ sets: [LiveSet], _ isMeant: (LiveChange.Kind) -> Bool) -> [LiveKey] {
+        func keys(_ sets: [LiveSet], _ isMeant: (LiveChange) -> Bool) -> [LiveKey] {
             let names = Set(sets.map(\.name))
-            return changes.filter { names.contains($0.set) && isMeant($0.kind) }.map(\.key)
+            return changes.filter { names.contains($0.set) && isMeant($0) }.map(\.key)
         }
-        // What has been there is judged already, and of a trial nothing is ended.
-        let denied = keys(plan.deniedSets) { $0 != .goes }.compactMap(\.source).filter { address in
-            !plan.deniedSets.contains { held.contains(LiveKey([.address(address)]), in: $0.name) }
-        }
+        // What has been in the same set is judged already; in another rule's it was judged by that rule. Of a trial nothing is ended.
+        let denied = keys(plan.deniedSets) { $0.kind != .goes && !held.contains($0.key, in: $0.set) }
+            .compactMap(\.source)
         if !denied.isEmpty, !plan.ruleset.isTrial {
             flows.endRefused(
                 by: plan.ruleset, among: elements, to: Set(denied), addresses: plan.addresses, log: log)
         }
-        endBanned(Set(keys(LiveSet.bans) { $0 != .goes }.compactMap(\.source)), plan)
-        endFlows(ofAssociations: keys([.associations(.ipv4), .associations(.ipv6)]) { $0 == .goes })
+        endBanned(Set(keys(LiveSet.bans) { $0.kind != .goes }.compactMap(\.source)), plan)
+        endFlows(ofAssociations: keys([.associations(.ipv4), .associations(.ipv6)]) { $0.kind == .goes })
     }
 
     func stoppedPackets() -> [String: Int] {

@@ -22,6 +22,7 @@ struct RuledDomainTests {
             in: routed.home.wan, Home.wanHost,
             [
                 "shop.example": [[RoutedHome.far, RoutedHome.far6]], "www.shop.example": [[RoutedHome.far]],
+                "mall.example": [[RoutedHome.far]],
                 "other.example": [["203.0.112.11"]],
             ], seconds: 60)
         try routed.home.ctl("zone", "set", "home", "--no-dhcp", "--dns", "--no-trial")
@@ -125,6 +126,25 @@ struct RuledDomainTests {
         #expect(try other.receive(exactly: 4).count == 4)
         shop.resetAtClose()
         #expect(routed.connects(home.lan, "203.0.112.11", 443))
+    }
+
+    /// That the address was in any denied set was enough to take the flow for one that had been judged.
+    @Test("a domain that is denied ends what is under way at an address that a rule for another device denies already")
+    func endedBesideAnotherRule() throws {
+        try home.ctl(
+            "rule", "add", "deny", "--domain", "shop.example", "--from", "192.168.77.99", "--port", "8080")
+        try home.ctl("rule", "add", "deny", "--domain", "mall.example", "--port", "8080")
+        #expect(try ask("shop.example") == RoutedHome.far)
+        let peer = try Peer(to: RoutedHome.far, 8080, from: home.lan)
+        peer.setPatience(seconds: 1)
+        try peer.send("word")
+        #expect(try peer.receive(exactly: 4).count == 4, "the rule is about another device")
+        #expect(try ask("mall.example") == RoutedHome.far)
+        #expect(
+            eventually(within: .seconds(1)) {
+                (try? peer.send("more")) == nil || ((try? peer.receive(exactly: 4)) ?? []).isEmpty
+            })
+        peer.resetAtClose()
     }
 
     /// As the gateway's own resolver knows the name, which is not the device's.
