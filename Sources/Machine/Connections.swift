@@ -21,12 +21,15 @@ package struct Connections: Hashable, Sendable {
         package var interface: UInt32
         /// What the kernel calls the socket for as long as it runs; no other one ever has the same.
         package var cookie: UInt64
+        /// The account that made the socket.
+        package var uid: UInt32
 
-        package init(local: Endpoint, remote: Endpoint, interface: UInt32 = 0, cookie: UInt64 = 0) {
+        package init(local: Endpoint, remote: Endpoint, interface: UInt32 = 0, cookie: UInt64 = 0, uid: UInt32 = 0) {
             self.local = local
             self.remote = remote
             self.interface = interface
             self.cookie = cookie
+            self.uid = uid
         }
     }
 
@@ -104,6 +107,14 @@ extension Connections {
         return found
     }
 
+    /// Established TCP connections that this machine began, as far as its sockets tell: nobody listens at the port here. A connection
+    /// from a port below 1024 is none: the listener may be gone and what it let in goes on, as where sshd is stopped, and it takes root to
+    /// begin anything from such a port.
+    package static func outbound() throws(MachineFailure) -> [Connection] {
+        let ports = Set(try waiting([.tcp]).map(\.local.port))
+        return try established().filter { $0.local.port >= 1024 && !ports.contains($0.local.port) }
+    }
+
     init(established: [Connection], listening: [ListeningSocket]) {
         let ports = Set(listening.filter { $0.transport == .tcp }.map(\.local.port))
         self.init(inbound: established.filter { ports.contains($0.local.port) }, listening: listening)
@@ -119,6 +130,9 @@ extension Connections {
     static func listeningQuestion(family: UInt8, _ transport: ListeningSocket.Transport) -> [UInt8] {
         question(family: family, transport, transport == .tcp ? [.listen] : [.close])
     }
+
+    /// The same for UDP, connected or not.
+    static func datagramQuestion(family: UInt8) -> [UInt8] { question(family: family, .udp, [.established, .close]) }
 
     private static func question(
         family: UInt8, _ transport: ListeningSocket.Transport, _ states: [State]
@@ -172,6 +186,7 @@ private enum State: UInt8 {
 
 /// What a `struct inet_diag_msg` and its attributes say (linux/inet_diag.h).
 enum Entry: Hashable {
+    /// Of UDP a socket that is connected.
     case connection(Connections.Connection)
     case listening(Connections.ListeningSocket)
 
@@ -188,11 +203,10 @@ enum Entry: Hashable {
         else { return nil }
         let here = Endpoint(address: local, port: localPort)
         if state == .established {
-            guard transport == .tcp else { return nil }
             self = .connection(
                 Connections.Connection(
                     local: here, remote: Endpoint(address: remote, port: remotePort), interface: interface,
-                    cookie: UInt64(high) << 32 | UInt64(low)))
+                    cookie: UInt64(high) << 32 | UInt64(low), uid: uid))
             return
         }
         guard localPort != 0 else { return nil }

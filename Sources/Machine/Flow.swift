@@ -1,8 +1,7 @@
 package import Address
 import Glibc
 
-/// A conversation that the kernel's connection tracking remembers, so that its packets pass as answers: of any protocol but
-/// TCP, whose connections are the sockets' own, and ICMP, whose echoes are judged one by one.
+/// A conversation that the kernel's connection tracking remembers, so that its packets pass as answers.
 package struct Flow: Hashable, Sendable {
     /// The protocol's number (IANA, Assigned Internet Protocol Numbers).
     package let transport: UInt8
@@ -11,6 +10,8 @@ package struct Flow: Hashable, Sendable {
     package let destination: IPAddress
     /// 0 where the protocol has none.
     package let port: UInt16
+    /// Of who began it; 0 where the protocol has none.
+    package let sourcePort: UInt16
     /// By which the kernel knows it: its family, the first packet's addresses (CTA_TUPLE_ORIG), and a number (CTA_ID).
     private let family: UInt8
     private let tuple: [UInt8]
@@ -24,12 +25,18 @@ extension Flow {
     /// Of a `struct nfgenmsg`.
     private static let headSize = 4
 
-    /// As they are now, in the calling thread's network namespace. Takes CAP_NET_ADMIN.
+    /// As they are now, in the calling thread's network namespace, of any protocol but TCP, whose connections are the sockets' own, and
+    /// ICMP, whose echoes that come in are judged one by one. Takes CAP_NET_ADMIN.
     package static func current() throws(MachineFailure) -> [Flow] {
+        try current { ![1, 6, 58].contains($0.transport) }
+    }
+
+    /// The same, of whatever protocol.
+    package static func current(where isMeant: (Flow) -> Bool) throws(MachineFailure) -> [Flow] {
         let request = NetlinkRequest(
             family: .netfilter, type: get, isDump: true, payload: [UInt8](repeating: 0, count: headSize))
         var flows: [Flow] = []
-        try request.forEachMessage { if let flow = Flow($0) { flows.append(flow) } }
+        try request.forEachMessage { if let flow = Flow($0), isMeant(flow) { flows.append(flow) } }
         return flows
     }
 
@@ -44,18 +51,19 @@ extension Flow {
         _ = try NetlinkRequest(family: .netfilter, type: Self.delete, isDump: false, payload: payload).messages()
     }
 
-    /// nil: TCP, ICMP, or what cannot be read.
+    /// nil: what cannot be read.
     private init?(_ message: ArraySlice<UInt8>) {
         let attributes = message.attributes(at: Self.headSize)
         // CTA_TUPLE_ORIG with CTA_TUPLE_IP and CTA_TUPLE_PROTO.
         guard let family = message.first, let tuple = attributes[1] else { return nil }
         let parts = tuple.attributes(at: 0)
         guard let addresses = parts[1]?.attributes(at: 0), let transport = parts[2]?.attributes(at: 0),
-            let number = transport[1]?.first, ![1, 6, 58].contains(number),
+            let number = transport[1]?.first,
             let source = Self.address(addresses, v4: 1, v6: 3),
             let destination = Self.address(addresses, v4: 2, v6: 4)
         else { return nil }
         (self.family, self.transport, self.source, self.destination) = (family, number, source, destination)
+        sourcePort = transport[2]?.load(UInt16.self, at: 0).map(UInt16.init(bigEndian:)) ?? 0
         port = transport[3]?.load(UInt16.self, at: 0).map(UInt16.init(bigEndian:)) ?? 0
         (self.tuple, identifier) = (Array(tuple), Array(attributes[12] ?? []))
     }

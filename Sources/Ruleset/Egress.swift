@@ -3,7 +3,8 @@ import Policy
 
 /// What the box itself begins: the proxies for their clients, its own programs, and whatever else runs on it.
 ///
-/// A packet of a connection that exists is asked once whether it is one, and goes out: a mode that becomes strict cuts nobody off.
+/// A packet of a connection that exists is asked once whether it is one, and goes out, and so does an answer to what somebody else has
+/// begun. What may be begun no longer is ended by `FirewallRole`, where a mode becomes strict or an exit goes.
 package struct Egress {
     private let policy: Policy
     private let accounts: LocalAccounts
@@ -54,7 +55,7 @@ package struct Egress {
         let lists = blockade.exits(to: policy.wan, sparing: spared)
         return [
             Ruleset.Chain(
-                name: "output", hook: .output, policy: isStrict ? .drop : .accept,
+                name: Self.output, hook: .output, policy: isStrict ? .drop : .accept,
                 rules: [
                     Rule(decision: .byState([.established: .accept, .related: .accept]), comment: "answers"),
                     Rule([.outputInterface(["lo"])], .accept, comment: "the gateway itself"),
@@ -68,8 +69,10 @@ package struct Egress {
         ] + (lists.isEmpty ? [] : [Ruleset.Chain(name: Self.lists, rules: lists)])
     }
 
+    private static let output = "output"
     private static let strangers = "strangers"
     private static let lists = "lists_out"
+    fileprivate static let chainNames: Set<String> = [output, strangers, lists]
     /// As many are told at once, of each family: what asks more often is refused all the same.
     private static let tellIPv4 = Ruleset.Meter(name: "egress_ipv4", family: .ipv4, size: 64, seconds: 60)
     private static let tellIPv6 = Ruleset.Meter(name: "egress_ipv6", family: .ipv6, size: 64, seconds: 60)
@@ -154,4 +157,9 @@ package struct Egress {
     private func rule(_ users: [UInt32], _ matches: [[Match]], _ comment: String) -> [Ruleset.Rule] {
         users.flatMap { user in matches.map { Rule([.user(user)] + $0, .accept, comment: comment) } }
     }
+}
+
+extension Ruleset {
+    /// The chains that are asked about what the box itself begins; of a trial none.
+    package var exits: [Chain] { chains.filter { Egress.chainNames.contains($0.name) } }
 }

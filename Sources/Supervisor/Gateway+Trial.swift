@@ -194,11 +194,15 @@ extension Gateway {
     }
 
     /// A change that was on trial when the daemon before this one ended, in whatever way, was not confirmed.
-    static func endTrial(in store: Store, _ log: Logger) throws(StoreError) {
-        guard let trial = try store.trial() else { return }
+    ///
+    /// - Returns: the policy that was on trial; nil: none was.
+    static func endTrial(in store: Store, _ log: Logger) throws(StoreError) -> Policy? {
+        guard let trial = try store.trial() else { return nil }
+        let abandoned = try store.policy(at: trial.id)
         let summary = "revision \(trial.id) taken back: gatehoused ended while it was on trial"
         try store.revertTrial(author: .daemon, summary: summary)
         log.warning("\(summary)")
+        return abandoned
     }
 
     /// Why nothing else can be changed now; nil: it can.

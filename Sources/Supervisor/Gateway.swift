@@ -68,6 +68,8 @@ actor Gateway {
     let user: UnixUser?
     /// The change that is on trial; nil: none is.
     var trial: Trial?
+    /// What was on trial when the daemon before this one ended; nil: nothing was.
+    private var abandoned: Policy?
     let clock = TrialClock.system
     let timekeeper: Timekeeper
     /// The policies that imports are making, by their numbers.
@@ -131,7 +133,7 @@ actor Gateway {
         door = Door(process: fleet[.firewall], reactor: reactor, log: log)
         switch books {
         case .open(let store):
-            try Self.endTrial(in: store, log)
+            abandoned = try Self.endTrial(in: store, log)
             policy = try store.policy()
             revision = try store.current()
             hardware = try store.hardware()
@@ -185,7 +187,8 @@ actor Gateway {
             policy: target, surroundings: surroundings, live: live, standings: standings, held: held,
             identity: identity,
             authority: certificates.isOwn ? identity?.issuers : nil, hold: door.hold(for: mode(of: target)),
-            ownsTable: options.ownsTable, former: former)
+            ownsTable: options.ownsTable, former: former,
+            abandoned: abandoned.flatMap { mode(of: $0) == .enforce ? $0 : nil })
     }
 
     /// What the machine has to be like where `target` is the policy in force.
@@ -444,7 +447,7 @@ actor Gateway {
     private func adopt() async {
         await turnstile.enter()
         do {
-            try Self.endTrial(in: store, log)
+            abandoned = try Self.endTrial(in: store, log)
             policy = try store.policy()
             revision = try store.current()
             census = Census(try store.acquaintances())

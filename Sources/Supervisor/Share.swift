@@ -22,6 +22,8 @@ struct Estate {
     var ownsTable: Bool
     /// nil: no change is on trial, or it alters no rule of the firewall.
     var former: FirewallAssignment.Former?
+    /// The policy of a trial in the middle of which the daemon before this one ended; nil: there was none, or it filtered nothing.
+    var abandoned: Policy?
 }
 
 /// A role's share, made by the role's row of the table. It names what it takes: a field that is new to the policy reaches a
@@ -159,6 +161,10 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     /// True if the change on trial is that nothing is filtered.
     package var isOpen: Bool
 
+    /// The part of a policy from which the rules follow that were on trial when the daemon before this one ended: they may have let
+    /// something begin that is under way. nil: nothing was on trial then.
+    package var abandoned: Policy?
+
     /// The rules before the change that is on trial.
     package struct Former: Codable, Hashable, Sendable {
         /// The part of the former policy from which its ruleset follows. nil: nothing was filtered.
@@ -173,6 +179,12 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         hold = estate.former == nil ? estate.hold : .enforced
         former = estate.former
         isOpen = estate.former != nil && estate.hold != .enforced
+        // Its listeners went with the daemon.
+        abandoned = estate.abandoned.map { abandoned in
+            let estate = Estate(
+                policy: abandoned, surroundings: estate.surroundings, live: [], hold: estate.hold, ownsTable: false)
+            return FirewallAssignment(estate).policy
+        }
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
         rules = estate.policy.rules.filter { $0.user == nil }

@@ -10,7 +10,8 @@ struct EgressVerb: ParsableCommand {
         discussion: """
             What the gateway needs goes out in any case: the proxies, questions to its name servers, DHCP, the time, and \
             updates by root and apt. Everything else is noted as long as egress is observed, and refused and told \
-            (`what-changed`) once it is strict, unless an exit lets it out. Connections under way go on, your own among them.
+            (`what-changed`) once it is strict, unless an exit lets it out. What a program has under way then ends; what came in from others goes on, \
+            your own connection among it.
 
             EXAMPLES:
               gatehousectl egress learn --for 1h
@@ -82,7 +83,9 @@ struct EgressVerb: ParsableCommand {
 
     struct Remove: ChangeVerb {
         static let configuration = CommandConfiguration(
-            abstract: "Remove an exit.", discussion: "What is under way goes on.", aliases: ["rm"])
+            abstract: "Remove an exit.",
+            discussion: "Where egress is strict, what went out by it and is under way ends.",
+            aliases: ["rm"])
 
         @Argument(help: "As `egress list` shows it.", completion: .names(under: "EXIT", ofVerb: "egress"))
         var name: String

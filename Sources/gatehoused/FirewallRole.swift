@@ -15,7 +15,7 @@ import Supervisor
 actor FirewallRole: RoleService {
     private let reactor: Reactor
     private let events: EventLine
-    private let log: Logger
+    let log: Logger
     /// Made at the first need and kept: it owns the table, where the kernel knows owners. nil: not needed yet, or the last
     /// conversation ended in the middle.
     private var netlink: Netlink?
@@ -28,19 +28,21 @@ actor FirewallRole: RoleService {
     private var drops = DropLog()
     private let visits: VisitLine
     /// What the live sets are to hold.
-    private var elements = LiveElements.none
+    private(set) var elements = LiveElements.none
     /// Of associations that are over, and whose flows are not ended yet.
     private var endedAssociations: Set<LiveKey> = []
     /// Of the table's changes. nil: nobody tells of them.
     private var subscription: Bulletin.Subscription?
     /// The networks of blocklists, by their contents.
     private var networks: [String: AddressRanges] = [:]
-    /// Connections to this machine, by their sockets' cookies, that were there when the ruleset was put in force.
+    /// TCP connections, by their sockets' cookies, that were there when the ruleset was put in force.
     private var known: Set<UInt64> = []
+    /// Those that were there when the trial began that is in force. Empty: nobody knows, since this role came in the middle of it.
+    var knownBeforeTrial: Set<UInt64> = []
     /// The last plan that was in force and on no trial. nil: there was none.
-    private var settled: Plan?
+    var settled: Plan?
 
-    private struct Plan {
+    struct Plan {
         var ruleset: Ruleset
         /// The contents of the blocklists that the assignment has: they are lent once, and may be asked for by a later ruleset.
         let lists: Set<String>
@@ -55,6 +57,10 @@ actor FirewallRole: RoleService {
         let addresses: Set<IPAddress>
         /// Those at which the proxies and the names role listen.
         let listenerPorts: Set<UInt16>
+        /// Whether a trial falls back to rules; false: to none at all, or nothing is on trial.
+        let fallsBackToRules: Bool
+        /// The rules of a trial in the middle of which the daemon before this one ended. nil: there was none.
+        let abandoned: Ruleset?
         let isEnforced: Bool
         let isReleased: Bool
         let ownsTable: Bool
@@ -98,6 +104,10 @@ actor FirewallRole: RoleService {
             },
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             listenerPorts: Set(assignment.listeners.map(\.endpoint.port)),
+            fallsBackToRules: assignment.former?.policy != nil,
+            abandoned: assignment.abandoned.map {
+                Ruleset(policy: $0, surroundings: assignment.surroundings) { networks[$0] }
+            },
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
             ownsTable: assignment.ownsTable)
     }
@@ -106,6 +116,7 @@ actor FirewallRole: RoleService {
     func commit() async throws(Refusal) {
         guard var plan = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
+        let connections = plan.isEnforced ? Set(((try? Connections.established()) ?? []).map(\.cookie)) : []
         do throws(FirewallError) {
             if plan.isEnforced {
                 try putInForce(&plan)
@@ -137,16 +148,15 @@ actor FirewallRole: RoleService {
             let bans = LiveSet.bans.flatMap { elements[$0.name].keys }
             if former?.ruleset.isTrial ?? true { endBanned(Set(bans.compactMap(\.source)), plan) }
         }
-        if plan.isEnforced, !plan.ruleset.isTrial, former?.ruleset.networkSets != plan.ruleset.networkSets {
-            endBlocked(plan.ruleset)
-        }
-        if plan.isEnforced, !plan.ruleset.isTrial {
-            if let settled, settled.ruleset != plan.ruleset { endRevoked(plan, since: settled) }
-            settled = plan
-        } else if !plan.isEnforced {
+        if plan.isEnforced, !plan.ruleset.isTrial { endRevoked(by: plan, since: former) }
+        if !plan.isEnforced {
             settled = nil
+        } else if !plan.ruleset.isTrial {
+            settled = plan
+        } else if former?.ruleset.isTrial != true {
+            knownBeforeTrial = former == nil ? [] : connections
         }
-        if plan.isEnforced { known = Set((try? Connections.current().inbound.map(\.cookie)) ?? []) }
+        known = connections
     }
 
     /// The first ruleset was refused: without a table everything would be let in.
@@ -461,56 +471,7 @@ actor FirewallRole: RoleService {
         }
     }
 
-    /// Ends what came in by `former` and would not by `plan`. Nothing is said of what is under way with an address that was taken
-    /// from the machine: it may come back. Nor of what a listener let in that is gone: its sessions are the relay's to end, at once
-    /// where the policy has it no longer, and in their time where the daemon stops.
-    private func endRevoked(_ plan: Plan, since former: Plan) {
-        arrivals.end("what is no longer let in") { packet, _ in
-            guard plan.addresses.contains(packet.destination),
-                former.ruleset.verdict(of: packet, among: elements).isAccepted
-            else { return false }
-            let judgement = plan.ruleset.verdict(of: packet, among: elements)
-            if judgement.isAccepted { return false }
-            let isForListener =
-                switch packet.content {
-                case .tcp(let port), .udp(let port): former.listenerPorts.contains(port)
-                default: false
-                }
-            return !isForListener || judgement.asksForNetworks
-        }
-    }
-
-    private var arrivals: Arrivals { Arrivals(hardware: flows.hardware, log: log) }
-
-    /// Ends what the box itself has under way with networks that are blocked from now on, the sessions of the proxies among it.
-    private func endBlocked(_ ruleset: Ruleset) {
-        func isRefused(_ local: IPAddress, _ remote: IPAddress, _ content: Packet.Content) -> Bool {
-            guard !remote.isLoopback, let interface = Route.interface(towards: remote), interface != "lo" else {
-                return false
-            }
-            var out = Packet(hook: .output, interface: "", source: local, destination: remote, content: content)
-            out.output = interface
-            let judgement = ruleset.verdict(of: out, among: elements)
-            return !judgement.isAccepted && judgement.asksForNetworks
-        }
-        let refused = ((try? Connections.established()) ?? []).filter {
-            isRefused($0.local.address, $0.remote.address, .tcp($0.remote.port))
-        }
-        for connection in refused {
-            do {
-                try connection.end()
-                log.info("ended a connection with \(connection.remote), which is blocked")
-            } catch {
-                log.info("a connection with \(connection.remote), which is blocked, was not ended: \(error)")
-            }
-        }
-        for flow in (try? Flow.current()) ?? []
-        where isRefused(flow.source, flow.destination, flow.transport == 17 ? .udp(flow.port) : .other(flow.transport))
-        {
-            // It may have ended by itself meanwhile.
-            try? flow.end()
-        }
-    }
+    var arrivals: Arrivals { Arrivals(hardware: flows.hardware, log: log) }
 
     // MARK: - Telling
 

@@ -22,7 +22,7 @@ struct EgressTests {
     private func events(_ home: Home) throws -> String { try home.ctl("what-changed") }
 
     @Test(
-        "strict: a program that calls home is refused and told within 5 s; proxies, updates and what is under way go on"
+        "strict: a program that calls home is refused and told within 5 s; proxies, updates and what came in go on"
     )
     func strict() throws {
         let routed = try RoutedHome.ready()
@@ -30,13 +30,10 @@ struct EgressTests {
         let services = try Services(in: wan, ports: [6667, 443, 8080])
         let inner = try Services(in: home.gateway, ports: [2222])
         try home.ctl("firewall", "open", "shell", "--tcp", "2222", "--from", "home")
-        // Who administers the box, and what a program of it has under way.
+        // Who administers the box.
         let shell = try Peer(to: Home.gatewayOnLAN, 2222, from: home.lan)
-        let before = try Peer(to: RoutedHome.far, 6667, from: home.gateway)
-        for peer in [shell, before] {
-            try peer.send("word")
-            #expect(try peer.receive(exactly: 4).count == 4)
-        }
+        try shell.send("word")
+        #expect(try shell.receive(exactly: 4).count == 4)
         #expect(try getsOut(home, as: "games", RoutedHome.far, 6667), "it is observed")
         #expect(try eventually { try home.ctl("egress", "list").contains("user games") })
         let proposal = try home.ctl("egress", "learn")
@@ -71,10 +68,8 @@ struct EgressTests {
         try tunnel.send("word")
         #expect(try tunnel.receive(exactly: 4).count == 4)
         #expect(routed.connects(home.lan, RoutedHome.far, 6667))
-        for peer in [shell, before] {
-            try peer.send("more")
-            #expect(try peer.receive(exactly: 4).count == 4)
-        }
+        try shell.send("more")
+        #expect(try shell.receive(exactly: 4).count == 4)
         #expect(try home.lan.attempt(["nc", "-z", "-w", "2", Home.gatewayOnLAN, "2222"]).status == 0)
         try home.ctl("egress", "allow", "chat", "--user", "games", "--to", "9.9.9.0/24", "--tcp", "6667")
         #expect(try getsOut(home, as: "games", RoutedHome.far, 6667))
@@ -94,6 +89,109 @@ struct EgressTests {
         try home.ctl("egress", "observe")
         #expect(try getsOut(home, as: "daemon", RoutedHome.far, 6667))
         withExtendedLifetime((services, inner)) {}
+    }
+
+    /// A program's conversation, in which a word goes there and back again and again, as long as it can.
+    private func conversation(
+        _ home: Home, as user: String, _ address: String, _ port: UInt16, _ transport: String = "tcp"
+    ) throws -> RunningProgram {
+        let script = """
+            exec 3<>/dev/\(transport)/\(address)/\(port) && echo word >&3 && head -c 5 <&3 && echo begun
+            while echo word >&3 && [ "$(timeout 2 head -c 5 <&3)" = word ]; do sleep 0.05; done
+            """
+        let program = try RunningProgram(
+            ["setpriv", "--reuid", user, "--clear-groups", "bash", "-c", script], in: home.gateway,
+            log: home.directory + "/conversation-\(UUID().uuidString)")
+        guard eventually({ program.said.contains("begun") }) else {
+            throw Failure("\(user) to \(address):\(port): \(program.said)")
+        }
+        return program
+    }
+
+    private func end(_ programs: [RunningProgram]) -> Bool {
+        eventually(within: .seconds(1)) { programs.allSatisfy { !$0.isRunning } }
+    }
+
+    private func goesOn(_ programs: [RunningProgram]) -> Bool { programs.allSatisfy { $0.isRunning } }
+
+    /// Everything of a connection that exists goes out: a program that had called home in time stayed in contact for as long as it liked.
+    @Test(
+        "what a program has under way and may begin no longer ends within a second, by either IP, and nothing else does"
+    )
+    func revoked() throws {
+        let routed = try RoutedHome.ready()
+        let (home, wan) = (routed.home, routed.home.wan)
+        let services = try Services(in: wan, at: Home.wanHost, ports: [6667, 6668, 443])
+        let inner = try Services(in: home.gateway, at: Home.gatewayOnLAN, ports: [2222])
+        for name in ["shell", "other"] {
+            try home.ctl(
+                "firewall", "open", name, "--tcp", name == "shell" ? "2222" : "2223", "--udp", "2222", "--from", "home")
+        }
+        try home.ctl("egress", "allow", "chat", "--user", "daemon", "--tcp", "6668", "--udp", "6668")
+        // A server that takes one conversation and is gone: nobody listens any more where it came in.
+        let server = try RunningProgram(
+            [
+                "/usr/bin/python3", "-c",
+                """
+                import socket
+                s = socket.create_server(("0.0.0.0", 2223)); c, _ = s.accept(); s.close()
+                while (b := c.recv(100)): c.send(b)
+                """,
+            ], in: home.gateway, log: home.directory + "/server")
+        #expect(try eventually { try home.gateway.run("ss", "-Hltn", "sport = :2223") != "" })
+        let others =
+            try [2222, 2223].map { try Peer(to: Home.gatewayOnLAN, $0, from: home.lan) }
+            + [try home.tunnel(.socks5, to: RoutedHome.far, 6667), try home.tunnel(.http, to: RoutedHome.far6, 6667)]
+        let datagrams = try DatagramPeer(in: home.lan, "192.168.77.10")
+        func goOn(_ step: String) throws {
+            for (index, peer) in others.enumerated() {
+                try peer.send("word")
+                #expect(try peer.receive(exactly: 4) == Array("word".utf8), "\(step): \(index)")
+            }
+            try datagrams.send([1], to: Home.gatewayOnLAN, 2222)
+            #expect(try datagrams.receive() != nil, "\(step)")
+        }
+        try goOn("observed")
+        #expect(try home.gateway.run("ss", "-Hltn", "sport = :2223") == "")
+        func strangers() throws -> [RunningProgram] {
+            [
+                try conversation(home, as: "games", RoutedHome.far, 6667),
+                try conversation(home, as: "games", RoutedHome.far6, 6667),
+                try conversation(home, as: "games", Home.wanHost, 6667, "udp"),
+                try conversation(home, as: "root", RoutedHome.far, 6667),
+            ]
+        }
+        let first = try strangers()
+        let allowed = [
+            try conversation(home, as: "root", RoutedHome.far, 443),
+            try conversation(home, as: "daemon", RoutedHome.far, 6668),
+            try conversation(home, as: "daemon", Home.wanHost, 6668, "udp"),
+        ]
+        try home.ctl("egress", "strict", "--trial", "60")
+        try goOn("on trial")
+        #expect(goesOn(first + allowed), "of a trial nothing is ended")
+        try home.ctl("confirm", "--blind")
+        #expect(end(first), "\(first.map(\.isRunning))")
+        try goOn("strict")
+        #expect(goesOn(allowed), "\(allowed.map(\.said))")
+        // What was begun while it was observed on trial.
+        try home.ctl("egress", "observe", "--trial", "60")
+        let second = try strangers()
+        try home.ctl("revert")
+        #expect(end(second), "\(second.map(\.isRunning))")
+        #expect(goesOn(allowed))
+        try home.ctl("egress", "remove", "chat")
+        #expect(end(Array(allowed.dropFirst())), "\(allowed.map(\.isRunning))")
+        #expect(allowed[0].isRunning)
+        try goOn("an exit is gone")
+        // And where nothing is enforced nothing is ended.
+        try home.ctl("egress", "observe")
+        let third = try strangers()
+        try home.ctl("firewall", "observe")
+        try home.ctl("egress", "strict")
+        try goOn("not enforced")
+        #expect(goesOn(third))
+        withExtendedLifetime((services, inner, server)) {}
     }
 
     @Test("strict, on a box with one interface: names are asked for, and everything else is refused")

@@ -116,6 +116,42 @@ struct NetworkListTests {
         withExtendedLifetime(own) {}
     }
 
+    /// The networks were the same before and after, and that was all that was asked.
+    @Test(
+        "What the gateway has under way ends with a direction that comes, be it of a second list; what came in goes on")
+    func directions() throws {
+        try home.ctl("firewall", "open", "lab", "--tcp", "4002", "--from", "internet")
+        let own = try Services(in: home.gateway, ports: [4002])
+        try home.wan.run("ip", "route", "replace", "203.0.112.0/24", "dev", "eth0", "src", "9.9.9.9")
+        let coming = try peer(home.wan, Home.gatewayOnWAN, 4002)
+        try home.wan.run("ip", "route", "replace", "203.0.112.0/24", "dev", "eth0", "src", Home.wanHost)
+        for second in ["bad", "worse"] {
+            if second == "worse" { try add(Self.far, "--direction", "in") }
+            let going = try home.tunnel(.socks5, to: RoutedHome.far, 4000)
+            if second == "bad" {
+                try home.ctl(
+                    "blocklist", "add", "fine", try file(["192.0.2.0/24"]), "--format", "networks", "--no-trial")
+            }
+            try going.send("word")
+            #expect(try going.receive(exactly: 4) == Array("word".utf8))
+            try home.ctl(
+                "blocklist", "add", second, try file(Self.far), "--format", "networks", "--direction", "out",
+                "--no-trial")
+            #expect(ends(going), "\(second)")
+            if second == "bad" {
+                try coming.send("word")
+                #expect(
+                    try coming.receive(exactly: 4) == Array("word".utf8), "it came in, and out is not its direction")
+                try home.ctl("blocklist", "remove", "bad")
+            }
+        }
+        try home.ctl("blocklist", "remove", "worse")
+        let going = try home.tunnel(.socks5, to: RoutedHome.far, 4000)
+        try add(Self.far)
+        #expect(ends(going), "in, and then both")
+        withExtendedLifetime(own) {}
+    }
+
     @Test("100 000 networks are replaced without a gap, and hold after every process was killed")
     func many() throws {
         let others = (0..<100_000).map { "\(11 + $0 / 32768).\($0 / 128 % 256).\($0 % 128 * 2).0/24" }

@@ -134,6 +134,65 @@ struct OpeningTests {
         withExtendedLifetime((services, datagrams)) {}
     }
 
+    /// Of a trial nothing is ended, and at its end the rules were compared with those before it alone.
+    @Test(
+        "an opening on trial ends what came in by it when it is taken back: by order, by its time, or by the end of any process",
+        arguments: ["revert", "time", "role", "daemon"])
+    func triedOpening(what: String) throws {
+        let home = try Home.ready()
+        let services = try Services(in: home.gateway, at: Home.gatewayOnWAN, ports: [4444, 4445])
+        try home.ctl("firewall", "open", "stays", "--tcp", "4445", "--udp", "4445", "--from", "internet")
+        func conversation(_ port: UInt16, _ address: String = Home.gatewayOnWAN) throws -> Peer {
+            let peer = try Peer(to: address, port, from: home.wan)
+            peer.setPatience(seconds: 1)
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4) == Array("word".utf8))
+            return peer
+        }
+        func isAnswered(_ peer: DatagramPeer, _ port: UInt16) throws -> Bool {
+            while try peer.receive(within: .milliseconds(1)) != nil {}
+            try? peer.send([1], to: Home.gatewayOnWAN, port)
+            return try peer.receive(within: .milliseconds(300)) != nil
+        }
+        let (staying, stayingDatagrams) = (try conversation(4445), try DatagramPeer(in: home.wan, Home.wanHost))
+        #expect(try isAnswered(stayingDatagrams, 4445))
+        try home.ctl(
+            "firewall", "open", "tried", "--tcp", "4444", "--udp", "4444", "--from", "internet", "--trial",
+            what == "time" ? "5" : "60")
+        let going = [try conversation(4444), try conversation(4444, Home.gatewayOnWAN6)]
+        let datagrams = try DatagramPeer(in: home.wan, Home.wanHost)
+        #expect(try isAnswered(datagrams, 4444))
+        home.killsRoles = true
+        switch what {
+        case "revert": try home.ctl("revert")
+        case "time": #expect(try eventually { try !home.ctl("firewall", "list").contains("tried") })
+        case "role":
+            let role = try #require(try home.processes()["firewall"]?.first)
+            kill(role, SIGKILL)
+            #expect(
+                try eventually { try home.processes()["firewall"].map { !$0.isEmpty && $0 != [role] } ?? false })
+            #expect(try eventually { try home.ctl("status").contains("trial") })
+            try home.ctl("revert")
+        default:
+            let all = try home.processes().values.joined()
+            home.daemon?.signal(SIGKILL)
+            #expect(home.daemon?.ended() == 128 + SIGKILL)
+            #expect(eventually { all.allSatisfy { kill($0, 0) != 0 } })
+            try home.start()
+        }
+        for peer in going {
+            #expect(
+                eventually(within: .seconds(1)) {
+                    (try? peer.send("more")) == nil || ((try? peer.receive(exactly: 4)) ?? []).isEmpty
+                })
+        }
+        #expect(try !isAnswered(datagrams, 4444))
+        try staying.send("more")
+        #expect(try staying.receive(exactly: 4) == Array("more".utf8))
+        #expect(try isAnswered(stayingDatagrams, 4445))
+        withExtendedLifetime(services) {}
+    }
+
     @Test("a port that is taken changes neither, and the error names who has it")
     func taken() throws {
         let home = try Home.ready()

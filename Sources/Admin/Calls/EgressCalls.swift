@@ -47,7 +47,7 @@ package struct GetEgress: Call {
 package struct SetEgress: Call {
     package typealias Reply = Applied
     package static let documentation = """
-        What becomes of what the box itself begins and nothing lets out. What is under way goes on.
+        What becomes of what the box itself begins and nothing lets out. What is under way and could not be begun then ends.
         """
 
     package var mode: EgressMode
@@ -66,7 +66,8 @@ package struct AddExit: Call {
 
 package struct RemoveExit: Call {
     package typealias Reply = Applied
-    package static let documentation = "Takes an exit back, by its name. What is under way goes on."
+    package static let documentation =
+        "Takes an exit back, by its name. What went out by it ends where egress is strict."
 
     package var name: String
 
