@@ -1,6 +1,9 @@
 package import Address
 
 extension Policy {
+    /// The rules about domains that the kernel is asked as well, by the domains' addresses.
+    package var addressRules: [Rule] { rules.filter { $0.domain != nil && $0.user == nil } }
+
     /// The number of the rule by which `name` is not told to a client that asks for it; nil: it is told.
     ///
     /// - Parameter device: the name of the client's device; nil: nobody knows it.

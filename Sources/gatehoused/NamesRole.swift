@@ -60,7 +60,7 @@ actor NamesRole: RoleService {
         let responder = Responder(on: equipment.reactor, telling: equipment.counters)
         self.responder = responder
         streams = NameStreams(responder)
-        let announcer = Announcer(on: equipment.reactor, equipment.events)
+        let announcer = Announcer(on: equipment.reactor, equipment.events, equipment.log)
         self.announcer = announcer
         responder.announce = { name, addresses, seconds in
             await announcer.announce("\(name)", addresses, seconds: seconds)
@@ -121,7 +121,7 @@ actor NamesRole: RoleService {
         staged = nil
         self.assignment = assignment
         lists = lists.filter { list in assignment.blocklists.contains { $0.content == list.key } }
-        announcer.use(assignment.policy.rules)
+        _ = announcer.use(assignment.policy.addressRules)
         responder.watched = Set(assignment.standings.filter(\.isWatched).map(\.number))
         given = given.filter { responder.watched.contains($0.key) }
         responder.use(Knowledge(assignment, lists: lists))

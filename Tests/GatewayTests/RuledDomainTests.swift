@@ -147,6 +147,36 @@ struct RuledDomainTests {
         peer.resetAtClose()
     }
 
+    /// All rules had room for 8192 addresses together, and what a rule had that is gone took room for ever.
+    @Test("a domain with any number of addresses takes no room from another rule, and its own lack of it is told")
+    func room() throws {
+        let crowd = try NameServer(in: home.wan, Home.wanHost6) { query in
+            guard query.name.hasSuffix(".cdn.example"), let number = UInt32(query.name.prefix { $0 != "." }) else {
+                return query.name == "shop.example" ? .addresses([RoutedHome.far], seconds: 60) : .code(3)
+            }
+            let all = (0..<250).map { "45.1.\(number).\($0)" }
+            return query.isOverTCP ? .addresses(all, seconds: 60) : .truncated(.addresses(all, seconds: 60))
+        }
+        try "nameserver \(Home.wanHost6)\n".write(
+            toFile: home.directory + "/resolv.conf", atomically: false, encoding: .utf8)
+        #expect(try eventually { try ask("shop.example") == RoutedHome.far && ask("www.shop.example").isEmpty })
+        try home.ctl("rule", "default", "deny")
+        try home.ctl("rule", "add", "deny", "--domain", "cdn.example", "--port", "9")
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example", "--port", "443")
+        for number in 0..<36 {
+            let answer = try home.lan.run("dig", "+short", "+tcp", "@" + Home.gatewayOnLAN, "\(number).cdn.example")
+            #expect(answer.split(separator: "\n").count == 250)
+        }
+        // A rule that is new, and a name that is.
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example", "--port", "8080")
+        #expect(try ask("shop.example") == RoutedHome.far)
+        #expect(routed.connects(home.lan, RoutedHome.far, 443) && routed.connects(home.lan, RoutedHome.far, 8080))
+        let told = "rule 1 is about a domain with more addresses than there is room for"
+        #expect(eventually { home.daemon?.said.contains(told) == true })
+        #expect(home.daemon?.said.components(separatedBy: told).count == 2, "told once")
+        withExtendedLifetime(crowd) {}
+    }
+
     /// As the gateway's own resolver knows the name, which is not the device's.
     private func why(_ name: String, at address: String = RoutedHome.far) throws -> String {
         let hosts = home.directory + "/names"
