@@ -32,6 +32,11 @@ package struct NameSet: Sendable {
         self.hashes = hashes
     }
 
+    /// The domains, each with all that is below it.
+    package init(domains: some Sequence<String>) {
+        self.init(Array(domains.map { ".\($0)\n" }.joined().utf8))
+    }
+
     package var count: Int { hashes.count }
     package var isEmpty: Bool { hashes.isEmpty }
 

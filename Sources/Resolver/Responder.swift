@@ -105,21 +105,22 @@ package final class Responder {
         for inquiry in inquiries.values { inquiry.beginAnew() }
     }
 
-    package func use(_ knowledge: Knowledge) {
-        let former = self.knowledge.announced
+    /// - Parameter news: names, each with all that is below it, of which somebody wants to know the addresses from now on, whoever
+    ///   wanted to know of them before.
+    package func use(_ knowledge: Knowledge, news: NameSet = .empty) {
         self.knowledge = knowledge
         generation += 1
         pace.changeRates()
-        announceKept(besides: former)
+        announceKept(news)
     }
 
     /// Devices go on with what they were told before anybody wanted to know of it.
-    private func announceKept(besides former: NameSet) {
-        guard let announce else { return }
+    private func announceKept(_ news: NameSet) {
+        guard let announce, !news.isEmpty else { return }
         beginTurn()
         for entry in cache.kept(at: now) {
             let (name, addresses) = (DNSName(unchecked: entry.key.prefix(entry.key.count - 3)), entry.answer.addresses)
-            guard !addresses.isEmpty, knowledge.announced.contains(name), !former.contains(name) else { continue }
+            guard !addresses.isEmpty, news.contains(name) else { continue }
             reactor.begin { await announce(name, addresses, entry.answer.secondsToLive ?? Self.negativeSeconds) }
         }
     }

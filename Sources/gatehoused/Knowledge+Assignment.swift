@@ -14,10 +14,7 @@ extension Knowledge {
             home: HomeNames(domain: Self.domain, gateway: Self.gateway, hosts: assignment.hosts),
             filter: NameFilter(assignment, lists),
             trusted: Set(assignment.trustedDomains.compactMap { DNSName($0) }),
-            announced: NameSet(
-                Array(
-                    assignment.policy.rules.filter { $0.user == nil }.compactMap(\.domain).map { ".\($0)\n" }.joined()
-                        .utf8)),
+            announced: NameSet(domains: assignment.policy.addressRules.compactMap(\.domain)),
             isInside: Self.isInside(surroundings, assignment.policy),
             questionsPerSecond: Self.questionsPerSecond(assignment))
     }
@@ -113,9 +110,8 @@ extension NameFilter {
         }
         let lists = assignment.blocklists.map { List(name: $0.name, names: contents[$0.content] ?? .empty) }
         let domains = policy.rules.filter { $0.action == .deny }.compactMap(\.domain)
-        let text = domains.map { ".\($0)\n" }.joined()
         self.init(
-            lists: lists, general: general, byZone: byZone, byMember: byMember, ruledNames: NameSet(Array(text.utf8))
+            lists: lists, general: general, byZone: byZone, byMember: byMember, ruledNames: NameSet(domains: domains)
         ) { name, visitor in
             guard let client = visitor.source.endpoint?.address,
                 let rule = policy.ruleAgainst(name: "\(name)", from: client, device: names[visitor.member])

@@ -121,10 +121,10 @@ actor NamesRole: RoleService {
         staged = nil
         self.assignment = assignment
         lists = lists.filter { list in assignment.blocklists.contains { $0.content == list.key } }
-        _ = announcer.use(assignment.policy.addressRules)
+        let news = announcer.use(assignment.policy.addressRules)
         responder.watched = Set(assignment.standings.filter(\.isWatched).map(\.number))
         given = given.filter { responder.watched.contains($0.key) }
-        responder.use(Knowledge(assignment, lists: lists))
+        responder.use(Knowledge(assignment, lists: lists), news: NameSet(domains: news))
         let accounts = Dictionary(uniqueKeysWithValues: assignment.accounts.map { ($0.listener, $0.number) })
         for (listener, door) in doors
         where accounts[listener] == nil || offered[listener.endpoint] != nil

@@ -147,6 +147,33 @@ struct RuledDomainTests {
         peer.resetAtClose()
     }
 
+    /// A name that any rule was about before was told to no other rule until a device asked for it again.
+    @Test(
+        "a rule about a domain knows what devices were told before, whatever rules there are about it, below it or above it",
+        arguments: [
+            ("shop.example", "shop.example"), ("shop.example", "www.shop.example"),
+            ("www.shop.example", "shop.example"),
+        ])
+    func second(first: String, second: String) throws {
+        try home.ctl("rule", "add", "allow", "--domain", first, "--port", "8080")
+        #expect(try ask("www.shop.example") == RoutedHome.far)
+        let stream = try Peer(to: RoutedHome.far, 443, from: home.lan)
+        let other = try Peer(to: RoutedHome.far, 8080, from: home.lan)
+        for peer in [stream, other] {
+            peer.setPatience(seconds: 1)
+            try peer.send("word")
+            #expect(try peer.receive(exactly: 4).count == 4)
+        }
+        try home.ctl("rule", "add", "deny", "--domain", second, "--port", "443")
+        #expect(eventually(within: .seconds(1)) { !routed.connects(home.lan, RoutedHome.far, 443) })
+        try? stream.send("more")
+        #expect(((try? stream.receive(exactly: 4)) ?? []).isEmpty)
+        stream.resetAtClose()
+        try other.send("more")
+        #expect(try other.receive(exactly: 4).count == 4)
+        #expect(routed.connects(home.lan, RoutedHome.far, 8080))
+    }
+
     /// All rules had room for 8192 addresses together, and what a rule had that is gone took room for ever.
     @Test("a domain with any number of addresses takes no room from another rule, and its own lack of it is told")
     func room() throws {

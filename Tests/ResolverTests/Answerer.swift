@@ -2,10 +2,16 @@ import Address
 import Foundation
 import Glibc
 import Reactor
+import Synchronization
 import TestNetwork
 import TestProcess
 
 @testable import Resolver
+
+/// Names with their addresses, in the order in which they were announced.
+final class Announcements: Sendable {
+    let all = Mutex<[String]>([])
+}
 
 /// The answering side on a reactor of its own, over UDP and TCP on one port of loopback.
 actor Answerer {
@@ -56,7 +62,15 @@ actor Answerer {
     }
 
     func use(_ servers: NameServers, _ hosts: HostTable = .empty) { responder.use(servers, hosts: hosts) }
-    func use(_ knowledge: Knowledge) { responder.use(knowledge) }
+    func use(_ knowledge: Knowledge, news: NameSet = .empty) { responder.use(knowledge, news: news) }
+
+    /// Has `announcements` know what is announced from now on.
+    func announce(to announcements: Announcements) {
+        responder.announce = { name, addresses, _ in
+            announcements.all.withLock { $0.append("\(name) \(addresses.map(\.description).joined(separator: " "))") }
+        }
+    }
+
     var refusals: [Responder.Refusal: Int] { responder.refusals }
 
     /// What dig(1) says.

@@ -1,4 +1,5 @@
 import Address
+import Synchronization
 import TestNetwork
 import Testing
 import Wire
@@ -33,6 +34,35 @@ private let neverAsked: NameServer.Handler = { _ in .addresses(["192.0.2.66", "2
         #expect(try answerer.short("www.example", "HTTPS") == [#"1 . alpn="h2""#])
         #expect(try answerer.short("www.example", "TXT") == [#""text""#])
         #expect(try answerer.short("www.example", "TYPE65400") == [##"\# 10 00010000010003026832"##])
+    }
+
+    /// It was announced once by name, so that another rule about the same name, or one above it, never heard of it.
+    @Test func `What is kept is announced to whoever wants to know of it anew, whoever did before`() async throws {
+        let names = try NameServer { _ in .addresses(["192.0.2.1"], seconds: 300) }
+        let answerer = try await Answerer(names)
+        let announcements = Announcements()
+        func expectNews(_ expected: [String]) async {
+            let isTold = await wait { announcements.all.withLock { $0.sorted() == expected } }
+            #expect(isTold, "\(announcements.all.withLock { $0 })")
+            announcements.all.withLock { $0 = [] }
+        }
+        await answerer.announce(to: announcements)
+        for name in ["www.cloud.example", "other.example"] { #expect(try answerer.short(name) == ["192.0.2.1"]) }
+        var knowledge = Knowledge(announced: NameSet(domains: ["www.cloud.example"]))
+        await answerer.use(knowledge, news: knowledge.announced)
+        await expectNews(["www.cloud.example 192.0.2.1"])
+        // The same once more, and a second one above it.
+        await answerer.use(knowledge, news: knowledge.announced)
+        await expectNews(["www.cloud.example 192.0.2.1"])
+        knowledge.announced = NameSet(domains: ["www.cloud.example", "cloud.example"])
+        await answerer.use(knowledge, news: NameSet(domains: ["cloud.example"]))
+        await expectNews(["www.cloud.example 192.0.2.1"])
+        // To whoever knows of it already nothing is said again: the name that is asked for next comes alone.
+        knowledge.announced = NameSet(domains: ["www.cloud.example", "cloud.example", "new.example"])
+        await answerer.use(knowledge, news: NameSet(domains: ["new.example"]))
+        #expect(try answerer.short("new.example") == ["192.0.2.1"])
+        await expectNews(["new.example 192.0.2.1"])
+        #expect(names.queries.count == 3)
     }
 
     @Test func `Chains of aliases pass whole`() async throws {
