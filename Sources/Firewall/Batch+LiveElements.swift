@@ -28,7 +28,8 @@ extension Batch {
             case .goes: former.append((key, nil))
             case .comes(let milliseconds):
                 if held[key] != nil { former.append((key, nil)) }
-                coming.append((key, milliseconds.map { UInt64(max(1, $0)) }))
+                // To the kernel an element without time is one that stays.
+                if milliseconds != 0 { coming.append((key, milliseconds.map { UInt64(max(1, $0)) })) }
             }
         }
         let step = Step.addElements("the set \(set.name)")

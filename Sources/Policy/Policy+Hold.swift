@@ -56,6 +56,15 @@ extension Policy {
         rules.removeAll { $0.origin == .hold && $0.device == device }
     }
 
+    /// Rules that allow a domain to a held device, whether its hold's own or the operator's: those before the one that denies it the
+    /// rest. Some may be about other places than the one where the device is.
+    package func domainsAllowed(toHeld device: String) -> [Rule] {
+        guard let end = rules.first(where: { $0.holds(device) }) else { return [] }
+        return addressRules.filter {
+            $0.id < end.id && $0.action == .allow && ($0.device == nil || $0.device == device)
+        }
+    }
+
     /// The operator's rules that stand before a device's hold and may let it go where the hold does not.
     package func rulesBeforeHold(of device: String) -> [Rule] {
         guard let end = rules.first(where: { $0.holds(device) }) else { return [] }

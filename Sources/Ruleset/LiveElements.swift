@@ -26,6 +26,12 @@ package struct LiveElements: Sendable {
         return end.map { .now < $0 } ?? true
     }
 
+    /// Whether an element is there for as long as that.
+    package func contains(_ key: LiveKey, in set: String, for duration: Duration) -> Bool {
+        guard let end = sets[set]?[key] else { return false }
+        return end.map { .now + duration <= $0 } ?? true
+    }
+
     /// Of an element that is there already the end is another one from now on.
     package mutating func insert(_ key: LiveKey, in set: String, until end: ContinuousClock.Instant? = nil) {
         sets[set, default: [:]][key] = .some(end)
@@ -40,6 +46,14 @@ package struct LiveElements: Sendable {
     package mutating func removeAll(from set: String) {
         sets[set] = nil
         bounds[set] = nil
+    }
+
+    /// Forgets sets of domains of which nothing is there any more.
+    package mutating func forgetAddresses(besides names: Set<String>) {
+        let now = ContinuousClock.now
+        for (set, held) in sets where LiveSet.isOfDomain(set) && !names.contains(set) {
+            if !held.values.contains(where: { $0.map { now < $0 } ?? true }) { removeAll(from: set) }
+        }
     }
 
     /// Whether a set has room for `key` beside what it holds.

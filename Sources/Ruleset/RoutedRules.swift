@@ -205,11 +205,18 @@ extension Ruleset {
     package static func addresses(ofRule id: Int, _ family: Match.Family) -> LiveSet {
         LiveSet(name: "\(LiveSet.domainPrefix)\(id)_\(family)", family: family, fields: [.destination], size: 16384)
     }
+
+    /// The same of both families.
+    package static func addresses(ofRule id: Int) -> [LiveSet] {
+        [Match.Family.ipv4, .ipv6].map { addresses(ofRule: id, $0) }
+    }
 }
 
 extension LiveSet {
     fileprivate static let domainPrefix = "rule_"
 
     /// Whether the set is of the addresses of a domain that a rule names.
-    package var isOfDomain: Bool { name.hasPrefix(Self.domainPrefix) }
+    package var isOfDomain: Bool { Self.isOfDomain(name) }
+
+    static func isOfDomain(_ name: String) -> Bool { name.hasPrefix(domainPrefix) }
 }

@@ -3,7 +3,6 @@ import Admin
 import Logging
 import Policy
 import Reactor
-import Ruleset
 import Store
 
 /// Where watched devices go: taken down of those that learn, and told of those that are held. And what comes of it, the hold.
@@ -12,9 +11,6 @@ extension Gateway {
     private static let interval = Duration.seconds(60)
     /// What a role says beyond that is not believed.
     private static let mostAtOnce = 1_000_000
-    /// For so long a held device goes where it found a domain last: some ask for a name once, and keep the address for much longer
-    /// than it is good for.
-    static let secondsOfHeldName = 86_400
 
     // MARK: what is seen
 
@@ -193,51 +189,27 @@ extension Gateway {
                     + "and wait until it has done all that it is to do; `gatehousectl device way \(call.device) blocked` is for one that needs nothing"
             )
         }
-        var made: [Rule] = []
         var name = call.device
-        var seeds: [LiveChange] = []
         var earlier: [Rule] = []
         let visits = learning.all.map(\.visit)
-        let summary = "device hold \(call.device)"
-        do {
-            var applied = try await apply(by: caller, summary) { policy throws(Refusal) in
-                name = policy.adopt(hardware, in: surroundings.household)
-                let first: Int
-                do throws(StoreError) { first = try store.nextRuleID() } catch { throw Refusal("\(error)") }
-                made = try policy.hold(name, to: visits, firstID: first)
-                earlier = policy.rulesBeforeHold(of: name)
-                guard caller.manner.dryRun != true else { return }
-                seeds = self.seeds(of: made, for: hardware)
-                door.live.prepare(seeds)
-            }
-            for rule in earlier {
-                applied.warnings.append("rule \(rule.id) (\(rule)) comes first, so that \(name) goes there as before")
-            }
-            guard caller.manner.dryRun != true else { return applied }
-            await whenKept(applied) { gateway in
-                gateway.learnings.end(hardware)
-                gateway.learnings.forgetRefusals(of: hardware)
-                gateway.keepLearnings(atOnce: true)
-                await gateway.reload()
-            }
-            return applied
-        } catch {
-            // The numbers are not used, and may be another rule's.
-            door.live.prepare(seeds.map { LiveChange($0.key, in: $0.set, .goes) })
-            throw error
+        var applied = try await apply(by: caller, "device hold \(call.device)") { policy throws(Refusal) in
+            name = policy.adopt(hardware, in: surroundings.household)
+            let first: Int
+            do throws(StoreError) { first = try store.nextRuleID() } catch { throw Refusal("\(error)") }
+            try policy.hold(name, to: visits, firstID: first)
+            earlier = policy.rulesBeforeHold(of: name)
         }
-    }
-
-    /// A device that has a name's address goes on with it, whether or not it asks for the name again.
-    private func seeds(of rules: [Rule], for hardware: HardwareAddress) -> [LiveChange] {
-        rules.flatMap { rule in
-            (rule.domain.map { learnings.addresses(of: $0, for: hardware) } ?? []).map { address in
-                LiveChange(
-                    LiveKey([.address(address)]),
-                    in: Ruleset.addresses(ofRule: rule.id, address.isIPv6 ? .ipv6 : .ipv4).name,
-                    .comes(milliseconds: Self.secondsOfHeldName * 1000))
-            }
+        for rule in earlier {
+            applied.warnings.append("rule \(rule.id) (\(rule)) comes first, so that \(name) goes there as before")
         }
+        guard caller.manner.dryRun != true else { return applied }
+        await whenKept(applied) { gateway in
+            gateway.learnings.end(hardware)
+            gateway.learnings.forgetRefusals(of: hardware)
+            gateway.keepLearnings(atOnce: true)
+            await gateway.reload()
+        }
+        return applied
     }
 
     func release(_ call: ReleaseDevice, by caller: Caller) async throws -> Applied {

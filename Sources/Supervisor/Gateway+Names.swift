@@ -19,6 +19,11 @@ extension Gateway {
         }
     }
 
+    /// The next daemon is to know of other addresses than it would by now.
+    func noteNamedAddresses() {
+        if names.unkept == nil { names.unkept = .now }
+    }
+
     /// The addresses of domains that rules name, for the next daemon: devices go on with what they were told.
     func keepNamedAddresses() {
         names.unkept = nil
@@ -40,17 +45,85 @@ extension Gateway {
         let passed = max(0, Self.secondsSinceBoot - kept.secondsSinceBoot) * 1000
         door.live.prepare(
             kept.changes.compactMap { change in
-                guard sets.contains(change.set), case .comes(let milliseconds?) = change.kind, milliseconds > passed
-                else { return nil }
-                return LiveChange(change.key, in: change.set, .comes(milliseconds: milliseconds - passed))
+                guard sets.contains(change.set), case .comes(let milliseconds?) = change.kind else { return nil }
+                return LiveChange(change.key, in: change.set, .comes(milliseconds: max(0, milliseconds - passed)))
             })
     }
 
+    /// Of the policy in force, and of the one to which the next daemon would go back.
     private var namedSets: [LiveSet] {
-        policy.rules.filter { $0.domain != nil && $0.user == nil }.flatMap { rule in
-            [Match.Family.ipv4, .ipv6].map { Ruleset.addresses(ofRule: rule.id, $0) }
-        }
+        let numbers = Set((policy.addressRules + (trial?.former?.policy?.addressRules ?? [])).map(\.id))
+        return numbers.sorted().flatMap { Ruleset.addresses(ofRule: $0) }
     }
+
+    // MARK: another policy
+
+    /// Before the kernel gets the ruleset of `target`: has its rules about domains know the addresses that are known of these. A device
+    /// goes on with what it was told, whether or not it asks for the name again, and by whichever number a rule is known.
+    ///
+    /// - Returns: what is to be taken back if `target` is not put in force.
+    func prepareNamedAddresses(of target: Policy, insteadOf former: Policy) -> [LiveChange] {
+        var elements = door.elements
+        var changes: [LiveChange] = []
+        func add(_ more: [LiveChange]) {
+            for change in more { elements.apply(change) }
+            changes += more
+        }
+        let present = Dictionary(former.addressRules.map { ($0.id, $0.domain) }) { first, _ in first }
+        for rule in target.addressRules where present[rule.id] != rule.domain {
+            let known = former.addressRules.filter { other in
+                rule.domain.map { other.domain?.isWithin($0) == true } ?? false
+            }
+            for family in [Match.Family.ipv4, .ipv6] {
+                add(
+                    elements.changes(
+                        to: Ruleset.addresses(ofRule: rule.id, family),
+                        from: known.map { Ruleset.addresses(ofRule: $0.id, family) }, sparing: Self.spareElements))
+            }
+        }
+        for device in target.devices where target.isHeld(device.name) {
+            let name = former.device(with: device.hardware)?.name
+            // One that was held already has them by the rules of before.
+            if let name, former.isHeld(name) { continue }
+            for rule in target.domainsAllowed(toHeld: device.name) {
+                guard let domain = rule.domain else { continue }
+                let addresses = learnings.addresses(of: domain, for: device.hardware)
+                add(
+                    addresses.compactMap { address in
+                        change(rule.id, address, seconds: Self.secondsOfHeldName, among: elements)
+                    })
+            }
+        }
+        door.live.prepare(changes)
+        let sets = (target.addressRules + former.addressRules).flatMap { Ruleset.addresses(ofRule: $0.id) }
+        door.live.forgetAddresses(besides: Set(sets.map(\.name)))
+        return changes
+    }
+
+    /// `target` was not put in force, and its new numbers may be other rules'.
+    func takeBack(namedAddresses changes: [LiveChange]) {
+        let sets = Set(namedSets.map(\.name))
+        door.live.prepare(
+            changes.filter { !sets.contains($0.set) }.map { LiveChange($0.key, in: $0.set, .goes) })
+    }
+
+    /// By which a rule is about an address for so long at least; nil: it is already, or there is no room.
+    private func change(_ rule: Int, _ address: IPAddress, seconds: Int, among elements: LiveElements) -> LiveChange? {
+        let set = Ruleset.addresses(ofRule: rule, address.isIPv6 ? .ipv6 : .ipv4)
+        let key = LiveKey([.address(address)])
+        guard !elements.contains(key, in: set.name, for: .seconds(seconds)) else { return nil }
+        // The kernel would refuse all that is to come with it.
+        guard elements.hasRoom(for: key, in: set, sparing: Self.spareElements) else {
+            note(fullRule: rule)
+            return nil
+        }
+        return LiveChange(key, in: set.name, .comes(milliseconds: seconds * 1000))
+    }
+
+    private static let spareElements = 256
+    /// For so long a held device goes where it found a domain last: some ask for a name once, and keep the address for much longer
+    /// than it is good for.
+    private static let secondsOfHeldName = 86_400
 
     private static var secondsSinceBoot: Int { Int(TrialClock.system.sinceBoot() / .seconds(1)) }
     /// Goes with the next boot, as the elements' clock does.
@@ -123,24 +196,21 @@ extension Gateway {
 
     /// Has the kernel's rules about domains know addresses that the names role is about to tell.
     func admit(_ tellings: [NameTelling], _ serial: Int, for role: Role) async {
-        let ruled = policy.rules.filter { $0.domain != nil && $0.user == nil }
-        let (rules, holds) = (Set(ruled.map(\.id)), Set(ruled.filter { $0.origin == .hold }.map(\.id)))
+        let rules = Set(policy.addressRules.map(\.id))
+        let heldDevices = Set(policy.rules.compactMap(\.device)).filter(policy.isHeld)
+        let ofHeld = Set(heldDevices.flatMap { policy.domainsAllowed(toHeld: $0).map(\.id) })
+        let elements = door.elements
         let changes = tellings.prefix(256).compactMap { telling -> LiveChange? in
             guard rules.contains(telling.rule), telling.seconds > 0 else { return nil }
-            let set = Ruleset.addresses(ofRule: telling.rule, telling.address.isIPv6 ? .ipv6 : .ipv4)
-            let key = LiveKey([.address(telling.address)])
-            // The kernel would refuse all that is to come with it.
-            guard door.elements.hasRoom(for: key, in: set, sparing: 256) else {
-                note(fullRule: telling.rule)
-                return nil
-            }
-            let least = holds.contains(telling.rule) ? Self.secondsOfHeldName : 0
-            return LiveChange(
-                key, in: set.name, .comes(milliseconds: max(least, min(telling.seconds, 7 * 86_400)) * 1000))
+            let least = ofHeld.contains(telling.rule) ? Self.secondsOfHeldName : 0
+            return change(
+                telling.rule, telling.address, seconds: max(least, min(telling.seconds, 7 * 86_400)), among: elements)
         }
-        if !changes.isEmpty, names.unkept == nil { names.unkept = .now }
         do throws(Refusal) {
-            try await door.change(changes)
+            if !changes.isEmpty {
+                noteNamedAddresses()
+                try await door.change(changes)
+            }
         } catch {
             log.warning("the kernel was not told of the addresses of a domain that a rule names: \(error)")
         }

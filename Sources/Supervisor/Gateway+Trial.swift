@@ -167,12 +167,15 @@ extension Gateway {
     /// the next daemon takes it back before it does anything else.
     func takeBack(by author: Author, _ summary: String) async throws(Refusal) {
         guard let trial else { return }
+        let tried = policy
         do throws(StoreError) {
             policy = try store.policy(at: trial.revision.id - 1)
         } catch {
             throw Refusal("the policy before the change on trial cannot be read: \(error)")
         }
         leaveTrial()
+        _ = prepareNamedAddresses(of: policy, insteadOf: tried)
+        noteNamedAddresses()
         await carryOutAgain()
         do throws(StoreError) {
             revision = try store.revertTrial(author: author, summary: summary)

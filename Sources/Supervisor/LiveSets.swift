@@ -76,6 +76,9 @@ final class LiveSets {
         isWholeDue = true
     }
 
+    /// Whoever takes a rule away and back finds what it knew for as long as that is there.
+    func forgetAddresses(besides names: Set<String>) { elements.forgetAddresses(besides: names) }
+
     /// A role that has just begun knows of nothing.
     func forget() { isWholeDue = true }
 

@@ -4,6 +4,7 @@ import Logging
 import Machine
 import Policy
 import Reactor
+import Ruleset
 import Store
 
 /// A change of the policy: validate, open sockets, write (not yet in force), stage in the relays, one netlink transaction,
@@ -27,8 +28,10 @@ struct Transaction {
         try checkManner()
         let before = (sockets: gateway.sockets, surroundings: gateway.surroundings)
         var isDone = false
+        var addresses: [LiveChange] = []
         defer {
             if !isDone {
+                gateway.takeBack(namedAddresses: addresses)
                 gateway.sockets = before.sockets
                 // The roles still go by these; `reloadIfNeeded` has to see the difference.
                 gateway.surroundings = before.surroundings
@@ -75,6 +78,7 @@ struct Transaction {
             return Result(revision: pending.revision, consequences: Consequences())
         }
         let trial = seconds.map { gateway.trial(of: pending.revision, seconds: $0, verdict) }
+        addresses = gateway.prepareNamedAddresses(of: target, insteadOf: old)
         let alters = try await stage(target, trial, on: gateway)
         do {
             gateway.revision = try pending.commit()
@@ -85,6 +89,7 @@ struct Transaction {
         gateway.policy = target
         if let trial { gateway.begin(trial) }
         isDone = true
+        if target.addressRules != old.addressRules || !addresses.isEmpty { gateway.noteNamedAddresses() }
         await gateway.fleet.commit()
         gateway.serve()
         gateway.prepareGround()

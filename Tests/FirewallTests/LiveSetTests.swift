@@ -144,6 +144,14 @@ struct LiveSetTests {
         #expect(try listed().contains("192.0.2.1 "))
         #expect(try eventually { try !listed().contains("192.0.2.1 ") })
         #expect(try listed().contains("192.0.2.2 "))
+        // What was there once, and is only remembered, is nothing to the kernel, and goes if it is there.
+        var held = LiveElements.none
+        held.apply(ban("192.0.2.2"))
+        let gone = [ban("192.0.2.1", .comes(milliseconds: 0)), ban("192.0.2.2", .comes(milliseconds: 0))]
+        try netlink.change(gone, of: ruleset.liveSets, held: held)
+        #expect(try !listed().contains("192.0.2."))
+        try netlink.change([ban("192.0.2.2")], of: ruleset.liveSets, held: .none)
+        #expect(try listed().contains("192.0.2.2 "))
         try netlink.change([ban("192.0.2.1", .goes), ban("192.0.2.2", .goes)], of: ruleset.liveSets, held: .none)
         #expect(try !listed().contains("192.0.2."))
     }

@@ -296,6 +296,126 @@ struct HoldTests {
         withExtendedLifetime((services, near, six, names)) {}
     }
 
+    /// The kernel's sets of addresses are known by the rules' numbers, and a rule with another number had an empty one.
+    @Test(
+        "what a held device has goes on when its rules get other numbers, by an import or a trial that is taken back, and when the daemon is killed then"
+    )
+    func renumbered() throws {
+        try home.ctl("device", "learn", "camera")
+        #expect(try ask("shop.example") == RoutedHome.far && ask("shop.example", "AAAA") == RoutedHome.far6)
+        #expect(routed.connects(camera, RoutedHome.far6, 443))
+        let cloud = try Peer(to: RoutedHome.far, 443, from: camera)
+        #expect(echoes(cloud))
+        try expectSeen(["shop.example tcp 443"])
+        try home.ctl("device", "hold", "camera")
+        func expectHeld(_ step: String) throws {
+            #expect(echoes(cloud), "\(step)")
+            for address in [RoutedHome.far, RoutedHome.far6] {
+                #expect(routed.connects(camera, address, 443), "\(step): \(address)")
+                #expect(try isRefused(address, 8080), "\(step): \(address)")
+            }
+        }
+        try expectHeld("held")
+        let exported = try home.ctl("export")
+        func imported(_ port: Int) -> String {
+            let rule = exported.firstRange(of: "rule add ")!.lowerBound
+            return exported[..<rule] + "rule add deny --to 203.0.113.5 --port \(port)\n" + exported[rule...]
+        }
+        func numbers() throws -> [Int] { try shown().rules.map(\.id) }
+        let first = try numbers()
+        try home.ctl("import", "-", "--no-trial", input: imported(1))
+        let second = try numbers()
+        #expect(Set(first).isDisjoint(with: second) && second.count == 2)
+        try expectHeld("imported")
+        try home.ctl("import", "-", "--trial", "60", input: imported(2))
+        #expect(try Set(second).isDisjoint(with: numbers()))
+        try expectHeld("on trial")
+        try home.ctl("revert")
+        #expect(try numbers() == second)
+        try expectHeld("taken back")
+        // On trial or not, the next daemon knows them.
+        try home.ctl("import", "-", "--trial", "60", input: imported(3))
+        try expectKept(rules: [second[0], numbers()[0]])
+        try restartKilled()
+        #expect(try numbers() == second)
+        try expectHeld("killed while on trial")
+        let made = try home.ctl("import", "-", "--no-trial", input: imported(4))
+        let third = try numbers()
+        try expectKept(rules: [third[0]])
+        try restartKilled()
+        #expect(try numbers() == third && Set(second).isDisjoint(with: third))
+        try expectHeld("killed")
+        let number = try #require(made.firstMatch(of: #/revision (\d+)/#), "\(made)").1
+        try home.ctl("revision", "undo", "\(number)", "--no-trial")
+        #expect(try numbers() == second)
+        try expectHeld("undone")
+    }
+
+    /// Waits until the addresses of these rules are kept for the next daemon.
+    private func expectKept(rules: [Int]) throws {
+        let file = home.directory + "/addresses"
+        #expect(
+            eventually {
+                let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+                return rules.allSatisfy { text.contains("rule_\($0)_ipv4") && text.contains("rule_\($0)_ipv6") }
+            }, "\((try? String(contentsOfFile: file, encoding: .utf8)) ?? "no file")")
+    }
+
+    /// Nobody is asked for a name meanwhile.
+    private func restartKilled() throws {
+        home.killsRoles = true
+        home.daemon?.signal(SIGKILL)
+        _ = home.daemon?.ended()
+        try home.stop()
+        try home.start(firewall: nil)
+    }
+
+    /// Only what the gateway told after the hold was kept.
+    @Test("a device goes where it was held to though it asks for no name, and the daemon is killed a moment later")
+    func killed() throws {
+        try home.ctl("device", "learn", "camera")
+        #expect(try ask("shop.example") == RoutedHome.far && ask("shop.example", "AAAA") == RoutedHome.far6)
+        #expect(routed.connects(camera, RoutedHome.far, 443))
+        try expectSeen(["shop.example tcp 443"])
+        try home.ctl("device", "hold", "camera")
+        try expectKept(rules: [1])
+        try restartKilled()
+        for address in [RoutedHome.far, RoutedHome.far6] {
+            #expect(routed.connects(camera, address, 443), "\(address)")
+            #expect(try isRefused(address, 8080))
+        }
+    }
+
+    /// A rule of the operator's own knew an address for as long as it is good for, and a device that asks once was cut off by its hold.
+    @Test("a held device goes for a day where the operator's own rules let it find a domain, before the hold and after")
+    func covered() throws {
+        try home.ctl("device", "learn", "camera")
+        #expect(try ask("shop.example") == RoutedHome.far)
+        #expect(routed.connects(camera, RoutedHome.far, 443))
+        try expectSeen(["shop.example tcp 443"])
+        // The name server lets nobody keep an address, so that none is known to a rule that comes now.
+        try home.ctl("rule", "add", "allow", "--domain", "shop.example")
+        func set(_ rule: Int) throws -> String {
+            try home.gateway.run("nft", "list", "set", "inet", "gatehouse", "rule_\(rule)_ipv4")
+        }
+        #expect(try !set(1).contains(RoutedHome.far))
+        try home.ctl("device", "hold", "camera")
+        #expect(try shown().rules.map(\.id) == [2], "the operator's rule covers it")
+        #expect(routed.connects(camera, RoutedHome.far, 443))
+        #expect(try isRefused("203.0.112.11", 8080))
+        try home.ctl("rule", "add", "allow", "--device", "camera", "--domain", "other.example")
+        #expect(try ask("other.example") == "203.0.112.11")
+        #expect(routed.connects(camera, "203.0.112.11", 8080))
+        // In the set of the rule that is new, which stands before the hold's last.
+        let sets = try home.gateway.run("nft", "list", "table", "inet", "gatehouse")
+        for address in [RoutedHome.far, "203.0.112.11"] {
+            let element = try #require(sets.firstRange(of: "\(address) timeout "), "\(sets)").upperBound
+            // It may be the part of the day that was left when the element was written anew.
+            let isDay = sets[element...].hasPrefix("1d") || sets[element...].hasPrefix("23h59m")
+            #expect(isDay, "\(sets[element...].prefix(40))")
+        }
+    }
+
     @Test(
         "a hold is what `export` writes and `import` reads, and what is allowed a held device later goes before its end"
     )

@@ -51,6 +51,25 @@ struct HoldTests {
         #expect(other == former)
     }
 
+    @Test("the domains that a held device is allowed are its hold's and the operator's, as far as it is asked of them")
+    func domains() throws {
+        var policy = policy([
+            Rule(id: 1, action: .allow, domain: "cloud.example"),
+            Rule(id: 2, action: .allow, device: "camera", domain: "updates.example", ports: PortRange(443, 443)),
+            Rule(id: 3, action: .allow, device: "tv", domain: "films.example"),
+            Rule(id: 4, action: .allow, user: "ann", domain: "mail.example"),
+            Rule(id: 5, action: .deny, domain: "ads.example"),
+            Rule(id: 6, action: .allow, ports: PortRange(80, 80)),
+        ])
+        #expect(policy.domainsAllowed(toHeld: "camera").isEmpty, "it is not held")
+        let made = try policy.hold("camera", to: [visit("www.cloud.example"), visit("new.example")], firstID: 7)
+        #expect(made.map(\.domain) == ["new.example", nil])
+        try policy.add(Rule(id: 9, action: .allow, domain: "late.example"))
+        #expect(policy.domainsAllowed(toHeld: "camera").map(\.id) == [1, 2, 7])
+        try policy.add(Rule(id: 10, action: .allow, device: "camera", domain: "more.example"))
+        #expect(policy.domainsAllowed(toHeld: "camera").compactMap(\.domain).contains("more.example"))
+    }
+
     @Test(
         "a release takes the hold's rules and no others; what was allowed since stands before the last one until then")
     func release() throws {
