@@ -14,6 +14,9 @@ enum {
     buffer_size = 65536,
     buffer_stride = buffer_size + 5 * 64,
     added_most = 512,
+    // Runs of datagrams up to this size are put together in one piece: for so few bytes the kernel's look at each piece of a
+    // message costs more than the copy.
+    joined_most = 256,
     // UDP_MAX_SEGMENTS before Linux 6.9, and what one packet may hold with its headers.
     run_most = 64,
     run_bytes = 65000,
@@ -33,6 +36,8 @@ struct linux_datagrams {
     struct iovec sent_vectors[2 * added_most];
     linux_address destinations[added_most];
     char sent_control[added_most][CMSG_SPACE(sizeof(uint16_t))] __attribute__((aligned(8)));
+    uint8_t joined[added_most * joined_most];
+    size_t joined_bytes;
     // Of each message: how many datagrams, of how many bytes all but the last have, and of how many all of them.
     uint32_t runs[added_most], segments[added_most], totals[added_most];
     // A shorter datagram ends its run.
@@ -128,6 +133,19 @@ int linux_datagrams_add(
     batch->totals[last] += length;
     batch->datagrams++;
     struct msghdr *message = &batch->sent[last].msg_hdr;
+    if (batch->segments[last] <= joined_most) {
+        uint8_t *bytes = batch->joined + batch->joined_bytes;
+        if (header_length > 0) memcpy(bytes, header, header_length);
+        if (payload_length > 0) memcpy(bytes + header_length, payload, payload_length);
+        batch->joined_bytes += length;
+        if (joins) {
+            message->msg_iov->iov_len += length;
+        } else {
+            batch->sent_vectors[batch->vectors++] = (struct iovec){bytes, length};
+            message->msg_iovlen = 1;
+        }
+        return 0;
+    }
     if (header_length > 0) {
         batch->sent_vectors[batch->vectors++] = (struct iovec){(void *)header, header_length};
         message->msg_iovlen++;
@@ -138,15 +156,23 @@ int linux_datagrams_add(
 }
 
 // Where the kernel does not cut the run up (a route that does not offload, a segment above the path's MTU): one by one.
-static uint32_t send_singly(int fd, const struct msghdr *run, uint32_t count) {
+static uint32_t send_singly(int fd, const struct msghdr *run, uint32_t count, uint32_t segment) {
     uint32_t lost = 0;
     size_t each = run->msg_iovlen / count;
     for (uint32_t index = 0; index < count; index++) {
         struct msghdr message = *run;
         message.msg_control = NULL;
         message.msg_controllen = 0;
-        message.msg_iov = run->msg_iov + index * each;
-        message.msg_iovlen = each;
+        struct iovec piece;
+        if (each > 0) {
+            message.msg_iov = run->msg_iov + index * each;
+            message.msg_iovlen = each;
+        } else {
+            // All of them are in one piece.
+            size_t start = (size_t)index * segment, rest = run->msg_iov->iov_len - start;
+            piece = (struct iovec){(uint8_t *)run->msg_iov->iov_base + start, rest < segment ? rest : segment};
+            message.msg_iov = &piece;
+        }
         if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) lost++;
     }
     return lost;
@@ -186,13 +212,14 @@ int linux_datagrams_flush(linux_datagrams *batch, int fd, uint32_t *largest_segm
         is_retried = 0;
         if (batch->runs[next] > 1 && (code == EINVAL || code == EMSGSIZE || code == EIO)) {
             *largest_segment = code == EIO ? 0 : batch->segments[next] - 1;
-            lost += send_singly(fd, &batch->sent[next].msg_hdr, batch->runs[next]);
+            lost += send_singly(fd, &batch->sent[next].msg_hdr, batch->runs[next], batch->segments[next]);
         } else {
             lost += batch->runs[next];
         }
         next++;
     }
     batch->messages = batch->datagrams = batch->vectors = 0;
+    batch->joined_bytes = 0;
     return (int)lost;
 }
 

@@ -78,11 +78,14 @@ package final class DatagramSocket {
         get throws(Errno) { try Endpoint.local(of: descriptor) }
     }
 
-    /// Receives what there is, as far as one batch holds it.
+    /// Receives what there is, as far as one batch holds it; while many come, what others are about to send as well (`Gathering`).
     ///
     /// - Returns: how many runs `batch` has now; 0 also if the call had nothing to tell but an error.
     package func receive(into batch: DatagramBatch) -> Int {
-        max(0, Int(linux_datagrams_receive(batch.state, descriptor)))
+        loop.letDatagramsGather()
+        let count = max(0, Int(linux_datagrams_receive(batch.state, descriptor)))
+        loop.gathering.didReceive(count, at: loop.now)
+        return count
     }
 
     /// Puts a datagram on the list for the next `flush`. Its two parts have to stay where they are until then.

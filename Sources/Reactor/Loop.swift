@@ -18,6 +18,7 @@ final class Loop {
     let scratch: UnsafeMutableRawBufferPointer
     /// Where datagrams pass through; made for the first UDP socket.
     lazy var datagrams = DatagramBatch()
+    var gathering = Gathering()
     /// Sessions on this loop. Other threads read it.
     let load = Atomic<Int>(0)
     /// Whether `pump` has moved a byte since it last cleared this.
@@ -34,14 +35,14 @@ final class Loop {
     private var events: UnsafeMutableBufferPointer<linux_event>
     private var eventCount = 0
     /// Milliseconds of CLOCK_MONOTONIC at the start of this turn.
-    private var now: UInt64
+    private(set) var now: UInt64
     /// Waits that may still find their slot ready before the clock is asked whether the turn is over.
     private var credit = Loop.credit
 
     static let scratchSize = 64 << 10
     private static let credit = 32
     /// Milliseconds after which a turn is to end: tasks then wait for the next even for what is there already.
-    private static let longTurn: UInt64 = 8
+    static let longTurn: UInt64 = 8
 
     init(counters: Counters, limits: TunnelLimits) throws(Errno) {
         epoll = try Descriptor(adopting: checked(linux_epoll_create()))

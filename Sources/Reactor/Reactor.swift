@@ -1,7 +1,7 @@
 // Reactor: the event loop on which every role runs: an actor whose executor is an epoll(7) loop on one thread.
 //
 // It knows descriptors, readiness, time, tunnels and descriptor passing. It must never know a protocol or a policy, and
-// nothing in it may block but epoll_wait(2). Two ways of working meet here:
+// nothing in it may block but epoll_wait(2). It gives way only where that is bounded (`Gathering`). Two ways of working meet here:
 //
 //   Control flow is straight-line `async` code isolated to its reactor: `await socket.read(into:)` parks a continuation in
 //   the descriptor's slot, and only when the descriptor is not ready already.

@@ -51,10 +51,17 @@ struct DatagramTests {
     }
 
     /// Sends these through a reactor's socket; how many were lost, and how many messages of the kernel they were.
-    private func send(_ datagrams: [[UInt8]], to peers: [Endpoint], isConnected: Bool = false) throws -> Int {
+    ///
+    /// - Parameter isCut: whether the kernel cuts runs up; it does not for a socket without checksums
+    ///   (udp_send_skb() in the kernel).
+    private func send(
+        _ datagrams: [[UInt8]], to peers: [Endpoint], isConnected: Bool = false, isCut: Bool = true
+    ) throws -> Int {
         defer { reactor.stop() }
         return try on(reactor) { reactor in
-            let socket = try DatagramSocket(bound: .v4(loopback, port: 0), on: reactor)
+            let descriptor = Descriptor(adopting: try checked(linux_socket(AF_INET, Int32(SOCK_DGRAM.rawValue))))
+            if !isCut { try checked(linux_set_option(descriptor.number, SOL_SOCKET, SO_NO_CHECK, 1)) }
+            let socket = DatagramSocket(adopting: descriptor, on: reactor)
             if isConnected { try socket.connect(to: peers[0]) }
             let bytes = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: datagrams.reduce(0) { $0 + $1.count }, alignment: 1)
@@ -86,11 +93,14 @@ struct DatagramTests {
         "Runs of one size, and what breaks them, arrive each by itself and in order",
         arguments: [
             { _ in 64 }, { $0 % 10 == 9 ? 20 : 64 }, { $0 % 10 == 9 ? 90 : 64 }, { $0 * 37 % 200 },
-        ] as [@Sendable (Int) -> Int])
-    func runs(size: @escaping @Sendable (Int) -> Int) throws {
+            // About the size from which on what is sent is left where it is.
+            { _ in 600 }, { $0 % 10 == 9 ? 20 : 600 }, { 250 + $0 / 3 % 5 }, { 600 - $0 * 4 },
+        ] as [@Sendable (Int) -> Int], [true, false])
+    func runs(size: @escaping @Sendable (Int) -> Int, isCut: Bool) throws {
         let peer = try DatagramPeer()
+        _ = linux_set_option(peer.descriptor, SOL_SOCKET, SO_RCVBUF, 4 << 20)
         let datagrams = numbered(150, size: size)
-        #expect(try send(datagrams, to: [peer.address]) == 0)
+        #expect(try send(datagrams, to: [peer.address], isCut: isCut) == 0)
         for datagram in datagrams { #expect(try peer.receive() == datagram) }
     }
 
