@@ -70,8 +70,10 @@ final class LiveSets {
         if let next, !next.waiting.isEmpty { next.waiting.removeFirst().ring() } else { isUnderWay = false }
     }
 
-    /// What is to be before any role is there.
+    /// What is to be when a ruleset is put in force the next time.
     func prepare(_ changes: [LiveChange]) {
+        // To write all that there is anew takes time, and what it counts begins at nothing.
+        guard !changes.isEmpty else { return }
         for change in changes { elements.apply(change) }
         isWholeDue = true
     }
