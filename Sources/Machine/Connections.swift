@@ -12,7 +12,7 @@ package struct Connections: Hashable, Sendable {
         self.listening = listening
     }
 
-    /// An established TCP connection.
+    /// A TCP connection.
     package struct Connection: Hashable, Sendable {
         /// This machine's end. An IPv4 address that an IPv6 socket holds is an IPv4 address here.
         package var local: Endpoint
@@ -94,12 +94,14 @@ extension Connections {
     }
 
     /// All that are established, whoever began them.
-    package static func established() throws(MachineFailure) -> [Connection] {
+    package static func established() throws(MachineFailure) -> [Connection] { try connections(in: [.established]) }
+
+    private static func connections(in states: [State]) throws(MachineFailure) -> [Connection] {
         var found: [Connection] = []
         for family in [AF_INET, AF_INET6] {
             let request = NetlinkRequest(
                 family: .socketDiagnosis, type: 20, isDump: true,  // SOCK_DIAG_BY_FAMILY
-                payload: question(family: UInt8(family), .tcp, [.established]))
+                payload: question(family: UInt8(family), .tcp, states))
             try request.forEachMessage { message in
                 if case .connection(let connection)? = Entry(message, .tcp) { found.append(connection) }
             }
@@ -107,12 +109,14 @@ extension Connections {
         return found
     }
 
-    /// Established TCP connections that this machine began, as far as its sockets tell: nobody listens at the port here. A connection
-    /// from a port below 1024 is none: the listener may be gone and what it let in goes on, as where sshd is stopped, and it takes root to
-    /// begin anything from such a port.
+    /// TCP connections that this machine began, as far as its sockets tell: nobody listens at the port here. One that is not answered yet
+    /// is among them, and one that an end has closed for its part, since the other may go on. A connection from a port below 1024 is none:
+    /// the listener may be gone and what it let in goes on, as where sshd is stopped, and it takes root to begin anything from such a port.
     package static func outbound() throws(MachineFailure) -> [Connection] {
         let ports = Set(try waiting([.tcp]).map(\.local.port))
-        return try established().filter { $0.local.port >= 1024 && !ports.contains($0.local.port) }
+        return try connections(in: [.established, .begun, .closedHere, .closedHereAndHeard, .closedThere]).filter {
+            $0.local.port >= 1024 && !ports.contains($0.local.port)
+        }
     }
 
     init(established: [Connection], listening: [ListeningSocket]) {
@@ -180,7 +184,11 @@ private func bytes(_ address: IPAddress) -> [UInt8] {
 /// With the numbers of `enum tcp_state` (net/tcp_states.h).
 private enum State: UInt8 {
     case established = 1
+    case begun = 2
+    case closedHere = 4
+    case closedHereAndHeard = 5
     case close = 7
+    case closedThere = 8
     case listen = 10
 }
 
@@ -202,7 +210,7 @@ enum Entry: Hashable {
             let inode = message.load(UInt32.self, at: 68)
         else { return nil }
         let here = Endpoint(address: local, port: localPort)
-        if state == .established {
+        if state != .listen, state != .close {
             self = .connection(
                 Connections.Connection(
                     local: here, remote: Endpoint(address: remote, port: remotePort), interface: interface,

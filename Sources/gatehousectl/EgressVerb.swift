@@ -110,7 +110,8 @@ struct EgressVerb: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Refuse what nothing lets out.",
             discussion: """
-                What was noted until now and will be refused is shown; `egress learn` proposes the exits for it.
+                What was noted until now and will be refused is shown; `egress learn` proposes the exits for it. What a program \
+                has under way and could not begin then ends, so a tunnel that this machine keeps up needs its exit first.
                 """)
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

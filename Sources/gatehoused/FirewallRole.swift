@@ -459,15 +459,20 @@ actor FirewallRole: RoleService {
         failure = nil
         let pause = ((netlink?.lastReplacement ?? .now) - start) / .milliseconds(1)
         events.send(.tableLost(detail: detail, putBackAfterMilliseconds: Int(pause.rounded(.up))))
-        endIntruders(plan.ruleset)
+        endIntruders(plan)
         return true
     }
 
-    /// Ends what began while the table was away and would have been refused. Of UDP and other protocols, of which nobody knows when they
-    /// began, whatever is refused: where a rule lets it in, its next packet begins it again.
-    private func endIntruders(_ ruleset: Ruleset) {
-        arrivals.end("what came in without the firewall") { packet, cookie in
-            !(cookie.map(known.contains) ?? false) && !ruleset.verdict(of: packet, among: elements).isAccepted
+    /// Ends what began while the table was away and would have been refused, whichever way it goes. Of UDP and other protocols, of which
+    /// nobody knows when they began, whatever is refused: where a rule lets it pass, its next packet begins it again.
+    private func endIntruders(_ plan: Plan) {
+        func isIntruder(_ packet: Packet, _ cookie: UInt64?) -> Bool {
+            !(cookie.map(known.contains) ?? false) && !plan.ruleset.verdict(of: packet, among: elements).isAccepted
+        }
+        arrivals.end("what came in without the firewall", where: isIntruder)
+        OwnFlows(addresses: plan.addresses, log: log).end("what went out without the firewall", where: isIntruder)
+        if !plan.ruleset.isTrial {
+            flows.endRefused(by: plan.ruleset, among: elements, addresses: plan.addresses, log: log)
         }
     }
 

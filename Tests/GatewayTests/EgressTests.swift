@@ -194,6 +194,29 @@ struct EgressTests {
         withExtendedLifetime((services, inner, server)) {}
     }
 
+    @Test("strict: what begins while somebody has taken the table away ends as soon as it is back")
+    func withoutTable() throws {
+        let home = try Home.ready(ownsTable: false)
+        let services = try Services(in: home.wan, at: Home.wanHost, ports: [6667, 443])
+        try home.ctl("egress", "strict")
+        let older = try conversation(home, as: "root", Home.wanHost, 443)
+        #expect(try !getsOut(home, as: "games", Home.wanHost, 6667))
+        // The role cannot answer for a moment, so that the gap is one.
+        let role = try #require(try home.processes()["firewall"]?.first)
+        kill(role, SIGSTOP)
+        try home.gateway.run("nft", "flush", "ruleset")
+        let strangers = [
+            try conversation(home, as: "games", Home.wanHost, 6667),
+            try conversation(home, as: "games", Home.wanHost, 6667, "udp"),
+        ]
+        let allowed = try conversation(home, as: "root", Home.wanHost, 443)
+        kill(role, SIGCONT)
+        #expect(try eventually { try home.ruleset().contains("egress is strict") })
+        #expect(end(strangers), "\(strangers.map(\.isRunning))")
+        #expect(goesOn([older, allowed]))
+        withExtendedLifetime(services) {}
+    }
+
     @Test("strict, on a box with one interface: names are asked for, and everything else is refused")
     func oneArmed() throws {
         let home = try Home()

@@ -1,4 +1,5 @@
 import Address
+import Foundation
 import Glibc
 import TestNetwork
 import Testing
@@ -55,6 +56,50 @@ struct ConnectionsTests {
         #expect(Set(later.inbound.map(\.cookie)).isSuperset(of: connections.inbound.map(\.cookie)))
         #expect(later.inbound.count == 3)
         withExtendedLifetime((server, other, out, again)) {}
+    }
+
+    @Test("Connections that went out are told with their account, and none of those whose listener is there")
+    func outbound() throws {
+        let cable = try Cable()
+        let server = try Origin(in: cable.here, "::", port: 2222) { peer in _ = try? peer.receiveToEnd() }
+        let other = try Origin(in: cable.there, "::", port: 80) { _ in while true { pause() } }
+        let came = try Peer(to: "192.0.2.1", 2222, from: cable.there)
+        let out = [try Peer(to: "192.0.2.2", 80, from: cable.here), try Peer(to: "2001:db8::2", 80, from: cable.here)]
+        // The other end may go on.
+        out[0].finish()
+        let found = try cable.here.enter { try Connections.outbound() }
+        #expect(Set(found.map { "\($0.remote)" }) == ["192.0.2.2:80", "[2001:db8::2]:80"], "\(found)")
+        #expect(found.allSatisfy { $0.uid == getuid() })
+        withExtendedLifetime((server, other, came, out)) {}
+    }
+
+    @Test("Datagrams are told by whose socket they went out, connected or not, and none that is not there")
+    func senders() throws {
+        let cable = try Cable()
+        let open = try DatagramPeer(in: cable.here, "0.0.0.0", port: 5000)
+        let bound = try DatagramPeer(in: cable.here, "2001:db8::1", port: 5001)
+        let connected = try RunningProgram(
+            [
+                "setpriv", "--reuid", "games", "--clear-groups", "bash", "-c",
+                "exec 3<>/dev/udp/192.0.2.2/53; echo ready; sleep 60",
+            ], in: cable.here, log: NSTemporaryDirectory() + "gatehouse-senders-\(getpid())")
+        #expect(eventually { connected.said.contains("ready") })
+        let port = try #require(
+            UInt16(try cable.here.run("ss", "-Hun", "dport = :53").firstMatch(of: /192\.0\.2\.1:(\d+)/)?.1 ?? ""))
+        let sockets = try cable.here.enter { try DatagramSockets.current() }
+        func users(_ address: String, _ port: UInt16, _ remote: String, _ remotePort: UInt16) -> Set<UInt32> {
+            sockets.users(
+                sendingFrom: Endpoint(address: IPAddress(address)!, port: port),
+                to: Endpoint(address: IPAddress(remote)!, port: remotePort))
+        }
+        #expect(users("192.0.2.1", 5000, "192.0.2.2", 9) == [getuid()])
+        #expect(users("2001:db8::1", 5001, "2001:db8::2", 9) == [getuid()])
+        #expect(users("2001:db8::7", 5001, "2001:db8::2", 9).isEmpty)
+        #expect(users("192.0.2.1", 5002, "192.0.2.2", 9).isEmpty)
+        let games = try #require(getpwnam("games")).pointee.pw_uid
+        #expect(users("192.0.2.1", port, "192.0.2.2", 53) == [games])
+        #expect(users("192.0.2.1", port, "192.0.2.2", 54).isEmpty)
+        withExtendedLifetime((open, bound, connected)) {}
     }
 
     /// `Peer` writes an IPv6 address without brackets.

@@ -25,6 +25,7 @@ struct FlowTests {
         let own = IPAddress(address)!
         #expect(Set(flows.map(\.port)) == [5001, 5002])
         #expect(flows.allSatisfy { $0.transport == 17 && $0.source == own && $0.destination == own })
+        #expect(flows.allSatisfy { $0.sourcePort == client.port })
         try namespace.enter { try flows.first { $0.port == 5001 }?.end() }
         #expect(try namespace.enter { try Flow.current() }.map(\.port) == [5002])
         withExtendedLifetime(services) {}
