@@ -14,6 +14,7 @@ final class Loop {
     var tunnels = PagedTable(vacancy: Tunnel())
     var sessions = PagedTable(vacancy: SessionEntry())
     var pipes = PipePool()
+    let idleTasks = IdleTasks()
     /// Where data passes through that is copied; never holds anything from one call to the next.
     let scratch: UnsafeMutableRawBufferPointer
     /// Where datagrams pass through; made for the first UDP socket.
@@ -431,6 +432,7 @@ final class Loop {
             }
         }
         resumeResting()
+        idleTasks.close()
         pipes = PipePool()
     }
 }

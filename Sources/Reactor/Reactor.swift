@@ -88,13 +88,20 @@ package actor Reactor {
         spawn { $0.loop.endExpendable(atMost: max(64, $0.load / 8)) }
     }
 
-    /// Starts the session of a client that was accepted: here, now, without a hop.
+    /// Starts the session of a client that was accepted: here, in this turn.
     func admit(_ arrival: Arrival) {
-        let session = arrival.acceptor.session
-        let peer = arrival.peer
-        let slot = loop.open(arrival.descriptor, account: arrival.acceptor.account)
-        Task.immediate(executorPreference: executor) {
-            await session(self, Connection(client: Socket(slot: slot, loop: self.loop), from: peer))
+        let client = AdmittedClient(
+            slot: loop.open(arrival.descriptor, account: arrival.acceptor.account), peer: arrival.peer,
+            session: arrival.acceptor.session)
+        if loop.idleTasks.take(client) { return }
+        Task.immediate(executorPreference: executor) { await self.carrySessions() }
+    }
+
+    /// Carries a client's session as far as a task does, and then those of further clients. While it waits it keeps nothing of the last.
+    private func carrySessions() async {
+        while let client = await loop.idleTasks.next() {
+            let socket = Socket(slot: client.slot, loop: loop)
+            await client.session(self, Connection(client: socket, from: client.peer))
         }
     }
 
