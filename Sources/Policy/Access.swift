@@ -118,12 +118,13 @@ package final class Access: Sendable {
     package func admits(_ client: Client) -> Bool { stop(of: client) == nil && serves(client) }
 
     private func serves(_ client: Client) -> Bool {
-        guard let listener = listeners.first(where: { $0.endpoint == client.listener }),
-            listener.kind.includes(client.kind), listener.admits(client.address)
+        // By its index: each dial asks, and would copy all of the listener.
+        guard let index = listeners.indices.first(where: { listeners[$0].endpoint == client.listener }),
+            listeners[index].kind.includes(client.kind), listeners[index].admits(client.address)
         else { return false }
-        guard listener.authentication == .required else { return true }
+        guard listeners[index].authentication == .required else { return true }
         guard let user = client.user else { return false }
-        return users.contains(user) && listener.permits(user)
+        return users.contains(user) && listeners[index].permits(user)
     }
 
     /// Whether the client may be connected to `address`, which `host` is or resolved to. A session that stands may go on as

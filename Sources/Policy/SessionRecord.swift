@@ -9,7 +9,15 @@ package struct SessionRecord: Codable, Hashable, Sendable {
         case routed
 
         /// nil: sessions are not what clients of such a listener have.
-        package init?(_ kind: Listener.Kind) { self.init(rawValue: kind.rawValue) }
+        package init?(_ kind: Listener.Kind) {
+            switch kind {
+            case .socks5: self = .socks5
+            case .http: self = .http
+            case .https: self = .https
+            case .mixed: self = .mixed
+            case .dns: return nil
+            }
+        }
     }
 
     /// What it does at present.

@@ -108,7 +108,9 @@ package final class Ledger: Sendable {
     /// How often there was no place for a subject.
     package var overflows: Int { Int(clamping: header.pointee.overflows.load(ordering: .relaxed)) }
 
-    package func subject(_ bytes: [UInt8]) -> Subject {
+    package func subject(_ bytes: [UInt8]) -> Subject { bytes.withUnsafeBytes(subject) }
+
+    package func subject(_ bytes: UnsafeRawBufferPointer) -> Subject {
         // 0 and 1 have a meaning of their own.
         Subject(hash: max(2, SipHash.hash(bytes, key: header.pointee.key)))
     }

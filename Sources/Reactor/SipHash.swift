@@ -1,6 +1,6 @@
 /// SipHash-2-4 (Aumasson and Bernstein 2012).
 enum SipHash {
-    static func hash(_ bytes: [UInt8], key: (UInt64, UInt64)) -> UInt64 {
+    static func hash(_ bytes: UnsafeRawBufferPointer, key: (UInt64, UInt64)) -> UInt64 {
         var (v0, v1) = (key.0 ^ 0x736f_6d65_7073_6575, key.1 ^ 0x646f_7261_6e64_6f6d)
         var (v2, v3) = (key.0 ^ 0x6c79_6765_6e65_7261, key.1 ^ 0x7465_6462_7974_6573)
         func rotate(_ word: UInt64, _ bits: UInt64) -> UInt64 { word << bits | word >> (64 - bits) }
@@ -19,8 +19,8 @@ enum SipHash {
             }
         }
         var word: UInt64 = 0
-        for (index, byte) in bytes.enumerated() {
-            word |= UInt64(byte) << UInt64(8 * (index & 7))
+        for index in bytes.indices {
+            word |= UInt64(bytes[index]) << UInt64(8 * (index & 7))
             guard index & 7 == 7 else { continue }
             v3 ^= word
             rounds(2)

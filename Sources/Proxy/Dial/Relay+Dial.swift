@@ -21,8 +21,8 @@ extension Relay {
     ///   - waiter: who waits for it: the lookup is given up with them.
     ///   - isWhole: both families are waited for, though a connection could begin.
     func route(
-        to host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for session: Session, by waiter: Waiter,
-        isWhole: Bool = false, on reactor: Reactor
+        to host: Host, port: UInt16, over transport: Opening.Transport = .tcp, for session: Session,
+        by waiter: @autoclosure () -> Waiter, isWhole: Bool = false, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         do throws(DialFailure) {
             return try await find(
@@ -34,8 +34,8 @@ extension Relay {
     }
 
     private func find(
-        _ host: Host, port: UInt16, over transport: Opening.Transport, for session: Session, by waiter: Waiter,
-        isWhole: Bool, on reactor: Reactor
+        _ host: Host, port: UInt16, over transport: Opening.Transport, for session: Session,
+        by waiter: () -> Waiter, isWhole: Bool, on reactor: Reactor
     ) async throws(DialFailure) -> Route {
         if let refusal = session.refusal { throw .overLimit(refusal) }
         var access = self.access
@@ -55,6 +55,7 @@ extension Relay {
                 throw .notAllowed(host, reason)
             }
             let start = ContinuousClock.now
+            let waiter = waiter()
             // The resolver works on the reactor's own thread.
             nonisolated(unsafe) let asking: Waiter? = waiter
             let answer = try await answer(on: name, for: client, by: waiter, on: reactor)

@@ -38,7 +38,7 @@ struct Allowance {
 
     /// Counts the session for its client.
     mutating func enter(_ client: LimitTable.Client, _ limit: Limit, in ledger: Ledger) {
-        guard !limit.isEmpty else { return }
+        guard limit.boundsSessions else { return }
         admit(ledger.subject(of: client.key), limit, times: 1, in: ledger, \.client)
         guard let network = client.neighbourhood, refusal == nil else { return }
         admit(ledger.subject(ofNetwork: network), limit, times: LimitTable.neighbours, in: ledger, \.neighbourhood)
@@ -67,7 +67,7 @@ struct Allowance {
     mutating func change(
         client: (client: LimitTable.Client, limit: Limit), user: (name: String, limit: Limit?)?, in ledger: Ledger
     ) {
-        let limit = client.limit.isEmpty ? nil : client.limit
+        let limit = client.limit.boundsSessions ? client.limit : nil
         follow(ledger.subject(of: client.client.key), limit, in: ledger, \.client.session)
         if let network = client.client.neighbourhood {
             follow(ledger.subject(ofNetwork: network), limit, in: ledger, \.neighbourhood.session)
@@ -84,6 +84,7 @@ struct Allowance {
     }
 
     func throttle(client: Limit, user: Limit?, in ledger: Ledger) -> Throttle? {
+        guard client.bandwidth != nil || user?.bandwidth != nil else { return nil }
         var parts: [(place: Ledger.Place, bytesPerSecond: Int)] = []
         if let place = self.client.session, let bandwidth = client.bandwidth { parts.append((place, bandwidth)) }
         if let place = self.user, let bandwidth = user?.bandwidth { parts.append((place, bandwidth)) }
@@ -129,11 +130,18 @@ struct Allowance {
     }
 }
 
+extension Limit {
+    /// Whether there is anything to count of a session. What a limit says of names is counted where names are looked up.
+    fileprivate var boundsSessions: Bool {
+        sessions != nil || rate != nil || bandwidth != nil || handshakes != nil
+    }
+}
+
 extension Ledger {
     fileprivate func subject(of client: LimitTable.Client.Key) -> Subject {
         switch client {
         case .address(let address): subject(4, address)
-        case .device(let number): subject([2] + bytes(of: number))
+        case .device(let number): subject(2, number)
         }
     }
 
@@ -143,12 +151,17 @@ extension Ledger {
 
     private func subject(_ kind: UInt8, _ address: IPAddress) -> Subject {
         switch address {
-        case .v4(let bits): subject([kind] + bytes(of: bits))
-        case .v6(let bits): subject([kind] + bytes(of: bits))
+        case .v4(let bits): subject(kind, bits)
+        case .v6(let bits): subject(kind, bits)
         }
     }
 
-    private func bytes(of bits: some FixedWidthInteger) -> [UInt8] {
-        withUnsafeBytes(of: bits.bigEndian) { Array($0) }
+    /// The kind and the number behind it, on the stack: each session of a client asks.
+    private func subject(_ kind: UInt8, _ number: some FixedWidthInteger) -> Subject {
+        withUnsafeTemporaryAllocation(byteCount: 1 + number.bitWidth / 8, alignment: 1) { bytes in
+            bytes[0] = kind
+            bytes.baseAddress!.storeBytes(of: number.bigEndian, toByteOffset: 1, as: type(of: number))
+            return subject(UnsafeRawBufferPointer(bytes))
+        }
     }
 }
