@@ -6,14 +6,18 @@ package struct Consequences: Codable, Hashable, Sendable {
     package var cuts: [Cut]
     package var endangered: [Endangered]
     package var duties: [String]
+    package var endings: [String]
 
-    package init(cuts: [Cut] = [], endangered: [Endangered] = [], duties: [String] = []) {
+    package init(
+        cuts: [Cut] = [], endangered: [Endangered] = [], duties: [String] = [], endings: [String] = []
+    ) {
         self.cuts = cuts
         self.endangered = endangered
         self.duties = duties
+        self.endings = endings
     }
 
-    package var isEmpty: Bool { cuts.isEmpty && endangered.isEmpty && duties.isEmpty }
+    package var isEmpty: Bool { cuts.isEmpty && endangered.isEmpty && duties.isEmpty && endings.isEmpty }
 }
 
 /// A service of the machine that could be reached before the change and not after it.

@@ -29,7 +29,8 @@ extension Gateway {
             altersRules: true, endangered: endangered,
             consequences: Consequences(
                 cuts: judgement.cuts(among: connections.listening, ephemeralPorts: Connections.ephemeralPorts),
-                endangered: endangered.map(judgement.description), duties: duties.map(\.description)))
+                endangered: endangered.map(judgement.description), duties: duties.map(\.description),
+                endings: judgement.endings { (try? Connections.outbound()) ?? [] }))
     }
 
     struct Verdict {

@@ -54,6 +54,25 @@ struct Judgement {
         return cuts.sorted { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
     }
 
+    /// What programs of this machine have begun under the rules before, and could not begin under those after: `root to 192.0.2.7:22`.
+    func endings(among connections: () -> [Connections.Connection]) -> [String] {
+        // A firewall that is new ends nothing that was there.
+        guard let before, let after, before.exits != after.exits else { return [] }
+        return Set(
+            connections().lazy.filter { connection in
+                guard !isOfThisMachine(connection.remote.address),
+                    let output = Interface.name(of: connection.interface) ?? way(connection.remote.address)
+                else { return false }
+                var packet = Packet(
+                    hook: .output, interface: "", source: connection.local.address,
+                    destination: connection.remote.address, content: .tcp(connection.remote.port))
+                (packet.output, packet.user) = (output, connection.uid)
+                return before.verdict(of: packet, among: elements).isAccepted
+                    && !after.verdict(of: packet, among: elements).isAccepted
+            }.map { "\(surroundings.accounts.name(of: $0.uid)) to \($0.remote)" }
+        ).sorted()
+    }
+
     /// The connection as callers are told of it.
     func description(of connection: Connections.Connection) -> Endangered {
         let interfaces = interfaces(of: connection)

@@ -24,6 +24,13 @@ extension Consequences {
             print(Output.standard.styled("What this machine does for others and will not do any more:", .bold))
             for duty in duties { print("  \(printable(duty))") }
         }
+        if !endings.isEmpty {
+            print()
+            print(Output.standard.styled("What programs of this machine have under way, and what ends:", .bold))
+            for ending in endings.prefix(20) { print("  \(printable(ending))") }
+            if endings.count > 20 { print("  and \(endings.count - 20) more") }
+            print("  `gatehousectl egress allow NAME --user ACCOUNT --to ADDRESS` lets it go on, if it comes first.")
+        }
         if !endangered.isEmpty {
             print()
             print(Output.standard.styled("Who is connected now and could not connect again:", .bold))

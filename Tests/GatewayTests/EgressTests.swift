@@ -167,6 +167,10 @@ struct EgressTests {
             try conversation(home, as: "daemon", RoutedHome.far, 6668),
             try conversation(home, as: "daemon", Home.wanHost, 6668, "udp"),
         ]
+        let preview = try home.ctl("egress", "strict", "--dry-run")
+        #expect(preview.contains("what ends:") && preview.contains("root to \(RoutedHome.far):6667"), "\(preview)")
+        #expect(preview.contains("games to [\(RoutedHome.far6)]:6667"), "\(preview)")
+        #expect(!preview.contains(":443") && !preview.contains(":6668") && !preview.contains(":222"), "\(preview)")
         try home.ctl("egress", "strict", "--trial", "60")
         try goOn("on trial")
         #expect(goesOn(first + allowed), "of a trial nothing is ended")
