@@ -21,33 +21,18 @@ struct OwnFlows {
     ///
     /// - Parameter what: what it is that is ended, for the log.
     func end(_ what: String, where isMeant: (Packet, UInt64?) -> Bool) {
-        var interfaces: [IPAddress: String] = [:]
-        func interface(towards address: IPAddress) -> String {
-            if let known = interfaces[address] { return known }
-            let interface = Route.interface(towards: address) ?? ""
-            interfaces[address] = interface
-            return interface
-        }
+        var ending = Ending(of: what, log)
         /// nil: it stays on this machine, or there is no way to there.
         func packet(
             _ source: IPAddress, _ destination: IPAddress, by bound: UInt32, _ content: Packet.Content
         ) -> Packet? {
             guard !destination.isLoopback else { return nil }
-            let output = Interface.name(of: bound) ?? interface(towards: destination)
+            let output = Interface.name(of: bound) ?? ending.interface(towards: destination)
             guard output != "lo", output != "" else { return nil }
             var packet = Packet(
                 hook: .output, interface: "", source: source, destination: destination, content: content)
             packet.output = output
             return packet
-        }
-        func tell(_ name: String, _ end: () throws(MachineFailure) -> Void) {
-            do throws(MachineFailure) {
-                try end()
-                log.warning("ended \(what): \(name)")
-            } catch {
-                // It may have ended by itself meanwhile.
-                log.info("cannot end \(what), \(name): \(error)")
-            }
         }
         // Of TCP those that others have begun, of everything else those that this machine has.
         let flows =
@@ -62,7 +47,7 @@ struct OwnFlows {
             else { continue }
             packet.user = connection.uid
             if isMeant(packet, connection.cookie) {
-                tell("\(connection.local) to \(connection.remote)") { () throws(MachineFailure) in
+                ending.carryOut("\(connection.local) to \(connection.remote)") { () throws(MachineFailure) in
                     try connection.end()
                 }
             }
@@ -80,7 +65,7 @@ struct OwnFlows {
                 return isMeant(packet, nil)
             }
             if isMeantOfAll {
-                tell("\(flow.source) to \(flow.far)") { () throws(MachineFailure) in try flow.end() }
+                ending.carryOut("\(flow.source) to \(flow.far)") { () throws(MachineFailure) in try flow.end() }
             }
         }
     }
