@@ -64,7 +64,7 @@ struct RevisionTests {
         #expect(try home.ctl("revision", "diff", "\(middle)", "\(past)") == "- rule 1 deny to 192.0.3.0/24\n")
         // What came and went, or was changed twice, is one difference or none.
         let whole =
-            "+ limit client: 60 sessions, 500 new sessions per second, 512 handshakes, 64 lookups, "
+            "+ limit client: 60 sessions, 100 new sessions per second, 512 handshakes, 64 lookups, "
             + "1000 questions per second\n"
         #expect(try home.ctl("revision", "diff", "\(past)") == whole)
         #expect(try home.ctl("revision", "diff", "\(past)", "\(newest)") == whole)

@@ -48,10 +48,10 @@ private var things: [Thing] {
             add: ["limit", "set", "client", "--sessions", "5000"], remove: ["limit", "remove", "client"], list: "limit",
             member: "limits",
             json: [
-                "subject": "client", "sessions": 5000, "rate": 500, "handshakes": 512, "lookups": 64, "questions": 1000,
+                "subject": "client", "sessions": 5000, "rate": 100, "handshakes": 512, "lookups": 64, "questions": 1000,
             ], type: "Limit",
             line:
-                "limit client: 5000 sessions, 500 new sessions per second, 512 handshakes, 64 lookups, 1000 questions per second",
+                "limit client: 5000 sessions, 100 new sessions per second, 512 handshakes, 64 lookups, 1000 questions per second",
             isInEffect: { try $0.ctl("limit", "list").contains("5000") }),
         Thing(
             add: ["zone", "add", "things", "--interface", "wifi9"], remove: ["zone", "remove", "things"], list: "zone",
