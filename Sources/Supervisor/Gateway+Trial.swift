@@ -111,13 +111,13 @@ extension Gateway {
     ///
     /// - Parameter isProven: whoever asks needs no connection to prove anything.
     func confirm(by author: Author, isProven: Bool) async throws(Refusal) -> Revision {
-        let sequels = try await keep(by: author, isProven: isProven)
+        let (kept, sequels) = try await keep(by: author, isProven: isProven)
         for sequel in sequels { await sequel(self) }
-        return revision
+        return kept
     }
 
-    /// - Returns: what is to be done next.
-    private func keep(by author: Author, isProven: Bool) async throws(Refusal) -> [Trial.Sequel] {
+    /// - Returns: also what is to be done next.
+    private func keep(by author: Author, isProven: Bool) async throws(Refusal) -> (Revision, [Trial.Sequel]) {
         await turnstile.enter()
         defer { turnstile.leave() }
         guard let trial else { throw Refusal("no change is on trial") }
@@ -135,7 +135,7 @@ extension Gateway {
         log.notice("revision \(revision.id) is kept", metadata: ["author": "\(author.name)"])
         await carryOutAgain()
         keepCopies()
-        return trial.sequels
+        return (revision, trial.sequels)
     }
 
     /// Does what a change brings with it, once it is sure that it is kept.
@@ -202,7 +202,8 @@ extension Gateway {
     /// - Returns: the policy that was on trial; nil: none was.
     static func endTrial(in store: Store, _ log: Logger) throws(StoreError) -> Policy? {
         guard let trial = try store.trial() else { return nil }
-        let abandoned = try store.policy(at: trial.id)
+        // One that cannot be read any more is taken back all the same.
+        let abandoned = try? store.policy(at: trial.id)
         let summary = "revision \(trial.id) taken back: gatehoused ended while it was on trial"
         try store.revertTrial(author: .daemon, summary: summary)
         log.warning("\(summary)")
