@@ -1,8 +1,10 @@
 extension Namespace {
     /// Gatehouse's table as nft(8) prints it, without the values of counters and without the table's owner; nil if there is no
     /// table.
-    package func tableListing() throws -> String? {
-        let outcome = try attempt(["env", "TZ=UTC", "nft", "-s", "list", "table", "inet", "gatehouse"])
+    /// - Parameter handles: With the handles, which say whether a rule was made again.
+    package func tableListing(handles: Bool = false) throws -> String? {
+        let outcome = try attempt(
+            ["env", "TZ=UTC", "nft", "-s"] + (handles ? ["-a"] : []) + ["list", "table", "inet", "gatehouse"])
         guard outcome.status == 0 else { return nil }
         // Long lists of elements are broken into lines.
         let text = outcome.output.replacing(",\n\t\t\t     ", with: ", ")
