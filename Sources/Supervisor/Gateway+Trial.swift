@@ -202,8 +202,7 @@ extension Gateway {
     /// - Returns: the policy that was on trial; nil: none was.
     static func endTrial(in store: Store, _ log: Logger) throws(StoreError) -> Policy? {
         guard let trial = try store.trial() else { return nil }
-        // One that cannot be read any more is taken back all the same.
-        let abandoned = try? store.policy(at: trial.id)
+        let abandoned = try store.policy(at: trial.id)
         let summary = "revision \(trial.id) taken back: gatehoused ended while it was on trial"
         try store.revertTrial(author: .daemon, summary: summary)
         log.warning("\(summary)")

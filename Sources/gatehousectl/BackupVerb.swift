@@ -64,7 +64,8 @@ struct BackupVerb: ParsableCommand {
                 shows.
                 """)
 
-        @Argument(help: "As `backup list` shows it.", completion: .column(1, ofVerb: "backup"))
+        @Argument(
+            help: "As `backup list` shows it.", completion: .column(1, ofVerb: "backup", where: "$1 ~ /[.]backup$/"))
         var name: String
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

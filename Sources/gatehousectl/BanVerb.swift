@@ -164,7 +164,7 @@ struct BanVerb: ParsableCommand {
         @Argument(
             help: ArgumentHelp("As `ban list` shows it.", valueName: "network"),
             completion: .shellCommand(
-                "gatehousectl ban list 2>/dev/null | sed -n 's/.*; never \\(.*\\)[.]$/\\1/p' | tr -d ,"),
+                "gatehousectl ban list 2>/dev/null | sed -n 's/.*; never \\(.*\\)[.]$/\\1/p' | tr -d , | tr ' ' '\\n'"),
             transform: Network.parse(argument:))
         var network: Network
 

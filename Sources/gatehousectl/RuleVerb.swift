@@ -175,7 +175,7 @@ struct RuleVerb: ParsableCommand {
 
         @Argument(
             help: ArgumentHelp("As `rule list` shows it.", valueName: "number"),
-            completion: .column(1, ofVerb: "rule", where: "$1 > 0"))
+            completion: .column(1, ofVerb: "rule", where: "$1 ~ /^[0-9]+$/"))
         var id: Int
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

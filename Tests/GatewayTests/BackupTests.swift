@@ -54,17 +54,41 @@ struct BackupTests {
         #expect(try home.ctl("export", "--with-secrets") == before)
         #expect(try home.ctl("rule", "list") == rules)
         #expect(try home.ctl("tls", "export-ca") == authority)
-        let shown = try home.lan.attempt(
-            [
-                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--proxy-cacert", "/dev/stdin", "-x",
-                "https://192.168.77.1:3129", "http://\(Home.wanHost):9/",
-            ], input: authority)
-        #expect(shown.output == "502", "the listener shows a certificate of that authority: \(shown)")
+        #expect(try shows(home, authority: authority))
         let lists = home.directory + "/lists"
         try home.ctl("export", "--lists", lists)
         #expect(try String(contentsOfFile: lists + "/ads.names", encoding: .utf8) == ".ads.example\n")
         try home.ctl("revision", "undo", "\(revision + 1)")
         #expect(try home.ctl("export") == without)
+    }
+
+    /// Certificates are no part of a revision, so what is taken back would have to take them back by itself.
+    @Test("The certificates of a backup that is restored on trial come when it is kept, and not when it is taken back")
+    func onTrial() throws {
+        let home = try furnished()
+        let (before, name) = (try home.ctl("tls", "export-ca"), try create(home))
+        try home.ctl("rule", "remove", "1")
+        try home.ctl("tls", "renew", "--authority")
+        let renewed = try home.ctl("tls", "export-ca")
+        try #require(renewed != before)
+        for word in ["revert", "confirm"] {
+            try home.ctl("backup", "restore", name, "--trial", "60")
+            #expect(try home.ctl("rule", "list").contains("deny"), "the policy is that of the backup already")
+            #expect(try home.ctl("tls", "export-ca") == renewed && shows(home, authority: renewed), "\(word)")
+            try home.ctl([word] + (word == "confirm" ? ["--blind"] : []))
+            let authority = word == "confirm" ? before : renewed
+            #expect(try home.ctl("tls", "export-ca") == authority && shows(home, authority: authority), "\(word)")
+        }
+    }
+
+    /// Whether the listener shows a certificate of that authority: the proxy's answer comes then.
+    private func shows(_ home: Home, authority: String) throws -> Bool {
+        try home.lan.attempt(
+            [
+                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--proxy-cacert", "/dev/stdin", "-x",
+                "https://192.168.77.1:3129", "http://\(Home.wanHost):9/",
+            ], input: authority
+        ).output == "502"
     }
 
     @Test("Another gateway takes a backup from a file that is put there, and a file that is damaged is refused")

@@ -47,6 +47,7 @@ struct ClockTests {
         try reboot(home) { clock.set(seconds: -4 * day) }
         #expect(try eventually { try home.ruleset().contains(": goto stopped") }, "\((try? home.ruleset()) ?? "")")
         #expect(try stop(of: home) == "outOfHours")
+        #expect(try home.ctl("why", "kid", "\(Home.wanHost):443").contains("out of its hours"))
         // The kernel's clock is no better, so the kernel is asked for none.
         #expect(try !home.ruleset().contains("meta time"))
         #expect(try home.ctl("status").contains("which cannot be: until it is set"))

@@ -54,8 +54,9 @@ final class RoutedHome: @unchecked Sendable {
     }
 
     /// As `setup` makes it, with the guests' zone.
-    static func ready(guests: [String] = []) throws -> RoutedHome {
+    static func ready(guests: [String] = [], ownsTable: Bool = true) throws -> RoutedHome {
         let routed = try RoutedHome()
+        routed.home.ownsTable = ownsTable
         try routed.home.start(firewall: nil)
         try routed.home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
         try routed.home.ctl(["zone", "add", "guest", "--interface", "guest0"] + guests)

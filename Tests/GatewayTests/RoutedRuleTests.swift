@@ -59,6 +59,48 @@ struct RoutedRuleTests {
         withExtendedLifetime((services, six)) {}
     }
 
+    /// Connection tracking took what was begun meanwhile for established, for as long as it went on.
+    @Test(
+        "what a device begins while somebody has taken the table away ends as soon as it is back, if a rule denies it")
+    func withoutTable() throws {
+        let routed = try RoutedHome.ready(ownsTable: false)
+        let (home, wan) = (routed.home, routed.home.wan)
+        // Without another user of connection tracking the kernel forgets with the table.
+        try home.gateway.run(
+            "nft",
+            "add table inet other; add chain inet other c { type filter hook forward priority 10; }; "
+                + "add rule inet other c ct state established accept")
+        let services = try Services(in: wan, at: RoutedHome.far, ports: [8080, 8081])
+        try home.ctl("rule", "add", "deny", "--port", "8080")
+        #expect(try isRefused(home.lan, RoutedHome.far, 8080))
+        let older = try Peer(to: RoutedHome.far, 8081, from: home.lan)
+        let role = try #require(try home.processes()["firewall"]?.first)
+        kill(role, SIGSTOP)
+        try home.gateway.run("nft", "delete", "table", "inet", "gatehouse")
+        let stranger = try Peer(to: RoutedHome.far, 8080, from: home.lan)
+        let datagrams = try DatagramPeer(in: home.lan, "0.0.0.0")
+        func isAnswered() throws -> Bool {
+            try datagrams.send(Array("word".utf8), to: RoutedHome.far, 8080)
+            return try datagrams.receive(within: .milliseconds(300)) != nil
+        }
+        #expect(try isAnswered() && isAnswered())
+        try stranger.send("word")
+        #expect(try stranger.receive(exactly: 4).count == 4)
+        kill(role, SIGCONT)
+        #expect(eventually { home.daemon?.said.contains("somebody deleted it") == true })
+        stranger.setPatience(seconds: 1)
+        #expect(
+            eventually(within: .seconds(3)) {
+                try? stranger.send("more")
+                return (try? stranger.receive(exactly: 4)) ?? [] == []
+            })
+        stranger.resetAtClose()
+        #expect(try !isAnswered())
+        try older.send("more")
+        #expect(try older.receive(exactly: 4).count == 4)
+        withExtendedLifetime(services) {}
+    }
+
     @Test("where the default is to deny, a routed device reaches what a rule allows it, and the gateway's own services")
     func strict() throws {
         let routed = try RoutedHome.ready()

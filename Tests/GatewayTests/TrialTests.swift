@@ -231,4 +231,28 @@ struct TrialTests {
         #expect(try home.revision() == revision)
         withExtendedLifetime((server, session)) {}
     }
+
+    @Test("of which the policy cannot be read any more when the daemon starts is not in force: what was before it is")
+    func unreadable() throws {
+        let home = try Home.ready()
+        try home.ctl("rule", "add", "deny", "--to", "192.0.3.1")
+        let (rules, revision) = (try home.ruleset(), try home.revisionNumber())
+        try home.ctl("rule", "add", "deny", "--to", "192.0.3.0/24", "--trial", "600")
+        try #require(try home.ruleset() != rules)
+        kill(try #require(home.daemon).identifier, SIGKILL)
+        try home.stop()
+        let script = """
+            import sqlite3, sys
+            store = sqlite3.connect(sys.argv[1])
+            changed = store.execute("UPDATE rule SET destination = 'nowhere' WHERE destination = '192.0.3.0/24'").rowcount
+            store.commit()
+            sys.exit(changed != 1)
+            """
+        try home.gateway.run("/usr/bin/python3", "-c", script, home.state + "/gatehouse.db")
+        try home.start()
+        #expect(try home.ruleset() == rules)
+        let status = try home.ctl("status")
+        #expect(status.contains("unreadable row in table rule") && status.contains("backup restore"), "\(status)")
+        #expect(home.daemon?.said.contains("In force is revision \(revision) ") == true)
+    }
 }
