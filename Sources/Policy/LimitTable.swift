@@ -49,7 +49,7 @@ package final class LimitTable: Sendable {
         let named = Dictionary(standings.map { ($0.name, $0.number) }) { first, _ in first }
         var devices: [UInt16: Limit] = [:]
         near = Set(surroundings.interfaces.flatMap(\.addresses).compactMap { $0.address.first64 })
-        var eachClient = Limit.standard
+        var eachClient = Limit.standard(in: surroundings)
         var eachUser: Limit?
         var networks: [(network: Network, limit: Limit)] = []
         var users: [String: Limit] = [:]

@@ -347,13 +347,23 @@ package struct Limit: Codable, Hashable, Sendable {
     package static let standard = Limit(
         subject: .eachClient, sessions: 4096, rate: 100, handshakes: 512, lookups: 64, questions: 1000)
 
+    /// As `standard`, on a machine that may be small: no client has more than a quarter of what one proxy can carry.
+    package static func standard(in surroundings: Surroundings) -> Limit {
+        var limit = standard
+        if let capacity = surroundings.capacity, let most = limit.sessions {
+            limit.sessions = min(most, max(capacity / 4, 1))
+            limit.handshakes = limit.handshakes.map { min($0, max(capacity / 8, 1)) }
+        }
+        return limit
+    }
+
     /// What a limit for `subject` begins with, before the operator has said anything.
-    package static func initial(for subject: Subject) -> Limit {
+    package static func initial(for subject: Subject, in surroundings: Surroundings) -> Limit {
         var limit = Limit(subject: subject)
         switch subject {
         case .eachUser, .user: break
         case .eachClient, .client, .device:
-            limit = .standard
+            limit = .standard(in: surroundings)
             limit.subject = subject
         }
         return limit

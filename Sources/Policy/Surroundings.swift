@@ -49,16 +49,20 @@ package struct Surroundings: Codable, Hashable, Sendable {
     package var accounts: LocalAccounts
     /// Whom the machine's programs ask for names.
     package var nameServers: [IPAddress]
+    /// How many sessions a proxy of this machine has the memory for; nil: not known.
+    package var capacity: Int?
 
     package init(
         interfaces: [Interface] = [], household: Household = Household(), clock: LocalClock = .utc,
-        accounts: LocalAccounts = LocalAccounts(), nameServers: [IPAddress] = []
+        accounts: LocalAccounts = LocalAccounts(), nameServers: [IPAddress] = [],
+        capacity: Int? = nil
     ) {
         self.interfaces = interfaces
         self.household = household
         self.clock = clock
         self.accounts = accounts
         self.nameServers = nameServers
+        self.capacity = capacity
     }
 
     package func interface(named name: String) -> Interface? {

@@ -181,6 +181,7 @@ extension Loop {
     func dropStuck(_ direction: inout Tunnel.Direction) {
         direction.stuck?.deallocate()
         direction.stuck = nil
+        direction.stuckStart = direction.stuckEnd
     }
 
     private func releasePipe(_ direction: inout Tunnel.Direction) {

@@ -6,6 +6,15 @@ package struct SessionHandle {
     /// Bytes that have moved so far.
     package var traffic: Traffic { loop.sessions[index].pointee.traffic }
 
+    /// Bytes of a tunnel that one of its ends does not take.
+    package var stuckBytes: Int {
+        let index = loop.slots[loop.sessions[index].pointee.client].pointee.tunnel
+        guard index != Tunnel.none else { return 0 }
+        let tunnel = loop.tunnels[index]
+        return Int(tunnel.pointee.up.stuckEnd - tunnel.pointee.up.stuckStart)
+            + Int(tunnel.pointee.down.stuckEnd - tunnel.pointee.down.stuckStart)
+    }
+
     /// Counts what a task moved itself; a tunnel's bytes are counted by its loop.
     package func count(sent: Int = 0, received: Int = 0) {
         let client = loop.slots[loop.sessions[index].pointee.client]

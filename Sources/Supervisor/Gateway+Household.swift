@@ -23,6 +23,7 @@ extension Gateway {
         current.accounts = LocalAccounts(
             numbers: accounts.numbers(), relays: user?.uid ?? getuid(),
             companion: Privileges.userOfCompanion(besides: user)?.uid ?? getuid())
+        current.capacity = MemoryBudget.sessions(in: memoryOfRole)
         current.nameServers = names.servers.servers.map(\.address)
         return current
     }

@@ -71,7 +71,7 @@ extension Gateway {
     }
 
     /// Bytes that one role may have: there are two relays, and the machine has more to do than this.
-    private var memoryOfRole: Int { max((options.memory ?? Memory.available) / 4, 64 << 20) }
+    var memoryOfRole: Int { max((options.memory ?? Memory.available) / 4, 64 << 20) }
 
     /// With a firewall that is to be enforced, no relay accepts before the kernel holds the ruleset.
     func waitForDoor() async {

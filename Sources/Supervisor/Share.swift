@@ -107,7 +107,8 @@ package struct RelayAssignment: Codable, Hashable, Sendable {
         zones = policy.zones
         sessionLogging = policy.sessionLogging
         standings = estate.standings
-        surroundings = Surroundings(interfaces: estate.surroundings.interfaces)
+        surroundings = Surroundings(
+            interfaces: estate.surroundings.interfaces, capacity: estate.surroundings.capacity)
         identity = accounts.contains { $0.listener.kind == .https } ? estate.identity : nil
         authority = identity == nil ? nil : estate.authority
     }

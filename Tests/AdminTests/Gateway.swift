@@ -96,7 +96,8 @@ actor Gateway: AdminHandler {
         Method(SetDefault.self) { gateway, call, caller in
             try gateway.apply("rule default \(call.action)", by: caller) { $0.defaultAction = call.action }
         },
-        Method(ListLimits.self) { gateway, _, _ in ListLimits.Reply(limits: gateway.policy.limits) },
+        Method(ListLimits.self) { gateway, _, _ in ListLimits.Reply(limits: gateway.policy.limits, standard: .standard)
+        },
         Method(SetLimit.self) { gateway, call, caller in
             try gateway.apply("limit \(call.subject)", by: caller) { policy in
                 var limit = Limit(subject: call.subject)

@@ -10,15 +10,18 @@ struct Associate {
     /// BND.ADDR:BND.PORT.
     let bound: String
 
-    init(_ home: Home, port: UInt16 = 1080, source: String = "192.168.77.10") throws {
-        control = try Peer(to: Home.gatewayOnLAN, port, from: home.lan, source: source)
+    /// - Parameter device: which has that address; nil: the LAN's one host.
+    init(
+        _ home: Home, port: UInt16 = 1080, source: String = "192.168.77.10", from device: Namespace? = nil
+    ) throws {
+        control = try Peer(to: Home.gatewayOnLAN, port, from: device ?? home.lan, source: source)
         try control.send([5, 1, 0])
         guard try control.receive(exactly: 2) == [5, 0] else { throw Failure("the greeting was refused") }
         try control.send(SOCKS5.connect("0.0.0.0", 0, command: 3))
         let reply = try SOCKS5.reply(from: control)
         guard reply.code == 0 else { throw Failure("SOCKS5 reply \(reply.code)") }
         bound = reply.bound
-        socket = try DatagramPeer(in: home.lan, source)
+        socket = try DatagramPeer(in: device ?? home.lan, source)
     }
 
     var port: UInt16 { bound.split(separator: ":").last.flatMap { UInt16($0) } ?? 0 }

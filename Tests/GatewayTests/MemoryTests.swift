@@ -98,4 +98,85 @@ struct MemoryTests {
         #expect(lines + pauses >= 1 && lines <= 1 && pauses <= 2, "\(said)")
         withExtendedLifetime((flood, standing)) {}
     }
+
+    /// Nothing of it was expendable, so that nobody was let in until it ended by itself, hours later.
+    @Test(
+        "Beyond the bound, where what takes the memory is under way, the sessions of whoever takes most end, and the others are served",
+        arguments: ["downloads that nobody reads", "datagrams to thousands of places"])
+    func heaviest(by what: String) throws {
+        home.memory = "256M"
+        try ready()
+        let (greedy, modest) = (try home.plugIn(10), try home.plugIn(11))
+        let origin = try Origin(in: home.wan, Home.wanHost) { peer in
+            peer.setPatience(seconds: 600)
+            while case let bytes = try peer.receive(), !bytes.isEmpty { try peer.send(bytes) }
+        }
+        let isUDP = what.hasPrefix("datagrams")
+        let kind = isUDP ? ProxyKind.socks5 : .http
+        let role = try #require(try home.processes()[kind.rawValue]?.first)
+        let standing = try home.tunnel(kind, origin.port, from: modest)
+        let flood = try Origin(in: home.wan, Home.wanHost) { peer in
+            let block = [UInt8](repeating: 7, count: 1 << 18)
+            while true { try peer.send(block) }
+        }
+        let idle = try memory(of: role)
+        var (most, slowest) = (0, Duration.zero)
+        var taken: [AnyObject] = []
+        func isBlamed() -> Bool {
+            home.daemon?.said.contains("which take more than those of any other client") == true
+        }
+        var (round, roundsAfter) = (0, 0)
+        while round < 24, roundsAfter < 2 {
+            round += 1
+            if isBlamed() { roundsAfter += 1 }
+            for _ in 0..<(isUDP ? 25 : 100) {
+                if isUDP {
+                    guard let client = try? Associate(home, source: "192.168.77.10", from: greedy) else { continue }
+                    for port in 1...2048 { try client.send("", to: Home.wanHost, UInt16(port)) }
+                    taken += [client.control, client.socket]
+                } else if let client = try? home.tunnel(.http, flood.port, from: greedy) {
+                    taken.append(client)
+                }
+            }
+            most = max(most, try memory(of: role))
+            let began = ContinuousClock.now
+            let tunnel = try home.tunnel(kind, origin.port, from: modest)
+            try tunnel.send("ping")
+            #expect(try tunnel.receive(exactly: 4) == Array("ping".utf8), "\(round)")
+            slowest = max(slowest, .now - began)
+            try standing.send("still there")
+            #expect(try standing.receive(exactly: 11) == Array("still there".utf8), "\(round)")
+        }
+        print("\(what): \(idle) kB, at most \(most) kB; \(slowest) until another client was served")
+        #expect(most < 100 << 10 && most > 60 << 10, "\(most) kB; idle \(idle) kB")
+        #expect(slowest < .seconds(5))
+        #expect(isBlamed(), "\(home.daemon?.said ?? "")")
+        withExtendedLifetime((taken, flood)) {}
+    }
+
+    /// 4096 sessions, as on a larger machine, would be more than all that a proxy of this one can carry.
+    @Test(
+        "On a small machine no client may have more than a quarter of what a proxy can carry, unless somebody says so")
+    func share() throws {
+        home.memory = "256M"
+        try home.start()
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        #expect(try home.ctl("limit", "list").contains(#/client \(default\) +512 /#))
+        let (greedy, modest) = (try home.plugIn(10), try home.plugIn(11))
+        // Until the kernel knows the device its sessions are those of an address.
+        try home.meet(greedy, as: "greedy")
+        let origin = try echo(in: home)
+        var taken: [Peer] = []
+        for _ in 0..<700 { if let one = try? home.tunnel(.http, origin.port, from: greedy) { taken.append(one) } }
+        #expect(taken.count == 512)
+        let tunnel = try home.tunnel(.http, origin.port, from: modest)
+        try tunnel.send("ping")
+        #expect(try tunnel.receive(exactly: 4) == Array("ping".utf8))
+        // Whoever sets something else keeps what is not set, and can have more.
+        try home.ctl("limit", "set", "client", "--rate", "none")
+        #expect(try home.ctl("limit", "list").contains(#/client +512 /#))
+        try home.ctl("limit", "set", "client", "--sessions", "600")
+        for _ in 0..<50 { taken.append(try home.tunnel(.http, origin.port, from: greedy)) }
+        withExtendedLifetime((taken, tunnel)) {}
+    }
 }

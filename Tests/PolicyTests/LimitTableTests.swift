@@ -28,7 +28,9 @@ import Testing
         let exempt = LimitTable([Limit(subject: .client(Network("10.0.0.1")!))])
         #expect(exempt.limit(forClient: .v4(0x0a00_0001)).isEmpty)
         #expect(exempt.limit(forClient: .v4(0x0a00_0002)) == standard)
-        #expect(Limit.initial(for: .eachUser).isEmpty && !Limit.initial(for: .client(Network("10.0.0.0/8")!)).isEmpty)
+        let machine = Surroundings()
+        #expect(Limit.initial(for: .eachUser, in: machine).isEmpty)
+        #expect(!Limit.initial(for: .client(Network("10.0.0.0/8")!), in: machine).isEmpty)
     }
 
     @Test func `An IPv6 client is counted by its network, one in a network of ours by its address as well`() {

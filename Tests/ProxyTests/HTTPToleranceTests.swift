@@ -260,6 +260,7 @@ import Testing
         var limits = Relay.Limits()
         // Room for two that have begun.
         limits.largeHeads = 300_000
+        limits.largeHeadsOfClient = 300_000
         let gateway = try Gateway(limits: limits)
         let begun = line() + "Cookie: " + String(repeating: "c", count: 17_000)
         var clients: [Peer] = []
@@ -271,7 +272,10 @@ import Testing
         let refused = try await Peer.first(toHear: clients)
         let (head, body) = try await clients[refused].receiveAnswer()
         #expect(head.hasPrefix("HTTP/1.1 503 "))
-        #expect(body.hasPrefix("heads beyond 16384 bytes may take 300000 bytes together, which they do just now\n"))
+        #expect(
+            body.hasPrefix(
+                "heads beyond 16384 bytes may take 300000 bytes together, 300000 for one client, which they do just now\n"
+            ))
         // A head of the usual size costs nothing of it.
         let usual = try await Peer.connect(to: gateway.http)
         try await usual.send(line() + "\r\n")
@@ -288,6 +292,39 @@ import Testing
         try await next.send(begun + "\r\n\r\n")
         let (other, _) = try await origin.accept()
         #expect(try await other.receiveHead().contains("Cookie: ccc"))
+    }
+
+    /// A hundred stalled heads of one client left every other with 503, for hours where they were responses.
+    @Test func `39 No client takes all of the memory for large heads, neither by requests nor by responses`()
+        async throws
+    {
+        for isResponse in [false, true] {
+            var limits = Relay.Limits()
+            limits.largeHeads = 700_000
+            limits.largeHeadsOfClient = 300_000
+            let gateway = try Gateway(limits: limits)
+            let cookie = "Cookie: " + String(repeating: "c", count: 17_000)
+            var (clients, servers): ([Peer], [Peer]) = ([], [])
+            for _ in 1...3 {
+                let client = try await Peer.connect(to: gateway.http)
+                clients.append(client)
+                try await client.send(line() + (isResponse ? "\r\n" : cookie))
+                guard isResponse else { continue }
+                servers.append(try await origin.accept().0)
+                _ = try await servers.last?.receiveHead()
+                try await servers.last?.send("HTTP/1.1 200 OK\r\nSet-" + cookie)
+            }
+            let refused = try await Peer.first(toHear: clients)
+            #expect(try await clients[refused].receiveAnswer().head.hasPrefix("HTTP/1.1 503 "))
+            // Somebody else has room.
+            let other = try await Peer.connect(to: gateway.http, from: 0x7f00_0002)
+            try await other.send(line() + cookie + "\r\n\r\n")
+            let (server, _) = try await origin.accept()
+            #expect(try await server.receiveHead().contains("Cookie: ccc"))
+            try await server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-" + cookie + "\r\n\r\n")
+            #expect(try await other.receiveAnswer().head.hasPrefix("HTTP/1.1 200 "))
+            withExtendedLifetime((clients, servers)) {}
+        }
     }
 }
 

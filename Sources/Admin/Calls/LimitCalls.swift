@@ -15,9 +15,9 @@ package struct ListLimits: Call {
         package var limits: [Limit]
         package var standard: Limit?
 
-        package init(limits: [Limit]) {
+        package init(limits: [Limit], standard: Limit) {
             self.limits = limits
-            standard = limits.contains { $0.subject == .eachClient } ? nil : .standard
+            self.standard = limits.contains { $0.subject == .eachClient } ? nil : standard
         }
     }
 

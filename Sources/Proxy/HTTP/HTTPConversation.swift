@@ -75,7 +75,9 @@ struct HTTPConversation {
         var share: HeadBudget.Share?
         do throws(Interruption<HTTPError>) {
             let head = try await client.message(
-                admittedBy: { client throws(Errno) in try relay.heads.admit(client, &share) },
+                admittedBy: { client throws(Errno) in
+                    try relay.heads.admit(client, &share, for: relay.key(of: session))
+                },
                 { bytes throws(HTTPError) in try parser.parse(bytes) })
             if share != nil { client.inbox.shrink() }
             return (head, share)

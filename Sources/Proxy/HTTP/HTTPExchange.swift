@@ -200,7 +200,10 @@ final class HTTPExchange {
         while true {
             do throws(Interruption<HTTPError>) {
                 let response = try await origin.message(
-                    for: client, admittedBy: { origin throws(Errno) in try relay.heads.admit(origin, &share) },
+                    for: client,
+                    admittedBy: { origin throws(Errno) in
+                        try relay.heads.admit(origin, &share, for: relay.key(of: session))
+                    },
                     { bytes throws(HTTPError) in try parser.parse(bytes) })
                 guard response.isInterim else { return response }
                 interims += 1

@@ -193,6 +193,7 @@ final class Association {
             }
             session.noteVisit(to: host, port: port, over: .udp, isRefused: false)
             flows.insert(Flow(host: host, address: address, port: port), to: destination)
+            session.keeps = Int32(flows.count * Flow.size)
             lastAnswer = nil
         }
         if let entry, let flow = flows.use(destination) { names.didSend(entry, on: flow) }

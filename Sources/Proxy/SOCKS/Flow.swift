@@ -5,6 +5,9 @@ import Wire
 
 /// One destination of a UDP association.
 final class Flow {
+    /// About how many bytes one takes, its place in the table included.
+    static let size = 256
+
     /// The destination that the client asked for, by which rules go.
     let host: Host
     let address: IPAddress

@@ -43,6 +43,8 @@ package final class Relay: Sendable {
         package var head = 128 * 1024
         /// Memory for heads beyond 16 kB, of requests and responses under way together, in bytes (`HeadBudget`).
         package var largeHeads = 32 << 20
+        /// Of it, for one client.
+        package var largeHeadsOfClient = 8 << 20
         /// Requests without valid credentials that an HTTP connection survives.
         package var challenges = 5
 
@@ -54,6 +56,8 @@ package final class Relay: Sendable {
     let credentials: Credentials
     /// What holds back the log when clients come to the wrong port.
     let mistakes = LogBound()
+    /// The same, when memory is short.
+    private let relieved = LogBound()
     let heads: HeadBudget
     let doorkeeper: Doorkeeper
     /// By reactor.
@@ -99,7 +103,7 @@ package final class Relay: Sendable {
         self.logger = logger
         let guesses = Guesses(logger: logger, tell: onWrongLogins)
         credentials = Credentials { guesses.note(user: $0.printableName, from: $1, count: $2) }
-        heads = HeadBudget(limit: limits.largeHeads)
+        heads = HeadBudget(limit: limits.largeHeads, ofClient: limits.largeHeadsOfClient)
         // Until a policy is applied, what no gateway reaches without a rule is shut.
         currentAccess = Mutex(Access(Policy(), surroundings: Surroundings()))
         currentPremises = Mutex(Premises(Policy(), surroundings: Surroundings()))
@@ -136,10 +140,36 @@ package final class Relay: Sendable {
         if count > 0 { logger.notice("\(count) sessions ended: the policy allows them no more") }
     }
 
+    /// Ends sessions of the client whose sessions take most memory, for when memory is short and there is nothing left to end for which
+    /// nothing is done: whoever holds the most of it pays for it, and not all others who come.
+    ///
+    /// - Parameter bytes: what is to be had back, about. Whoever takes no more than that is not to blame.
+    package func endHeaviest(worth bytes: Int) async {
+        let limits = limitTable
+        var burdens: [LimitTable.Client.Key: Int] = [:]
+        for sessions in sessions { burdens.merge(await sessions.burdens(limits), uniquingKeysWith: +) }
+        guard let heaviest = burdens.max(by: { $0.value < $1.value }), heaviest.value > bytes else { return }
+        for sessions in sessions { await sessions.end(worth: bytes / self.sessions.count, of: heaviest.key, limits) }
+        guard relieved.admits(heaviest.key.address) else { return }
+        let client =
+            switch heaviest.key {
+            case .address(let address): "\(address)"
+            case .device(let number): names[number] ?? "a device"
+            }
+        logger.warning(
+            "memory is short: sessions of \(client) are ended, which take more than those of any other client",
+            metadata: ["client": "\(client)"])
+    }
+
     func resolver(on reactor: Reactor) -> Resolver { resolvers[reactor.index] }
 
     /// What decides at present. A caller that asks more than once about one thing keeps the value meanwhile.
     var access: Access { currentAccess.withLock { $0 } }
+
+    /// As whom the client of a session is counted.
+    func key(of session: Session) -> LimitTable.Client.Key {
+        limitTable.client(at: session.address, device: session.device).key
+    }
 
     /// The limits in force.
     var limitTable: LimitTable { access.limits }

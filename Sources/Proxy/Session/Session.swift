@@ -34,6 +34,8 @@ final class Session: SessionOwner {
     private var isConnected = false
     /// The port that rules go by: the one that was asked for. The peer of a BIND has another.
     private var askedPort: UInt16 = 0
+    /// Bytes that the session's task keeps for it beyond what each session takes, so far as that is much.
+    var keeps: Int32 = 0
 
     /// Begins the session of a client that was accepted. It ends when `client` is closed, by its task or by its tunnel.
     init(_ client: Connection, by entrance: Entrance, in sessions: Sessions) {
@@ -187,6 +189,9 @@ final class Session: SessionOwner {
         isEnding = true
         handle?.end()
     }
+
+    /// About how many bytes of this process's memory the session takes.
+    var burden: Int { MemoryBudget.session + Int(keeps) + (handle?.stuckBytes ?? 0) }
 
     var traffic: Traffic { handle?.traffic ?? Traffic() }
 

@@ -139,6 +139,37 @@ package actor Sessions {
         return count
     }
 
+    /// What the sessions of each client take of memory, in bytes.
+    func burdens(_ limits: LimitTable) -> [LimitTable.Client.Key: Int] {
+        var burdens: [LimitTable.Client.Key: Int] = [:]
+        forEach { session in
+            guard !session.isEnding else { return }
+            burdens[limits.client(at: session.address, device: session.device).key, default: 0] += session.burden
+        }
+        return burdens
+    }
+
+    /// Ends those of a client's sessions that take most.
+    ///
+    /// - Parameters:
+    ///   - bytes: how much they are to take together.
+    ///   - client: as `limits` has it.
+    func end(worth bytes: Int, of client: LimitTable.Client.Key, _ limits: LimitTable) {
+        var own: [(session: Session, burden: Int)] = []
+        forEach { session in
+            guard !session.isEnding, limits.client(at: session.address, device: session.device).key == client else {
+                return
+            }
+            own.append((session, session.burden))
+        }
+        own.sort { $0.burden > $1.burden }
+        var left = bytes
+        for (session, burden) in own where left > 0 {
+            session.end()
+            left -= burden
+        }
+    }
+
     private func end(where isMeant: (Session) -> Bool) -> Int {
         var count = 0
         forEach { session in
