@@ -149,7 +149,15 @@ package struct Netlink: ~Copyable {
             // What has come and gone is of sets that the ruleset does not have.
             if batch.isEmpty { return }
             batch.end()
-            if try commit(batch) {
+            let isDone: Bool
+            do throws(FirewallError) {
+                isDone = try commit(batch)
+            } catch {
+                // The kernel's number is as before, and the sets lack what was to be written.
+                filled = nil
+                throw error
+            }
+            if isDone {
                 if known != nil { known?.generation = Self.next(generation) }
                 noteChange(of: generation, fillsSets: isAll)
                 return

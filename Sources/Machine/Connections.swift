@@ -119,6 +119,15 @@ extension Connections {
         }
     }
 
+    /// TCP connections that came in, as far as its sockets tell: somebody listens at the port here. One that is not answered yet is among
+    /// them, and one that an end has closed for its part, since the other may go on.
+    package static func arrived() throws(MachineFailure) -> [Connection] {
+        let ports = Set(try waiting([.tcp]).map(\.local.port))
+        return try connections(in: [.established, .received, .closedHere, .closedHereAndHeard, .closedThere]).filter {
+            ports.contains($0.local.port)
+        }
+    }
+
     init(established: [Connection], listening: [ListeningSocket]) {
         let ports = Set(listening.filter { $0.transport == .tcp }.map(\.local.port))
         self.init(inbound: established.filter { ports.contains($0.local.port) }, listening: listening)
@@ -185,6 +194,7 @@ private func bytes(_ address: IPAddress) -> [UInt8] {
 private enum State: UInt8 {
     case established = 1
     case begun = 2
+    case received = 3
     case closedHere = 4
     case closedHereAndHeard = 5
     case close = 7

@@ -486,6 +486,8 @@ actor Gateway {
         legacy.keep(sockets)
         rememberHardware()
         refreshIdentity(for: policy)
+        // A daemon that was killed may have kept a policy and not yet let those go whom it spares.
+        Task(executorPreference: reactor.taskExecutor) { await self.releaseSpared() }
         Task(executorPreference: reactor.taskExecutor) { await self.followNames() }
         Task(executorPreference: reactor.taskExecutor) { await self.followTurns() }
         for role in processes.map(\.role) {

@@ -28,7 +28,7 @@ struct Arrivals {
             packet.time = Int(time(nil))
             return isMeant(packet, cookie)
         }
-        for connection in (try? Connections.current())?.inbound ?? [] {
+        for connection in (try? Connections.arrived()) ?? [] {
             let (own, remote) = (connection.local, connection.remote)
             let way = Interface.name(of: connection.interface) ?? ending.interface(towards: remote.address)
             if isMeantToEnd(from: remote.address, by: way, to: own.address, .tcp(own.port), connection.cookie) {

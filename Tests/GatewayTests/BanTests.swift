@@ -263,6 +263,24 @@ struct BanTests {
         #expect(try home.attempt("ban", "remove", Self.stranger).errors.contains("is not banned"))
     }
 
+    @Test("of a network that was spared by a daemon that was killed at once is taken back by the next one")
+    func sparedAndKilled() throws {
+        try home.ctl("ban", "spare", "203.0.112.0/24", "--no-trial")
+        try home.stop()
+        let script = """
+            import sqlite3, sys
+            store = sqlite3.connect(sys.argv[1])
+            store.executemany("INSERT INTO ban VALUES (?, 'order', 'once', 1, NULL, 1)",
+                (("203.0.112.11/32",), ("198.51.100.7/32",)))
+            store.commit()
+            """
+        try home.gateway.run("/usr/bin/python3", "-c", script, home.state + "/gatehouse.db")
+        try home.start()
+        #expect(try eventually { try !list().contains("203.0.112.11") })
+        #expect(try list().contains("198.51.100.7"))
+        #expect(opensFromWAN(Self.stranger))
+    }
+
     /// The kernel's notices of the role's own elements were more than it had room for, and it took what was lost for somebody else's
     /// change: it wrote all of them again, for ever.
     @Test("by the thousand cost nothing once the kernel has them, after a start and after the death of the role")

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import TestNetwork
 import Testing
 
@@ -132,6 +133,62 @@ struct OpeningTests {
             #expect(isLeft, "\(what): \(found)\n\(home.daemon?.said.suffix(1000) ?? "")")
         }
         withExtendedLifetime((services, datagrams)) {}
+    }
+
+    /// Whoever had only closed their own half was found by nothing that ends connections, and downloaded for as long as they liked.
+    @Test(
+        "what came in by an opening ends with it where one end has closed its half, and by a ban",
+        arguments: ["close", "ban"])
+    func halfClosed(what: String) throws {
+        let home = try Home.ready()
+        let heard = Mutex(0)
+        let services = try [Home.gatewayOnWAN, Home.gatewayOnWAN6].flatMap { address in
+            [
+                // Goes on sending to whoever has closed their half.
+                try Origin(in: home.gateway, address, port: 222) { peer in
+                    while case let bytes = try peer.receive(), !bytes.isEmpty {}
+                    while true {
+                        try peer.send("word")
+                        usleep(10_000)
+                    }
+                },
+                // Has closed its half, and goes on reading.
+                try Origin(in: home.gateway, address, port: 223) { peer in
+                    peer.finish()
+                    while case let bytes = try peer.receive(), !bytes.isEmpty { heard.withLock { $0 += bytes.count } }
+                },
+            ]
+        }
+        try home.ctl("firewall", "open", "work", "--tcp", "222", "--tcp", "223", "--from", "internet")
+        // The first address of the WAN's host is a name server's, and no such is banned.
+        let ways = [(Home.gatewayOnWAN, "203.0.112.11"), (Home.gatewayOnWAN6, "2001:db9:113::10")]
+        let readers = try ways.map { try Peer(to: $0, 222, from: home.wan, source: $1) }
+        let writers = try ways.map { try Peer(to: $0, 223, from: home.wan, source: $1) }
+        for reader in readers {
+            reader.setPatience(seconds: 2)
+            reader.finish()
+            #expect(try reader.receive(exactly: 8).count == 8)
+        }
+        for writer in writers { #expect(try writer.receive().isEmpty) }
+        func isHeard(_ writer: Peer) -> Bool {
+            let before = heard.withLock(\.self)
+            guard (try? writer.send("word")) != nil else { return false }
+            return eventually(within: .milliseconds(300)) { heard.withLock(\.self) > before }
+        }
+        for writer in writers { #expect(isHeard(writer)) }
+        if what == "close" {
+            try home.ctl("firewall", "close", "work", "--no-trial")
+        } else {
+            for (_, source) in ways { try home.ctl("ban", "add", source) }
+        }
+        // Bytes that came before the end are read first.
+        for reader in readers {
+            let end = ContinuousClock.now + .seconds(2)
+            while .now < end, case let bytes? = try? reader.receive(), !bytes.isEmpty {}
+            #expect(.now < end)
+        }
+        for writer in writers { #expect(!isHeard(writer)) }
+        withExtendedLifetime(services) {}
     }
 
     /// Of a trial nothing is ended, and at its end the rules were compared with those before it alone.
