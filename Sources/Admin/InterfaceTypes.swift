@@ -609,7 +609,7 @@ extension Consequences: InterfaceType {
         cuts: services that could be reached before and not after it.
         endangered: connections that come in now and could not be made anew.
         duties: what the machine does for others and would not do any more, a sentence each.
-        endings: TCP connections that programs of the machine have begun and could not begin any more, which end.
+        endings: connections, and conversations of other protocols, that programs of the machine have begun and could not begin any more, which end.
         """
 }
 

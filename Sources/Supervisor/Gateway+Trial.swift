@@ -23,20 +23,25 @@ extension Gateway {
             way: Route.interface)
         let connections = connectionsNow()
         let endangered = judgement.endangered(among: connections.inbound)
+        let endings = judgement.endings { OwnConversation.current(of: Set(ownAddresses)) }
         // A firewall that was there before has ended them already.
         let duties = before == nil && after != nil ? (try? Duty.all()) ?? [] : []
         return Verdict(
             altersRules: true, endangered: endangered,
+            endsOwn: policy.egress != .strict && target.egress == .strict && !endings.isEmpty,
             consequences: Consequences(
                 cuts: judgement.cuts(among: connections.listening, ephemeralPorts: Connections.ephemeralPorts),
                 endangered: endangered.map(judgement.description), duties: duties.map(\.description),
-                endings: judgement.endings { (try? Connections.outbound()) ?? [] }))
+                endings: endings))
     }
 
     struct Verdict {
         /// Whether the kernel's rules become others.
         var altersRules = false
         var endangered: [Connections.Connection] = []
+        /// What leaves this machine is to be refused from now on, and some of it is under way: perhaps a tunnel by which the operator
+        /// comes in, which nobody can tell from another.
+        var endsOwn = false
         var consequences = Consequences()
     }
 
@@ -67,7 +72,7 @@ extension Gateway {
             end: TrialClock.nanoseconds(end))
         return Trial(
             revision: revision, end: end, former: verdict.altersRules ? former : nil, endangered: verdict.endangered,
-            told: verdict.consequences.endangered)
+            told: verdict.consequences.endangered, endings: verdict.endsOwn ? verdict.consequences.endings : [])
     }
 
     /// The kernel holds the rules that are on trial.
@@ -124,8 +129,11 @@ extension Gateway {
         guard trial.remaining(at: clock.sinceBoot()) > .zero else {
             throw Refusal("the time of revision \(trial.revision.id) is up; it is being taken back")
         }
-        let unproven = isProven ? [] : trial.unproven(by: connectionsNow().inbound)
-        guard unproven.isEmpty else { throw refusal(unproven) }
+        if !isProven {
+            let unproven = trial.unproven(by: connectionsNow().inbound)
+            guard unproven.isEmpty else { throw refusal(unproven) }
+            guard trial.endings.isEmpty else { throw refusal(ending: trial.endings) }
+        }
         do throws(StoreError) {
             revision = try store.keepTrial()
         } catch {
@@ -145,6 +153,14 @@ extension Gateway {
         } else if trial?.revision.id == applied.revision {
             trial?.sequels.append(sequel)
         }
+    }
+
+    private func refusal(ending endings: [String]) -> Refusal {
+        let shown =
+            endings.prefix(3).joined(separator: ", ") + (endings.count > 3 ? " and \(endings.count - 3) more" : "")
+        return Refusal(
+            "this ends what programs of this machine have under way, and with it the way in if you come by one of these: \(shown). "
+                + "`gatehousectl confirm --blind` keeps the change all the same")
     }
 
     private func refusal(_ unproven: [Connections.Connection]) -> Refusal {

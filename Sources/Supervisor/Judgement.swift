@@ -55,21 +55,21 @@ struct Judgement {
     }
 
     /// What programs of this machine have begun under the rules before, and could not begin under those after: `root to 192.0.2.7:22`.
-    func endings(among connections: () -> [Connections.Connection]) -> [String] {
+    func endings(among conversations: () -> [OwnConversation]) -> [String] {
         // A firewall that is new ends nothing that was there.
         guard let before, let after, before.exits != after.exits else { return [] }
         return Set(
-            connections().lazy.filter { connection in
-                guard !isOfThisMachine(connection.remote.address),
-                    let output = Interface.name(of: connection.interface) ?? way(connection.remote.address)
-                else { return false }
-                var packet = Packet(
-                    hook: .output, interface: "", source: connection.local.address,
-                    destination: connection.remote.address, content: .tcp(connection.remote.port))
-                (packet.output, packet.user) = (output, connection.uid)
-                return before.verdict(of: packet, among: elements).isAccepted
-                    && !after.verdict(of: packet, among: elements).isAccepted
-            }.map { "\(surroundings.accounts.name(of: $0.uid)) to \($0.remote)" }
+            conversations().lazy.filter(\.isKeptUp).filter { conversation in
+                let packets = conversation.beginnings { way($0) ?? "" }
+                return !packets.isEmpty
+                    && packets.allSatisfy {
+                        before.verdict(of: $0, among: elements).isAccepted
+                            && !after.verdict(of: $0, among: elements).isAccepted
+                    }
+            }.map { conversation in
+                let names = conversation.users.map { surroundings.accounts.name(of: $0) }.sorted()
+                return "\(names.isEmpty ? "somebody" : names.joined(separator: " or ")) to \(conversation.target)"
+            }
         ).sorted()
     }
 
@@ -138,6 +138,20 @@ extension Connections.ListeningSocket {
         case (true, .v4, .v4), (true, .v6, .v6): true
         case (true, .v6, .v4): hearsBothFamilies
         case (true, .v4, .v6): false
+        }
+    }
+}
+
+extension OwnConversation {
+    /// Whether somebody has it under way still: a datagram or an echo is remembered for a while after its socket is gone.
+    fileprivate var isKeptUp: Bool { ![1, 17, 58].contains(transport) || !users.isEmpty }
+
+    /// As people write it.
+    fileprivate var target: String {
+        switch transport {
+        case 6: "\(remote)"
+        case 17: "\(remote) (udp)"
+        default: "\(remote.address) (protocol \(transport))"
         }
     }
 }

@@ -123,7 +123,9 @@ struct Transaction {
 
     /// The seconds for which the change is on trial; nil: it is made for good.
     private func trialSeconds(_ verdict: Gateway.Verdict) -> Int? {
-        guard let wish = manner.trial else { return verdict.endangered.isEmpty ? nil : Manner.usualTrial }
+        guard let wish = manner.trial else {
+            return verdict.endangered.isEmpty && !verdict.endsOwn ? nil : Manner.usualTrial
+        }
         return wish == 0 ? nil : wish
     }
 

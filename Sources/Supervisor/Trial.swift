@@ -20,6 +20,8 @@ struct Trial {
     let endangered: [Connections.Connection]
     /// The same, as callers are told.
     let told: [Endangered]
+    /// What ends when the change is kept, of which one may be the operator's way in.
+    let endings: [String]
     /// The sockets of all connections that there were when the kernel had just taken the new rules: one that is not among
     /// them came in under these.
     var earlier: Set<UInt64> = []

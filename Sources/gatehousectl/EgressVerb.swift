@@ -111,7 +111,8 @@ struct EgressVerb: ParsableCommand {
             abstract: "Refuse what nothing lets out.",
             discussion: """
                 What was noted until now and will be refused is shown; `egress learn` proposes the exits for it. What a program \
-                has under way and could not begin then ends, so a tunnel that this machine keeps up needs its exit first.
+                has under way and could not begin then ends, so a tunnel that this machine keeps up needs its exit first. Where \
+                there is anything that would end, the change is on trial, and `gatehousectl confirm --blind` ends it.
                 """)
 
         @OptionGroup(title: "Change options") var manner: ChangeOptions

@@ -7,7 +7,6 @@ import Proxy
 import Reactor
 import Resolver
 import Supervisor
-import Synchronization
 
 /// A relay role, SOCKS5 or HTTP: accepts on the sockets that it was given and runs their sessions on one reactor per core.
 actor RelayRole: RoleService {
@@ -31,15 +30,6 @@ actor RelayRole: RoleService {
     private struct Certificate {
         let chain: String
         let server: TLSServer
-    }
-
-    /// Whether something is under way, for any thread.
-    private final class Flag: Sendable {
-        private let isUp = Atomic<Bool>(false)
-
-        /// - Returns: whether it was down before.
-        func raise() -> Bool { !isUp.exchange(true, ordering: .relaxed) }
-        func lower() { isUp.store(false, ordering: .relaxed) }
     }
 
     /// A socket with several owners: the acceptor of today, and that of tomorrow.
@@ -82,7 +72,6 @@ actor RelayRole: RoleService {
             return log.warning("no look at this process's memory; the number of sessions alone is bounded")
         }
         let (main, reactors, relay, log) = (main, reactors, relay, log)
-        let isRelieving = Flag()
         try MemoryBudget.shared.begin(atMost: memory.bytes, statm: Descriptor(adopting: memory.statm)) { shortage in
             if shortage.isNews {
                 log.warning(
@@ -90,13 +79,8 @@ actor RelayRole: RoleService {
                 )
             }
             for reactor in reactors { reactor.relieve() }
-            guard shortage.isLasting, isRelieving.raise() else { return }
-            main.spawn { reactor in
-                await relay.endHeaviest(worth: memory.bytes / 32)
-                // What they took is given back in the reactors' next turns.
-                await reactor.sleep(for: .milliseconds(50))
-                isRelieving.lower()
-            }
+            guard shortage.isLasting else { return }
+            main.spawn { reactor in await relay.endHeaviest(worth: memory.bytes / 32, on: reactor) }
         }
     }
 

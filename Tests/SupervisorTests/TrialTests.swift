@@ -24,7 +24,7 @@ import struct Admin.Consequences
     {
         Trial(
             revision: Revision(id: 2, time: 0, author: .daemon, summary: "", state: .trial, deadline: 60), end: end,
-            former: nil, endangered: endangered, told: [], earlier: earlier)
+            former: nil, endangered: endangered, told: [], endings: [], earlier: earlier)
     }
 
     @Test func `is proven by a newer connection from the same address to the same port, and by no other`() {

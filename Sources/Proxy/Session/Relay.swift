@@ -58,6 +58,7 @@ package final class Relay: Sendable {
     let mistakes = LogBound()
     /// The same, when memory is short.
     private let relieved = LogBound()
+    private let isRelieving = Atomic<Bool>(false)
     let heads: HeadBudget
     let doorkeeper: Doorkeeper
     /// By reactor.
@@ -144,7 +145,15 @@ package final class Relay: Sendable {
     /// nothing is done: whoever holds the most of it pays for it, and not all others who come.
     ///
     /// - Parameter bytes: what is to be had back, about. Whoever takes no more than that is not to blame.
-    package func endHeaviest(worth bytes: Int) async {
+    package func endHeaviest(worth bytes: Int, on reactor: Reactor) async {
+        guard !isRelieving.exchange(true, ordering: .relaxed) else { return }
+        await endHeaviest(worth: bytes)
+        // What they took is given back in the reactors' next turns.
+        await reactor.sleep(for: .milliseconds(50))
+        isRelieving.store(false, ordering: .relaxed)
+    }
+
+    private func endHeaviest(worth bytes: Int) async {
         let limits = limitTable
         var burdens: [LimitTable.Client.Key: Int] = [:]
         for sessions in sessions { burdens.merge(await sessions.burdens(limits), uniquingKeysWith: +) }
