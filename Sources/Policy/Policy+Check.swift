@@ -261,6 +261,12 @@ extension Policy {
         guard !name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == UInt8(ascii: ":") }) else {
             throw Refusal("a user's name has no colon and no control character")
         }
+        // One with a right-to-left override looks like another's wherever it is shown (Unicode Technical Report 36 §2).
+        if let invisible = name.unicodeScalars.first(where: { $0.properties.generalCategory == .format }) {
+            let number = String(invisible.value, radix: 16, uppercase: true)
+            throw Refusal(
+                "a user's name has no character that cannot be seen, and this one has U+\(number); leave it out")
+        }
     }
 
     /// What both protocols can carry: RFC 1929 §2 (length), RFC 7617 §2 (no control characters); and what nobody guesses soon, as far as

@@ -8,6 +8,18 @@ package enum SOCKS5Error: Error, Hashable, Sendable {
     /// Empty, or with a byte that no host name has: a control character, a space, anything beyond ASCII.
     case badName
 
+    /// What is wrong with them, as a phrase.
+    package var reason: String {
+        switch self {
+        case .unknownVersion(let byte): "no SOCKS: the first byte is \(byte)"
+        case .unknownLoginVersion(let byte): "the login is of version \(byte), and 1 is the only one (RFC 1929)"
+        case .emptyLogin: "the login has no name"
+        case .unknownCommand(let byte): "there is no command \(byte)"
+        case .unknownAddressType(let byte): "there is no address type \(byte)"
+        case .badName: "the name is not one of a host"
+        }
+    }
+
     /// The last words before the close; empty when the peer does not speak SOCKS5, so that no answer could be understood.
     package var answer: [UInt8] {
         switch self {

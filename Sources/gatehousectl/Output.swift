@@ -97,10 +97,18 @@ func warn(_ warning: String) {
     Output.errors.print(json: ["warning": warning])
 }
 
-/// Without control characters: a name from the store must not steer the terminal.
+/// Without what steers a terminal, and what has a text read in another order than it was written: names come from the store and from
+/// devices.
 func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-    return String(
-        String.UnicodeScalarView(
-            text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
+    guard text.unicodeScalars.contains(where: \.steers) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.steers ? "\u{fffd}" : $0 }))
+}
+
+extension Unicode.Scalar {
+    fileprivate var steers: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: true
+        default: properties.isBidiControl
+        }
+    }
 }

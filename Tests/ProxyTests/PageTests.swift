@@ -55,6 +55,10 @@ private let browser = "Accept: text/html,application/xhtml+xml,application/xml;q
         let gateway = try Gateway(limits: limits, nameServer: silent)
         let guarded = try Gateway(authentication: .required, users: [alice])
         let limited = try Gateway(quotas: [Limit(subject: .eachClient, sessions: 1)])
+        let limitedGuarded = try Gateway(
+            authentication: .required, users: [alice], quotas: [Limit(subject: .eachClient, sessions: 1)])
+        let second = try await Peer.connect(to: limitedGuarded.http)
+        while await limitedGuarded.sessionCount < 1 { await Task.yield() }
         let holder = try await Peer.connect(to: limited.socks5)
         let origin = try Origin()
         try await holder.send([5, 1, 0] + connect(loopback, origin.port))
@@ -69,6 +73,7 @@ private let browser = "Accept: text/html,application/xhtml+xml,application/xml;q
             (gateway.http, "http://127.0.0.1:\(shut)/", 502, "cannot be reached", "127.0.0.1:\(shut): "),
             (gateway.http, "http://silent.example/", 504, "does not answer", "the name servers do not answer"),
             (limited.http, "http://127.0.0.1:\(shut)/", 429, "Too much at once", "refused: "),
+            (limitedGuarded.http, "http://al:s3cret@127.0.0.1:\(shut)/", 429, "Too much at once", "refused: "),
             (gateway.http, "ftp://127.0.0.1/", 501, "Not Implemented", "his proxy fetches http only"),
             (gateway.http, "/nothing", 404, "There is nothing here", "his is the port of a proxy"),
         ]
@@ -79,6 +84,7 @@ private let browser = "Accept: text/html,application/xhtml+xml,application/xml;q
             let page = try await ask(port, "GET \(target)", browser)
             #expect(page.head.hasPrefix("HTTP/1.1 \(status) "), "\(page)")
             checkSafety(page)
+            #expect(!plain.body.contains("s3cret") && !page.body.contains("s3cret"))
             let (says, hint) = (page.body.contains(headline) && page.body.contains(reason), "<dt>What to do</dt><dd>")
             #expect(says && page.body.contains(hint) && !page.body.contains("\(hint)</dd>"), "\(page)")
             // Whose gateway it is.
@@ -87,7 +93,7 @@ private let browser = "Accept: text/html,application/xhtml+xml,application/xml;q
             #expect(plain.head.contains("\r\nProxy-Authenticate: ") == (status == 407))
             #expect(page.head.contains("\r\nProxy-Authenticate: ") == (status == 407))
         }
-        withExtendedLifetime(holder) {}
+        withExtendedLifetime((holder, second)) {}
     }
 
     @Test func `43 A browser shows no page where CONNECT fails, so that it gets the line`() async throws {

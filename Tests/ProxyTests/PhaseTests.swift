@@ -96,9 +96,33 @@ import class TestNetwork.Namespace
         client.finish()
         let (server, _) = try await origin.accept()
         _ = try await server.receiveHead()
+        // In a tunnel as well, of either protocol.
+        let tunnels = [try await gateway.greeted(), try await Peer.connect(to: gateway.http)]
+        try await tunnels[0].send(connect(loopback, origin.port))
+        _ = try await tunnels[0].receive(10)
+        try await tunnels[1].send(connectRequest("127.0.0.1:\(origin.port)"))
+        _ = try await tunnels[1].receiveHead()
+        var ends: [Peer] = []
+        for tunnel in tunnels {
+            try await tunnel.send("what?")
+            tunnel.finish()
+            ends.append(try await origin.accept().0)
+        }
+        for end in ends { #expect(try await end.receiveAll() == (Array("what?".utf8), .fin)) }
         try await gateway.pause(.seconds(31))
         try await server.send("HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 2\r\n\r\nok")
         #expect(try await client.receiveAnswer().body == "ok")
+        for end in ends {
+            try await end.send("that")
+            end.finish()
+        }
+        for tunnel in tunnels { #expect(try await tunnel.receiveAll() == (Array("that".utf8), .fin)) }
+    }
+
+    @Test func `40 What nobody has set waits for no less than RFC 5382 says`() {
+        let least = Duration.seconds(2 * 3600 + 4 * 60)
+        let tunnels = TunnelLimits()
+        #expect(tunnels.idle >= least && tunnels.halfOpen >= least && Relay.Limits().exchange >= least)
     }
 
     @Test func `40 A client may make a pause in what it sends, and not for ever; an origin may in what it answers`()

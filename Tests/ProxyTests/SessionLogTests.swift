@@ -106,6 +106,70 @@ import Testing
         #expect(!"\(entry)".contains("hunter"))
     }
 
+    /// Whoever asked why something does not work found nothing, or that it was allowed.
+    @Test func `Whatever else comes to nothing is told as well, by either proxy`() async throws {
+        let origin = try Origin()
+        let garbage = "GET http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\n\r\n"
+        let cases: [(says: [UInt8], isHTTP: Bool, isRequired: Bool, SessionLogEntry.Verdict, reason: String)] = [
+            (Array("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n".utf8), true, true, .denied, "no password was given"),
+            ([5, 1, 0], false, true, .denied, "no password was given"),
+            ([5, 1, 7], false, false, .failed, "neither to go without a password nor to give one"),
+            ([4, 1, 0, 80, 127, 0, 0, 1, 0], false, false, .failed, "SOCKS4"),
+            ([4, 1, 0, 80, 127, 0, 0, 1, 0], false, true, .denied, "no password was given"),
+            (Array("GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".utf8), true, false, .failed, "Host"),
+            (Array("GET http://a/ HTTP/1.1\r\n\u{1}: x\r\n\r\n".utf8), true, false, .failed, "control character"),
+            (Array("CONNECT a:0 HTTP/1.1\r\nHost: a:0\r\n\r\n".utf8), true, false, .failed, "port"),
+            ([5, 1, 0] + connect(loopback, 0), false, false, .failed, "port 0"),
+            ([5, 1, 0, 5, 1, 0, 3, 1, 0x20, 0, 80], false, false, .failed, "name"),
+            ([5, 1, 0, 5, 9, 0, 1, 127, 0, 0, 1, 0, 80], false, false, .failed, "command 9"),
+            ([5, 1, 0, 5, 1, 0, 9, 127, 0, 0, 1, 0, 80], false, false, .failed, "address type 9"),
+            (Array(garbage.utf8), true, false, .failed, "gives no proper answer"),
+            (Array(garbage.utf8), true, false, .failed, "closed the connection without an answer"),
+        ]
+        for (says, isHTTP, isRequired, verdict, reason) in cases {
+            let gateway = try Gateway(authentication: isRequired ? .required : .none, users: alice)
+            let client = try await Peer.connect(to: isHTTP ? gateway.http : gateway.socks5)
+            try await client.send(says)
+            if says == Array(garbage.utf8) {
+                let (server, _) = try await origin.accept()
+                _ = try await server.receiveHead()
+                if reason.contains("proper") { try await server.send("what is it?\r\n\r\n") }
+                withExtendedLifetime(server) {}
+            }
+            // A client that is asked for its password may give it next.
+            if isHTTP, isRequired {
+                _ = try await client.receiveAnswer()
+                #expect(await log(gateway).isEmpty)
+            }
+            client.finish()
+            _ = try? await client.receiveAll()
+            while await log(gateway, leavesOutAllowed: true).isEmpty { await Task.yield() }
+            let last = try #require(await log(gateway, leavesOutAllowed: true).last)
+            #expect(last.verdict == verdict && last.reason?.contains(reason) == true, "\(reason): \(last)")
+        }
+    }
+
+    /// A browser asks first, and gives the password when it is asked for it.
+    @Test func `A client that gives its password when it is asked for it is not told as one without`() async throws {
+        let gateway = try Gateway(authentication: .required, users: alice)
+        let origin = try Origin()
+        let client = try await Peer.connect(to: gateway.http)
+        let target = "http://127.0.0.1:\(origin.port)/"
+        for (login, status) in [("", "407"), (basic("alice", "right"), "200")] {
+            try await client.send("GET \(target) HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\n\(login)\r\n")
+            if status == "200" {
+                let (server, _) = try await origin.accept()
+                _ = try await server.receiveHead()
+                try await server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            }
+            #expect(try await client.receiveAnswer().head.hasPrefix("HTTP/1.1 \(status) "))
+        }
+        client.finish()
+        _ = try await client.receiveAll()
+        while await gateway.sessionCount > 0 { await Task.yield() }
+        #expect(await log(gateway).map(\.verdict) == [.allowed])
+    }
+
     @Test func `A limit and too many logins are told as such`() async throws {
         let gateway = try Gateway(quotas: [Limit(subject: .eachClient, sessions: 1)])
         let first = try await gateway.greeted()

@@ -248,6 +248,8 @@ struct VerbTests {
             (["zone", "set", "home", "--range", "192.168.10.1"], "'192.168.10.1'", "first and the last"),
             (["zone", "set", "home", "--new-devices", "gone"], "'gone'", "routed, proxy, blocked"),
             (["user", "add", "a:b"], "'a:b'", "no colon"),
+            (["user", "add", "al\u{202e}ecila"], "ecila", "U+202E"),
+            (["user", "add", "alice\u{200b}"], "alice\u{200b}", "U+200B"),
         ])
     func badArgument(arguments: [String], value: String, form: String) throws {
         // No daemon: what makes no sense needs none to say so.

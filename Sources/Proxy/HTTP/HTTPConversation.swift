@@ -28,6 +28,9 @@ struct HTTPConversation {
         limits.head = relay.limits.head
         var parser = HTTPRequestHeadParser(limits: limits)
         var challenges = 0
+        var isAuthorized = true
+        // A client that asks first is asked for the password, and gives it then.
+        defer { if !isAuthorized { session.note(.noLogin) } }
         lazy var pool = OriginPool(life: relay.limits.upstream)
         while true {
             let (head, share) = try await nextHead(&parser)
@@ -36,8 +39,9 @@ struct HTTPConversation {
             let form = head.form
             if form == .origin {
                 try await answerItself(head)
-            } else if try await !isAuthorized(head) {
+            } else if try await !mayAsk(head, &isAuthorized) {
                 if let response = relay.ownAnswer(to: head, from: client, session) {
+                    isAuthorized = true
                     try await answer(response, to: head)
                 } else {
                     challenges += 1
@@ -84,14 +88,14 @@ struct HTTPConversation {
         } catch {
             switch error {
             case .lost(HeadBudget.isUsedUp, _):
-                throw .answer(.serviceUnavailable, "\(relay.heads.description)\nTry again in a moment.")
+                throw failed(.serviceUnavailable, relay.heads.description, advice: "\nTry again in a moment.")
             case .malformed(let mistake):
                 if let stranger = Stranger(firstByte: client.inbox.unread.first), stranger != .http {
                     throw relay.farewell(to: stranger, client, of: session)
                 }
-                throw .answer(mistake.status, mistake.reason)
+                throw failed(mistake.status, mistake.reason)
             case .lost(.timedOut?, hasBegun: true):
-                throw .answer(.requestTimeout, "the request took too long to arrive")
+                throw failed(.requestTimeout, "the request took too long to arrive")
             case .lost: throw .silent
             }
         }
@@ -108,6 +112,7 @@ struct HTTPConversation {
             (framing, left) = (try head.framing(), try head.forwardsLeft())
             target = try head.absoluteTarget()
         } catch {
+            session.note(.failed(error.reason))
             // Whatever comes behind a request that was not understood is not to be understood either.
             throw .answer(HTTPAnswers.mistake(error, in: head).presented(to: head, by: gateway).encode())
         }
@@ -149,7 +154,8 @@ struct HTTPConversation {
             origin = try await relay.dial(host, port: port, for: session, of: client, on: reactor)
         } catch {
             relay.logger.debug("no connection", metadata: ["to": "\(host)", "why": "\(error)"])
-            throw .answer(error.status, "\(head.target): \(error)\n\(error.advice)")
+            throw .answer(
+                OwnResponse(error.status, reason: "\(head.target): \(error)\n\(error.advice)").encode())
         }
         // The client may have left answers to earlier requests unread, so that there is no room for this one.
         session.enter(.answer)
@@ -169,21 +175,25 @@ struct HTTPConversation {
                 throw .malformed(error.description)
             }
         } catch {
-            throw .answer(error.status, error.reason)
+            throw failed(error.status, error.reason)
         }
     }
 
     // MARK: credentials
 
-    private func isAuthorized(_ head: HTTPRequestHead) async throws(Farewell) -> Bool {
+    /// - Parameter isAuthorized: false from a request without a password to one that has any.
+    private func mayAsk(_ head: HTTPRequestHead, _ isAuthorized: inout Bool) async throws(Farewell) -> Bool {
         guard session.needsPassword else { return true }
         if let refusal = session.clientRefusal {
             let failure = DialFailure.overLimit(refusal)
             session.note(.refused(failure))
-            throw .answer(failure.status, "\(head.target): \(failure)\n\(failure.advice)")
+            var response = OwnResponse(failure.status, reason: "\(failure)", advice: failure.advice)
+            response.omitsBody = head.isMethod("HEAD")
+            throw .answer(response.presented(to: head, by: gateway).encode())
         }
         let given = head.fields.values(of: "proxy-authorization")
-        guard given.count <= 1 else { throw .answer(.badRequest, "there is more than one Proxy-Authorization") }
+        guard given.count <= 1 else { throw failed(.badRequest, "there is more than one Proxy-Authorization") }
+        isAuthorized = !given.isEmpty
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
         switch await relay.logIn(login, session) {
         case .right: return true
@@ -205,6 +215,12 @@ struct HTTPConversation {
     }
 
     // MARK: answers of the proxy's own
+
+    /// The answer to what cannot be understood, or not now.
+    private func failed(_ status: HTTPStatus, _ reason: String, advice: String = "") -> Farewell {
+        session.note(.failed(reason))
+        return .answer(OwnResponse(status, reason: reason + advice).encode())
+    }
 
     /// Where this client finds the gateway's own page.
     private var gateway: Premises.Offer? {
@@ -255,11 +271,5 @@ struct HTTPConversation {
             guard left > 0, let count = try? await client.fill(), count > 0 else { return false }
         }
         return true
-    }
-}
-
-extension Farewell {
-    fileprivate static func answer(_ status: HTTPStatus, _ reason: String) -> Farewell {
-        .answer(OwnResponse(status, reason: reason).encode())
     }
 }

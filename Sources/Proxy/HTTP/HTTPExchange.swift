@@ -142,6 +142,7 @@ final class HTTPExchange {
     }
 
     private func problem(_ status: HTTPStatus, _ reason: String) -> Setback {
+        if let host = try? Host(target.authority) { session.note(.failed(reason), host, port: target.authority.port) }
         relay.logger.debug("no response", metadata: ["from": "\(target.authority.host)", "why": "\(reason)"])
         return .answer(
             OwnResponse(

@@ -27,7 +27,7 @@ extension SOCKSConversation {
             bound = try datagrams.localAddress
         } catch {
             relay.logger.debug("no UDP association", metadata: ["why": "\(error)"])
-            throw .failure(.generalFailure, in: .version5)
+            throw refused("no socket for datagrams: \(error)", in: .version5)
         }
         let pinholes = [Pinhole(transport: .udp, peer: session.client.address.unmapped, own: bound.pinhole)]
         if !isLocal { try await open(pinholes, in: .version5) }
@@ -77,7 +77,7 @@ extension SOCKSConversation {
         _ request: SOCKSRequest, in dialect: SOCKSDialect, on reactor: Reactor
     ) async throws(Farewell) -> Connection {
         try checkLimits(in: dialect)
-        guard let host = Host(request.address) else { throw .failure(.generalFailure, in: dialect) }
+        guard let host = Host(request.address) else { throw refused("the name is not one", in: dialect) }
         let expected = try await peers(host, port: request.port, in: dialect, on: reactor)
         // The first address of a name may be of a family that this machine has no route for.
         let reachable = expected?.first { (try? DatagramSocket.egress(to: $0)) != nil } ?? expected?[0]
@@ -108,6 +108,7 @@ extension SOCKSConversation {
             }
         } catch {
             if error == .canceled { throw .silent }
+            session.note(.failed("nobody came: \(error)"), host, port: request.port)
             throw .failure(DialFailure.unreachable(error).replyCode, in: dialect)
         }
         let peer = origin.peer.address.unmapped
@@ -138,6 +139,7 @@ extension SOCKSConversation {
             return try Rendezvous(at: egress, ports: session.listener.socks.bindPorts?.closed)
         } catch {
             relay.logger.debug("no BIND", metadata: ["why": "\(error)"])
+            session.note(.failed("no port to wait at: \(error)"))
             throw .failure(DialFailure.unreachable(error).replyCode, in: dialect)
         }
     }

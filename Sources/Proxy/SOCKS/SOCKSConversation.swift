@@ -41,7 +41,10 @@ struct SOCKSConversation {
             if greeting.offersNone { return try await send(SOCKS5Method.none.reply) }
             return try await acceptAnyLogin(greeting)
         }
-        guard greeting.offersPassword else { throw .words(SOCKS5Method.noneAcceptable.reply) }
+        guard greeting.offersPassword else {
+            session.note(.noLogin)
+            throw .words(SOCKS5Method.noneAcceptable.reply)
+        }
         try await send(SOCKS5Method.password.reply)
         let login = try await next(SOCKS5Login.parse)
         // RFC 1929 knows one refusal, and programs take it for a wrong password: where the password was not looked at, nothing is said.
@@ -58,7 +61,10 @@ struct SOCKSConversation {
 
     /// Some programs offer nothing but a password, and say one that was never set. Where none is asked for, any will do.
     private func acceptAnyLogin(_ greeting: SOCKS5Greeting) async throws(Farewell) {
-        guard greeting.offersPassword else { throw .words(SOCKS5Method.noneAcceptable.reply) }
+        guard greeting.offersPassword else {
+            session.note(.failed("the client offers neither to go without a password nor to give one"))
+            throw .words(SOCKS5Method.noneAcceptable.reply)
+        }
         try await send(SOCKS5Method.password.reply)
         _ = try await next(SOCKS5Login.parse)
         try await send(SOCKS5Login.accepted)
@@ -67,12 +73,15 @@ struct SOCKSConversation {
     /// There is no password in SOCKS4, so it opens no listener that asks for one.
     private func version4Request() async throws(Farewell) -> SOCKSRequest {
         guard session.listener.socks.allowsVersion4, !session.needsPassword else {
+            session.note(
+                session.needsPassword ? .noLogin : .failed("the client speaks SOCKS4, which the listener does not"))
             throw .words(SOCKS4Reply.refused)
         }
         do throws(Interruption<SOCKS4Error>) {
             return try await client.message(SOCKS4Request.parse)
         } catch {
             guard case .malformed = error else { throw .silent }
+            session.note(.failed("the request is not one of SOCKS4"))
             throw .words(SOCKS4Reply.refused)
         }
     }
@@ -83,7 +92,9 @@ struct SOCKSConversation {
     ) async throws(Farewell) -> Connection {
         if request.command == .bind { return try await bind(request, in: dialect, on: reactor) }
         // connect(2) to port 0 is refused by nobody but the peer's kernel; there is nothing to reach.
-        guard request.port != 0, let host = Host(request.address) else { throw .failure(.generalFailure, in: dialect) }
+        guard request.port != 0, let host = Host(request.address) else {
+            throw refused(request.port == 0 ? "nothing is at port 0" : "the name is not one", in: dialect)
+        }
         let origin: Connection
         do throws(DialFailure) {
             origin = try await relay.dial(host, port: request.port, for: session, of: client, on: reactor)
@@ -93,6 +104,12 @@ struct SOCKSConversation {
         guard let bound = try? origin.socket.localAddress else { throw .failure(.generalFailure, in: dialect) }
         try await send(dialect.success(bound))
         return origin
+    }
+
+    /// A request that leads nowhere, for this reason.
+    func refused(_ reason: String, in dialect: SOCKSDialect) -> Farewell {
+        session.note(.failed(reason))
+        return .failure(.generalFailure, in: dialect)
     }
 
     func refusal(to host: Host, _ failure: DialFailure, in dialect: SOCKSDialect) -> Farewell {
@@ -110,6 +127,7 @@ struct SOCKSConversation {
             if case .unknownVersion(let byte) = mistake, let stranger = Stranger(firstByte: byte) {
                 throw relay.farewell(to: stranger, client, of: session)
             }
+            session.note(.failed(mistake.reason))
             throw .words(mistake.answer)
         }
     }

@@ -19,6 +19,10 @@ final class SessionLog {
         case fromElsewhere
         case otherProtocol(String)
         case noTLS(String)
+        /// The client was asked for a password and gave none.
+        case noLogin
+        /// What the client said was not to be understood, or it came to nothing for this reason after it was let.
+        case failed(String)
         /// The firewall could not be opened for what the client wanted, for this reason.
         case noPinhole(String)
     }
@@ -135,8 +139,8 @@ extension SessionLog.Outcome {
     fileprivate var verdict: SessionLogEntry.Verdict {
         switch self {
         case .allowed: .allowed
-        case .refused(.notAllowed), .refused(.overLimit), .wrongLogin, .busyLogin, .fromElsewhere: .denied
-        case .refused(.unresolved), .refused(.unreachable), .otherProtocol, .noTLS, .noPinhole: .failed
+        case .refused(.notAllowed), .refused(.overLimit), .wrongLogin, .busyLogin, .noLogin, .fromElsewhere: .denied
+        case .refused(.unresolved), .refused(.unreachable), .otherProtocol, .noTLS, .noPinhole, .failed: .failed
         }
     }
 
@@ -148,6 +152,8 @@ extension SessionLog.Outcome {
         case .refused(let failure): "\(failure)"
         case .wrongLogin: "wrong name or password"
         case .busyLogin(let cause): "\(cause)"
+        case .noLogin: "no password was given"
+        case .failed(let reason): reason
         case .fromElsewhere: "the listener does not serve this network"
         case .otherProtocol(let name): "the client speaks \(name)"
         case .noTLS(let complaint): "no TLS: \(complaint)"
