@@ -65,8 +65,12 @@ package final class DatagramSocket {
     }
 
     /// Calls `ready` on the reactor's thread, once in each turn, while there is something to receive.
-    package func whenReadable(_ ready: @escaping () -> Void) throws(Errno) {
+    ///
+    /// - Parameter isBulk: there may be any number of it, for which nobody who has a connection is to wait: `ready` is called at the end of
+    ///   a turn, and not in each where many have something.
+    package func whenReadable(isBulk: Bool = false, _ ready: @escaping () -> Void) throws(Errno) {
         watch = try loop.watch(descriptor, for: LINUX_EPOLLIN) { _ in ready() }
+        if isBulk { loop.slots[watch].pointee.flags.insert(.bulk) }
     }
 
     /// From now on it receives from `peer` alone, and sends to it what names no destination.

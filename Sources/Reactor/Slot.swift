@@ -44,6 +44,8 @@ struct Slot {
         static let hasSent = Flags(rawValue: 65536)
         /// Expired whatever the deadline, until `clearDeadline`.
         static let interrupted = Flags(rawValue: 131072)
+        /// What is there to be read waits for the end of the turn (`Loop.bulkTime`).
+        static let bulk = Flags(rawValue: 262144)
 
         /// Descriptors that the slot takes from the budget itself.
         var share: Int { contains(.prepaid) ? 0 : contains(.counted) ? DescriptorBudget.session : 1 }

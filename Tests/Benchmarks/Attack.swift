@@ -6,13 +6,14 @@ struct Attack: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         /// One wrong password after the other.
         case guessing
-        /// Connections that begin a TLS handshake or a greeting and say no more.
+        /// Connections that begin a greeting or a head and say no more.
         case halfOpen = "half-open"
         /// Heads that come a byte at a time.
         case slow
-        /// Names that no server answers for.
+        /// Names that no server answers for, asked for with the right password.
         case unresolved
-        /// Heads as long as they may be, and downloads that nobody reads.
+        /// Heads as long as they may be that do not end, downloads that nobody reads, and datagrams to all ports of a host, with the right
+        /// password.
         case greedy
     }
 
@@ -21,6 +22,7 @@ struct Attack: Sendable {
     let origin: Endpoint
     let isSOCKS: Bool
     let attackers: Int
+    let credentials: (user: String, password: String)
     var source = Endpoint(address: 0x7F09_0909, port: 0)
 
     /// Connections that one attacker holds.
@@ -62,7 +64,7 @@ struct Attack: Sendable {
             while recv(fd, &answer, answer.count, 0) > 0 {}
             return false
         case .halfOpen:
-            say(isSOCKS ? [5] : [0x16, 3, 1, 2, 0], on: fd)
+            say(isSOCKS ? [5] : Array("GET http://a/ HTTP/1.1\r\nHost: ".utf8), on: fd)
             return isOpen(fd)
         case .slow:
             for each in crowd { say([UInt8(ascii: "x")], on: each) }
@@ -74,14 +76,62 @@ struct Attack: Sendable {
             let port: [UInt8] = [0, 80]
             say(
                 isSOCKS
-                    ? [5, 1, 0, 5, 1, 0, 3, UInt8(name.utf8.count)] + Array(name.utf8) + port
-                    : Array("CONNECT \(name):80 HTTP/1.1\r\nHost: \(name):80\r\n\r\n".utf8), on: fd)
+                    ? login + [5, 1, 0, 3, UInt8(name.utf8.count)] + Array(name.utf8) + port
+                    : Array("CONNECT \(name):80 HTTP/1.1\r\nHost: \(name):80\r\n\(authorization)\r\n".utf8), on: fd)
             return isOpen(fd)
         case .greedy:
-            let head = Array("GET http://a/ HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 15_000)
-            say(isSOCKS ? [5, 255] + [UInt8](repeating: 0, count: 200) : head, on: fd)
+            switch (crowd.count % 3, isSOCKS) {
+            case (0, true): associate(fd)
+            case (0, false), (1, false):
+                let size = crowd.count % 3 == 0 ? 15_000 : 60_000
+                say(Array("GET http://a/ HTTP/1.1\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: size), on: fd)
+            default: download(fd)
+            }
             return isOpen(fd)
         }
+    }
+
+    /// What comes after is sent ahead: nobody waits for an answer, and nobody reads one.
+    private var login: [UInt8] {
+        let (user, password) = (Array(credentials.user.utf8), Array(credentials.password.utf8))
+        return [5, 1, 2, 1, UInt8(user.count)] + user + [UInt8(password.count)] + password
+    }
+
+    private var authorization: String {
+        "Proxy-Authorization: Basic \(base64(Array("\(credentials.user):\(credentials.password)".utf8)))\r\n"
+    }
+
+    private func download(_ fd: Int32) {
+        let service = [Service.source.rawValue]
+        guard !isSOCKS else {
+            return say(login + [5, 1, 0, 1] + bytes(origin.address) + bytes(origin.port) + service, on: fd)
+        }
+        let host = bytes(origin.address).map(String.init).joined(separator: ".")
+        let request = "CONNECT \(host):\(origin.port) HTTP/1.1\r\nHost: \(host):\(origin.port)\r\n\(authorization)\r\n"
+        say(Array(request.utf8) + service, on: fd)
+    }
+
+    /// A UDP association that has sent to more places than it may have.
+    private func associate(_ fd: Int32) {
+        say(login + [5, 3, 0, 1, 0, 0, 0, 0, 0, 0], on: fd)
+        var reply = [UInt8](repeating: 0, count: 14)
+        guard recv(fd, &reply, reply.count, Int32(MSG_WAITALL)) == reply.count, reply[5] == 0 else { return }
+        let relay = Endpoint(
+            address: reply[8..<12].reduce(0) { $0 << 8 | UInt32($1) }, port: UInt16(reply[12]) << 8 | UInt16(reply[13]))
+        let datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(datagrams) }
+        guard source.withSockaddr({ bind(datagrams, $0, $1) }) == 0,
+            relay.withSockaddr({ connect(datagrams, $0, $1) }) == 0
+        else { return }
+        for port in 1...UInt16(2048) {
+            let datagram = [0, 0, 0, 1] + bytes(origin.address) + bytes(port)
+            send(datagrams, datagram, datagram.count, Int32(MSG_NOSIGNAL))
+        }
+    }
+
+    /// In network byte order.
+    private func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: number.bigEndian, Array.init)
     }
 
     private func request(login: Bool) -> [UInt8] {

@@ -24,7 +24,7 @@ enum Command {
             [--user NAME --password TEXT] [--seconds S] [--count N] [--namespaces NAME]
             N clients, each with an address of its own, that connect, ask, and pause (default 20); with --namespaces each in the network
             namespace of that name and the client's number. Prints one record: how long it took until the first byte.
-        gatehouse-load attack KIND --way socks5|http --proxy ADDRESS:PORT --origin ADDRESS:PORT [--seconds S] [--count N] [--from ADDRESS]
+        gatehouse-load attack KIND --way socks5|http --proxy ADDRESS:PORT --origin ADDRESS:PORT [--seconds S] [--count N] [--from ADDRESS] [--user NAME --password TEXT]
             N attackers (64) on one address (default 127.9.9.9; 0.0.0.0: this machine's own); \(Attack.Kind.allCases.map(\.rawValue).joined(separator: ", ")).
         gatehouse-load silence --proxy ADDRESS:PORT
             Takes datagrams there and answers none.
@@ -212,13 +212,14 @@ enum Command {
             throw Failure("attack \(arguments.first ?? ""): want one of \(words.joined(separator: ", "))")
         }
         let options = try Options(
-            arguments.dropFirst(), allowed: ["origin", "way", "proxy", "seconds", "count", "from"])
+            arguments.dropFirst(), allowed: ["origin", "way", "proxy", "user", "password", "seconds", "count", "from"])
         guard let proxy = try options.endpoint("proxy"), let origin = try options.endpoint("origin") else {
             throw Failure("attack needs --proxy and --origin")
         }
         var attack = Attack(
             kind: kind, proxy: proxy, origin: origin, isSOCKS: options.text("way") == "socks5",
-            attackers: try options.number("count", default: 64, atLeast: 1))
+            attackers: try options.number("count", default: 64, atLeast: 1),
+            credentials: (options.text("user") ?? "nobody", options.text("password") ?? ""))
         if let source = try address("from", options) { attack.source = source }
         Record.print(
             "attack", ["tries": Double(attack.run(seconds: try options.number("seconds", default: 10.0, atLeast: 0.5)))]

@@ -42,7 +42,8 @@ struct SiegeTests {
             [
                 "nice", "-n", "19", programs + "gatehouse-load", "attack", attack, "--origin", "127.0.0.1:1234",
                 "--way",
-                kind.rawValue, "--proxy", "127.0.0.1:1090", "--seconds", "30",
+                kind.rawValue, "--proxy", "127.0.0.1:1090", "--user", "alice", "--password", "right password",
+                "--seconds", "30",
             ], in: home.gateway, log: home.directory + "/attack")
         var busy = (p99: Double.infinity, errors: 0.0)
         // A machine that stands still for a moment is no attack's doing.

@@ -82,7 +82,7 @@ final class Association {
     func run() async {
         session.didBegin(.udp)
         do throws(Errno) {
-            try client.whenReadable { [unowned self] in pumpUp() }
+            try client.whenReadable(isBulk: true) { [unowned self] in pumpUp() }
             // The client has nothing more to say here, and what it says is not looked at.
             try await control.socket.discard()
         } catch {
@@ -229,7 +229,7 @@ final class Association {
             let isFirst = outlets.v4 == nil && outlets.v6 == nil
             let any: Endpoint = isIPv6 ? .v6(0, port: 0) : .v4(0, port: 0)
             let outlet = try DatagramSocket(bound: any, isPrepaid: isFirst, on: reactor)
-            try outlet.whenReadable { [unowned self, unowned outlet] in pumpDown(from: outlet) }
+            try outlet.whenReadable(isBulk: true) { [unowned self, unowned outlet] in pumpDown(from: outlet) }
             if isIPv6 { outlets.v6 = outlet } else { outlets.v4 = outlet }
             return outlet
         } catch {
