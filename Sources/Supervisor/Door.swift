@@ -31,6 +31,9 @@ final class Door {
     private(set) var failure: Refusal?
     /// When the ruleset in force falls back (seconds since 1970). nil: it is not on trial.
     private(set) var trialEnd: Int?
+    /// Policies that were in force and may have let something begin that nobody has judged since: of a trial in the middle of which the
+    /// daemon before this one ended, and of that daemon, with openings whose time has come to an end meanwhile.
+    var earlier: [Policy] = []
     /// Why the policy in force is a copy's and not the store's. nil: it is the store's.
     var fallback: Refusal?
     /// What was told of the table's last loss, if there was one.
@@ -134,7 +137,7 @@ final class Door {
 
     private func carryOut(_ share: FirewallAssignment, by process: RoleProcess) async throws(Refusal) {
         look = nil
-        try await process.stage(.firewall(share))
+        try await process.stage(.firewall(share.following(earlier)))
         if share.hold == .enforced { try await live.bringUp() }
         let before = standing
         if share.hold != .shown { standing = .unsure }
@@ -144,6 +147,8 @@ final class Door {
         }
         process.didCommit()
         standing = .applied(share)
+        // Of a trial nothing is ended.
+        if share.hold == .enforced, share.former == nil { earlier = [] }
         failure = nil
         look = nil
     }

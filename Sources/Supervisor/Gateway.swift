@@ -68,8 +68,6 @@ actor Gateway {
     let user: UnixUser?
     /// The change that is on trial; nil: none is.
     var trial: Trial?
-    /// What was on trial when the daemon before this one ended; nil: nothing was.
-    private var abandoned: Policy?
     let clock = TrialClock.system
     let timekeeper: Timekeeper
     /// The policies that imports are making, by their numbers.
@@ -133,8 +131,9 @@ actor Gateway {
         door = Door(process: fleet[.firewall], reactor: reactor, log: log)
         switch books {
         case .open(let store):
-            abandoned = try Self.endTrial(in: store, log)
+            let abandoned = try Self.endTrial(in: store, log)
             policy = try store.policy()
+            door.earlier = options.enforced(among: [abandoned, policy])
             revision = try store.current()
             hardware = try store.hardware()
             census = Census(try store.acquaintances())
@@ -187,8 +186,7 @@ actor Gateway {
             policy: target, surroundings: surroundings, live: live, standings: standings, held: held,
             identity: identity,
             authority: certificates.isOwn ? identity?.issuers : nil, hold: door.hold(for: mode(of: target)),
-            ownsTable: options.ownsTable, former: former,
-            abandoned: abandoned.flatMap { mode(of: $0) == .enforce ? $0 : nil })
+            ownsTable: options.ownsTable, former: former)
     }
 
     /// What the machine has to be like where `target` is the policy in force.
@@ -447,8 +445,9 @@ actor Gateway {
     private func adopt() async {
         await turnstile.enter()
         do {
-            abandoned = try Self.endTrial(in: store, log)
+            let abandoned = try Self.endTrial(in: store, log)
             policy = try store.policy()
+            door.earlier += options.enforced(among: [abandoned, policy])
             revision = try store.current()
             census = Census(try store.acquaintances())
             learnings = Learnings(try store.learnings())
@@ -563,5 +562,12 @@ actor Gateway {
             return Task(executorPreference: reactor.taskExecutor) { await self.drain(role, within: limit) }
         }
         for drain in drains { await drain.value }
+    }
+}
+
+extension Options {
+    /// The policies that filter something.
+    fileprivate func enforced(among policies: [Policy?]) -> [Policy] {
+        policies.compactMap(\.self).filter { (firewall?.mode ?? $0.firewall) == .enforce }
     }
 }

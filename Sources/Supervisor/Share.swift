@@ -22,8 +22,6 @@ struct Estate {
     var ownsTable: Bool
     /// nil: no change is on trial, or it alters no rule of the firewall.
     var former: FirewallAssignment.Former?
-    /// The policy of a trial in the middle of which the daemon before this one ended; nil: there was none, or it filtered nothing.
-    var abandoned: Policy?
 }
 
 /// A role's share, made by the role's row of the table. It names what it takes: a field that is new to the policy reaches a
@@ -162,9 +160,9 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
     /// True if the change on trial is that nothing is filtered.
     package var isOpen: Bool
 
-    /// The part of a policy from which the rules follow that were on trial when the daemon before this one ended: they may have let
-    /// something begin that is under way. nil: nothing was on trial then.
-    package var abandoned: Policy?
+    /// The parts of policies from which rules follow that were in force once and may have let something begin that is under way, and that
+    /// no role has judged by what came after them.
+    package var earlier: [Policy] = []
 
     /// The rules before the change that is on trial.
     package struct Former: Codable, Hashable, Sendable {
@@ -180,12 +178,6 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         hold = estate.former == nil ? estate.hold : .enforced
         former = estate.former
         isOpen = estate.former != nil && estate.hold != .enforced
-        // Its listeners went with the daemon.
-        abandoned = estate.abandoned.map { abandoned in
-            let estate = Estate(
-                policy: abandoned, surroundings: estate.surroundings, live: [], hold: estate.hold, ownsTable: false)
-            return FirewallAssignment(estate).policy
-        }
         listeners = estate.live.map(\.listener)
         openings = estate.policy.openings
         rules = estate.policy.rules.filter { $0.user == nil }
@@ -201,6 +193,16 @@ package struct FirewallAssignment: Codable, Hashable, Sendable {
         held = estate.held
         limits = estate.policy.limits.filter(\.isForClients)
         surroundings = estate.surroundings
+    }
+
+    /// As it is told to a role that has not judged what these let begin. Their listeners went with the daemon.
+    func following(_ earlier: [Policy]) -> FirewallAssignment {
+        var share = self
+        share.earlier = earlier.map { policy in
+            let estate = Estate(policy: policy, surroundings: surroundings, live: [], hold: hold, ownsTable: ownsTable)
+            return FirewallAssignment(estate).policy
+        }
+        return share
     }
 
     /// The part of the policy from which the ruleset follows.

@@ -13,9 +13,11 @@ extension FirewallRole {
         let rules = rules(before: plan, since: former)
         // nil: nothing was filtered.
         let held = former.flatMap { $0.isEnforced ? $0.ruleset : nil }
-        if !rules.isEmpty, held != plan.ruleset { endArrivals(by: plan, since: rules) }
+        if !rules.isEmpty, held != plan.ruleset || !plan.earlier.isEmpty { endArrivals(by: plan, since: rules) }
         // They stay where devices come and go.
-        guard held?.exits != plan.ruleset.exits, !rules.isEmpty || !plan.ruleset.networkSets.isEmpty else { return }
+        guard held?.exits != plan.ruleset.exits || !plan.earlier.isEmpty,
+            !rules.isEmpty || !plan.ruleset.networkSets.isEmpty
+        else { return }
         OwnFlows(addresses: plan.addresses, log: log).end("what this machine began and may begin no longer") {
             packet, cookie in
             let judgement = plan.ruleset.verdict(of: packet, among: elements)
@@ -42,9 +44,7 @@ extension FirewallRole {
                 all.append(tried)
             }
         }
-        if former == nil, let abandoned = plan.abandoned {
-            all.append(FormerRules(ruleset: abandoned, listenerPorts: plan.listenerPorts))
-        }
+        all += plan.earlier.map { FormerRules(ruleset: $0, listenerPorts: plan.listenerPorts) }
         return all
     }
 

@@ -59,8 +59,8 @@ actor FirewallRole: RoleService {
         let listenerPorts: Set<UInt16>
         /// Whether a trial falls back to rules; false: to none at all, or nothing is on trial.
         let fallsBackToRules: Bool
-        /// The rules of a trial in the middle of which the daemon before this one ended. nil: there was none.
-        let abandoned: Ruleset?
+        /// Rules that were in force once and may have let something begin that is under way.
+        let earlier: [Ruleset]
         let isEnforced: Bool
         let isReleased: Bool
         let ownsTable: Bool
@@ -105,7 +105,7 @@ actor FirewallRole: RoleService {
             addresses: Set(assignment.surroundings.interfaces.flatMap(\.addresses).map(\.address)),
             listenerPorts: Set(assignment.listeners.map(\.endpoint.port)),
             fallsBackToRules: assignment.former?.policy != nil,
-            abandoned: assignment.abandoned.map {
+            earlier: assignment.earlier.map {
                 Ruleset(policy: $0, surroundings: assignment.surroundings) { networks[$0] }
             },
             isEnforced: assignment.hold == .enforced, isReleased: assignment.hold == .released,
@@ -127,7 +127,7 @@ actor FirewallRole: RoleService {
             guard let current else {
                 // What the kernel took, if it took it, stays: a door that is shut in doubt.
                 if plan.isEnforced { shut(plan) }
-                (current, failure) = (plan, error)
+                (current, failure, known) = (plan, error, connections)
                 throw Refusal("\(error)")
             }
             if error.isTaken { goBack(to: current) }
@@ -135,7 +135,8 @@ actor FirewallRole: RoleService {
         }
         networks = networks.filter { plan.lists.contains($0.key) }
         plan.trialEnd = plan.ruleset.maps.first.map { .now + .seconds(Int($0.seconds)) }
-        let former = current
+        // What was refused was never in force.
+        let former = failure == nil ? current : nil
         (current, failure) = (plan, nil)
         // What went out a moment ago may be refused from now on.
         if former?.ruleset != plan.ruleset { departures = DepartureLine() }

@@ -191,6 +191,55 @@ struct OpeningTests {
         withExtendedLifetime(services) {}
     }
 
+    /// The first rules of a firewall role ended nothing: it knew of none before them.
+    @Test(
+        "what came in by an opening ends with it where that happens while the daemon is away, or while the firewall role is",
+        arguments: ["daemon", "role"])
+    func away(who: String) throws {
+        let home = try Home.ready()
+        home.killsRoles = true
+        let services = try Services(in: home.gateway, at: Home.gatewayOnWAN, ports: [4444, 4445])
+        try home.ctl("firewall", "open", "stays", "--tcp", "4445", "--udp", "4445", "--from", "internet")
+        try home.ctl(
+            ["firewall", "open", "support", "--tcp", "4444", "--udp", "4444", "--from", "internet"]
+                + (who == "daemon" ? ["--for", "4s"] : []))
+        let peers = try [(Home.gatewayOnWAN, UInt16(4444)), (Home.gatewayOnWAN6, 4444), (Home.gatewayOnWAN, 4445)].map {
+            let peer = try Peer(to: $0, $1, from: home.wan)
+            peer.setPatience(seconds: 1)
+            return peer
+        }
+        let datagrams = try [UInt16(4444), 4445].map { (try DatagramPeer(in: home.wan, Home.wanHost), $0) }
+        func answered() throws -> [Bool] {
+            try peers.map { peer in
+                (try? peer.send("word")) != nil && (try? peer.receive(exactly: 4)) == Array("word".utf8)
+            }
+                + datagrams.map { peer, port in
+                    while try peer.receive(within: .milliseconds(1)) != nil {}
+                    try? peer.send([1], to: Home.gatewayOnWAN, port)
+                    return try peer.receive(within: .milliseconds(300)) != nil
+                }
+        }
+        #expect(try answered() == [true, true, true, true, true])
+        if who == "daemon" {
+            let all = try home.processes().values.joined()
+            home.daemon?.signal(SIGKILL)
+            #expect(home.daemon?.ended() == 128 + SIGKILL)
+            #expect(eventually { all.allSatisfy { kill($0, 0) != 0 } })
+            usleep(4_500_000)
+            try home.start()
+        } else {
+            kill(try #require(try home.processes()["firewall"]?.first), SIGKILL)
+            try home.ctl("firewall", "close", "support", "--no-trial")
+        }
+        var found: [Bool] = []
+        #expect(
+            try eventually {
+                found = try answered()
+                return found == [false, false, true, false, true]
+            }, "\(found)\n\(home.daemon?.said.suffix(1500) ?? "")")
+        withExtendedLifetime(services) {}
+    }
+
     /// Of a trial nothing is ended, and at its end the rules were compared with those before it alone.
     @Test(
         "an opening on trial ends what came in by it when it is taken back: by order, by its time, or by the end of any process",
