@@ -136,6 +136,12 @@ struct Inquest {
             let (proxied, endpoint) = proxy(source, destination, pair)
             steps += proxied
             if let endpoint { ways.append("through \(endpoint)") }
+            // Where the proxies are the way that is meant, they are what it comes to grief at.
+            if let zone, policy.way(of: source.member?.hardware, in: zone) == .proxy,
+                let stop = proxied.last(where: { $0.outcome == .stops })
+            {
+                obstacle = stop.text
+            }
         }
         steps += others.map { Step("other tables", .tells, $0) }
         guard !ways.isEmpty else {
@@ -348,17 +354,17 @@ struct Inquest {
         }
     }
 
-    private func rulesetStep(_ packet: Packet, _ what: String) -> Step {
+    private func rulesetStep(_ packet: Packet, _ what: String, at place: String = "ruleset") -> Step {
         guard let ruleset else {
-            return Step("ruleset", .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
+            return Step(place, .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
         }
         let judgement = ruleset.verdict(of: packet, among: elements)
         let rule = judgement.rule.map { $0.comment ?? "\($0)" } ?? "the policy of the chain"
         let chain = judgement.chain.map { " (chain \($0))" } ?? ""
         let revision = judgement.rule?.comment.flatMap(origin(ofRule:))
         return judgement.isAccepted
-            ? Step("ruleset", .goesOn, "\(what): let through by \"\(rule)\"\(chain)", revision: revision)
-            : Step("ruleset", .stops, "\(what): stopped by \"\(rule)\"\(chain)", revision: revision)
+            ? Step(place, .goesOn, "\(what): let through by \"\(rule)\"\(chain)", revision: revision)
+            : Step(place, .stops, "\(what): stopped by \"\(rule)\"\(chain)", revision: revision)
     }
 
     /// The revision behind a rule, by what the rule is called.
@@ -383,34 +389,65 @@ struct Inquest {
 
     // MARK: - Through a proxy
 
+    /// How a source comes to a listener.
+    private struct Approach {
+        var listener: Listener
+        /// The source, in the listener's family.
+        var client: IPAddress
+        /// What becomes of its first packet there.
+        var step: Step
+    }
+
+    /// To the first listener that the source gets to, or else to the first that would be for it; nil: none is. Where none is of its
+    /// family, a device goes there by another address of its own.
+    private func approach(_ source: Source) -> Approach? {
+        for addresses in [source.addresses, source.member?.addresses ?? []] {
+            let approaches = policy.listeners.compactMap { approach(source, by: addresses, to: $0) }
+            if let first = approaches.first { return approaches.first { $0.step.outcome != .stops } ?? first }
+        }
+        return nil
+    }
+
+    private func approach(_ source: Source, by addresses: [IPAddress], to listener: Listener) -> Approach? {
+        let address = listener.endpoint.address.unmapped
+        func ofItsFamily(_ addresses: [IPAddress]) -> [IPAddress] {
+            addresses.filter { $0.isIPv6 == address.isIPv6 && $0.special != .linkLocal }
+        }
+        guard !address.isLoopback,
+            [nil, source.interface].contains(policy.device(of: listener, in: surroundings))
+        else { return nil }
+        let held = surroundings.interface(named: source.interface)?.addresses.map(\.address) ?? []
+        guard let client = ofItsFamily(addresses).first(where: listener.admits),
+            let target = address.isUnspecified ? ofItsFamily(held).first : address
+        else { return nil }
+        var packet = Packet(
+            interface: source.interface, source: client, destination: target, content: .tcp(listener.endpoint.port),
+            hasBoundSocket: !address.isUnspecified)
+        (packet.hardware, packet.time) = (source.member?.hardware, now)
+        let step = rulesetStep(packet, "from \(client) to \(listener.kind) \(listener.endpoint)", at: "listener")
+        return Approach(listener: listener, client: client, step: step)
+    }
+
     /// - Returns: also the listener through which it gets there; nil: none.
     private func proxy(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
     ) -> (Steps, String?) {
-        let standings = policy.standings(in: surroundings, at: now)
-        let access = Access(policy, surroundings: surroundings, standings: standings)
-        let exposure = Exposure(ruleset: ruleset, policy: policy, surroundings: surroundings, elements: elements)
-        guard
-            let listener = policy.listeners.first(where: { listener in
-                let address = listener.endpoint.address.unmapped
-                let all = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter { !$0.isIPv6 }
-                return listener.admits(pair.from)
-                    && exposure.reach(
-                        of: Exposure.Target(
-                            content: .tcp(listener.endpoint.port), addresses: address.isUnspecified ? all : [address],
-                            isBoundToAddress: !address.isUnspecified)
-                    ).contains { $0.interface == source.interface }
-            })
-        else { return ([Step("proxy", .stops, "no listener serves \(source.interface)")], nil) }
+        guard let approach = approach(source) else {
+            return ([Step("proxy", .stops, "no listener serves \(source.interface)")], nil)
+        }
+        let listener = approach.listener
         let shown = "\(listener.kind) \(listener.endpoint)"
-        var client = client(source, pair.from, listener)
-        if listener.authentication == .required, client.user == nil { client.user = policy.users.first?.name }
         var steps = [
             Step(
                 "proxy", .tells,
                 "\(shown) serves it" + (listener.authentication == .required ? ", with a password" : ""),
-                revision: origin(.listener(listener.endpoint)))
+                revision: origin(.listener(listener.endpoint))), approach.step,
         ]
+        guard approach.step.outcome != .stops else { return (steps, nil) }
+        let standings = policy.standings(in: surroundings, at: now)
+        let access = Access(policy, surroundings: surroundings, standings: standings)
+        var client = client(source, approach.client, listener)
+        if listener.authentication == .required, client.user == nil { client.user = policy.users.first?.name }
         let host = destination.host ?? .address(pair.to)
         switch access.verdict(on: pair.to, of: host, port: destination.port, over: destination.transport, for: client) {
         case .allow:
@@ -440,7 +477,7 @@ struct Inquest {
                 return (steps, nil)
             }
         }
-        let limit = access.limits.limit(forClient: pair.from, device: client.device)
+        let limit = access.limits.limit(forClient: client.address, device: client.device)
         steps.append(Step("limit", .tells, "\(limit)", revision: origin(.limit("\(limit.subject)"))))
         return (steps, shown)
     }

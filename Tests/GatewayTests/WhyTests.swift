@@ -96,6 +96,57 @@ struct WhyTests {
         _ = services
     }
 
+    /// Of a device that was banned it was said that it gets out through the proxy, though its packets do not get to the proxy's port.
+    @Test("A proxy is the way for whoever gets to its port: not for a device that is banned, nor for a new one that is to wait")
+    func listeners() throws {
+        let routed = try RoutedHome.ready()
+        let home = routed.home
+        try home.ctl("listener", "add", "socks5", "[fd77::1]:1080")
+        try home.ctl("zone", "set", "home", "--way", "proxy", "--no-trial")
+        let (tv, radio) = (try home.plugIn(20), try home.plugIn(30))
+        try home.meet(tv, as: "tv")
+        try home.meet(radio, as: "radio")
+        let families = [
+            (own: "192.168.77.", gateway: Home.gatewayOnLAN, far: RoutedHome.far),
+            (own: "fd77::", gateway: "fd77::1", far: RoutedHome.far6),
+        ]
+        for (own, gateway, _) in families {
+            for (host, last) in [(tv, 20), (radio, 30)] {
+                #expect(try host.attempt(["ping", "-c", "1", "-W", "2", gateway]).status == 0)
+                #expect(try eventually { try home.ctl("device", "list").contains("\(own)\(last)") })
+            }
+        }
+        func check(_ word: String, _ host: Namespace, _ last: Int, _ expected: [Bool]) throws {
+            for (family, isExpected) in zip(families, expected) {
+                let source = "\(family.own)\(last)"
+                let opens = try host.attempt(["timeout", "1", "nc", "-s", source, "-z", family.gateway, "1080"])
+                #expect((opens.status == 0) == isExpected, "\(word): \(source): \(opens)")
+                let answer = try why(home, source, family.far)
+                #expect(answer.isReached == isExpected, "\(word): \(source): \(answer)")
+                #expect(answer["listener"]?.outcome == (isExpected ? "goesOn" : "stops"), "\(word): \(answer)")
+                #expect(answer["listener"]?.text.contains(family.gateway) == true, "\(word): \(answer)")
+            }
+        }
+        try check("as it is", tv, 20, [true, true])
+        try home.ctl("ban", "add", "192.168.77.20")
+        try check("banned by IPv4", tv, 20, [false, true])
+        try home.ctl("ban", "add", "fd77::20")
+        try check("banned by both", tv, 20, [false, false])
+        #expect(try why(home, "tv", RoutedHome.far).verdict.contains("banned"))
+        try check("nobody else is", radio, 30, [true, true])
+        try home.ctl("ban", "remove", "192.168.77.20")
+        try home.ctl("ban", "remove", "fd77::20")
+        try check("let go", tv, 20, [true, true])
+        try home.ctl("zone", "set", "home", "--new-devices", "blocked", "--no-trial")
+        let stranger = try home.plugIn(40)
+        try check("new", stranger, 40, [false, false])
+        #expect(try eventually { try home.ctl("device", "list").contains("192.168.77.40") })
+        try check("new, and seen", stranger, 40, [false, false])
+        try check("known", radio, 30, [true, true])
+        // Nobody is there.
+        #expect(try why(home, "192.168.77.50", RoutedHome.far).verdict.contains("new devices wait"))
+    }
+
     @Test("What stops is named with the place and the revision that brought it, within 50 ms")
     func places() throws {
         let routed = try RoutedHome.ready()
