@@ -33,6 +33,9 @@ package struct ForeignChain: Hashable, Sendable {
         case lastRuleDrops
     }
 
+    /// The family's number (linux/netfilter.h).
+    var number: CInt { familyNames.first { $0.value == family }.map { CInt($0.key) } ?? CInt(AF_UNSPEC) }
+
     /// The table as nft names it, and whose it is.
     package var title: String { "table \(family) \(table)" + (program.map { " (\($0))" } ?? "") }
 }

@@ -18,8 +18,12 @@ struct Inquest {
     let now: Int
     /// What else filters packets here, a sentence each.
     let others: [String]
+    /// What other tables lead on elsewhere.
+    let published: [PublishedPort]
     /// The interface by which packets leave for an address; nil: there is no way.
     let way: (IPAddress) -> String?
+    /// Whether the kernel passes on what comes in by an interface, of IPv6 or of IPv4.
+    let isPassedOn: (_ interface: String, _ isIPv6: Bool) -> Bool
     /// The blocklists that a name is on.
     let lists: (String) -> [Blocklist]
     /// The revision that made something as it is; nil: none did, or it cannot be told.
@@ -244,22 +248,27 @@ struct Inquest {
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
     ) -> (Steps, String) {
         var packet = packet(source, destination, pair)
-        if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting) {
-            switch rule.decision {
-            case .forward(let address, let port):
-                // A door leads on to a device.
-                var inner = destination
-                inner.addresses = [address]
-                inner.port = port ?? destination.port
-                let name = policy.forwards.first { $0.ruleName == rule.comment }?.name
-                let door = Step(
-                    "NAT", .goesOn,
-                    "it is led on to \(Endpoint(address: address, port: inner.port)) by \(rule.comment ?? "a door")",
-                    revision: name.flatMap { origin(.forward($0)) })
-                let (rest, word) = forward(source, inner, (pair.from, address), isTranslated: true)
-                return ([door] + rest, word)
-            default: break
-            }
+        /// A door leads on to a device, and another table to a container.
+        func leadOn(to address: IPAddress, _ port: UInt16?, by what: String, _ revision: Int?) -> (Steps, String) {
+            var inner = destination
+            inner.addresses = [address]
+            inner.port = port ?? destination.port
+            let door = Step(
+                "NAT", .goesOn, "it is led on to \(Endpoint(address: address, port: inner.port)) by \(what)",
+                revision: revision)
+            let (rest, word) = forward(source, inner, (pair.from, address), soughtPort: destination.port)
+            return ([door] + rest, word)
+        }
+        if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting),
+            case .forward(let address, let port) = rule.decision
+        {
+            let name = policy.forwards.first { $0.ruleName == rule.comment }?.name
+            return leadOn(to: address, port, by: rule.comment ?? "a door", name.flatMap { origin(.forward($0)) })
+        }
+        if let port = published.first(where: { $0.takes(packet.content, to: pair.to, by: source.interface) }),
+            port.isSure, surroundings.interface(holding: port.destination) == nil
+        {
+            return leadOn(to: port.destination, port.port, by: port.holder, nil)
         }
         packet.hasBoundSocket = policy.allListeners(in: surroundings).contains {
             $0.endpoint.address == pair.to && $0.endpoint.port == destination.port
@@ -269,10 +278,12 @@ struct Inquest {
 
     // MARK: - Past the gateway
 
+    /// - Parameter soughtPort: the one that it was for before it was led on; nil: it was not.
     private func forward(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress),
-        isTranslated: Bool = false
+        soughtPort: UInt16? = nil
     ) -> (Steps, String) {
+        let isTranslated = soughtPort != nil
         var packet = packet(source, destination, pair)
         var steps: Steps = []
         if !isTranslated, let ruleset, let rule = ruleset.translation(of: packet.leaving(by: "?"), at: .prerouting),
@@ -297,13 +308,14 @@ struct Inquest {
             Step(
                 "route", .goesOn, "it leaves by \(output)" + (zone.map { ", in the zone \($0.name)" } ?? ""),
                 revision: zone.flatMap { origin(.zone($0.name)) }))
-        guard policy.isRouter || ruleset != nil else {
-            steps.append(Step("kernel", .stops, "nothing is passed on: \(door)", revision: origin(.firewall)))
+        guard isPassedOn(source.interface, pair.to.isIPv6) else {
+            let text = "nothing is passed on that comes in by \(source.interface) (ip-sysctl, forwarding)"
+            steps.append(Step("kernel", .stops, text, revision: origin(.firewall)))
             return (steps, "")
         }
         packet.hook = .forward
         packet.output = output
-        packet.isTranslated = isTranslated
+        (packet.isTranslated, packet.soughtPort) = (isTranslated, soughtPort)
         if !isTranslated, let step = rulesStep(source, destination, pair, to: zone) { steps.append(step) }
         let step = rulesetStep(packet, "from \(source.interface) to \(output)")
         steps.append(step)

@@ -156,6 +156,8 @@ package struct Report: Codable, Sendable {
     package var counts: [Count]
     /// A sentence for each foreign table that drops our clients, or opens what ours shuts.
     package var foreign: [String]
+    /// What foreign tables lead on elsewhere.
+    package var published: [PublishedPort] = []
 
     package init(kernel: KernelState, ruleset: String = "", counts: [Count] = [], foreign: [String] = []) {
         self.kernel = kernel

@@ -13,6 +13,10 @@ struct AuditVerb: ParsableCommand {
             reaches it, and nobody has said that this is right) or unknown. Programs and their packages are shown to root \
             alone; pending security updates are those that apt knew of when it last fetched its lists.
 
+            A port that another program's rules lead on elsewhere, as Docker does for one that a container has published, \
+            stands there as well, with where it leads and the chain that says so: from the zones whose packets may pass on \
+            to there. Rules of iptables-legacy are not seen.
+
             With --accept what listens now is what is expected from now on, and what is different later is shown as such.
 
             With the name, the address or the hardware address of a device of the home that device is asked, from here and \
@@ -73,7 +77,8 @@ struct AuditVerb: ParsableCommand {
                 .init(
                     socket.reach.isEmpty ? "-" : socket.reach.map(\.description).joined(separator: ", "),
                     socket.standing == .exposed ? .doubtful : .plain),
-                .init(entry.program ?? "-"), package(of: entry), .init(socket.unit ?? "-"), .init(socket.user),
+                .init(entry.program ?? socket.leadsTo.map { "to \($0)" } ?? "-"), package(of: entry),
+                .init(socket.unit ?? "-"), .init(socket.user),
                 .init(entry.since.map(localTime) ?? "-", .dim),
                 .init(socket.difference ?? "-", socket.difference == nil ? .dim : .doubtful))
         }
@@ -137,8 +142,9 @@ extension SocketStatus {
     fileprivate var place: String {
         if transport == .raw { return "raw \(IPProtocol(number: UInt8(truncatingIfNeeded: local.port)))" }
         let bound = interface.map { "%\($0)" } ?? ""
-        guard local.address.isUnspecified else { return "\(transport.rawValue) \(local)\(bound)" }
+        let last = lastPort.map { "-\($0)" } ?? ""
+        guard local.address.isUnspecified else { return "\(transport.rawValue) \(local)\(last)\(bound)" }
         let family = local.address.isIPv6 && !hearsBothFamilies ? " (IPv6)" : ""
-        return "\(transport.rawValue) \(local.port)\(bound)\(family)"
+        return "\(transport.rawValue) \(local.port)\(last)\(bound)\(family)"
     }
 }

@@ -62,6 +62,7 @@ struct WhyTests {
                 "resumed, with a door",
                 [
                     ["device", "resume", "tv"], ["forward", "add", "door", "tcp", "4000", "to", "tv"],
+                    ["forward", "add", "side", "tcp", "4001", "to", "tv:631"],
                 ]
             ),
         ]
@@ -71,7 +72,8 @@ struct WhyTests {
         ]
         let targets = [
             "\(RoutedHome.far):80", "\(RoutedHome.far):853", "\(RoutedHome.farPrivate):80", "\(RoutedHome.lanHost):631",
-            "\(Home.gatewayOnLAN):2222", "\(Home.gatewayOnWAN):4000", "\(RoutedHome.lanHost):4000",
+            "\(Home.gatewayOnLAN):2222", "\(Home.gatewayOnWAN):4000", "\(Home.gatewayOnWAN):4001",
+            "\(RoutedHome.lanHost):4000",
         ]
         var asked = 0
         for (policy, changes) in policies {
@@ -97,7 +99,9 @@ struct WhyTests {
     }
 
     /// Of a device that was banned it was said that it gets out through the proxy, though its packets do not get to the proxy's port.
-    @Test("A proxy is the way for whoever gets to its port: not for a device that is banned, nor for a new one that is to wait")
+    @Test(
+        "A proxy is the way for whoever gets to its port: not for a device that is banned, nor for a new one that is to wait"
+    )
     func listeners() throws {
         let routed = try RoutedHome.ready()
         let home = routed.home
