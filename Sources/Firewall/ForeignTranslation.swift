@@ -5,7 +5,7 @@ package import Ruleset
 
 /// A rule of somebody else's nat chain, as far as it says what it leads on, and where to: by nf_tables' own expressions, or by those of
 /// xtables, which iptables-nft hands to the kernel as they are.
-private struct ForeignTranslation {
+struct ForeignTranslation {
     /// What is asked of a packet.
     struct Terms: Equatable {
         /// nil: any.

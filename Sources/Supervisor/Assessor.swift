@@ -14,6 +14,8 @@ struct Assessor {
     let filter: Filter
     let exposure: Exposure
     let surroundings: Surroundings
+    /// Of other tables.
+    let strict: [StrictChain]
     /// By name.
     let openings: Set<String>
     /// Between zones, by the names of their rules.
@@ -59,13 +61,25 @@ struct Assessor {
             difference = known.first.map { "it was of \($0.holder ?? "the kernel")" } ?? "new"
         }
         let unit = socket.group.flatMap { groups[$0] }?.name
+        let doubts = doubts(about: socket, reach)
         return SocketStatus(
             transport: place.transport, local: socket.local,
             interface: socket.interface == 0 ? nil : Interface.name(of: socket.interface) ?? "?",
             hearsBothFamilies: socket.hearsBothFamilies, inode: Int(socket.inode),
             user: socket.inode == 0 ? "the kernel" : accountName(socket.uid) ?? "\(socket.uid)", unit: unit,
-            since: since, isClient: isClient, reach: reach, standing: standing, why: why, difference: difference,
-            advice: advice(standing, stop: stop(unit)))
+            since: since, isClient: isClient, reach: reach, standing: standing, why: why + doubts.reservation,
+            difference: difference, advice: advice(standing, stop: stop(unit)), unless: doubts.map(\.name))
+    }
+
+    /// The chains of other tables at which may end what comes to it.
+    private func doubts(about socket: Connections.ListeningSocket, _ reach: [Reach]) -> [StrictChain] {
+        guard !reach.isEmpty else { return [] }
+        let heard = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter {
+            socket.hears($0) && !$0.isLoopback && $0.special != .linkLocal
+        }
+        return strict.filter { chain in
+            heard.contains { ![chain].asked(at: [.prerouting, .input], about: $0.isIPv6 ? .ipv6 : .ipv4).isEmpty }
+        }
     }
 
     /// Of what another table leads on there is no socket to be seen.
@@ -94,15 +108,18 @@ struct Assessor {
             let rules = names.isEmpty ? "the rules of the zone" : names.joined(separator: ", ")
             (standing, why) = (.exposed, filter == .none ? "nothing is filtered" : "let through by \(rules)")
         }
+        let hooks: [Ruleset.Hook] = isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
+        let doubts = reach.isEmpty ? [] : strict.asked(at: hooks, about: port.destination.isIPv6 ? .ipv6 : .ipv4)
         var difference: String?
         if let known, !isExpected { difference = known.first.map { "it was of \($0.holder ?? "the kernel")" } ?? "new" }
         let stop = "have \(port.program ?? "whoever made it") publish it for 127.0.0.1 alone"
         return SocketStatus(
             transport: ExpectedSocket.Place(port).transport, local: ExpectedSocket.Place(port).local, interface: nil,
             hearsBothFamilies: false, inode: 0, user: port.holder, unit: nil, since: nil, isClient: false, reach: reach,
-            standing: standing, why: why, difference: difference, advice: advice(standing, stop: stop),
+            standing: standing, why: why + doubts.reservation, difference: difference,
+            advice: advice(standing, stop: stop),
             leadsTo: Endpoint(address: port.destination, port: port.port ?? port.ports.lower),
-            lastPort: port.ports.upper > port.ports.lower ? port.ports.upper : nil)
+            lastPort: port.ports.upper > port.ports.lower ? port.ports.upper : nil, unless: doubts.map(\.name))
     }
 
     private func isOwn(_ socket: Connections.ListeningSocket) -> Bool {
@@ -172,7 +189,8 @@ struct Assessor {
         let reach = reach(of: socket)
         guard !reach.isEmpty else { return "shut off from everywhere" }
         let places = reach.map(\.description).joined(separator: ", ")
-        return "open to \(places)" + (filter == .none ? ", as nothing is filtered" : "")
+        return "open to \(places)\(doubts(about: socket, reach).reservation)"
+            + (filter == .none ? ", as nothing is filtered" : "")
     }
 }
 

@@ -171,6 +171,9 @@ final class Door {
     /// What other tables lead on elsewhere, as of the last look.
     var published: [PublishedPort] { look?.report.published ?? [] }
 
+    /// The chains of other tables at which packets may end that ours lets through, as of the last look.
+    var strict: [StrictChain] { look?.report.strict ?? [] }
+
     // MARK: what comes and goes
 
     /// Elements come into the kernel's live sets, and go.

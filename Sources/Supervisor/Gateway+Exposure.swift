@@ -78,7 +78,7 @@ extension Gateway {
             exposure: Exposure(
                 ruleset: held, policy: policy, surroundings: surroundings, elements: self.door.elements,
                 published: self.door.published),
-            surroundings: surroundings, openings: Set(policy.openings.map(\.name)),
+            surroundings: surroundings, strict: self.door.strict, openings: Set(policy.openings.map(\.name)),
             passages: Set(policy.passages.map { "\($0.ends)" }), own: own,
             companion: companion.wanted == nil ? nil : Privileges.userOfCompanion(besides: user)?.uid,
             expected: expected, groups: ControlGroup.all(), ephemeralPorts: Connections.ephemeralPorts,

@@ -20,6 +20,8 @@ struct Inquest {
     let others: [String]
     /// What other tables lead on elsewhere.
     let published: [PublishedPort]
+    /// The chains of other tables at which packets may end.
+    let strict: [StrictChain]
     /// The interface by which packets leave for an address; nil: there is no way.
     let way: (IPAddress) -> String?
     /// Whether the kernel passes on what comes in by an interface, of IPv6 or of IPv4.
@@ -69,6 +71,15 @@ struct Inquest {
 
     private typealias Steps = [Step]
 
+    /// A way there.
+    private struct Course {
+        var steps: Steps
+        /// How it gets there.
+        var word = ""
+        /// The chains of other tables that are asked on the way.
+        var doubts: [StrictChain] = []
+    }
+
     func answer(_ program: Program, _ destination: Destination) -> Explain.Reply {
         var steps: Steps = [Step("account", .tells, "a program of \(program.user), on the gateway itself")]
         func stopped(_ step: Step) -> Explain.Reply {
@@ -95,7 +106,9 @@ struct Inquest {
         let step = rulesetStep(packet, "from the gateway itself by \(output)")
         if step.outcome == .stops { return stopped(step) }
         steps += [step] + others.map { Step("other tables", .tells, $0) }
-        return Explain.Reply(steps: steps, isReached: true, verdict: "reached directly")
+        let doubts = strict.asked(at: [.output, .postrouting], about: packet.family)
+        return Explain.Reply(
+            steps: steps, isReached: true, verdict: "reached directly\(doubts.reservation)", unless: doubts.map(\.name))
     }
 
     func answer(_ source: Source, _ destination: Destination) -> Explain.Reply {
@@ -131,28 +144,34 @@ struct Inquest {
             return Explain.Reply(steps: steps, isReached: false, verdict: "not reached: \(text)")
         }
         let isHere = surroundings.interface(holding: pair.to) != nil
-        var ways: [String] = []
+        var ways: [Course] = []
         var obstacle: String?
-        let (direct, word) = isHere ? input(source, destination, pair) : forward(source, destination, pair)
-        steps += direct
-        if let stop = direct.last(where: { $0.outcome == .stops }) { obstacle = stop.text } else { ways.append(word) }
+        let direct = isHere ? input(source, destination, pair) : forward(source, destination, pair)
+        steps += direct.steps
+        if let stop = direct.steps.last(where: { $0.outcome == .stops }) {
+            obstacle = stop.text
+        } else {
+            ways.append(direct)
+        }
         if !isHere, destination.transport == .tcp, zone != nil, zone?.name != Zone.internet {
-            let (proxied, endpoint) = proxy(source, destination, pair)
-            steps += proxied
-            if let endpoint { ways.append("through \(endpoint)") }
+            let proxied = proxy(source, destination, pair)
+            steps += proxied.steps
+            let stop = proxied.steps.last { $0.outcome == .stops }
+            if stop == nil { ways.append(proxied) }
             // Where the proxies are the way that is meant, they are what it comes to grief at.
-            if let zone, policy.way(of: source.member?.hardware, in: zone) == .proxy,
-                let stop = proxied.last(where: { $0.outcome == .stops })
-            {
-                obstacle = stop.text
-            }
+            if let stop, let zone, policy.way(of: source.member?.hardware, in: zone) == .proxy { obstacle = stop.text }
         }
         steps += others.map { Step("other tables", .tells, $0) }
         guard !ways.isEmpty else {
             return Explain.Reply(
                 steps: steps, isReached: false, verdict: "not reached: \(obstacle ?? "there is no way")")
         }
-        return Explain.Reply(steps: steps, isReached: true, verdict: "reached \(ways.joined(separator: ", and "))")
+        let words = ways.map { $0.word + $0.doubts.reservation }
+        // One way is enough.
+        let doubts = ways.contains { $0.doubts.isEmpty } ? [] : ways.flatMap(\.doubts).map(\.name)
+        return Explain.Reply(
+            steps: steps, isReached: true, verdict: "reached \(words.joined(separator: ", and "))",
+            unless: Set(doubts).sorted())
     }
 
     // MARK: - Who asks
@@ -246,18 +265,19 @@ struct Inquest {
 
     private func input(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
-    ) -> (Steps, String) {
+    ) -> Course {
         var packet = packet(source, destination, pair)
         /// A door leads on to a device, and another table to a container.
-        func leadOn(to address: IPAddress, _ port: UInt16?, by what: String, _ revision: Int?) -> (Steps, String) {
+        func leadOn(to address: IPAddress, _ port: UInt16?, by what: String, _ revision: Int?) -> Course {
             var inner = destination
             inner.addresses = [address]
             inner.port = port ?? destination.port
             let door = Step(
                 "NAT", .goesOn, "it is led on to \(Endpoint(address: address, port: inner.port)) by \(what)",
                 revision: revision)
-            let (rest, word) = forward(source, inner, (pair.from, address), soughtPort: destination.port)
-            return ([door] + rest, word)
+            var course = forward(source, inner, (pair.from, address), soughtPort: destination.port)
+            course.steps.insert(door, at: 0)
+            return course
         }
         if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting),
             case .forward(let address, let port) = rule.decision
@@ -273,7 +293,9 @@ struct Inquest {
         packet.hasBoundSocket = policy.allListeners(in: surroundings).contains {
             $0.endpoint.address == pair.to && $0.endpoint.port == destination.port
         }
-        return ([rulesetStep(packet, "to the gateway itself")], "at the gateway itself")
+        return Course(
+            steps: [rulesetStep(packet, "to the gateway itself")], word: "at the gateway itself",
+            doubts: strict.asked(at: [.prerouting, .input], about: packet.family))
     }
 
     // MARK: - Past the gateway
@@ -282,26 +304,26 @@ struct Inquest {
     private func forward(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress),
         soughtPort: UInt16? = nil
-    ) -> (Steps, String) {
+    ) -> Course {
         let isTranslated = soughtPort != nil
         var packet = packet(source, destination, pair)
         var steps: Steps = []
         if !isTranslated, let ruleset, let rule = ruleset.translation(of: packet.leaving(by: "?"), at: .prerouting),
             case .redirect = rule.decision
         {
-            return (
-                [Step("NAT", .goesOn, "the gateway answers in its place: \(rule.comment ?? "")")],
-                "as the gateway answers in its place"
-            )
+            return Course(
+                steps: [Step("NAT", .goesOn, "the gateway answers in its place: \(rule.comment ?? "")")],
+                word: "as the gateway answers in its place",
+                doubts: strict.asked(at: [.prerouting, .input], about: packet.family))
         }
         guard let output = destination.member?.interface ?? way(pair.to) else {
-            return ([Step("route", .stops, "there is no route to \(pair.to)")], "")
+            return Course(steps: [Step("route", .stops, "there is no route to \(pair.to)")])
         }
         if output == source.interface, !isTranslated {
-            return (
-                [Step("route", .tells, "\(pair.to) is on the same side: they reach each other without the gateway")],
-                "without the gateway"
-            )
+            return Course(
+                steps: [
+                    Step("route", .tells, "\(pair.to) is on the same side: they reach each other without the gateway")
+                ], word: "without the gateway")
         }
         let zone = policy.zone(of: output)
         steps.append(
@@ -311,7 +333,7 @@ struct Inquest {
         guard isPassedOn(source.interface, pair.to.isIPv6) else {
             let text = "nothing is passed on that comes in by \(source.interface) (ip-sysctl, forwarding)"
             steps.append(Step("kernel", .stops, text, revision: origin(.firewall)))
-            return (steps, "")
+            return Course(steps: steps)
         }
         packet.hook = .forward
         packet.output = output
@@ -319,12 +341,14 @@ struct Inquest {
         if !isTranslated, let step = rulesStep(source, destination, pair, to: zone) { steps.append(step) }
         let step = rulesetStep(packet, "from \(source.interface) to \(output)")
         steps.append(step)
-        guard step.outcome != .stops else { return (steps, "") }
+        guard step.outcome != .stops else { return Course(steps: steps) }
         if let ruleset, let rule = ruleset.translation(of: packet, at: .postrouting), case .masquerade = rule.decision {
             let own = surroundings.interface(named: output)?.addresses.first { !$0.address.isIPv6 }?.address
             steps.append(Step("NAT", .goesOn, "it goes out in the name of \(own.map { "\($0)" } ?? output)"))
         }
-        return (steps, "directly")
+        return Course(
+            steps: steps, word: "directly",
+            doubts: strict.asked(at: [.prerouting, .forward, .postrouting], about: packet.family))
     }
 
     /// What the operator's rules say of what goes to the internet past the proxies. nil: they are not asked.
@@ -440,12 +464,11 @@ struct Inquest {
         return Approach(listener: listener, client: client, step: step)
     }
 
-    /// - Returns: also the listener through which it gets there; nil: none.
     private func proxy(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
-    ) -> (Steps, String?) {
+    ) -> Course {
         guard let approach = approach(source) else {
-            return ([Step("proxy", .stops, "no listener serves \(source.interface)")], nil)
+            return Course(steps: [Step("proxy", .stops, "no listener serves \(source.interface)")])
         }
         let listener = approach.listener
         let shown = "\(listener.kind) \(listener.endpoint)"
@@ -455,7 +478,7 @@ struct Inquest {
                 "\(shown) serves it" + (listener.authentication == .required ? ", with a password" : ""),
                 revision: origin(.listener(listener.endpoint))), approach.step,
         ]
-        guard approach.step.outcome != .stops else { return (steps, nil) }
+        guard approach.step.outcome != .stops else { return Course(steps: steps) }
         let standings = policy.standings(in: surroundings, at: now)
         let access = Access(policy, surroundings: surroundings, standings: standings)
         var client = client(source, approach.client, listener)
@@ -472,7 +495,7 @@ struct Inquest {
                 default: true
                 }
             steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: origin(of: reason)))
-            return (steps, nil)
+            return Course(steps: steps)
         }
         if let ruleset, let output = way(pair.to) {
             // What the relay sends in the client's place.
@@ -486,12 +509,15 @@ struct Inquest {
                     Step(
                         "ruleset", .stops, "from the gateway itself: stopped by \"\(rule)\"",
                         revision: origin(ofRule: rule)))
-                return (steps, nil)
+                return Course(steps: steps)
             }
         }
         let limit = access.limits.limit(forClient: client.address, device: client.device)
         steps.append(Step("limit", .tells, "\(limit)", revision: origin(.limit("\(limit.subject)"))))
-        return (steps, shown)
+        let doubts =
+            strict.asked(at: [.prerouting, .input], about: approach.client.isIPv6 ? .ipv6 : .ipv4)
+            + strict.asked(at: [.output, .postrouting], about: pair.to.isIPv6 ? .ipv6 : .ipv4)
+        return Course(steps: steps, word: "through \(shown)", doubts: doubts)
     }
 }
 

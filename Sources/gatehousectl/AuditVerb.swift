@@ -15,7 +15,8 @@ struct AuditVerb: ParsableCommand {
 
             A port that another program's rules lead on elsewhere, as Docker does for one that a container has published, \
             stands there as well, with where it leads and the chain that says so: from the zones whose packets may pass on \
-            to there. Rules of iptables-legacy are not seen.
+            to there. Rules of iptables-legacy are not seen. Something is reached "perhaps" where another table has a chain on the \
+            way that drops by its policy or by its last rule: the rules of others are not read.
 
             With --accept what listens now is what is expected from now on, and what is different later is shown as such.
 
@@ -74,9 +75,7 @@ struct AuditVerb: ParsableCommand {
             let socket = entry.socket
             table.add(
                 .init(socket.place), verdict(on: socket),
-                .init(
-                    socket.reach.isEmpty ? "-" : socket.reach.map(\.description).joined(separator: ", "),
-                    socket.standing == .exposed ? .doubtful : .plain),
+                reach(of: socket),
                 .init(entry.program ?? socket.leadsTo.map { "to \($0)" } ?? "-"), package(of: entry),
                 .init(socket.unit ?? "-"), .init(socket.user),
                 .init(entry.since.map(localTime) ?? "-", .dim),
@@ -103,6 +102,13 @@ struct AuditVerb: ParsableCommand {
         case .exposed: .init("exposed", socket.reach.contains { $0.zone == Zone.internet } ? .bad : .doubtful)
         case .unknown: .init("unknown", .doubtful)
         }
+    }
+
+    private func reach(of socket: SocketStatus) -> Table.Cell {
+        guard !socket.reach.isEmpty else { return .init("-") }
+        let places = socket.reach.map(\.description).joined(separator: ", ")
+        return .init(
+            places + (socket.unless.isEmpty ? "" : ", perhaps"), socket.standing == .exposed ? .doubtful : .plain)
     }
 
     private func package(of entry: SocketInventory.Entry) -> Table.Cell {

@@ -493,6 +493,7 @@ actor FirewallRole: RoleService {
             try netlink.publishedPorts(foreign ?? [])
         }
         report.published = published ?? []
+        report.strict = (foreign ?? []).compactMap(\.strict)
         return report
     }
 

@@ -47,6 +47,7 @@ struct AuditTests {
             var advice: String?
             var reach: [Reach]
             var leadsTo: String?
+            var unless: [String]
         }
         struct Reach: Decodable {
             var interface: String
@@ -384,6 +385,61 @@ struct AuditTests {
                 return changed.published("tcp", "0.0.0.0:8083")?.difference == "new"
                     && changed.absent.contains { $0.hasPrefix("udp 0.0.0.0:8080 of table ip") }
             })
+        withExtendedLifetime((container, program)) {}
+    }
+
+    @Test("What another table may drop is said to be so, of each that somebody reaches, in the family that it is about")
+    func strictTables() throws {
+        let home = try Home()
+        let container = try container(in: home)
+        try home.start(firewall: nil)
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        try home.ctl("firewall", "open", "lab", "--tcp", "2201-2202", "--from", "anywhere")
+        let program = try Program(
+            in: home.gateway, ["tcp 0.0.0.0 2201", "tcp fd77::1 2202", "tcp 0.0.0.0 2205"], log: log(home))
+        func check(_ local: String, _ why: String, unless chains: [String]) throws {
+            // What the kernel holds is looked at once a second.
+            #expect(
+                try eventually(within: .seconds(4)) { try audit(home)[local]?.socket.unless == chains },
+                "\(local): \(String(describing: try? audit(home)[local]))")
+            let socket = try #require(try audit(home)[local]?.socket)
+            let words = why + (chains.isEmpty ? "" : ", unless \(chains.joined(separator: " or ")) drops it")
+            #expect(socket.why == words, "\(socket)")
+            #expect(socket.standing == (why.hasPrefix("shut") ? "shut" : "expected"), "\(socket)")
+        }
+        let (own, opening) = ("a listener of Gatehouse", "the opening lab")
+        let listener = "\(Home.gatewayOnLAN):1080"
+        try check("0.0.0.0:2201", opening, unless: [])
+        #expect(try connects(home.lan, Home.gatewayOnLAN, 2201))
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input: """
+                table inet strict { chain inp { type filter hook input priority 10; policy drop; ct state established accept; }; }
+                table ip6 last { chain in { type filter hook input priority 0; policy accept; tcp dport 22 accept; drop; }; }
+                table ip filter { chain DOCKER { }; chain FORWARD { type filter hook forward priority 0; policy drop; }; }
+                """)
+        let strict = "table inet strict, chain inp"
+        try check("0.0.0.0:2201", opening, unless: [strict])
+        try check("[fd77::1]:2202", opening, unless: [strict, "table ip6 last, chain in"])
+        try check(listener, own, unless: [strict])
+        try check("0.0.0.0:2205", "shut off from everywhere", unless: [])
+        #expect(try !connects(home.lan, Home.gatewayOnLAN, 2201))
+        #expect(try home.ctl("audit").contains(", perhaps"))
+        // What is led on is asked at another hook. Whether that drops it or not, nobody here reads.
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input:
+                "table ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 8080 dnat to 172.17.0.2:80; }; }"
+        )
+        try home.ctl("firewall", "observe")
+        func published() throws -> Report.Socket? { try audit(home).published("tcp", "0.0.0.0:8080") }
+        let forward = "table ip filter (Docker), chain FORWARD"
+        #expect(try eventually { try published()?.unless == [forward] && published()?.standing == "exposed" })
+        #expect(try published()?.why == "nothing is filtered, unless \(forward) drops it")
+        #expect(try !connects(home.wan, Home.gatewayOnWAN, 8080))
+        try home.gateway.run("nft", "insert", "rule", "ip", "filter", "FORWARD", "accept")
+        #expect(try connects(home.wan, Home.gatewayOnWAN, 8080))
+        #expect(try published()?.unless == [forward])
         withExtendedLifetime((container, program)) {}
     }
 

@@ -8,8 +8,8 @@ enum ExposureCalls {
 
 package struct ListSockets: Call {
     package static let documentation = """
-        Every socket of the machine that waits for somebody to come: TCP, UDP and raw ones; and every port that another table leads on
-        elsewhere as it comes in, as one that a container has published.
+        Every socket of the machine that waits for somebody to come: TCP, UDP and raw ones; and every port that another
+        table leads on elsewhere, as one that a container has published.
         absent: what is expected and does not listen, as "tcp 0.0.0.0:22 of ssh.service".
         isJudged: somebody has said what is expected.
         others: what else filters packets on this machine, a sentence each; it may shut more.
@@ -66,6 +66,7 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
         advice: what to do; null: nothing.
         leadsTo: where what comes there is led on to, so that no socket of the machine gets it; null: it is a socket.
         lastPort: the last of the ports that are led on together; null: it is one.
+        unless: the chains of other tables that may drop what would reach it, by rules that nobody here reads.
         """
 
     package var transport: ExpectedSocket.Transport
@@ -84,11 +85,13 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
     package var advice: String?
     package var leadsTo: Endpoint?
     package var lastPort: UInt16?
+    package var unless: [String]
 
     package init(
         transport: ExpectedSocket.Transport, local: Endpoint, interface: String?, hearsBothFamilies: Bool, inode: Int,
         user: String, unit: String?, since: Int?, isClient: Bool, reach: [Reach], standing: Standing, why: String,
-        difference: String?, advice: String?, leadsTo: Endpoint? = nil, lastPort: UInt16? = nil
+        difference: String?, advice: String?, leadsTo: Endpoint? = nil, lastPort: UInt16? = nil,
+        unless: [String]
     ) {
         self.transport = transport
         self.local = local
@@ -106,6 +109,7 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
         self.advice = advice
         self.leadsTo = leadsTo
         self.lastPort = lastPort
+        self.unless = unless
     }
 }
 
