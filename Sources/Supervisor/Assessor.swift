@@ -87,39 +87,37 @@ struct Assessor {
         let isHere = surroundings.interface(holding: port.destination) != nil
         let all = filter == .unknown ? [] : exposure.reach(of: port, by: way(port.destination))
         let reach = all.filter { isHere || isPassedOn($0.interface, port.destination.isIPv6) }
-        let known = expected?.filter { $0.place == ExpectedSocket.Place(port) }
+        let place = ExpectedSocket.Place(port)
+        let known = expected?.filter { $0.place == place }
         let isExpected = known?.contains { $0.holder == port.holder } ?? false
-        let standing: SocketStatus.Standing
-        let why: String
-        let names = reach.compactMap(\.rule)
-        if let address = port.address?.base, address.isLoopback {
-            (standing, why) = (isExpected ? .expected : .shut, "for this machine alone")
-        } else if filter == .unknown {
-            (standing, why) = (.unknown, "nobody knows what the kernel holds")
-        } else if reach.isEmpty {
-            (standing, why) = (isExpected ? .expected : .shut, "shut off from everywhere")
-        } else if names.count == reach.count, names.allSatisfy(passages.contains) {
-            let passages = Set(names).sorted()
-            let word = passages.count == 1 ? "passage" : "passages"
-            (standing, why) = (.expected, "the \(word) \(passages.joined(separator: ", "))")
-        } else if isExpected {
-            (standing, why) = (.expected, "somebody has said that it is right")
-        } else {
-            let rules = names.isEmpty ? "the rules of the zone" : names.joined(separator: ", ")
-            (standing, why) = (.exposed, filter == .none ? "nothing is filtered" : "let through by \(rules)")
-        }
+        let (standing, why) = judge(port, reach, isExpected: isExpected)
         let hooks: [Ruleset.Hook] = isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
         let doubts = reach.isEmpty ? [] : strict.asked(at: hooks, about: port.destination.isIPv6 ? .ipv6 : .ipv4)
         var difference: String?
         if let known, !isExpected { difference = known.first.map { "it was of \($0.holder ?? "the kernel")" } ?? "new" }
         let stop = "have \(port.program ?? "whoever made it") publish it for 127.0.0.1 alone"
         return SocketStatus(
-            transport: ExpectedSocket.Place(port).transport, local: ExpectedSocket.Place(port).local, interface: nil,
-            hearsBothFamilies: false, inode: 0, user: port.holder, unit: nil, since: nil, isClient: false, reach: reach,
-            standing: standing, why: why + doubts.reservation, difference: difference,
-            advice: advice(standing, stop: stop),
+            transport: place.transport, local: place.local, interface: nil, hearsBothFamilies: false, inode: 0,
+            user: port.holder, unit: nil, since: nil, isClient: false, reach: reach, standing: standing,
+            why: why + doubts.reservation, difference: difference, advice: advice(standing, stop: stop),
             leadsTo: Endpoint(address: port.destination, port: port.port ?? port.ports.lower),
             lastPort: port.ports.upper > port.ports.lower ? port.ports.upper : nil, unless: doubts.map(\.name))
+    }
+
+    private func judge(
+        _ port: PublishedPort, _ reach: [Reach], isExpected: Bool
+    ) -> (SocketStatus.Standing, String) {
+        if port.address?.base.isLoopback == true { return (isExpected ? .expected : .shut, "for this machine alone") }
+        if filter == .unknown { return (.unknown, "nobody knows what the kernel holds") }
+        guard !reach.isEmpty else { return (isExpected ? .expected : .shut, "shut off from everywhere") }
+        let names = reach.compactMap(\.rule)
+        if names.count == reach.count, names.allSatisfy(passages.contains) {
+            let all = Set(names).sorted()
+            return (.expected, "the passage\(all.count == 1 ? "" : "s") \(all.joined(separator: ", "))")
+        }
+        if isExpected { return (.expected, "somebody has said that it is right") }
+        let rules = names.isEmpty ? "the rules of the zone" : names.joined(separator: ", ")
+        return (.exposed, filter == .none ? "nothing is filtered" : "let through by \(rules)")
     }
 
     private func isOwn(_ socket: Connections.ListeningSocket) -> Bool {
