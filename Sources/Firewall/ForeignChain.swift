@@ -1,6 +1,6 @@
 internal import CNetfilter
 internal import Glibc
-internal import Ruleset
+package import Ruleset
 
 /// A base chain in somebody else's table: it, too, is asked for every packet that passes its hook, and what it drops is
 /// dropped, whatever ours says.
@@ -33,11 +33,21 @@ package struct ForeignChain: Hashable, Sendable {
         case lastRuleDrops
     }
 
+    /// The family's number (linux/netfilter.h).
+    var number: CInt { familyNames.first { $0.value == family }.map { CInt($0.key) } ?? CInt(AF_UNSPEC) }
+
     /// The table as nft names it, and whose it is.
     package var title: String { "table \(family) \(table)" + (program.map { " (\($0))" } ?? "") }
 }
 
 extension ForeignChain {
+    /// nil: it drops nothing but what its rules say.
+    package var strict: StrictChain? {
+        guard end != .accept, let hook = Ruleset.Hook(rawValue: hook.rawValue) else { return nil }
+        let family: Match.Family? = family == "ip" ? .ipv4 : family == "ip6" ? .ipv6 : nil
+        return StrictChain(name: "\(title), chain \(name)", hook: hook, family: family)
+    }
+
     /// A sentence for each table that stands in our way, or for which ours stands in the way.
     package static func findings(_ chains: [ForeignChain]) -> [String] {
         var findings: [String] = []

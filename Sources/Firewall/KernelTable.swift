@@ -353,7 +353,7 @@ extension Instruction {
         return "[ \(name) \(String(decoding: shown, as: UTF8.self))]"
     }
 
-    private static func data(_ expression: OpaquePointer, _ attribute: Int) -> [UInt8] {
+    static func data(_ expression: OpaquePointer, _ attribute: Int) -> [UInt8] {
         var length: UInt32 = 0
         guard let start = nftnl_expr_get(expression, UInt16(attribute), &length) else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: Int(length)))

@@ -13,6 +13,12 @@ package enum KernelSetting {
         return String(decoding: buffer[..<count].filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// Whether the kernel passes on what comes in by an interface: of IPv4 each interface has a switch, and IPv6 has one for all
+    /// (ip-sysctl, forwarding). True where it cannot be told.
+    package static func isPassedOn(by interface: String, isIPv6: Bool) -> Bool {
+        value(of: isIPv6 ? "net/ipv6/conf/all/forwarding" : "net/ipv4/conf/\(interface)/forwarding") != "0"
+    }
+
     package static func set(_ name: String, to value: String) throws(MachineFailure) {
         let file = open(path(of: name), O_WRONLY | O_CLOEXEC)
         guard file >= 0 else { throw MachineFailure("\(path(of: name)) cannot be opened", errno) }

@@ -87,7 +87,7 @@ package enum Match: Hashable, Sendable {
     }
 
     /// With the numbers of NFPROTO_IPV4 and NFPROTO_IPV6 (linux/netfilter.h).
-    package enum Family: UInt8, Hashable, Sendable {
+    package enum Family: UInt8, Codable, Hashable, Sendable {
         case ipv4 = 2
         case ipv6 = 10
     }

@@ -72,7 +72,7 @@ package struct Packet: Hashable, Sendable {
         }
     }
 
-    var family: Match.Family {
+    package var family: Match.Family {
         switch source {
         case .v4: .ipv4
         case .v6: .ipv6

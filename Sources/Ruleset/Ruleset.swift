@@ -145,7 +145,7 @@ package struct Ruleset: Hashable, Sendable {
     }
 
     /// With the numbers of `enum nf_inet_hooks` (linux/netfilter.h).
-    package enum Hook: UInt32, Hashable, Sendable {
+    package enum Hook: UInt32, Codable, Hashable, Sendable {
         case prerouting = 0
         case input = 1
         case forward = 2

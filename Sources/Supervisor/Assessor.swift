@@ -4,7 +4,7 @@ import Machine
 import Policy
 import Ruleset
 
-/// Says what is to be thought of a socket that listens: a pure function of what was read before.
+/// Says what is to be thought of a socket that listens, and of a port that is led on: a pure function of what was read before.
 struct Assessor {
     /// What the kernel holds of ours.
     enum Filter {
@@ -14,8 +14,12 @@ struct Assessor {
     let filter: Filter
     let exposure: Exposure
     let surroundings: Surroundings
+    /// Of other tables.
+    let strict: [StrictChain]
     /// By name.
     let openings: Set<String>
+    /// Between zones, by the names of their rules.
+    let passages: Set<String>
     /// The inodes of the supervisor's own sockets: all listeners are among them.
     let own: Set<UInt32>
     /// Of dnsmasq; nil: it does not run.
@@ -24,6 +28,10 @@ struct Assessor {
     let expected: [ExpectedSocket]?
     let groups: [UInt64: ControlGroup]
     let ephemeralPorts: ClosedRange<UInt16>
+    /// The interface by which packets leave for an address; nil: there is no way.
+    let way: (IPAddress) -> String?
+    /// Whether the kernel passes on what comes in by an interface, of IPv6 or of IPv4.
+    let isPassedOn: (_ interface: String, _ isIPv6: Bool) -> Bool
 
     func reach(of socket: Connections.ListeningSocket) -> [Reach] {
         let addresses = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter(socket.hears)
@@ -53,13 +61,63 @@ struct Assessor {
             difference = known.first.map { "it was of \($0.holder ?? "the kernel")" } ?? "new"
         }
         let unit = socket.group.flatMap { groups[$0] }?.name
+        let doubts = doubts(about: socket, reach)
         return SocketStatus(
             transport: place.transport, local: socket.local,
             interface: socket.interface == 0 ? nil : Interface.name(of: socket.interface) ?? "?",
             hearsBothFamilies: socket.hearsBothFamilies, inode: Int(socket.inode),
             user: socket.inode == 0 ? "the kernel" : accountName(socket.uid) ?? "\(socket.uid)", unit: unit,
-            since: since, isClient: isClient, reach: reach, standing: standing, why: why, difference: difference,
-            advice: advice(socket, standing, reach, unit))
+            since: since, isClient: isClient, reach: reach, standing: standing, why: why + doubts.reservation,
+            difference: difference, advice: advice(standing, stop: stop(unit)), unless: doubts.map(\.name))
+    }
+
+    /// The chains of other tables at which may end what comes to it.
+    private func doubts(about socket: Connections.ListeningSocket, _ reach: [Reach]) -> [StrictChain] {
+        guard !reach.isEmpty else { return [] }
+        let heard = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter {
+            socket.hears($0) && !$0.isLoopback && $0.special != .linkLocal
+        }
+        return strict.filter { chain in
+            heard.contains { ![chain].asked(at: [.prerouting, .input], about: $0.isIPv6 ? .ipv6 : .ipv4).isEmpty }
+        }
+    }
+
+    /// Of what another table leads on there is no socket to be seen.
+    func status(of port: PublishedPort) -> SocketStatus {
+        let isHere = surroundings.interface(holding: port.destination) != nil
+        let all = filter == .unknown ? [] : exposure.reach(of: port, by: way(port.destination))
+        let reach = all.filter { isHere || isPassedOn($0.interface, port.destination.isIPv6) }
+        let place = ExpectedSocket.Place(port)
+        let known = expected?.filter { $0.place == place }
+        let isExpected = known?.contains { $0.holder == port.holder } ?? false
+        let (standing, why) = judge(port, reach, isExpected: isExpected)
+        let hooks: [Ruleset.Hook] = isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
+        let doubts = reach.isEmpty ? [] : strict.asked(at: hooks, about: port.destination.isIPv6 ? .ipv6 : .ipv4)
+        var difference: String?
+        if let known, !isExpected { difference = known.first.map { "it was of \($0.holder ?? "the kernel")" } ?? "new" }
+        let stop = "have \(port.program ?? "whoever made it") publish it for 127.0.0.1 alone"
+        return SocketStatus(
+            transport: place.transport, local: place.local, interface: nil, hearsBothFamilies: false, inode: 0,
+            user: port.holder, unit: nil, since: nil, isClient: false, reach: reach, standing: standing,
+            why: why + doubts.reservation, difference: difference, advice: advice(standing, stop: stop),
+            leadsTo: Endpoint(address: port.destination, port: port.port ?? port.ports.lower),
+            lastPort: port.ports.upper > port.ports.lower ? port.ports.upper : nil, unless: doubts.map(\.name))
+    }
+
+    private func judge(
+        _ port: PublishedPort, _ reach: [Reach], isExpected: Bool
+    ) -> (SocketStatus.Standing, String) {
+        if port.address?.base.isLoopback == true { return (isExpected ? .expected : .shut, "for this machine alone") }
+        if filter == .unknown { return (.unknown, "nobody knows what the kernel holds") }
+        guard !reach.isEmpty else { return (isExpected ? .expected : .shut, "shut off from everywhere") }
+        let names = reach.compactMap(\.rule)
+        if names.count == reach.count, names.allSatisfy(passages.contains) {
+            let all = Set(names).sorted()
+            return (.expected, "the passage\(all.count == 1 ? "" : "s") \(all.joined(separator: ", "))")
+        }
+        if isExpected { return (.expected, "somebody has said that it is right") }
+        let rules = names.isEmpty ? "the rules of the zone" : names.joined(separator: ", ")
+        return (.exposed, filter == .none ? "nothing is filtered" : "let through by \(rules)")
     }
 
     private func isOwn(_ socket: Connections.ListeningSocket) -> Bool {
@@ -90,11 +148,12 @@ struct Assessor {
         return (.exposed, filter == .none ? "nothing is filtered" : "let in by \(names.joined(separator: ", "))")
     }
 
-    private func advice(
-        _ socket: Connections.ListeningSocket, _ standing: SocketStatus.Standing, _ reach: [Reach], _ unit: String?
-    ) -> String? {
+    private func stop(_ unit: String?) -> String {
+        unit.map { $0.hasSuffix(".service") ? "`systemctl disable --now \($0)`" : "stop it" } ?? "stop it"
+    }
+
+    private func advice(_ standing: SocketStatus.Standing, stop: String) -> String? {
         guard standing == .exposed else { return nil }
-        let stop = unit.map { $0.hasSuffix(".service") ? "`systemctl disable --now \($0)`" : "stop it" } ?? "stop it"
         if filter == .none {
             return "`gatehousectl firewall enforce` shuts it off; if nobody needs it, \(stop)"
         }
@@ -128,7 +187,8 @@ struct Assessor {
         let reach = reach(of: socket)
         guard !reach.isEmpty else { return "shut off from everywhere" }
         let places = reach.map(\.description).joined(separator: ", ")
-        return "open to \(places)" + (filter == .none ? ", as nothing is filtered" : "")
+        return "open to \(places)\(doubts(about: socket, reach).reservation)"
+            + (filter == .none ? ", as nothing is filtered" : "")
     }
 }
 
@@ -144,6 +204,13 @@ extension Connections.ListeningSocket {
 }
 
 extension ExpectedSocket.Place {
+    init(_ port: PublishedPort) {
+        let everywhere: IPAddress = port.destination.isIPv6 ? .v6(0) : .v4(0)
+        self.init(
+            transport: port.transport == .tcp ? .tcp : .udp,
+            local: Endpoint(address: port.address?.base ?? everywhere, port: port.ports.lower))
+    }
+
     /// `tcp 4444` where it is for every address, `tcp 127.0.0.1:4444` where not.
     var shown: String {
         local.address.isUnspecified && transport != .raw ? "\(transport.rawValue) \(local.port)" : description

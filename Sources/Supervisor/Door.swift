@@ -173,6 +173,12 @@ final class Door {
     /// What else filters, opens or stands in our way, as of the last look: a sentence each.
     var foreign: [String] { look?.report.foreign ?? [] }
 
+    /// What other tables lead on elsewhere, as of the last look.
+    var published: [PublishedPort] { look?.report.published ?? [] }
+
+    /// The chains of other tables at which packets may end that ours lets through, as of the last look.
+    var strict: [StrictChain] { look?.report.strict ?? [] }
+
     // MARK: what comes and goes
 
     /// Elements come into the kernel's live sets, and go.

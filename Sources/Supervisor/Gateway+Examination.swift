@@ -222,7 +222,8 @@ extension Gateway {
             return [Finding("listeners", .doubtful, "there is none yet", remedy: "`gatehousectl setup`")]
         }
         let exposure = Exposure(
-            ruleset: state.isHeld ? rules(of: policy) : nil, policy: policy, surroundings: surroundings)
+            ruleset: state.isHeld ? rules(of: policy) : nil, policy: policy, surroundings: surroundings,
+            published: door.published)
         return policy.listeners.map { listener in
             let subject = "\(listener.kind) \(listener.endpoint)"
             if let missing = missing.first(where: { $0.listener == listener }) {

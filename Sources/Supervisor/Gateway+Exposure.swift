@@ -25,8 +25,10 @@ extension Gateway {
         let assessor = assessor(door, expected: expected)
         var sockets: [SocketStatus] = []
         for socket in waiting { sockets.append(assessor.status(of: socket, since: portWatch.since(socket))) }
+        sockets += self.door.published.map(assessor.status)
         sockets.sort { $0.order < $1.order }
-        let there = Set(waiting.map { ExpectedSocket.Place($0) })
+        let there = Set(
+            waiting.map { ExpectedSocket.Place($0) } + self.door.published.map { ExpectedSocket.Place($0) })
         let absent = (expected ?? []).filter { !there.contains($0.place) }.map {
             "\($0.place) of \($0.holder ?? "the kernel")"
         }
@@ -35,13 +37,15 @@ extension Gateway {
     }
 
     /// What listens now is what is expected.
-    func expectSockets(by caller: Caller) throws(AdminError) -> Int {
+    func expectSockets(by caller: Caller) async throws(AdminError) -> Int {
+        _ = await door.state(firewallMode)
         let ephemeral = Connections.ephemeralPorts
         let groups = ControlGroup.all()
         let sockets = try waitingSockets([.tcp, .udp]).filter { !$0.isClient(ephemeral) }.map {
             ExpectedSocket(place: ExpectedSocket.Place($0), holder: $0.holder(groups))
         }
-        let all = Set(sockets)
+        let published = door.published.map { ExpectedSocket(place: ExpectedSocket.Place($0), holder: $0.holder) }
+        let all = Set(sockets + published)
         try read { () throws(StoreError) in try store.expect(Array(all), at: Int(time(nil))) }
         tell(.port, "\(caller.author.name) says that the \(all.count) ports that listen are right")
         return all.count
@@ -72,10 +76,13 @@ extension Gateway {
         return Assessor(
             filter: filter,
             exposure: Exposure(
-                ruleset: held, policy: policy, surroundings: surroundings, elements: self.door.elements),
-            surroundings: surroundings, openings: Set(policy.openings.map(\.name)), own: own,
+                ruleset: held, policy: policy, surroundings: surroundings, elements: self.door.elements,
+                published: self.door.published),
+            surroundings: surroundings, strict: self.door.strict, openings: Set(policy.openings.map(\.name)),
+            passages: Set(policy.passages.map { "\($0.ends)" }), own: own,
             companion: companion.wanted == nil ? nil : Privileges.userOfCompanion(besides: user)?.uid,
-            expected: expected, groups: ControlGroup.all(), ephemeralPorts: Connections.ephemeralPorts)
+            expected: expected, groups: ControlGroup.all(), ephemeralPorts: Connections.ephemeralPorts,
+            way: Route.interface(towards:), isPassedOn: KernelSetting.isPassedOn)
     }
 
     // MARK: - The watch

@@ -13,7 +13,8 @@ extension Gateway {
         let isHeld = state.isHeld || state.name == .fallback
         let inquest = Inquest(
             policy: policy, surroundings: surroundings, ruleset: isHeld ? rules(of: policy) : nil, door: state,
-            elements: door.elements, now: now, others: door.foreign, way: Route.interface(towards:),
+            elements: door.elements, now: now, others: door.foreign, published: door.published, strict: door.strict,
+            way: Route.interface(towards:), isPassedOn: KernelSetting.isPassedOn,
             lists: { [policy, lists] name in policy.nameLists.filter { lists.has(name, in: $0.content) } },
             origin: { [books = try? store] thing in (try? books?.origin(of: thing.inStore)) ?? nil })
         if call.source == "gateway" {

@@ -18,8 +18,14 @@ struct Inquest {
     let now: Int
     /// What else filters packets here, a sentence each.
     let others: [String]
+    /// What other tables lead on elsewhere.
+    let published: [PublishedPort]
+    /// The chains of other tables at which packets may end.
+    let strict: [StrictChain]
     /// The interface by which packets leave for an address; nil: there is no way.
     let way: (IPAddress) -> String?
+    /// Whether the kernel passes on what comes in by an interface, of IPv6 or of IPv4.
+    let isPassedOn: (_ interface: String, _ isIPv6: Bool) -> Bool
     /// The blocklists that a name is on.
     let lists: (String) -> [Blocklist]
     /// The revision that made something as it is; nil: none did, or it cannot be told.
@@ -65,6 +71,15 @@ struct Inquest {
 
     private typealias Steps = [Step]
 
+    /// A way there.
+    private struct Course {
+        var steps: Steps
+        /// How it gets there.
+        var word = ""
+        /// The chains of other tables that are asked on the way.
+        var doubts: [StrictChain] = []
+    }
+
     func answer(_ program: Program, _ destination: Destination) -> Explain.Reply {
         var steps: Steps = [Step("account", .tells, "a program of \(program.user), on the gateway itself")]
         func stopped(_ step: Step) -> Explain.Reply {
@@ -91,7 +106,9 @@ struct Inquest {
         let step = rulesetStep(packet, "from the gateway itself by \(output)")
         if step.outcome == .stops { return stopped(step) }
         steps += [step] + others.map { Step("other tables", .tells, $0) }
-        return Explain.Reply(steps: steps, isReached: true, verdict: "reached directly")
+        let doubts = strict.asked(at: [.output, .postrouting], about: packet.family)
+        return Explain.Reply(
+            steps: steps, isReached: true, verdict: "reached directly\(doubts.reservation)", unless: doubts.map(\.name))
     }
 
     func answer(_ source: Source, _ destination: Destination) -> Explain.Reply {
@@ -127,22 +144,34 @@ struct Inquest {
             return Explain.Reply(steps: steps, isReached: false, verdict: "not reached: \(text)")
         }
         let isHere = surroundings.interface(holding: pair.to) != nil
-        var ways: [String] = []
+        var ways: [Course] = []
         var obstacle: String?
-        let (direct, word) = isHere ? input(source, destination, pair) : forward(source, destination, pair)
-        steps += direct
-        if let stop = direct.last(where: { $0.outcome == .stops }) { obstacle = stop.text } else { ways.append(word) }
+        let direct = isHere ? input(source, destination, pair) : forward(source, destination, pair)
+        steps += direct.steps
+        if let stop = direct.steps.last(where: { $0.outcome == .stops }) {
+            obstacle = stop.text
+        } else {
+            ways.append(direct)
+        }
         if !isHere, destination.transport == .tcp, zone != nil, zone?.name != Zone.internet {
-            let (proxied, endpoint) = proxy(source, destination, pair)
-            steps += proxied
-            if let endpoint { ways.append("through \(endpoint)") }
+            let proxied = proxy(source, destination, pair)
+            steps += proxied.steps
+            let stop = proxied.steps.last { $0.outcome == .stops }
+            if stop == nil { ways.append(proxied) }
+            // Where the proxies are the way that is meant, they are what it comes to grief at.
+            if let stop, let zone, policy.way(of: source.member?.hardware, in: zone) == .proxy { obstacle = stop.text }
         }
         steps += others.map { Step("other tables", .tells, $0) }
         guard !ways.isEmpty else {
             return Explain.Reply(
                 steps: steps, isReached: false, verdict: "not reached: \(obstacle ?? "there is no way")")
         }
-        return Explain.Reply(steps: steps, isReached: true, verdict: "reached \(ways.joined(separator: ", and "))")
+        let words = ways.map { $0.word + $0.doubts.reservation }
+        // One way is enough.
+        let doubts = ways.contains { $0.doubts.isEmpty } ? [] : ways.flatMap(\.doubts).map(\.name)
+        return Explain.Reply(
+            steps: steps, isReached: true, verdict: "reached \(words.joined(separator: ", and "))",
+            unless: Set(doubts).sorted())
     }
 
     // MARK: - Who asks
@@ -236,77 +265,90 @@ struct Inquest {
 
     private func input(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
-    ) -> (Steps, String) {
+    ) -> Course {
         var packet = packet(source, destination, pair)
-        if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting) {
-            switch rule.decision {
-            case .forward(let address, let port):
-                // A door leads on to a device.
-                var inner = destination
-                inner.addresses = [address]
-                inner.port = port ?? destination.port
-                let name = policy.forwards.first { $0.ruleName == rule.comment }?.name
-                let door = Step(
-                    "NAT", .goesOn,
-                    "it is led on to \(Endpoint(address: address, port: inner.port)) by \(rule.comment ?? "a door")",
-                    revision: name.flatMap { origin(.forward($0)) })
-                let (rest, word) = forward(source, inner, (pair.from, address), isTranslated: true)
-                return ([door] + rest, word)
-            default: break
-            }
+        /// A door leads on to a device, and another table to a container.
+        func leadOn(to address: IPAddress, _ port: UInt16?, by what: String, _ revision: Int?) -> Course {
+            var inner = destination
+            inner.addresses = [address]
+            inner.port = port ?? destination.port
+            let door = Step(
+                "NAT", .goesOn, "it is led on to \(Endpoint(address: address, port: inner.port)) by \(what)",
+                revision: revision)
+            var course = forward(source, inner, (pair.from, address), soughtPort: destination.port)
+            course.steps.insert(door, at: 0)
+            return course
+        }
+        if let ruleset, let rule = ruleset.translation(of: packet, at: .prerouting),
+            case .forward(let address, let port) = rule.decision
+        {
+            let name = policy.forwards.first { $0.ruleName == rule.comment }?.name
+            return leadOn(to: address, port, by: rule.comment ?? "a door", name.flatMap { origin(.forward($0)) })
+        }
+        if let port = published.first(where: { $0.takes(packet.content, to: pair.to, by: source.interface) }),
+            port.isSure, surroundings.interface(holding: port.destination) == nil
+        {
+            return leadOn(to: port.destination, port.port, by: port.holder, nil)
         }
         packet.hasBoundSocket = policy.allListeners(in: surroundings).contains {
             $0.endpoint.address == pair.to && $0.endpoint.port == destination.port
         }
-        return ([rulesetStep(packet, "to the gateway itself")], "at the gateway itself")
+        return Course(
+            steps: [rulesetStep(packet, "to the gateway itself")], word: "at the gateway itself",
+            doubts: strict.asked(at: [.prerouting, .input], about: packet.family))
     }
 
     // MARK: - Past the gateway
 
+    /// - Parameter soughtPort: the one that it was for before it was led on; nil: it was not.
     private func forward(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress),
-        isTranslated: Bool = false
-    ) -> (Steps, String) {
+        soughtPort: UInt16? = nil
+    ) -> Course {
+        let isTranslated = soughtPort != nil
         var packet = packet(source, destination, pair)
         var steps: Steps = []
         if !isTranslated, let ruleset, let rule = ruleset.translation(of: packet.leaving(by: "?"), at: .prerouting),
             case .redirect = rule.decision
         {
-            return (
-                [Step("NAT", .goesOn, "the gateway answers in its place: \(rule.comment ?? "")")],
-                "as the gateway answers in its place"
-            )
+            return Course(
+                steps: [Step("NAT", .goesOn, "the gateway answers in its place: \(rule.comment ?? "")")],
+                word: "as the gateway answers in its place",
+                doubts: strict.asked(at: [.prerouting, .input], about: packet.family))
         }
         guard let output = destination.member?.interface ?? way(pair.to) else {
-            return ([Step("route", .stops, "there is no route to \(pair.to)")], "")
+            return Course(steps: [Step("route", .stops, "there is no route to \(pair.to)")])
         }
         if output == source.interface, !isTranslated {
-            return (
-                [Step("route", .tells, "\(pair.to) is on the same side: they reach each other without the gateway")],
-                "without the gateway"
-            )
+            return Course(
+                steps: [
+                    Step("route", .tells, "\(pair.to) is on the same side: they reach each other without the gateway")
+                ], word: "without the gateway")
         }
         let zone = policy.zone(of: output)
         steps.append(
             Step(
                 "route", .goesOn, "it leaves by \(output)" + (zone.map { ", in the zone \($0.name)" } ?? ""),
                 revision: zone.flatMap { origin(.zone($0.name)) }))
-        guard policy.isRouter || ruleset != nil else {
-            steps.append(Step("kernel", .stops, "nothing is passed on: \(door)", revision: origin(.firewall)))
-            return (steps, "")
+        guard isPassedOn(source.interface, pair.to.isIPv6) else {
+            let text = "nothing is passed on that comes in by \(source.interface) (ip-sysctl, forwarding)"
+            steps.append(Step("kernel", .stops, text, revision: origin(.firewall)))
+            return Course(steps: steps)
         }
         packet.hook = .forward
         packet.output = output
-        packet.isTranslated = isTranslated
+        (packet.isTranslated, packet.soughtPort) = (isTranslated, soughtPort)
         if !isTranslated, let step = rulesStep(source, destination, pair, to: zone) { steps.append(step) }
         let step = rulesetStep(packet, "from \(source.interface) to \(output)")
         steps.append(step)
-        guard step.outcome != .stops else { return (steps, "") }
+        guard step.outcome != .stops else { return Course(steps: steps) }
         if let ruleset, let rule = ruleset.translation(of: packet, at: .postrouting), case .masquerade = rule.decision {
             let own = surroundings.interface(named: output)?.addresses.first { !$0.address.isIPv6 }?.address
             steps.append(Step("NAT", .goesOn, "it goes out in the name of \(own.map { "\($0)" } ?? output)"))
         }
-        return (steps, "directly")
+        return Course(
+            steps: steps, word: "directly",
+            doubts: strict.asked(at: [.prerouting, .forward, .postrouting], about: packet.family))
     }
 
     /// What the operator's rules say of what goes to the internet past the proxies. nil: they are not asked.
@@ -348,17 +390,17 @@ struct Inquest {
         }
     }
 
-    private func rulesetStep(_ packet: Packet, _ what: String) -> Step {
+    private func rulesetStep(_ packet: Packet, _ what: String, at place: String = "ruleset") -> Step {
         guard let ruleset else {
-            return Step("ruleset", .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
+            return Step(place, .goesOn, "nothing is filtered: \(door)", revision: origin(.firewall))
         }
         let judgement = ruleset.verdict(of: packet, among: elements)
         let rule = judgement.rule.map { $0.comment ?? "\($0)" } ?? "the policy of the chain"
         let chain = judgement.chain.map { " (chain \($0))" } ?? ""
         let revision = judgement.rule?.comment.flatMap(origin(ofRule:))
         return judgement.isAccepted
-            ? Step("ruleset", .goesOn, "\(what): let through by \"\(rule)\"\(chain)", revision: revision)
-            : Step("ruleset", .stops, "\(what): stopped by \"\(rule)\"\(chain)", revision: revision)
+            ? Step(place, .goesOn, "\(what): let through by \"\(rule)\"\(chain)", revision: revision)
+            : Step(place, .stops, "\(what): stopped by \"\(rule)\"\(chain)", revision: revision)
     }
 
     /// The revision behind a rule, by what the rule is called.
@@ -383,34 +425,64 @@ struct Inquest {
 
     // MARK: - Through a proxy
 
-    /// - Returns: also the listener through which it gets there; nil: none.
+    /// How a source comes to a listener.
+    private struct Approach {
+        var listener: Listener
+        /// The source, in the listener's family.
+        var client: IPAddress
+        /// What becomes of its first packet there.
+        var step: Step
+    }
+
+    /// To the first listener that the source gets to, or else to the first that would be for it; nil: none is. Where none is of its
+    /// family, a device goes there by another address of its own.
+    private func approach(_ source: Source) -> Approach? {
+        for addresses in [source.addresses, source.member?.addresses ?? []] {
+            let approaches = policy.listeners.compactMap { approach(source, by: addresses, to: $0) }
+            if let first = approaches.first { return approaches.first { $0.step.outcome != .stops } ?? first }
+        }
+        return nil
+    }
+
+    private func approach(_ source: Source, by addresses: [IPAddress], to listener: Listener) -> Approach? {
+        let address = listener.endpoint.address.unmapped
+        func ofItsFamily(_ addresses: [IPAddress]) -> [IPAddress] {
+            addresses.filter { $0.isIPv6 == address.isIPv6 && $0.special != .linkLocal }
+        }
+        guard !address.isLoopback,
+            [nil, source.interface].contains(policy.device(of: listener, in: surroundings))
+        else { return nil }
+        let held = surroundings.interface(named: source.interface)?.addresses.map(\.address) ?? []
+        guard let client = ofItsFamily(addresses).first(where: listener.admits),
+            let target = address.isUnspecified ? ofItsFamily(held).first : address
+        else { return nil }
+        var packet = Packet(
+            interface: source.interface, source: client, destination: target, content: .tcp(listener.endpoint.port),
+            hasBoundSocket: !address.isUnspecified)
+        (packet.hardware, packet.time) = (source.member?.hardware, now)
+        let step = rulesetStep(packet, "from \(client) to \(listener.kind) \(listener.endpoint)", at: "listener")
+        return Approach(listener: listener, client: client, step: step)
+    }
+
     private func proxy(
         _ source: Source, _ destination: Destination, _ pair: (from: IPAddress, to: IPAddress)
-    ) -> (Steps, String?) {
-        let standings = policy.standings(in: surroundings, at: now)
-        let access = Access(policy, surroundings: surroundings, standings: standings)
-        let exposure = Exposure(ruleset: ruleset, policy: policy, surroundings: surroundings, elements: elements)
-        guard
-            let listener = policy.listeners.first(where: { listener in
-                let address = listener.endpoint.address.unmapped
-                let all = surroundings.interfaces.flatMap(\.addresses).map(\.address).filter { !$0.isIPv6 }
-                return listener.admits(pair.from)
-                    && exposure.reach(
-                        of: Exposure.Target(
-                            content: .tcp(listener.endpoint.port), addresses: address.isUnspecified ? all : [address],
-                            isBoundToAddress: !address.isUnspecified)
-                    ).contains { $0.interface == source.interface }
-            })
-        else { return ([Step("proxy", .stops, "no listener serves \(source.interface)")], nil) }
+    ) -> Course {
+        guard let approach = approach(source) else {
+            return Course(steps: [Step("proxy", .stops, "no listener serves \(source.interface)")])
+        }
+        let listener = approach.listener
         let shown = "\(listener.kind) \(listener.endpoint)"
-        var client = client(source, pair.from, listener)
-        if listener.authentication == .required, client.user == nil { client.user = policy.users.first?.name }
         var steps = [
             Step(
                 "proxy", .tells,
                 "\(shown) serves it" + (listener.authentication == .required ? ", with a password" : ""),
-                revision: origin(.listener(listener.endpoint)))
+                revision: origin(.listener(listener.endpoint))), approach.step,
         ]
+        guard approach.step.outcome != .stops else { return Course(steps: steps) }
+        let standings = policy.standings(in: surroundings, at: now)
+        let access = Access(policy, surroundings: surroundings, standings: standings)
+        var client = client(source, approach.client, listener)
+        if listener.authentication == .required, client.user == nil { client.user = policy.users.first?.name }
         let host = destination.host ?? .address(pair.to)
         switch access.verdict(on: pair.to, of: host, port: destination.port, over: destination.transport, for: client) {
         case .allow:
@@ -423,7 +495,7 @@ struct Inquest {
                 default: true
                 }
             steps.append(Step(isGuard ? "guard" : "proxy rules", .stops, "\(reason)", revision: origin(of: reason)))
-            return (steps, nil)
+            return Course(steps: steps)
         }
         if let ruleset, let output = way(pair.to) {
             // What the relay sends in the client's place.
@@ -437,12 +509,15 @@ struct Inquest {
                     Step(
                         "ruleset", .stops, "from the gateway itself: stopped by \"\(rule)\"",
                         revision: origin(ofRule: rule)))
-                return (steps, nil)
+                return Course(steps: steps)
             }
         }
-        let limit = access.limits.limit(forClient: pair.from, device: client.device)
+        let limit = access.limits.limit(forClient: client.address, device: client.device)
         steps.append(Step("limit", .tells, "\(limit)", revision: origin(.limit("\(limit.subject)"))))
-        return (steps, shown)
+        let doubts =
+            strict.asked(at: [.prerouting, .input], about: approach.client.isIPv6 ? .ipv6 : .ipv4)
+            + strict.asked(at: [.output, .postrouting], about: pair.to.isIPv6 ? .ipv6 : .ipv4)
+        return Course(steps: steps, word: "through \(shown)", doubts: doubts)
     }
 }
 

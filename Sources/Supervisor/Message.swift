@@ -156,6 +156,10 @@ package struct Report: Codable, Sendable {
     package var counts: [Count]
     /// A sentence for each foreign table that drops our clients, or opens what ours shuts.
     package var foreign: [String]
+    /// What foreign tables lead on elsewhere.
+    package var published: [PublishedPort] = []
+    /// The chains of foreign tables at which packets may end that ours lets through.
+    package var strict: [StrictChain] = []
 
     package init(kernel: KernelState, ruleset: String = "", counts: [Count] = [], foreign: [String] = []) {
         self.kernel = kernel

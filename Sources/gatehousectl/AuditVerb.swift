@@ -13,6 +13,11 @@ struct AuditVerb: ParsableCommand {
             reaches it, and nobody has said that this is right) or unknown. Programs and their packages are shown to root \
             alone; pending security updates are those that apt knew of when it last fetched its lists.
 
+            A port that another program's rules lead on elsewhere, as Docker does for one that a container has published, \
+            stands there as well, with where it leads and the chain that says so: from the zones whose packets may pass on \
+            to there. Rules of iptables-legacy are not seen. Something is reached "perhaps" where another table has a chain on the \
+            way that drops by its policy or by its last rule: the rules of others are not read.
+
             With --accept what listens now is what is expected from now on, and what is different later is shown as such.
 
             With the name, the address or the hardware address of a device of the home that device is asked, from here and \
@@ -70,10 +75,9 @@ struct AuditVerb: ParsableCommand {
             let socket = entry.socket
             table.add(
                 .init(socket.place), verdict(on: socket),
-                .init(
-                    socket.reach.isEmpty ? "-" : socket.reach.map(\.description).joined(separator: ", "),
-                    socket.standing == .exposed ? .doubtful : .plain),
-                .init(entry.program ?? "-"), package(of: entry), .init(socket.unit ?? "-"), .init(socket.user),
+                reach(of: socket),
+                .init(entry.program ?? socket.leadsTo.map { "to \($0)" } ?? "-"), package(of: entry),
+                .init(socket.unit ?? "-"), .init(socket.user),
                 .init(entry.since.map(localTime) ?? "-", .dim),
                 .init(socket.difference ?? "-", socket.difference == nil ? .dim : .doubtful))
         }
@@ -98,6 +102,13 @@ struct AuditVerb: ParsableCommand {
         case .exposed: .init("exposed", socket.reach.contains { $0.zone == Zone.internet } ? .bad : .doubtful)
         case .unknown: .init("unknown", .doubtful)
         }
+    }
+
+    private func reach(of socket: SocketStatus) -> Table.Cell {
+        guard !socket.reach.isEmpty else { return .init("-") }
+        let places = socket.reach.map(\.description).joined(separator: ", ")
+        return .init(
+            places + (socket.unless.isEmpty ? "" : ", perhaps"), socket.standing == .exposed ? .doubtful : .plain)
     }
 
     private func package(of entry: SocketInventory.Entry) -> Table.Cell {
@@ -137,8 +148,9 @@ extension SocketStatus {
     fileprivate var place: String {
         if transport == .raw { return "raw \(IPProtocol(number: UInt8(truncatingIfNeeded: local.port)))" }
         let bound = interface.map { "%\($0)" } ?? ""
-        guard local.address.isUnspecified else { return "\(transport.rawValue) \(local)\(bound)" }
+        let last = lastPort.map { "-\($0)" } ?? ""
+        guard local.address.isUnspecified else { return "\(transport.rawValue) \(local)\(last)\(bound)" }
         let family = local.address.isIPv6 && !hearsBothFamilies ? " (IPv6)" : ""
-        return "\(transport.rawValue) \(local.port)\(bound)\(family)"
+        return "\(transport.rawValue) \(local.port)\(last)\(bound)\(family)"
     }
 }

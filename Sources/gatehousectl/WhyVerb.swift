@@ -9,7 +9,9 @@ struct WhyVerb: ParsableCommand {
         commandName: "why", abstract: "Why somebody gets somewhere, or does not.",
         discussion: """
             Follows what SOURCE sends to DESTINATION through zone, device, names, ruleset, NAT, proxy rules and limits, by the \
-            code that decides about real packets, and says at each place what is found and which revision brought it.
+            code that decides about real packets, and says at each place what is found and which revision brought it. Rules of \
+            other tables are not read: where one has a chain on the way that drops by its policy or by its last rule, it is \
+            reached "unless" that chain drops it.
 
             SOURCE is a device by its name, its hardware address or an address that it has, any other address, internet, or \
             gateway: then it is a program of this machine itself, of root or of the account that --user names. \
@@ -97,6 +99,7 @@ struct WhyVerb: ParsableCommand {
             let revision = step.revision.map { output.styled("  (revision \($0))", .dim) } ?? ""
             print("\(output.styled(mark, style)) \(printable(step.place))\(gap)  \(printable(step.text))\(revision)")
         }
-        print(output.styled(printable(reply.verdict), reply.isReached ? .good : .bad))
+        print(
+            output.styled(printable(reply.verdict), !reply.isReached ? .bad : reply.unless.isEmpty ? .good : .doubtful))
     }
 }

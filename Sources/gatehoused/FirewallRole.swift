@@ -490,6 +490,11 @@ actor FirewallRole: RoleService {
             } ?? []
         let foreign = try? ask(current) { netlink throws(FirewallError) in try netlink.foreignChains() }
         report.foreign = (current.lack.map { [$0] } ?? []) + ForeignChain.findings(foreign ?? [])
+        let published = try? ask(current) { netlink throws(FirewallError) in
+            try netlink.publishedPorts(foreign ?? [])
+        }
+        report.published = published ?? []
+        report.strict = (foreign ?? []).compactMap(\.strict)
         return report
     }
 

@@ -187,6 +187,7 @@ struct InterfaceText {
     private func text(for name: String) -> String {
         let notations = [
             "endpoint": "192.0.2.1:1080", "local": "192.0.2.1:22", "knownAddresses": "192.0.2.1",
+            "leadsTo": "192.0.2.1:80",
             "client": "192.0.2.0/24", "clients": "192.0.2.0/24",
             "destination": "192.0.2.0/24", "source": "192.0.2.0/24", "sshSources": "192.0.2.0/24", "ports": "80-443",
             "udpPorts": "5000-5009",

@@ -24,7 +24,7 @@ private final class Program: Sendable {
             """
         let program = try RunningProgram(prefix + ["/usr/bin/python3", "-c", script] + sockets, in: space, log: log)
         self.program = program
-        guard eventually({ program.said.contains("ready") }) else { throw Failure("no sockets: \(program.said)") }
+        guard eventually({ program.said.contains("ready\n") }) else { throw Failure("no sockets: \(program.said)") }
     }
 }
 
@@ -46,6 +46,8 @@ struct AuditTests {
             var difference: String?
             var advice: String?
             var reach: [Reach]
+            var leadsTo: String?
+            var unless: [String]
         }
         struct Reach: Decodable {
             var interface: String
@@ -66,6 +68,11 @@ struct AuditTests {
         var isJudged: Bool
 
         subscript(local: String) -> Entry? { sockets.first { $0.socket.local == local } }
+
+        /// What is led on.
+        func published(_ transport: String, _ local: String) -> Socket? {
+            sockets.map(\.socket).first { $0.leadsTo != nil && $0.transport == transport && $0.local == local }
+        }
     }
 
     private func audit(_ home: Home) throws -> Report {
@@ -196,6 +203,244 @@ struct AuditTests {
         try home.start()
         #expect(try audit(home).absent == ["tcp 0.0.0.0:2302 of root"])
         _ = second
+    }
+
+    // MARK: - What other tables lead on
+
+    /// A container behind an interface of the gateway, and the kernel as Docker sets it.
+    private func container(in home: Home) throws -> (space: Namespace, services: Services) {
+        let space = try Namespace()
+        try space.run(
+            "ip", "-batch", "-",
+            input: """
+                link set lo up
+                link add eth0 type veth peer name docker0 netns \(home.gateway.path)
+                link set eth0 up
+                address add 172.17.0.2/16 dev eth0
+                address add 2001:db9:17::2/64 dev eth0 nodad
+                route add default via 172.17.0.1
+                """)
+        try home.gateway.run(
+            "ip", "-batch", "-",
+            input: """
+                link set docker0 up
+                address add 172.17.0.1/16 dev docker0
+                address add 2001:db9:17::1/64 dev docker0 nodad
+                """)
+        try space.run("ip", "route", "add", "default", "via", "2001:db9:17::1", "dev", "eth0")
+        try passOn("1", in: home)
+        return (space, try Services(in: space, at: "::", ports: [80]))
+    }
+
+    private func passOn(_ value: String, in home: Home) throws {
+        try home.gateway.run(
+            "sh", "-c", "for each in 4 6; do echo \(value) > /proc/sys/net/ipv$each/conf/all/forwarding; done")
+    }
+
+    private static let asDockerHasThem = """
+        -N DOCKER
+        -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+        -A DOCKER -i docker0 -j RETURN
+        -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination TO:80
+        -A DOCKER ! -i docker0 -p udp -m udp --dport 8080 -j DNAT --to-destination TO:80
+        -A DOCKER -d INSIDE ! -i docker0 -p tcp -m tcp --dport 8081 -j DNAT --to-destination TO:80
+        -A DOCKER -d LOOPBACK ! -i docker0 -p tcp -m tcp --dport 8082 -j DNAT --to-destination TO:80
+        """
+    private static let asNFTHasThem = """
+        table FAMILY docker-bridges {
+            chain nat-PREROUTING {
+                type nat hook prerouting priority dstnat; policy accept;
+                fib daddr type local counter jump nat-prerouting-and-output
+            }
+            chain nat-prerouting-and-output {
+                iifname != "docker0" tcp dport 8080 counter dnat to TO:80 comment "DNAT"
+                iifname != "docker0" udp dport 8080 counter dnat to TO:80 comment "DNAT"
+                HEADER daddr INSIDE iifname != "docker0" tcp dport 8081 counter dnat to TO:80 comment "DNAT"
+                HEADER daddr LOOPBACK iifname != "docker0" tcp dport 8082 counter dnat to TO:80 comment "DNAT"
+            }
+        }
+        """
+
+    /// A port that a container has published is no socket, or one whose packets never come to it: it was shut off in `audit` whoever
+    /// reached it.
+    @Test(
+        "A port that Docker has published is shown with whoever reaches it, as real packets tell: observed, enforced and with a passage",
+        arguments: ["iptables", "nft"])
+    func published(_ backend: String) throws {
+        let home = try Home()
+        let container = try container(in: home)
+        try home.start(firewall: nil)
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        try home.lan.run("ip", "route", "add", "default", "via", "fd77::1", "dev", "eth0")
+        try home.wan.run("ip", "route", "add", "default", "via", Home.gatewayOnWAN6, "dev", "eth0")
+        let families = [
+            (
+                words: [
+                    "TO": "172.17.0.2", "INSIDE": Home.gatewayOnLAN, "LOOPBACK": "127.0.0.1", "FAMILY": "ip",
+                    "HEADER": "ip",
+                ], tool: "iptables-nft", inside: Home.gatewayOnLAN, outside: Home.gatewayOnWAN, any: "0.0.0.0"
+            ),
+            (
+                words: [
+                    "TO": "[2001:db9:17::2]", "INSIDE": "fd77::1", "LOOPBACK": "::1", "FAMILY": "ip6", "HEADER": "ip6",
+                ], tool: "ip6tables-nft", inside: "fd77::1", outside: Home.gatewayOnWAN6, any: "[::]"
+            ),
+        ]
+        func filled(_ text: String, _ words: [String: String]) -> String {
+            words.reduce(text) { $0.replacingOccurrences(of: $1.key, with: $1.value) }
+        }
+        for family in families {
+            guard backend == "iptables" else {
+                try home.gateway.run("nft", "-f", "-", input: filled(Self.asNFTHasThem, family.words))
+                continue
+            }
+            for rule in filled(Self.asDockerHasThem, family.words).split(separator: "\n") {
+                let words = [family.tool, "-t", "nat"] + rule.split(separator: " ").map(String.init)
+                let outcome = try home.gateway.attempt(words)
+                #expect(outcome.status == 0, "\(words): \(outcome)")
+            }
+        }
+        // Until then nobody finds a neighbour (RFC 4862 §5.4).
+        let hosts = [home.lan, home.wan, home.gateway, container.space]
+        #expect(
+            try eventually { try hosts.allSatisfy { try $0.run("ip", "-6", "address", "show", "tentative") == "" } })
+        // As docker-proxy does, to whom the packets do not come.
+        let program = try Program(in: home.gateway, ["tcp :: 8080"], log: log(home))
+        func answers(_ host: Namespace, _ transport: String, _ address: String, _ port: UInt16) throws -> Bool {
+            if transport == "tcp" {
+                let script = "exec 3<>/dev/tcp/\(address)/\(port) && echo word >&3 && head -c 4 <&3"
+                return try host.attempt(["timeout", "0.6", "bash", "-c", script]).output == "word"
+            }
+            let peer = try DatagramPeer(in: host, address.contains(":") ? "::" : "0.0.0.0")
+            for _ in 0..<2 {
+                try? peer.send(Array("word".utf8), to: address, port)
+                if (try? peer.receive(within: .milliseconds(300))) != nil { return true }
+            }
+            return false
+        }
+        func check(_ word: String, inside: String, outside: String) throws -> Report {
+            let report = try audit(home)
+            for family in families {
+                let rows = [
+                    ("tcp", "\(family.any):8080", UInt16(8080)), ("udp", "\(family.any):8080", 8080),
+                    ("tcp", family.words["FAMILY"] == "ip" ? "\(family.inside):8081" : "[fd77::1]:8081", 8081),
+                ]
+                for (transport, local, port) in rows {
+                    let row = try #require(
+                        report.published(transport, local), "\(word): \(transport) \(local): \(report.sockets)")
+                    let zones = Set(row.reach.filter { $0.audience == "everybody" }.compactMap(\.zone))
+                    let fromHome = try answers(home.lan, transport, family.inside, port)
+                    #expect(zones.contains("home") == fromHome, "\(word): \(row)")
+                    // The WAN host has a way to the inner address as well.
+                    let fromInternet = try answers(
+                        home.wan, transport, port == 8081 ? family.inside : family.outside, port)
+                    #expect(zones.contains("internet") == fromInternet, "\(word): \(row)")
+                    #expect(row.standing == (fromInternet ? outside : fromHome ? inside : "shut"), "\(word): \(row)")
+                    #expect(row.user.contains("Docker") && row.user.contains("chain"), "\(row)")
+                    let asked = try home.ctl(
+                        ["--json", "why", family.inside.contains(":") ? "fd77::10" : "192.168.77.10"]
+                            + ["\(family.inside.contains(":") ? "[\(family.inside)]" : family.inside):\(port)"]
+                            + (transport == "udp" ? ["--udp"] : []))
+                    #expect(asked.contains("\"isReached\" : \(fromHome)"), "\(word): \(asked)")
+                }
+                let loopback = family.words["FAMILY"] == "ip" ? "127.0.0.1:8082" : "[::1]:8082"
+                let own = try #require(report.published("tcp", loopback))
+                #expect(own.standing == "shut" && own.reach.isEmpty, "\(word): \(own)")
+            }
+            // The socket there gets none of it.
+            let socket = report.sockets.map(\.socket).first { $0.local == "[::]:8080" && $0.leadsTo == nil }
+            #expect(try #require(socket).reach.allSatisfy { $0.interface == "docker0" }, "\(word): \(report)")
+            return report
+        }
+        try home.ctl("firewall", "observe")
+        let open = try check("observed", inside: "exposed", outside: "exposed")
+        let row = try #require(open.published("tcp", "0.0.0.0:8080"))
+        #expect(row.leadsTo == "172.17.0.2:80")
+        #expect(row.advice?.contains("firewall enforce") == true && row.advice?.contains("Docker") == true, "\(row)")
+        try passOn("0", in: home)
+        _ = try check("nothing is passed on", inside: "", outside: "")
+        try passOn("1", in: home)
+        let shown = try home.ctl("audit")
+        #expect(shown.contains("tcp 8080") && shown.contains("to 172.17.0.2:80"), "\(shown)")
+        try home.ctl("firewall", "enforce", "--no-trial")
+        _ = try check("enforced", inside: "exposed", outside: "exposed")
+        try home.ctl("zone", "add", "box", "--interface", "docker0", "--no-trial")
+        try home.ctl("zone", "allow", "home", "to", "box", "--tcp", "80", "--no-trial")
+        let passed = try check("with a passage", inside: "expected", outside: "exposed")
+        #expect(passed.published("tcp", "0.0.0.0:8080")?.why == "the passage home to box")
+        #expect(passed.published("udp", "0.0.0.0:8080")?.standing == "shut")
+        try home.ctl("audit", "--accept")
+        let accepted = try audit(home)
+        #expect(accepted.published("udp", "0.0.0.0:8080")?.standing == "expected")
+        #expect(accepted.sockets.allSatisfy { $0.socket.leadsTo == nil || $0.socket.difference == nil })
+        try home.gateway.run("nft", "delete", "table", "ip", backend == "iptables" ? "nat" : "docker-bridges")
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input:
+                "table ip mine { chain in { type nat hook prerouting priority -100; tcp dport 8083 dnat to 172.17.0.2:80; }; }"
+        )
+        #expect(
+            try eventually {
+                let changed = try audit(home)
+                return changed.published("tcp", "0.0.0.0:8083")?.difference == "new"
+                    && changed.absent.contains { $0.hasPrefix("udp 0.0.0.0:8080 of table ip") }
+            })
+        withExtendedLifetime((container, program)) {}
+    }
+
+    @Test("What another table may drop is said to be so, of each that somebody reaches, in the family that it is about")
+    func strictTables() throws {
+        let home = try Home()
+        let container = try container(in: home)
+        try home.start(firewall: nil)
+        try home.ctl("setup", "--lan", "lan0", "--wan", "wan0")
+        try home.ctl("firewall", "open", "lab", "--tcp", "2201-2202", "--from", "anywhere")
+        let program = try Program(
+            in: home.gateway, ["tcp 0.0.0.0 2201", "tcp fd77::1 2202", "tcp 0.0.0.0 2205"], log: log(home))
+        func check(_ local: String, _ why: String, unless chains: [String]) throws {
+            // What the kernel holds is looked at once a second.
+            #expect(
+                try eventually(within: .seconds(4)) { try audit(home)[local]?.socket.unless == chains },
+                "\(local): \(String(describing: try? audit(home)[local]))")
+            let socket = try #require(try audit(home)[local]?.socket)
+            let words = why + (chains.isEmpty ? "" : ", unless \(chains.joined(separator: " or ")) drops it")
+            #expect(socket.why == words, "\(socket)")
+            #expect(socket.standing == (why.hasPrefix("shut") ? "shut" : "expected"), "\(socket)")
+        }
+        let (own, opening) = ("a listener of Gatehouse", "the opening lab")
+        let listener = "\(Home.gatewayOnLAN):1080"
+        try check("0.0.0.0:2201", opening, unless: [])
+        #expect(try connects(home.lan, Home.gatewayOnLAN, 2201))
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input: """
+                table inet strict { chain inp { type filter hook input priority 10; policy drop; ct state established accept; }; }
+                table ip6 last { chain in { type filter hook input priority 0; policy accept; tcp dport 22 accept; drop; }; }
+                table ip filter { chain DOCKER { }; chain FORWARD { type filter hook forward priority 0; policy drop; }; }
+                """)
+        let strict = "table inet strict, chain inp"
+        try check("0.0.0.0:2201", opening, unless: [strict])
+        try check("[fd77::1]:2202", opening, unless: [strict, "table ip6 last, chain in"])
+        try check(listener, own, unless: [strict])
+        try check("0.0.0.0:2205", "shut off from everywhere", unless: [])
+        #expect(try !connects(home.lan, Home.gatewayOnLAN, 2201))
+        #expect(try home.ctl("audit").contains(", perhaps"))
+        // What is led on is asked at another hook. Whether that drops it or not, nobody here reads.
+        try home.gateway.run(
+            "nft", "-f", "-",
+            input:
+                "table ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 8080 dnat to 172.17.0.2:80; }; }"
+        )
+        try home.ctl("firewall", "observe")
+        func published() throws -> Report.Socket? { try audit(home).published("tcp", "0.0.0.0:8080") }
+        let forward = "table ip filter (Docker), chain FORWARD"
+        #expect(try eventually { try published()?.unless == [forward] && published()?.standing == "exposed" })
+        #expect(try published()?.why == "nothing is filtered, unless \(forward) drops it")
+        #expect(try !connects(home.wan, Home.gatewayOnWAN, 8080))
+        try home.gateway.run("nft", "insert", "rule", "ip", "filter", "FORWARD", "accept")
+        #expect(try connects(home.wan, Home.gatewayOnWAN, 8080))
+        #expect(try published()?.unless == [forward])
+        withExtendedLifetime((container, program)) {}
     }
 
     @Test("A box with 300 sockets that listen is looked through in no time")

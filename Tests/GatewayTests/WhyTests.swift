@@ -14,6 +14,7 @@ struct WhyTests {
         var steps: [Step]
         var isReached: Bool
         var verdict: String
+        var unless: [String]
 
         subscript(place: String) -> Step? { steps.last { $0.place == place } }
     }
@@ -62,6 +63,7 @@ struct WhyTests {
                 "resumed, with a door",
                 [
                     ["device", "resume", "tv"], ["forward", "add", "door", "tcp", "4000", "to", "tv"],
+                    ["forward", "add", "side", "tcp", "4001", "to", "tv:631"],
                 ]
             ),
         ]
@@ -71,7 +73,8 @@ struct WhyTests {
         ]
         let targets = [
             "\(RoutedHome.far):80", "\(RoutedHome.far):853", "\(RoutedHome.farPrivate):80", "\(RoutedHome.lanHost):631",
-            "\(Home.gatewayOnLAN):2222", "\(Home.gatewayOnWAN):4000", "\(RoutedHome.lanHost):4000",
+            "\(Home.gatewayOnLAN):2222", "\(Home.gatewayOnWAN):4000", "\(Home.gatewayOnWAN):4001",
+            "\(RoutedHome.lanHost):4000",
         ]
         var asked = 0
         for (policy, changes) in policies {
@@ -93,6 +96,152 @@ struct WhyTests {
             }
         }
         #expect(asked > 100)
+        _ = services
+    }
+
+    /// Of a device that was banned it was said that it gets out through the proxy, though its packets do not get to the proxy's port.
+    @Test(
+        "A proxy is the way for whoever gets to its port: not for a device that is banned, nor for a new one that is to wait"
+    )
+    func listeners() throws {
+        let routed = try RoutedHome.ready()
+        let home = routed.home
+        try home.ctl("listener", "add", "socks5", "[fd77::1]:1080")
+        try home.ctl("zone", "set", "home", "--way", "proxy", "--no-trial")
+        let (tv, radio) = (try home.plugIn(20), try home.plugIn(30))
+        try home.meet(tv, as: "tv")
+        try home.meet(radio, as: "radio")
+        let families = [
+            (own: "192.168.77.", gateway: Home.gatewayOnLAN, far: RoutedHome.far),
+            (own: "fd77::", gateway: "fd77::1", far: RoutedHome.far6),
+        ]
+        for (own, gateway, _) in families {
+            for (host, last) in [(tv, 20), (radio, 30)] {
+                #expect(try host.attempt(["ping", "-c", "1", "-W", "2", gateway]).status == 0)
+                #expect(try eventually { try home.ctl("device", "list").contains("\(own)\(last)") })
+            }
+        }
+        func check(_ word: String, _ host: Namespace, _ last: Int, _ expected: [Bool]) throws {
+            for (family, isExpected) in zip(families, expected) {
+                let source = "\(family.own)\(last)"
+                let opens = try host.attempt(["timeout", "1", "nc", "-s", source, "-z", family.gateway, "1080"])
+                #expect((opens.status == 0) == isExpected, "\(word): \(source): \(opens)")
+                let answer = try why(home, source, family.far)
+                #expect(answer.isReached == isExpected, "\(word): \(source): \(answer)")
+                #expect(answer["listener"]?.outcome == (isExpected ? "goesOn" : "stops"), "\(word): \(answer)")
+                #expect(answer["listener"]?.text.contains(family.gateway) == true, "\(word): \(answer)")
+            }
+        }
+        try check("as it is", tv, 20, [true, true])
+        try home.ctl("ban", "add", "192.168.77.20")
+        try check("banned by IPv4", tv, 20, [false, true])
+        try home.ctl("ban", "add", "fd77::20")
+        try check("banned by both", tv, 20, [false, false])
+        #expect(try why(home, "tv", RoutedHome.far).verdict.contains("banned"))
+        try check("nobody else is", radio, 30, [true, true])
+        try home.ctl("ban", "remove", "192.168.77.20")
+        try home.ctl("ban", "remove", "fd77::20")
+        try check("let go", tv, 20, [true, true])
+        try home.ctl("zone", "set", "home", "--new-devices", "blocked", "--no-trial")
+        let stranger = try home.plugIn(40)
+        try check("new", stranger, 40, [false, false])
+        #expect(try eventually { try home.ctl("device", "list").contains("192.168.77.40") })
+        try check("new, and seen", stranger, 40, [false, false])
+        try check("known", radio, 30, [true, true])
+        // Nobody is there.
+        #expect(try why(home, "192.168.77.50", RoutedHome.far).verdict.contains("new devices wait"))
+    }
+
+    /// Behind a chain of another table that drops by its policy everything was said to get through.
+    @Test(
+        "What another table may drop is said to be so, at the hook and in the family where it may, whether it does or not"
+    )
+    func otherTables() throws {
+        let routed = try RoutedHome.ready()
+        let home = routed.home
+        let services = [
+            try Services(in: home.wan, at: "::", ports: [80]), try Services(in: home.gateway, at: "::", ports: [2222]),
+        ]
+        try home.ctl("firewall", "open", "lab", "--tcp", "2222", "--from", "anywhere")
+        for port in [1080, 3128] { try home.ctl("listener", "remove", "\(Home.gatewayOnLAN):\(port)") }
+        try home.lan.run("ping", "-c", "1", "-W", "2", Home.gatewayOnLAN)
+        #expect(try eventually { try home.ctl("device", "list").contains(RoutedHome.lanHost) })
+        func table(_ family: String, _ chain: String, _ rules: String) throws {
+            try home.gateway.run(
+                "nft", "-f", "-",
+                input:
+                    "table \(family) other; delete table \(family) other; table \(family) other { chain \(chain) { \(rules) }; }"
+            )
+        }
+        func check(
+            _ source: String, _ destination: String, unless chain: String?, from host: Namespace? = nil,
+            gets: Bool? = nil
+        ) throws {
+            // What the kernel holds is looked at once a second.
+            let names = chain.map { [$0] } ?? []
+            #expect(
+                try eventually(within: .seconds(4)) { try why(home, source, destination).unless == names },
+                "\(source) to \(destination): \(String(describing: try? why(home, source, destination)))")
+            let answer = try why(home, source, destination)
+            #expect(answer.isReached, "\(answer)")
+            let words = chain.map { "unless \($0) drops it" }
+            #expect(words.map(answer.verdict.contains) ?? !answer.verdict.contains("unless"), "\(answer)")
+            guard let host, let gets, let colon = destination.lastIndex(of: ":") else { return }
+            let address = destination[..<colon].filter { !"[]".contains($0) }
+            let port = String(destination[destination.index(after: colon)...])
+            #expect(try connects(host, address, port) == gets, "\(source) to \(destination): \(answer)")
+        }
+        let (lan, far, own) = (RoutedHome.lanHost, "\(RoutedHome.far):80", "\(Home.gatewayOnLAN):2222")
+        let (lan6, far6, own6) = (RoutedHome.lanHost6, "[\(RoutedHome.far6)]:80", "[2001:db9:77::1]:2222")
+        for (source, destination) in [(lan, far), (lan6, far6), (lan, own), (lan6, own6)] {
+            try check(source, destination, unless: nil, from: home.lan, gets: true)
+        }
+        // By policy, at the hook forward, of both families: whom its rules let through they let through.
+        try table(
+            "inet", "pass",
+            "type filter hook forward priority 10; policy drop; ct state established accept; iifname guest0 accept;")
+        var name: String? = "table inet other, chain pass"
+        for (source, destination) in [(lan, far), (lan6, far6)] {
+            try check(source, destination, unless: name, from: home.lan, gets: false)
+        }
+        try check(RoutedHome.guestHost, far, unless: name, from: routed.guest, gets: true)
+        try check(lan, own, unless: nil, from: home.lan, gets: true)
+        // A proxy is another way, at other hooks, and one is enough.
+        try home.ctl("listener", "add", "socks5", "\(Home.gatewayOnLAN):1080")
+        let both = try why(home, lan, far)
+        #expect(both.verdict.contains("chain pass drops it, and through socks5") && both.unless.isEmpty, "\(both)")
+        try home.ctl("listener", "remove", "\(Home.gatewayOnLAN):1080")
+        // By the last rule, at the hook input, of one family.
+        try home.gateway.run("nft", "delete", "table", "inet", "other")
+        try table(
+            "ip", "inner", "type filter hook input priority 0; policy accept; tcp dport 22 accept; counter reject;")
+        name = "table ip other, chain inner"
+        try check(lan, own, unless: name, from: home.lan, gets: false)
+        try check(lan6, own6, unless: nil, from: home.lan, gets: true)
+        try check(lan, far, unless: nil, from: home.lan, gets: true)
+        // Before all others.
+        try home.gateway.run("nft", "delete", "table", "ip", "other")
+        try table(
+            "ip6", "early", "type filter hook prerouting priority -300; policy drop; icmpv6 type 135-136 accept;")
+        name = "table ip6 other, chain early"
+        for (source, destination) in [(lan6, own6), (lan6, far6)] {
+            try check(source, destination, unless: name, from: home.lan, gets: false)
+        }
+        for (source, destination) in [(lan, own), (lan, far)] {
+            try check(source, destination, unless: nil, from: home.lan, gets: true)
+        }
+        // What the proxies begin themselves, and what other programs do.
+        try home.gateway.run("nft", "delete", "table", "ip6", "other")
+        try table(
+            "inet", "outer", "type filter hook output priority 0; policy drop; ct state established,related accept;")
+        name = "table inet other, chain outer"
+        try check("gateway", far, unless: name, from: home.gateway, gets: false)
+        try check("gateway", far6, unless: name, from: home.gateway, gets: false)
+        try check(lan, far, unless: nil, from: home.lan, gets: true)
+        try home.ctl("listener", "add", "socks5", "\(Home.gatewayOnLAN):1080")
+        try home.ctl("zone", "set", "home", "--way", "proxy", "--no-trial")
+        try check(lan, far, unless: name)
+        #expect(try home.ctl("why", lan, far).contains("through socks5 192.168.77.1:1080, unless \(name ?? "")"))
         _ = services
     }
 

@@ -8,7 +8,8 @@ enum ExposureCalls {
 
 package struct ListSockets: Call {
     package static let documentation = """
-        Every socket of the machine that waits for somebody to come: TCP, UDP and raw ones.
+        Every socket of the machine that waits for somebody to come: TCP, UDP and raw ones; and every port that another
+        table leads on elsewhere, as one that a container has published.
         absent: what is expected and does not listen, as "tcp 0.0.0.0:22 of ssh.service".
         isJudged: somebody has said what is expected.
         others: what else filters packets on this machine, a sentence each; it may shut more.
@@ -55,7 +56,7 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
         interface: the one that it is bound to; null: to none.
         hearsBothFamilies: it is for [::] and hears IPv4, too.
         inode: by which /proc tells whose it is; 0: the kernel's own.
-        user: whose it is.
+        user: whose it is; of a port that is led on, the chain that says so.
         unit: the systemd unit that it belongs to; null: nobody knows.
         since: when it was seen to begin, in seconds since 1970, UTC; null: it was there before the gateway looked.
         isClient: it is a datagram socket that serves nobody, and waits for answers alone.
@@ -63,6 +64,9 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
         why: what the standing rests on, in a phrase.
         difference: what is not as is expected; null: nothing, or nobody has said what is.
         advice: what to do; null: nothing.
+        leadsTo: where what comes there is led on to, so that no socket of the machine gets it; null: it is a socket.
+        lastPort: the last of the ports that are led on together; null: it is one.
+        unless: the chains of other tables that may drop what would reach it, by rules that nobody here reads.
         """
 
     package var transport: ExpectedSocket.Transport
@@ -79,11 +83,15 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
     package var why: String
     package var difference: String?
     package var advice: String?
+    package var leadsTo: Endpoint?
+    package var lastPort: UInt16?
+    package var unless: [String]
 
     package init(
         transport: ExpectedSocket.Transport, local: Endpoint, interface: String?, hearsBothFamilies: Bool, inode: Int,
         user: String, unit: String?, since: Int?, isClient: Bool, reach: [Reach], standing: Standing, why: String,
-        difference: String?, advice: String?
+        difference: String?, advice: String?, leadsTo: Endpoint? = nil, lastPort: UInt16? = nil,
+        unless: [String]
     ) {
         self.transport = transport
         self.local = local
@@ -99,6 +107,9 @@ package struct SocketStatus: InterfaceType, Hashable, Sendable {
         self.why = why
         self.difference = difference
         self.advice = advice
+        self.leadsTo = leadsTo
+        self.lastPort = lastPort
+        self.unless = unless
     }
 }
 

@@ -15,7 +15,8 @@ package struct Explain: Call {
         knownAddresses: those that the destination's name has; empty or null where it is no name, or has none.
         port: null: 443.
         transport: null: tcp.
-        isReached: by one way or another.
+        isReached: by one way or another, as far as this gateway decides.
+        unless: the chains of other tables that may drop it all the same, by rules that nobody here reads.
         verdict: how, or why not, in a sentence.
         """
 
@@ -23,11 +24,13 @@ package struct Explain: Call {
         package var steps: [Step]
         package var isReached: Bool
         package var verdict: String
+        package var unless: [String]
 
-        package init(steps: [Step], isReached: Bool, verdict: String) {
+        package init(steps: [Step], isReached: Bool, verdict: String, unless: [String] = []) {
             self.steps = steps
             self.isReached = isReached
             self.verdict = verdict
+            self.unless = unless
         }
     }
 

@@ -9,7 +9,7 @@ extension Operations {
         Method(Explain.self) { gateway, call, _ in try await gateway.explain(call) },
         Method(ListSockets.self) { gateway, _, _ in try await gateway.listSockets() },
         Method(ExpectSockets.self) { gateway, _, caller in
-            ExpectSockets.Reply(count: try gateway.expectSockets(by: caller))
+            ExpectSockets.Reply(count: try await gateway.expectSockets(by: caller))
         },
         Method(ListEvents.self) { gateway, call, _ in
             let since = call.since ?? Int(time(nil)) - 86_400
