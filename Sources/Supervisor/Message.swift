@@ -55,6 +55,9 @@ struct Order: Codable {
         case stoppedPackets
         /// For the firewall role: tell which packets were dropped lately (the answer brings a list of `DroppedPacket` in a sealed memfd).
         case droppedPackets
+        /// For the firewall role: tell what the box began since that was told last (the answer brings a list of `HeldDeparture` in a
+        /// sealed memfd).
+        case heldDepartures
         /// For a relay: the pinholes of the plea of that number are open, or why they are not.
         case granted(Int, refusal: String?)
         /// For the names role: the kernel has what the event of this number brought, or cannot have it.
