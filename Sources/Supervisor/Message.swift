@@ -106,6 +106,8 @@ package enum Event: Codable, Hashable, Sendable {
     case visited([DeviceVisit])
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
+    /// Somebody asked for a name that a rule denies.
+    case denied(NameDenial)
     /// A source did what may lead to a ban.
     case offence(Ruleset.Notice, source: IPAddress)
 }
