@@ -540,6 +540,7 @@ extension ChronicleEntry.Kind: InterfaceEnumeration {
         login: wrong passwords.
         egress: a program of the machine itself began what is not let out.
         ban: a source was banned, or is no longer.
+        name: a device asked for a name that a rule denies, which is told once an hour of each device and rule.
         """
 }
 

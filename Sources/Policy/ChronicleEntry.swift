@@ -20,6 +20,8 @@ package struct ChronicleEntry: Codable, Hashable, Sendable {
         case egress
         /// A source was banned, or is no longer.
         case ban
+        /// A device asked for a name that a rule denies.
+        case name
     }
 
     /// Seconds since 1970, UTC.

@@ -23,8 +23,8 @@ package struct NameFilter: Sendable {
     package let lists: [List]
     /// The names, and those above which with all below them, that rules are about.
     private let ruledNames: NameSet
-    /// Why a name that rules are about is refused to a visitor; nil: it is not.
-    let ruling: @Sendable (_ name: DNSName, Visitor) -> DNSExplanation?
+    /// The number of the rule by which a name that rules are about is refused to a visitor; nil: it is not.
+    let ruling: @Sendable (_ name: DNSName, Visitor) -> Int?
     /// The lists that hold for everybody, for each zone and for each member of the household, by their numbers.
     private let general: Lists
     private let byZone: [UInt16: Lists]
@@ -35,7 +35,7 @@ package struct NameFilter: Sendable {
     package init(
         lists: [List] = [], general: Lists = 0, byZone: [UInt16: Lists] = [:], byMember: [UInt16: Lists] = [:],
         ruledNames: NameSet = .empty,
-        ruling: @escaping @Sendable (DNSName, Visitor) -> DNSExplanation? = { _, _ in nil }
+        ruling: @escaping @Sendable (DNSName, Visitor) -> Int? = { _, _ in nil }
     ) {
         self.lists = Array(lists.prefix(Self.mostLists))
         self.general = general

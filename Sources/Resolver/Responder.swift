@@ -82,6 +82,8 @@ package final class Responder {
     /// The members of the household of whom it is told which addresses they were given for which names.
     package var watched: Set<UInt16> = []
     package var tellOfAnswer: (UInt16, DNSName, [IPAddress]) -> Void = { _, _, _ in }
+    /// By the rule of that number the name is refused to the visitor. Told of each question.
+    package var tellOfRuling: (Visitor, Int, DNSName) -> Void = { _, _, _ in }
 
     package init(on reactor: Reactor, telling counters: Counters? = nil) {
         self.reactor = reactor
@@ -299,8 +301,9 @@ package final class Responder {
             let first = knowledge.filter.lists[(theirs & ~NameFilter.ruled).trailingZeroBitCount].name
             list = first
             explanation = .blocked(by: "blocklist \(first)")
-        } else if !visitor.isRelay, let reason = knowledge.filter.ruling(name, visitor) {
-            explanation = reason
+        } else if !visitor.isRelay, let rule = knowledge.filter.ruling(name, visitor) {
+            explanation = .blocked(by: "rule \(rule)")
+            tellOfRuling(visitor, rule, name)
         } else {
             return nil
         }

@@ -5,6 +5,8 @@ package import Policy
 extension Store {
     /// So many entries are kept, the latest.
     package static let chronicleCapacity = 5000
+    /// Of these, names that rules deny, which some devices ask for all day long.
+    static let mostNames = 1000
     /// Characters of one entry.
     private static let longestText = 500
 
@@ -24,6 +26,13 @@ extension Store {
             try writer.query(
                 "DELETE FROM chronicle WHERE id <= (SELECT max(id) FROM chronicle) - ?",
                 [.integer(Self.chronicleCapacity)])
+            guard entries.contains(where: { $0.kind == .name }) else { return }
+            let kind = ChronicleEntry.Kind.name.rawValue
+            try writer.query(
+                """
+                DELETE FROM chronicle WHERE kind = ? AND id <= \
+                (SELECT id FROM chronicle WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
+                """, [.text(kind), .text(kind), .integer(Self.mostNames)])
         }
     }
 

@@ -45,8 +45,10 @@ extension Gateway {
     private var daemonFinding: Finding {
         let dead = processes.filter { $0.state != .running }
         if let process = dead.first {
+            // It waits for the firewall's rules, as long as the kernel has not taken them.
+            let why = process.lastEnd.isEmpty ? "has not begun its work yet" : "does not run: it \(process.lastEnd)"
             return Finding(
-                "processes", .bad, "the \(process.role.name) role does not run: it \(process.lastEnd)",
+                "processes", .bad, "the \(process.role.name) role \(why)",
                 remedy: "`journalctl -u gatehouse` says why")
         }
         let restarts = processes.reduce(0) { $0 + $1.restarts }

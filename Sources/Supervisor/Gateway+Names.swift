@@ -218,6 +218,27 @@ extension Gateway {
         do throws(Refusal) { try await process.order(.confirm(serial)) } catch { log.debug("\(error)") }
     }
 
+    /// Tells who asks for what a rule denies.
+    func note(_ denial: NameDenial) {
+        guard let domain = policy.rules.first(where: { $0.id == denial.rule })?.domain else { return }
+        let household = surroundings.household
+        // Where nothing is enforced the kernel marks nobody.
+        let member =
+            denial.member != 0
+            ? denial.member : household.members.first { $0.addresses.contains(denial.client) }?.number
+        let device = member.flatMap { policy.deviceNames(in: household)[$0] }
+        let text: String
+        switch denials.note(device: device ?? "\(denial.client.site)", domain: domain, at: .now) {
+        case .denial:
+            let name = denial.name.prefix(255)
+            text = "\(device ?? "\(denial.client)") asked for \(name), which rule \(denial.rule) denies"
+        case .more: text = "more devices than are told ask for names that rules deny"
+        case nil: return
+        }
+        log.notice("\(text)")
+        tell(.name, text)
+    }
+
     private func note(fullRule rule: Int) {
         guard !names.fullRules.contains(rule) else { return }
         names.fullRules.insert(rule)

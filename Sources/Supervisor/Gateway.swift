@@ -88,6 +88,8 @@ actor Gateway {
     var portWatch = PortWatch()
     /// What the box itself began that nothing lets out.
     var departures = Departures()
+    /// Who asked for names that rules deny.
+    var denials = Denials()
     /// Where devices go that learn or are held.
     var learnings = Learnings()
     /// When that was kept in mind last; nil: not yet.
@@ -372,6 +374,7 @@ actor Gateway {
             if let most = policy.bans.guesses, guesses.note(source, atMost: most, at: .now) {
                 note(.guesses, by: client, "\(most) wrong passwords, the last for \(user.prefix(64))")
             }
+        case .denied(let denial): note(denial)
         case .offence(.scan, let source):
             note(.scan, by: source, "\(source) has tried many ports that are shut")
         case .offence(.flood, let source):

@@ -55,6 +55,9 @@ struct Order: Codable {
         case stoppedPackets
         /// For the firewall role: tell which packets were dropped lately (the answer brings a list of `DroppedPacket` in a sealed memfd).
         case droppedPackets
+        /// For the firewall role: tell what the box began since that was told last (the answer brings a list of `HeldDeparture` in a
+        /// sealed memfd).
+        case heldDepartures
         /// For a relay: the pinholes of the plea of that number are open, or why they are not.
         case granted(Int, refusal: String?)
         /// For the names role: the kernel has what the event of this number brought, or cannot have it.
@@ -103,6 +106,8 @@ package enum Event: Codable, Hashable, Sendable {
     case visited([DeviceVisit])
     /// Several wrong passwords came from one place lately, the last from this client and for this user.
     case wrongLogins(client: IPAddress, user: String, count: Int)
+    /// Somebody asked for a name that a rule denies.
+    case denied(NameDenial)
     /// A source did what may lead to a ban.
     case offence(Ruleset.Notice, source: IPAddress)
 }

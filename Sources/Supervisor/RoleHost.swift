@@ -50,6 +50,8 @@ package protocol RoleService: Sendable {
     func stoppedPackets() async -> [String: Int]
     /// Which packets were dropped lately, the oldest first.
     func droppedPackets() async -> [DroppedPacket]
+    /// What the box began since that was told last, which is told by this. Only the firewall role is asked.
+    func heldDepartures() async -> [HeldDeparture]
     /// Ends these sessions and tells how many they were.
     func endSessions(_ selection: SessionSelection) async -> Int
 }
@@ -95,6 +97,7 @@ extension RoleService {
     package func traffic() -> [DeviceTraffic] { [] }
     package func stoppedPackets() -> [String: Int] { [:] }
     package func droppedPackets() -> [DroppedPacket] { [] }
+    package func heldDepartures() -> [HeldDeparture] { [] }
 }
 
 /// The main loop of a role's process: drops its privileges, then carries out orders until its parent is gone.
@@ -266,6 +269,9 @@ package enum RoleHost {
             case .droppedPackets:
                 let packets = await service.droppedPackets()
                 memory = try await sealed { () throws(Errno) in Message.encode(packets) }
+            case .heldDepartures:
+                let held = await service.heldDepartures()
+                memory = try await sealed { () throws(Errno) in Message.encode(held) }
             case .stoppedPackets:
                 let counts = await service.stoppedPackets()
                 memory = try await sealed { () throws(Errno) in Message.encode(counts) }

@@ -313,6 +313,9 @@ final class RoleProcess {
     /// Which packets were dropped lately, the oldest first.
     func droppedPackets() async throws(Refusal) -> [DroppedPacket] { try await fetch(.droppedPackets) }
 
+    /// What the box began since the role told of it last.
+    func heldDepartures() async throws(Refusal) -> [HeldDeparture] { try await fetch(.heldDepartures) }
+
     /// Ends sessions.
     ///
     /// - Returns: the number of sessions that were ended.

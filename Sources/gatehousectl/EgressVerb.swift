@@ -151,15 +151,17 @@ struct EgressVerb: ParsableCommand {
 
         func run() throws {
             let daemon = try Daemon(global)
-            let start = now()
+            var before: Set<DepartureSighting> = []
             if let span {
+                before = Set(try daemon.ask(GetEgress()).sightings)
                 if !global.json {
-                    Output.errors.print("Noting what is begun, until \(localTime(start + span.seconds)).")
+                    Output.errors.print("Noting what is begun, until \(localTime(now() + span.seconds)).")
                 }
                 sleep(UInt32(span.seconds))
             }
             try daemon.show(GetEgress()) { reply in
-                let sightings = reply.sightings.filter { span == nil || $0.last >= start }
+                // One that was begun again has another count; the clock may be set meanwhile.
+                let sightings = reply.sightings.filter { !before.contains($0) }
                 guard !sightings.isEmpty else { return print("# nothing was begun but what goes out already") }
                 for line in EgressVerb.proposals(for: sightings, reply) { print(line.text) }
             }

@@ -7,8 +7,8 @@ struct WhatChangedVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "what-changed", abstract: "What was changed and what happened, on one time line.",
         discussion: """
-            Revisions, roles that ended, addresses and cables, new devices, ports that began to listen, guessed passwords: \
-            what changed before it broke. The latest 5000 events are kept.
+            Revisions, roles that ended, addresses and cables, new devices, ports that began to listen, guessed passwords, names \
+            that a rule denies to a device: what changed before it broke. The latest 5000 events are kept.
 
             EXAMPLES:
               gatehousectl what-changed
@@ -74,7 +74,7 @@ struct WhatChangedVerb: ParsableCommand {
     private static func style(of kind: ChronicleEntry.Kind) -> Output.Style {
         switch kind {
         case .daemon, .device, .address: .plain
-        case .port, .login, .ban: .doubtful
+        case .port, .login, .ban, .name: .doubtful
         case .role, .firewall, .egress: .bad
         }
     }

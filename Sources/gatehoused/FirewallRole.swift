@@ -139,7 +139,7 @@ actor FirewallRole: RoleService {
         let former = failure == nil ? current : nil
         (current, failure) = (plan, nil)
         // What went out a moment ago may be refused from now on.
-        if former?.ruleset != plan.ruleset { departures = DepartureLine() }
+        if former?.ruleset != plan.ruleset { departures.beginAnew() }
         // Of a trial nothing is ended: the rules before may hold again.
         if plan.isEnforced, !plan.ruleset.isTrial,
             former?.ruleset != plan.ruleset || former?.addresses != plan.addresses || former?.held != plan.held
@@ -322,6 +322,8 @@ actor FirewallRole: RoleService {
 
     func traffic() -> [DeviceTraffic] { flows.traffic() }
 
+    func heldDepartures() -> [HeldDeparture] { departures.takeHeld(at: .now) }
+
     func droppedPackets() -> [DroppedPacket] {
         guard let plan = current else { return [] }
         return drops.told { packet in
@@ -376,11 +378,10 @@ actor FirewallRole: RoleService {
                     switch packet.notice {
                     case .departure:
                         guard let departure = Departure(packet: packet.bytes, user: packet.user),
-                            let count = departures.admit(departure, at: .now)
+                            let count = departures.note(departure, at: .now), sightings.admits(),
+                            events.send(.departed(departure, count: count))
                         else { continue }
-                        if !sightings.admits() || !events.send(.departed(departure, count: count)) {
-                            departures.takeBack(departure)
-                        }
+                        departures.didTell(departure, at: .now)
                     case .drop:
                         drops.note(packet)
                         noteVisit(packet, by: current?.captives, isRefused: true)

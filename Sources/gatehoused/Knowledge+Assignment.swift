@@ -113,10 +113,8 @@ extension NameFilter {
         self.init(
             lists: lists, general: general, byZone: byZone, byMember: byMember, ruledNames: NameSet(domains: domains)
         ) { name, visitor in
-            guard let client = visitor.source.endpoint?.address,
-                let rule = policy.ruleAgainst(name: "\(name)", from: client, device: names[visitor.member])
-            else { return nil }
-            return .blocked(by: "rule \(rule)")
+            guard let client = visitor.source.endpoint?.address else { return nil }
+            return policy.ruleAgainst(name: "\(name)", from: client, device: names[visitor.member])
         }
     }
 }

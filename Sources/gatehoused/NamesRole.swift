@@ -13,6 +13,8 @@ actor NamesRole: RoleService {
     private let log: Logger
     private let streams: NameStreams
     private let announcer: Announcer
+    private let events: EventLine
+    private var denials = DenialLine()
     /// By endpoint: sockets that the assignment in force names, and those that were offered since.
     private var sockets: [Endpoint: Pair] = [:]
     private var offered: [Endpoint: Pair] = [:]
@@ -57,6 +59,7 @@ actor NamesRole: RoleService {
     init(_ equipment: RoleEquipment) {
         reactor = equipment.reactor
         log = equipment.log
+        events = equipment.events
         let responder = Responder(on: equipment.reactor, telling: equipment.counters)
         self.responder = responder
         streams = NameStreams(responder)
@@ -68,6 +71,9 @@ actor NamesRole: RoleService {
         responder.tellOfAnswer = { [unowned self] member, name, addresses in
             assumeIsolated { $0.noteAnswer(to: member, "\(name)", addresses) }
         }
+        responder.tellOfRuling = { [unowned self] visitor, rule, name in
+            assumeIsolated { $0.tell(of: visitor, rule, "\(name)") }
+        }
         responder.tellOfExcess = { [unowned self] visitor, excess in
             assumeIsolated { $0.tell(of: visitor, excess) }
         }
@@ -76,6 +82,14 @@ actor NamesRole: RoleService {
     private func noteAnswer(to member: UInt16, _ name: String, _ addresses: [IPAddress]) {
         if given[member, default: [:]].count >= Self.mostGiven { given[member] = nil }
         for address in addresses.map(\.unmapped) { given[member, default: [:]][address] = name }
+    }
+
+    private func tell(of visitor: Visitor, _ rule: Int, _ name: @autoclosure () -> String) {
+        guard let client = visitor.source.endpoint?.address.unmapped else { return }
+        var denial = NameDenial(rule: rule, member: visitor.member, client: client, name: "")
+        guard denials.admits(denial, at: .now) else { return }
+        denial.name = name()
+        events.send(.denied(denial))
     }
 
     private func tell(of visitor: Visitor, _ excess: Responder.Excess) {

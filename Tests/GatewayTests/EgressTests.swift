@@ -91,6 +91,91 @@ struct EgressTests {
         withExtendedLifetime((services, inner)) {}
     }
 
+    private struct Sightings: Decodable {
+        struct Sighting: Decodable {
+            struct Departure: Decodable {
+                var user: Int
+                var destination: String
+                var transport: String
+            }
+            var departure: Departure
+            var last: Int
+            var count: Int
+            var isRefused: Bool
+        }
+        var sightings: [Sighting]
+
+        func find(_ user: Int, _ destination: String, _ transport: String) -> Sighting? {
+            sightings.first {
+                $0.departure.user == user && $0.departure.destination == destination
+                    && $0.departure.transport == transport
+            }
+        }
+    }
+
+    private func sightings(_ home: Home) throws -> Sightings {
+        try JSONDecoder().decode(Sightings.self, from: Data(home.ctl("--json", "egress", "list").utf8))
+    }
+
+    private func sendDatagram(_ home: Home, as user: String, _ address: String, _ port: UInt16) throws {
+        _ = try home.gateway.attempt([
+            "setpriv", "--reuid", user, "--clear-groups", "bash", "-c",
+            "exec 3<>/dev/udp/\(address)/\(port); echo word >&3",
+        ])
+    }
+
+    /// Each kind was told once and then once a minute, if one came later than that: what was seen shortly before the span and came again
+    /// within it was not proposed, and `egress list` never had the last ones.
+    @Test("what repeats within a minute is counted and learnt: by TCP and UDP, by either IP, observed and strict")
+    func repeated() throws {
+        let home = try Home.ready()
+        let services = try Services(in: home.wan, ports: [6667])
+        let addresses = [Home.wanHost, Home.wanHost6]
+        func begin() throws {
+            for address in addresses {
+                _ = try attempt(home, as: "games", address, 6667)
+                try sendDatagram(home, as: "games", address, 6667)
+            }
+        }
+        let games = try #require(Int(home.gateway.run("id", "-u", "games").trimmingCharacters(in: .newlines)))
+        func all(_ isSo: (Sightings.Sighting) -> Bool) throws -> Bool {
+            let seen = try sightings(home)
+            return addresses.allSatisfy { address in
+                ["tcp", "udp"].allSatisfy { seen.find(games, address, $0).map(isSo) ?? false }
+            }
+        }
+        try begin()
+        _ = try attempt(home, as: "daemon", Home.wanHost, 6667)
+        #expect(
+            try eventually { try all { $0.count == 1 } && sightings(home).sightings.count == 5 },
+            "\((try? sightings(home)) as Any)")
+        let learner = try RunningProgram(
+            [programs + "gatehousectl", "--socket", home.socket, "egress", "learn", "--for", "5s"], in: home.gateway,
+            log: home.directory + "/learner")
+        #expect(eventually { learner.said.contains("Noting what is begun") })
+        try begin()
+        #expect(learner.ended() == 0)
+        for line in [
+            "--to 203.0.112.10/32 --tcp 6667", "--to 203.0.112.10/32 --udp 6667",
+            "--to \(Home.wanHost6)/128 --tcp 6667",
+            "--to \(Home.wanHost6)/128 --udp 6667",
+        ] { #expect(learner.said.contains("--user games \(line)\n"), "\(line): \(learner.said)") }
+        #expect(!learner.said.contains("daemon"), "it began nothing in that time: \(learner.said)")
+        #expect(try all { $0.count == 2 }, "\((try? sightings(home)) as Any)")
+        let before = Int(time(nil))
+        for _ in 0..<3 { try begin() }
+        #expect(
+            try eventually { try all { $0.count == 5 && $0.last >= before && !$0.isRefused } },
+            "\((try? sightings(home)) as Any)")
+        #expect(try home.ctl("egress", "list").contains(#/user daemon +203\.0\.112\.10:6667 \(tcp\) +1 /#))
+        try home.ctl("egress", "strict")
+        #expect(try all { !$0.isRefused }, "\((try? sightings(home)) as Any)")
+        for _ in 0..<2 { try begin() }
+        #expect(try eventually { try all { $0.count == 7 && $0.isRefused } }, "\((try? sightings(home)) as Any)")
+        #expect(try events(home).contains("user games tried to reach 203.0.112.10:6667 (udp); egress is strict"))
+        withExtendedLifetime(services) {}
+    }
+
     /// A program's conversation, in which a word goes there and back again and again, as long as it can.
     private func conversation(
         _ home: Home, as user: String, _ address: String, _ port: UInt16, _ transport: String = "tcp"

@@ -340,7 +340,7 @@ struct WhyTests {
             try eventually { try bad("lan0 has no address") }, "\(String(describing: try? doctor(home, "--offline")))")
     }
 
-    @Test("A name server that is silent is told, and one that answers with its time and the longest packet to it")
+    @Test("A name server that is silent is told, and one that answers with its time")
     func nameServers() throws {
         let home = try Home.ready()
         let silent = try doctor(home)
@@ -352,6 +352,108 @@ struct WhyTests {
             answered.findings.contains { $0.subject == "server \(Home.wanHost)" && $0.text.contains("answers in") },
             "\(answered)")
         _ = server
+    }
+
+    /// An internet beyond the provider's router, behind a line of 1400 bytes: a name server of the root.
+    private func internet(beyond router: Namespace) throws -> Namespace {
+        let server = try Namespace()
+        try server.run(
+            "ip", "-batch", "-",
+            input: """
+                link set lo up
+                link add eth0 mtu 1400 type veth peer name far0 mtu 1400 netns \(router.path)
+                link set eth0 up
+                address add 198.18.0.2/24 dev eth0
+                address add 2001:db9:18::2/64 dev eth0 nodad
+                address add 193.0.14.129/32 dev lo
+                address add 2001:7fd::1/128 dev lo nodad
+                route add default via 198.18.0.1
+                """)
+        try server.run("ip", "route", "add", "default", "via", "2001:db9:18::1", "dev", "eth0")
+        try router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        try router.run(
+            "ip", "-batch", "-",
+            input: """
+                link set far0 up
+                address add 198.18.0.1/24 dev far0
+                address add 2001:db9:18::1/64 dev far0 nodad
+                route add 193.0.14.129/32 via 198.18.0.2
+                route add 2001:7fd::1/128 via 2001:db9:18::2
+                """)
+        return server
+    }
+
+    private func packets(_ home: Home) throws -> [Diagnosis.Finding] {
+        try doctor(home).findings.filter { $0.subject == "packets" }
+    }
+
+    /// It was the way to the name server, which is the provider's router on the same cable, or this machine itself: 65 536 bytes, and well.
+    @Test(
+        "The longest packet is that of the way to the internet, by either IP, whatever the name server is; or it is said not to be known"
+    )
+    func longestPacket() throws {
+        let routed = try RoutedHome.ready()
+        let (home, wan) = (routed.home, routed.home.wan)
+        let servers = [
+            try NameServer(in: wan, Home.wanHost, [:]), try NameServer(in: home.gateway, "127.0.0.53", [:]),
+            try NameServer(in: wan, RoutedHome.far, [:]),
+        ]
+        let far = try internet(beyond: wan)
+        let roots = ["IPv4 (193.0.14.129 answers)", "IPv6 (2001:7fd::1 answers)"]
+        try wan.run(
+            "nft", "-f", "-",
+            input: """
+                table inet mute {
+                    chain output {
+                        type filter hook output priority 0;
+                        icmp type destination-unreachable drop
+                        icmpv6 type packet-too-big drop
+                    }
+                }
+                """)
+        let lost = try packets(home)
+        #expect(
+            lost.count == 2
+                && lost.allSatisfy { $0.grade == "doubtful" && $0.text.contains("of 1500 bytes") && $0.remedy != nil },
+            "\(lost)")
+        try wan.run("nft", "delete", "table", "inet", "mute")
+        for mode in ["observe", "strict"] {
+            try home.ctl("egress", mode)
+            let known = try packets(home)
+            #expect(known.map(\.text) == roots.map { "up to 1400 bytes get to the internet by \($0)" }, "\(known)")
+            #expect(known.allSatisfy { $0.grade == "good" })
+            // What looks is no program that calls home.
+            #expect(try !home.ctl("egress", "list").contains("193.0.14.129"))
+        }
+        func ask(_ server: String) throws {
+            try "nameserver \(server)\n".write(
+                toFile: home.directory + "/resolv.conf", atomically: false, encoding: .utf8)
+            #expect(try eventually { try home.attempt("doctor", "--offline").output.contains("asked of \(server)") })
+        }
+        try ask("127.0.0.53")
+        let stub = try packets(home)
+        #expect(stub.map(\.text) == roots.map { "up to 1400 bytes get to the internet by \($0)" }, "\(stub)")
+        // A server of the internet itself is asked first.
+        try ask(RoutedHome.far)
+        #expect(try packets(home).first?.text == "up to 1500 bytes get to the internet by IPv4 (9.9.9.9 answers)")
+        try wan.run(
+            "nft",
+            "add table inet mute; add chain inet mute input { type filter hook input priority 0; }; "
+                + "add rule inet mute input ip daddr 9.9.9.9 icmp type echo-request drop")
+        #expect(try packets(home).map(\.text) == roots.map { "up to 1400 bytes get to the internet by \($0)" })
+        try ask(Home.wanHost)
+        // Egress is strict: the kernel is told of another name server a moment later.
+        #expect(try eventually { try home.ruleset().contains("ip daddr \(Home.wanHost) udp dport 53 ") })
+        try far.run("ip", "link", "set", "eth0", "down")
+        let unknown = try doctor(home)
+        let said = unknown.findings.filter { $0.subject == "packets" }
+        #expect(
+            said.count == 2 && said.allSatisfy { $0.grade == "doubtful" && $0.text.contains("is not known") },
+            "\(said)")
+        #expect(unknown.status == 0, "\(unknown.findings.filter { $0.grade == "bad" })")
+        try home.gateway.run("ip", "-6", "route", "del", "default")
+        #expect(try packets(home).count == 1, "no way is asked for that is not there")
+        withExtendedLifetime(servers) {}
     }
 }
 

@@ -34,6 +34,20 @@ import Testing
         #expect(kept.allSatisfy { $0.text.count < 1000 })
     }
 
+    @Test func `forgets names that rules deny for others of these, and nothing else`() throws {
+        let store = try Store(directory: directory.path)
+        try store.record([ChronicleEntry(time: 1, kind: .port, text: "older")])
+        for part in 0..<30 {
+            try store.record(
+                (0..<100).map { ChronicleEntry(time: 2 + part * 100 + $0, kind: .name, text: "x.example") })
+        }
+        try store.record([ChronicleEntry(time: 9000, kind: .role, text: "newer")])
+        let kept = try store.chronicle(since: 0, limit: .max)
+        #expect(kept.count == Store.mostNames + 2)
+        #expect(kept.first?.text == "older" && kept.last?.text == "newer")
+        #expect(kept[1].time == 2 + 3000 - Store.mostNames)
+    }
+
     @Test func `waits for a change that is pending, as the expected sockets do`() throws {
         let store = try Store(directory: directory.path)
         do {

@@ -4,6 +4,7 @@ import Policy
 extension Operations {
     static let egress: [Method<Gateway>] = [
         Method(GetEgress.self) { gateway, _, _ in
+            await gateway.noteHeldDepartures()
             let counts = try? await gateway.door.report()?.counts
             let sightings = gateway.departures.all
             let users = Set(sightings.compactMap(\.departure.user)).sorted()
@@ -32,4 +33,12 @@ extension Operations {
             }
         },
     ]
+}
+
+extension Gateway {
+    /// What a kind of departure is begun again is told once a minute, and whoever asks is to be told of all.
+    fileprivate func noteHeldDepartures() async {
+        guard let role = fleet[.firewall], role.isRunning, let held = try? await role.heldDepartures() else { return }
+        for kind in held { departures.note(kind, isRefused: policy.egress == .strict, at: now) }
+    }
 }
