@@ -55,10 +55,12 @@ package struct Trial: Codable, Hashable, Sendable {
     package var revision: Int
     package var seconds: Int
     package var endangered: [Endangered]
+    package var endings: [String]
 
-    package init(revision: Int, seconds: Int, endangered: [Endangered]) {
+    package init(revision: Int, seconds: Int, endangered: [Endangered], endings: [String] = []) {
         self.revision = revision
         self.seconds = seconds
         self.endangered = endangered
+        self.endings = endings
     }
 }

@@ -610,7 +610,7 @@ extension Consequences: InterfaceType {
         cuts: services that could be reached before and not after it.
         endangered: connections that come in now and could not be made anew.
         duties: what the machine does for others and would not do any more, a sentence each.
-        endings: connections, and conversations of other protocols, that programs of the machine have begun and could not begin any more, which end.
+        endings: what programs of the machine have begun with others and could not begin any more, which ends.
         """
 }
 
@@ -629,10 +629,18 @@ extension Endangered: InterfaceType {
         """
 }
 
+extension ListRules.Refusals: InterfaceType {
+    static let documentation = """
+        How often a rule has refused what a client of a proxy wanted.
+        rule: its number; 0: none allowed it, and the default is to deny.
+        """
+}
+
 extension Trial: InterfaceType {
     static let documentation = """
         A change that is taken back unless it is confirmed.
         seconds: until then.
+        endings: what ends when it is confirmed, which takes blind: one of them may be the way in.
         """
 }
 

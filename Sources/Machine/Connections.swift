@@ -93,8 +93,10 @@ extension Connections {
         return Connections(established: established, listening: listening)
     }
 
-    /// All that are established, whoever began them.
-    package static func established() throws(MachineFailure) -> [Connection] { try connections(in: [.established]) }
+    /// All that are under way, whoever began them; one that an end has closed for its part is among them.
+    package static func underWay() throws(MachineFailure) -> [Connection] {
+        try connections(in: [.established, .begun, .received, .closedHere, .closedHereAndHeard, .closedThere])
+    }
 
     private static func connections(in states: [State]) throws(MachineFailure) -> [Connection] {
         var found: [Connection] = []

@@ -111,11 +111,13 @@ package struct Egress {
                 }, "DHCP server")
         }
         for server in nameServers where !server.isLoopback {
-            for transport in [Opening.Transport.udp, .tcp] {
-                rules.append(
-                    Rule(
-                        [.destination(Network(server, prefix: 128)), .destinationPort(transport, 53)], .accept,
-                        comment: "name servers"))
+            let matches = [Opening.Transport.udp, .tcp].map {
+                [Match.destination(Network(server, prefix: 128)), .destinationPort($0, 53)]
+            }
+            if let askers {
+                rules += rule(askers, matches, "name servers")
+            } else {
+                rules += matches.map { Rule($0, .accept, comment: "name servers") }
             }
         }
         // Where the machine asks a server of its own, that one asks others.
@@ -133,6 +135,15 @@ package struct Egress {
             [[.icmp([.echoRequest])], [.icmpv6([.echoRequest])]]
                 + homes, "root looks around")
         return rules
+    }
+
+    /// The accounts that may ask the machine's name servers; nil: all. Whoever may begin nothing needs no names, and can say much in
+    /// questions for them.
+    private var askers: [UInt32]? {
+        guard policy.exits.allSatisfy({ $0.user != nil }) else { return nil }
+        let own = numbers(["root", "_apt", "systemd-timesync", "_chrony", "ntp", "ntpsec", "_ntp"])
+        let others = policy.exits.compactMap { exit in exit.user.flatMap { accounts.number(of: $0) } }
+        return Set(own + others).sorted()
     }
 
     private var exits: [Ruleset.Rule] {

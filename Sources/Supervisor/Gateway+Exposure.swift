@@ -98,7 +98,8 @@ extension Gateway {
     private func lookAtPorts() async {
         guard let waiting = try? Connections.waiting([.tcp, .udp]) else { return }
         let ephemeral = Connections.ephemeralPorts
-        let news = portWatch.look(waiting.filter { !$0.isClient(ephemeral) }, at: Int(time(nil)), .now)
+        let news = portWatch.look(
+            waiting.filter { !$0.isClient(ephemeral) && !isOfSession($0, ephemeral) }, at: Int(time(nil)), .now)
         guard !news.opened.isEmpty || !news.closed.isEmpty || news.uncounted > 0 else { return }
         let own = SocketHolder.ownInodes
         let opened = news.opened.filter { !own.contains($0.inode) }
@@ -117,6 +118,19 @@ extension Gateway {
         if news.closed.count > Self.announcedPorts {
             tell(.port, "\(news.closed.count - Self.announcedPorts) more ports no longer listen")
         }
+    }
+
+    /// Whether a proxy's session waits there, for a peer or for datagrams: many of them would fill the history, and what is strange would
+    /// not be told. Beyond the kernel's own choice of ports that is where a pinhole is, and nowhere else.
+    private func isOfSession(_ socket: Connections.ListeningSocket, _ ephemeral: ClosedRange<UInt16>) -> Bool {
+        guard socket.uid == user?.uid ?? getuid() else { return false }
+        return ephemeral.contains(socket.local.port)
+            || pinholes.values.contains { held in
+                held.keys.contains {
+                    $0.own.port == socket.local.port && $0.own.address == socket.local.address.unmapped
+                        && ($0.transport == .tcp) == (socket.transport == .tcp)
+                }
+            }
     }
 
     // MARK: - What happened

@@ -1,4 +1,5 @@
 import Address
+import Admin
 import Glibc
 import Logging
 import Machine
@@ -169,6 +170,17 @@ extension Gateway {
         census.count(meter.take(reports, at: .now), on: today)
         if let countsKept, .now - countsKept < Self.countInterval { return }
         keepCounts()
+    }
+
+    /// How often each rule has refused what a client of a proxy wanted, by its number; 0: the default has.
+    func refusalsByRules() async -> [ListRules.Refusals] {
+        var all: [String: Int] = [:]
+        for relay in fleet.relays where relay.isRunning {
+            all.merge((try? await relay.stoppedPackets()) ?? [:], uniquingKeysWith: +)
+        }
+        return all.compactMap { rule, count in Int(rule).map { .init(rule: $0, count: count) } }.sorted {
+            $0.rule < $1.rule
+        }
     }
 
     /// Days since 1970-01-01, by the clock on the wall.

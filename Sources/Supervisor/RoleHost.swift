@@ -46,7 +46,8 @@ package protocol RoleService: Sendable {
     ///
     /// - Parameter isWhole: the sets hold nothing else.
     func change(_ changes: [LiveChange], isWhole: Bool) async throws(Refusal)
-    /// How many packets the bans have stopped, by the sources' addresses. Only the firewall role is asked.
+    /// Of the firewall role how many packets the bans have stopped, by the sources' addresses; of a relay how often each rule has refused
+    /// what a client wanted, by its number, and the default, by 0.
     func stoppedPackets() async -> [String: Int]
     /// Which packets were dropped lately, the oldest first.
     func droppedPackets() async -> [DroppedPacket]

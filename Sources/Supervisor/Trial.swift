@@ -45,7 +45,7 @@ struct Trial {
     /// As callers are told.
     func report(at now: Duration) -> Admin.Trial {
         let seconds = (remaining(at: now) / .seconds(1)).rounded(.up)
-        return Admin.Trial(revision: revision.id, seconds: Int(seconds), endangered: told)
+        return Admin.Trial(revision: revision.id, seconds: Int(seconds), endangered: told, endings: endings)
     }
 }
 

@@ -41,10 +41,11 @@ struct BlocklistVerb: ParsableCommand {
         var file: String
 
         @Option(
+            name: .customLong("format"),
             help:
-                "How the file names them: hosts as hosts(5), domains a name in each line, names as `export` writes them; networks a network in each line."
+                "How the file names them: hosts as hosts(5), domains a name in each line, names as `export` writes them; networks a network in each line (default: domains; networks where there is a direction)."
         )
-        var format: Blocklist.Format = .domains
+        var givenFormat: Blocklist.Format?
 
         @Option(
             help:
@@ -66,15 +67,16 @@ struct BlocklistVerb: ParsableCommand {
         func validate() throws {
             if zone != nil, device != nil { throw ValidationError("Give --zone or --device, not both.") }
             guard format == .networks else {
-                if direction != nil {
-                    throw ValidationError("--direction is of networks; give --format networks, too.")
-                }
+                if direction != nil { throw ValidationError("--direction is of networks, and --format is \(format).") }
                 return
             }
             if zone != nil || device != nil {
                 throw ValidationError("A blocklist of networks holds for everybody; leave out --zone and --device.")
             }
         }
+
+        /// Only networks have a direction.
+        private var format: Blocklist.Format { givenFormat ?? (direction == nil ? .domains : .networks) }
 
         func call(_ daemon: Daemon) throws -> AddBlocklist {
             let batch = try format == .networks ? bringNetworks(daemon) : bringNames(daemon)

@@ -55,6 +55,12 @@ extension Trial {
             if endangered.count > 5 { print("  and \(endangered.count - 5) more") }
             print("Come in anew from there, and run `gatehousectl confirm` in the new session.")
         }
-        print("`gatehousectl confirm` keeps it, `gatehousectl revert` takes it back; so does the time.")
+        if !endings.isEmpty {
+            print("What programs of this machine have under way and ends with it, one of which may be your way in:")
+            for ending in endings.prefix(5) { print("  \(printable(ending))") }
+            if endings.count > 5 { print("  and \(endings.count - 5) more") }
+        }
+        let confirm = endings.isEmpty ? "confirm" : "confirm --blind"
+        print("`gatehousectl \(confirm)` keeps it, `gatehousectl revert` takes it back; so does the time.")
     }
 }

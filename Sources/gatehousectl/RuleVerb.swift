@@ -137,7 +137,11 @@ struct RuleVerb: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The rules, in the order in which they are tried, and what holds behind them.", aliases: ["ls"])
+            abstract: "The rules, in the order in which they are tried, and what holds behind them.",
+            discussion: """
+                REFUSED is how often the proxies have refused something by the rule since they began. What the firewall has stopped \
+                by it of routed devices is counted by `firewall log`, in packets.
+                """, aliases: ["ls"])
 
         @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -145,19 +149,24 @@ struct RuleVerb: ParsableCommand {
             try Daemon(global).show(ListRules()) { reply in
                 var table = Table(
                     .text("NUMBER"), .text("ACTION"), .text("USER"), .text("FROM"), .text("TO"), .text("DOMAIN"),
-                    .text("PORT"), .text("DEVICE"), .text("PROTOCOL"), .text("OF", rank: 1))
+                    .text("PORT"), .text("DEVICE"), .text("PROTOCOL"), .number("REFUSED"), .text("OF", rank: 1))
+                func refused(_ rule: Int) -> Table.Cell {
+                    reply.refusals.first { $0.rule == rule }.map { .init("\($0.count)") } ?? .init("-", .dim)
+                }
                 for rule in reply.rules {
                     table.add(
                         "\(rule.id)", cell(rule.action), .init(rule.user ?? "any"),
                         .init(rule.client?.description ?? "any"), .init(rule.destination?.description ?? "any"),
                         .init(rule.domain ?? "any"), .init(rule.ports?.description ?? "any"),
-                        .init(rule.device ?? "any"), .init(rule.transport?.description ?? "any"),
+                        .init(rule.device ?? "any"), .init(rule.transport?.description ?? "any"), refused(rule.id),
                         .init(rule.origin == .hold ? "a hold" : "-", .dim))
                 }
                 let rest = reply.rules.isEmpty ? "everything" : "everything else"
                 table.add(
-                    "default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any", "any", "-")
-                table.add("built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any", "any", "-")
+                    "default", cell(reply.defaultAction), "any", "any", .init(rest), "any", "any", "any", "any",
+                    refused(0), "-")
+                table.add(
+                    "built-in", cell(.deny), "any", "any", "not on the internet", "any", "any", "any", "any", "-", "-")
                 table.show()
                 print()
                 print("These are not on the internet: loopback, link-local, multicast and private networks, and the")

@@ -116,7 +116,7 @@ actor FirewallRole: RoleService {
     func commit() async throws(Refusal) {
         guard var plan = staged else { throw Refusal("there is nothing to commit") }
         staged = nil
-        let connections = plan.isEnforced ? Set(((try? Connections.established()) ?? []).map(\.cookie)) : []
+        let connections = plan.isEnforced ? Set(((try? Connections.underWay()) ?? []).map(\.cookie)) : []
         do throws(FirewallError) {
             if plan.isEnforced {
                 try putInForce(&plan)

@@ -208,6 +208,14 @@ actor RelayRole: RoleService {
         }
     }
 
+    func stoppedPackets() async -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for sessions in relay.sessions {
+            for (rule, count) in await sessions.refusals() { counts["\(rule)", default: 0] += count }
+        }
+        return counts
+    }
+
     func endSessions(_ selection: SessionSelection) async -> Int {
         var count = 0
         for sessions in relay.sessions { count += await sessions.end(selection) }

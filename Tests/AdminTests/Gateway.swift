@@ -83,7 +83,8 @@ actor Gateway: AdminHandler {
             }
         },
         Method(ListRules.self) { gateway, _, _ in
-            ListRules.Reply(rules: gateway.policy.rules, defaultAction: gateway.policy.defaultAction)
+            ListRules.Reply(
+                rules: gateway.policy.rules, defaultAction: gateway.policy.defaultAction, refusals: [])
         },
         Method(AddRule.self) { gateway, call, caller in
             let rule = call.rule(id: 1 + (gateway.policy.rules.map(\.id).max() ?? 0))

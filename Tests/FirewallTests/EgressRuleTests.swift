@@ -49,7 +49,7 @@ struct EgressRuleTests {
         let ruleset = Self.ruleset(.strict, internet: internet)
         let passing: [(UInt32?, String, Packet.Content)] = [
             (990, "9.9.9.9", .tcp(6667)), (990, "2620:fe::9", .udp(4000)), (0, "9.9.9.9", .tcp(443)),
-            (42, "2620:fe::9", .tcp(80)), (5, "192.168.178.1", .udp(53)), (5, "192.168.178.1", .tcp(53)),
+            (42, "2620:fe::9", .tcp(80)), (0, "192.168.178.1", .udp(53)), (42, "192.168.178.1", .tcp(53)),
             (101, "9.9.9.9", .udp(53)), (101, "9.9.9.9", .tcp(853)), (102, "9.9.9.9", .udp(123)),
             (0, "192.168.178.1", .udp(67)), (nil, "ff02::2", .icmpv6(133)), (nil, "fe80::1", .icmpv6(135)),
             (nil, "9.9.9.9", .icmp(3)), (nil, "224.0.0.22", .other(2)), (0, "9.9.9.9", .icmp(8)),
@@ -61,6 +61,7 @@ struct EgressRuleTests {
         let refused: [(UInt32?, String, Packet.Content)] = [
             (5, "9.9.9.9", .tcp(6667)), (5, "9.9.9.9", .tcp(443)), (5, "9.9.9.9", .udp(53)), (5, "9.9.9.9", .icmp(8)),
             (0, "9.9.9.9", .tcp(6667)), (42, "9.9.9.9", .tcp(25)), (102, "9.9.9.9", .tcp(123)),
+            (5, "192.168.178.1", .udp(53)), (nil, "192.168.178.1", .udp(53)),
             (nil, "9.9.9.9", .udp(51820)), (5, "2620:fe::9", .tcp(6667)), (991, "9.9.9.9", .udp(68)),
         ]
         for (user, destination, content) in refused {
@@ -89,6 +90,21 @@ struct EgressRuleTests {
         #expect(!goesOut(5, "9.9.8.9", .tcp(6667)) && !goesOut(0, "9.9.9.9", .tcp(6667)))
         #expect(goesOut(nil, "2620:fe::9", .udp(51820)) && goesOut(5, "9.9.9.9", .udp(51820)))
         #expect(!goesOut(7, "9.9.9.9", .tcp(22)))
+    }
+
+    @Test func `whoever has an exit asks the name servers, and everybody where an exit is for all`() {
+        func asks(_ user: UInt32?, _ exits: [Exit]) -> Bool {
+            let packets = [Packet.Content.udp(53), .tcp(53)].map { Self.packet(user, "192.168.178.1", $0) }
+            let verdicts = packets.map { Self.ruleset(.strict, exits: exits).verdict(of: $0).isAccepted }
+            #expect(Set(verdicts).count == 1)
+            return verdicts[0]
+        }
+        let (own, gone) = (
+            Exit(name: "chat", user: "games", services: [.init("tcp 6667")!]), Exit(name: "gone", user: "x")
+        )
+        #expect(asks(0, []) && !asks(5, []) && !asks(nil, []))
+        #expect(asks(5, [gone, own]) && !asks(7, [gone, own]) && !asks(nil, [own]))
+        #expect(asks(7, [own, Exit(name: "vpn", services: [.init("udp 51820")!])]))
     }
 
     @Test func `a list of networks keeps out what egress lets out, in either mode`() {

@@ -78,6 +78,10 @@ struct AccessTests {
         let answer = try answer(Home.wanHost, shut.port)
         #expect(answer.status == 403)
         #expect(answer.body.contains("\(Home.wanHost) is not allowed, rule 1 denies it"), "\(answer.body)")
+        // Both proxies count together, and what no rule allows where the default is to deny.
+        try home.ctl("rule", "default", "deny")
+        #expect(try code(Home.wanHost, open.port) == 2)
+        #expect(try home.ctl("rule", "list").contains(#/\n1 +deny .* 2 +-/#))
     }
 
     @Test("a rule is about a user, and about nobody else")

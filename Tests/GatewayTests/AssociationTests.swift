@@ -230,6 +230,23 @@ struct AssociationPinholeTests {
     }
 
     /// Whether a datagram of the client's comes to an origin, and the answer back.
+    /// Each takes a place in the gateway's memory and in the kernel's, and what is asked of the rules.
+    @Test("a client reaches ten new places for each session that it may begin, five seconds' worth in one go")
+    func places() throws {
+        try home.ctl("limit", "set", "client", "--rate", "1")
+        let client = try Associate(home)
+        let places = try (0..<100).map { try DatagramPeer(in: home.wan, Home.wanHost, port: 20_000 + UInt16($0)) }
+        let began = ContinuousClock.now
+        for place in places { try client.send("word", to: Home.wanHost, place.port) }
+        let reached = try places.count { try $0.receive(within: .milliseconds(20)) != nil }
+        let most = 52 + Int(10 * ((ContinuousClock.now - began) / .seconds(1)))
+        #expect(reached >= 50 && reached <= most, "\(reached), at most \(most)")
+        // Where it has been it goes on.
+        for _ in 0..<100 { try client.send("more", to: Home.wanHost, places[0].port) }
+        let again = try (0..<100).count { _ in try places[0].receive(within: .milliseconds(100)) != nil }
+        #expect(again == 100)
+    }
+
     private func works(_ client: Associate) throws -> Bool {
         let origin = try DatagramPeer(in: home.wan, Home.wanHost)
         try client.send("ping", to: Home.wanHost, origin.port)

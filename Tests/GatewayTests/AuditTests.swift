@@ -490,6 +490,32 @@ struct ChronicleTests {
         try unit.remove(in: home.gateway)
     }
 
+    /// Each was told as a port of its own, and after thirty in a minute nothing was told of a strange one.
+    @Test("Where the proxies' sessions wait for datagrams and peers is not told, and a strange port beside it is")
+    func sessions() throws {
+        let home = try Home.ready()
+        try home.ctl(
+            "listener", "add", "socks5", "192.168.77.1:1090", "--interface", "lan0", "--udp-ports", "20200-20299",
+            "--bind-ports", "20000-20099")
+        let associations = try (0..<20).map { _ in try Associate(home, port: 1090) }
+        let binds = try (0..<20).map { _ in
+            let client = try Peer(to: Home.gatewayOnLAN, 1090, from: home.lan)
+            try client.send([5, 1, 0] + SOCKS5.connect(Home.wanHost, 9, command: 2))
+            #expect(try client.receive(exactly: 4) == [5, 0, 5, 0])
+            return client
+        }
+        let waiting = try home.gateway.run("ss", "-Hltun")
+        #expect(waiting.matches(of: #/:20[02]\d\d /#).count >= 40, "\(waiting)")
+        // Two looks at the ports, and a third.
+        usleep(7_000_000)
+        let program = try Program(in: home.gateway, ["tcp 0.0.0.0 4444"], log: home.directory + "/program")
+        #expect(try eventually(within: .seconds(5)) { try story(home).contains("opened tcp 4444") })
+        let told = try story(home)
+        #expect(
+            !told.contains(":20") && !told.contains("of nobody no longer") && !told.contains("more ports"), "\(told)")
+        withExtendedLifetime((associations, binds, program)) {}
+    }
+
     @Test("Revisions, ports, roles, addresses, devices and the table are on one time line that outlives the daemon")
     func line() throws {
         let home = try Home.ready()

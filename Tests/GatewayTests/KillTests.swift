@@ -11,10 +11,10 @@ struct KillTests {
 
     /// Who is killed.
     private enum Victim: CaseIterable {
-        case supervisor, everybody, firewall, relay
+        case supervisor, everybody, firewall, relay, names
     }
 
-    @Test("the store, the kernel, the sockets and the leases are those of one whole revision afterwards")
+    @Test("the store, the kernel, the sockets, the leases and the bans are those of one whole revision afterwards")
     func wholeRevision() throws {
         let street = try Street(firewall: "enforce")
         let home = street.home
@@ -43,16 +43,24 @@ struct KillTests {
                 case .everybody: Array(processes.values.joined())
                 case .firewall: processes["firewall"] ?? []
                 case .relay: processes["socks5"] ?? []
+                case .names: processes["names"] ?? []
                 }
             #expect(!pids.isEmpty, "\(processes)")
             let change = try RunningProgram(
                 [programs + "gatehousectl", "--socket", home.socket, "import", file, "--no-trial"], in: home.gateway,
                 log: home.directory + "/said")
+            // No revision has it, so it is whole by itself: one comes, and the one of the round before goes.
+            let ban = try RunningProgram(
+                [programs + "gatehousectl", "--socket", home.socket, "ban", "add", Self.source(round)],
+                in: home.gateway, log: home.directory + "/banned")
+            let pardon = try RunningProgram(
+                [programs + "gatehousectl", "--socket", home.socket, "ban", "remove", Self.source(round - 1)],
+                in: home.gateway, log: home.directory + "/pardoned")
             let delay = Duration.nanoseconds(
                 Int64.random(in: 0...Int64(1.2 * (usual / .nanoseconds(1))), using: &generator))
             usleep(useconds_t(delay / .microseconds(1)))
             for pid in pids { kill(pid, SIGKILL) }
-            let status = change.ended()
+            let (status, isBanned, isPardoned) = (change.ended(), ban.ended() == 0, pardon.ended() == 0)
             let what = "round \(round): \(victim) was killed after \(delay), the change ended with \(status ?? -1)"
             if victim == .supervisor || victim == .everybody {
                 try home.stop()
@@ -68,6 +76,9 @@ struct KillTests {
             #expect(number == revision + (isMade ? 1 : 0), "\(what): \(revision), then \(number)")
             // Who was told that it is made finds it made.
             if status == 0 { #expect(isMade, "\(what)") }
+            let banned = try bans(home).list
+            if isBanned { #expect(banned.contains(Self.source(round)), "\(what): \(banned)") }
+            if isPardoned { #expect(!banned.contains(Self.source(round - 1)), "\(what): \(banned)") }
             let leases = try String(contentsOfFile: home.state + "/dnsmasq.leases", encoding: .utf8)
             #expect(leases.contains(" \(lease) "), "\(what): \(leases)")
             (held, revision) = (now, number)
@@ -87,6 +98,19 @@ struct KillTests {
         ]
     }
 
+    private static func source(_ round: Int) -> String { "100.64.\((round + 1) / 250).\((round + 1) % 250 + 1)" }
+
+    /// Who is banned, by the gateway's word and by the kernel's.
+    private func bans(_ home: Home) throws -> (list: Set<String>, kernel: Set<String>) {
+        func sources(_ text: String) -> Set<String> {
+            Set(text.matches(of: /100\.64\.\d+\.\d+/).map { String($0.output) })
+        }
+        return (
+            sources(try home.ctl("ban", "list")),
+            sources(try home.gateway.run("nft", "list", "set", "inet", "gatehouse", "bans_ipv4"))
+        )
+    }
+
     private func measure(_ body: () throws -> Void) rethrows -> Duration {
         let start = ContinuousClock().now
         try body()
@@ -103,7 +127,7 @@ struct KillTests {
         func lines(_ text: String) -> Set<String> {
             Set(
                 text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-                    .filter { !$0.hasPrefix("#") && !$0.isEmpty })
+                    .filter { !$0.hasPrefix("#") && !$0.isEmpty && !$0.hasPrefix("elements = { 100.64.") })
         }
         let answer = try home.attempt("firewall", "show")
         guard answer.status == 0 else { return answer.errors }
@@ -125,6 +149,8 @@ struct KillTests {
         guard sockets == policy, policy.count == told.count + 3 else {
             return "those who listen: \(sockets.symmetricDifference(policy))"
         }
+        let bans = try bans(home)
+        guard bans.list == bans.kernel else { return "bans: \(bans.list.symmetricDifference(bans.kernel))" }
         let roles = try home.processes()
         return ["socks5", "http", "names", "firewall"].allSatisfy { roles[$0]?.count == 1 } ? nil : "\(roles)"
     }

@@ -62,7 +62,8 @@ struct NetworkListTests {
             try tunnel.send("word")
             #expect(try tunnel.receive(exactly: 4) == Array("word".utf8))
         }
-        try add(Self.far, "--direction", "out")
+        // With a direction it can only be one of networks.
+        try home.ctl("blocklist", "add", "bad", try file(Self.far), "--direction", "out", "--no-trial")
         #expect(ends(blocked))
         #expect(ends(through))
         for peer in [allowed, other] {
@@ -194,6 +195,9 @@ struct NetworkListTests {
                 ["blocklist", "add", "bad", try file(["1.2.3.0/24"]), "--format", "networks"] + arguments)
             #expect(outcome.status != 0 && outcome.errors.contains("everybody"), "\(outcome)")
         }
+        let named = try home.attempt(
+            "blocklist", "add", "bad", try file(["a.example"]), "--direction", "in", "--format", "domains")
+        #expect(named.status != 0 && named.errors.contains("--direction is of networks"), "\(named)")
         #expect(try home.attempt("blocklist", "add", "bad", try file(["a.example"]), "--direction", "in").status != 0)
         #expect(try home.ctl("revision", "list") == former)
         let bare = try Home()

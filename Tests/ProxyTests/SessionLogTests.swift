@@ -112,6 +112,10 @@ import Testing
         let garbage = "GET http://127.0.0.1:\(origin.port)/ HTTP/1.1\r\nHost: 127.0.0.1:\(origin.port)\r\n\r\n"
         let cases: [(says: [UInt8], isHTTP: Bool, isRequired: Bool, SessionLogEntry.Verdict, reason: String)] = [
             (Array("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n".utf8), true, true, .denied, "no password was given"),
+            (
+                Array("GET http://a/ HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Bearer x\r\n\r\n".utf8), true, true,
+                .denied, "no password was given"
+            ),
             ([5, 1, 0], false, true, .denied, "no password was given"),
             ([5, 1, 7], false, false, .failed, "neither to go without a password nor to give one"),
             ([4, 1, 0, 80, 127, 0, 0, 1, 0], false, false, .failed, "SOCKS4"),

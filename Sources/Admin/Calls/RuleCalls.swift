@@ -10,15 +10,30 @@ package struct ListRules: Call {
     package static let documentation = """
         The rules, in the order in which they are tried.
         defaultAction: what holds where no rule matches.
+        refusals: of the rules that have refused something since the proxies began.
         """
 
     package struct Reply: Codable, Hashable, Sendable {
         package var rules: [Rule]
         package var defaultAction: Rule.Action
 
-        package init(rules: [Rule], defaultAction: Rule.Action) {
+        package var refusals: [Refusals]
+
+        package init(rules: [Rule], defaultAction: Rule.Action, refusals: [Refusals]) {
             self.rules = rules
             self.defaultAction = defaultAction
+            self.refusals = refusals
+        }
+    }
+
+    /// How often a rule has refused what a client of a proxy wanted.
+    package struct Refusals: Codable, Hashable, Sendable {
+        package var rule: Int
+        package var count: Int
+
+        package init(rule: Int, count: Int) {
+            self.rule = rule
+            self.count = count
         }
     }
 

@@ -181,7 +181,7 @@ struct HTTPConversation {
 
     // MARK: credentials
 
-    /// - Parameter isAuthorized: false from a request without a password to one that has any.
+    /// - Parameter isAuthorized: false from a request without a password that can be read to one that has any.
     private func mayAsk(_ head: HTTPRequestHead, _ isAuthorized: inout Bool) async throws(Farewell) -> Bool {
         guard session.needsPassword else { return true }
         if let refusal = session.clientRefusal {
@@ -193,8 +193,9 @@ struct HTTPConversation {
         }
         let given = head.fields.values(of: "proxy-authorization")
         guard given.count <= 1 else { throw failed(.badRequest, "there is more than one Proxy-Authorization") }
-        isAuthorized = !given.isEmpty
+        isAuthorized = false
         guard let value = given.first, let login = BasicCredentials.parse(value) else { return false }
+        isAuthorized = true
         switch await relay.logIn(login, session) {
         case .right: return true
         case .wrong: return false

@@ -184,6 +184,10 @@ final class Association {
     ) {
         let destination = PackedEndpoint(Endpoint(address: address, port: port))
         if flows.use(destination)?.host != host {
+            guard session.mayReachAnother(access.limits) else {
+                losses.overLimit += 1
+                return
+            }
             if case .deny(let reason) = access.verdict(
                 on: address, of: host, port: port, over: .udp, for: session.identity)
             {

@@ -130,6 +130,21 @@ struct Allowance {
     }
 }
 
+extension Ledger {
+    /// Whether a client may send datagrams to one more place. For each session that it may begin it may begin so with ten: programs that
+    /// find each other ask many, and to keep each costs the gateway and its kernel less than a connection does.
+    func mayReachAnother(_ client: LimitTable.Client, _ limit: Limit) -> Bool {
+        guard let rate = limit.rate else { return true }
+        switch admit(subject(ofDestinationsOf: client.key), atMost: nil, rate: rate * 10) {
+        case .granted(let place):
+            leave(place)
+            return true
+        case .tooFast, .tooManySessions: return false
+        case .uncounted: return true
+        }
+    }
+}
+
 extension Limit {
     /// Whether there is anything to count of a session. What a limit says of names is counted where names are looked up.
     fileprivate var boundsSessions: Bool {
@@ -142,6 +157,13 @@ extension Ledger {
         switch client {
         case .address(let address): subject(4, address)
         case .device(let number): subject(2, number)
+        }
+    }
+
+    fileprivate func subject(ofDestinationsOf client: LimitTable.Client.Key) -> Subject {
+        switch client {
+        case .address(let address): subject(8, address)
+        case .device(let number): subject(10, number)
         }
     }
 

@@ -99,6 +99,12 @@ final class Session: SessionOwner {
         throttle(limits)
     }
 
+    /// Whether the client may send datagrams to a place where it has not been.
+    func mayReachAnother(_ limits: LimitTable) -> Bool {
+        sessions.ledger.mayReachAnother(
+            limits.client(at: address, device: device), limits.limit(forClient: address, device: device))
+    }
+
     /// Other limits are in force.
     func change(to limits: LimitTable) {
         allowance.change(

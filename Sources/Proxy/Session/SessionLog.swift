@@ -136,6 +136,15 @@ extension SessionLog.Outcome {
         }
     }
 
+    /// The rule that refused it; 0: none allows it, and the default is to deny. nil: it was not for a rule.
+    var refusingRule: Int? {
+        switch self {
+        case .refused(.notAllowed(_, .rule(let id))): id
+        case .refused(.notAllowed(_, .noRule)): 0
+        default: nil
+        }
+    }
+
     fileprivate var verdict: SessionLogEntry.Verdict {
         switch self {
         case .allowed: .allowed

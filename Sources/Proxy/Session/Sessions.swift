@@ -26,6 +26,8 @@ package actor Sessions {
 
         /// What sessions that are over moved for each device, by its number.
         var moved: [UInt16: Traffic] = [:]
+        /// How often each rule has refused what a client wanted; 0: the default has.
+        var refusals: [Int: Int] = [:]
         /// Oldest first from `oldest` on.
         private var entries: [Entry] = []
         private var oldest = 0
@@ -84,8 +86,12 @@ package actor Sessions {
         _ outcome: SessionLog.Outcome, _ target: SessionLog.Target?, of session: Session, as user: String?
     ) {
         reactor.checkThread()
+        if let rule = outcome.refusingRule { journal.refusals[rule, default: 0] += 1 }
         log.note(outcome, target, of: session, as: user)
     }
+
+    /// How often each rule has refused something; 0: the default has.
+    package func refusals() -> [Int: Int] { journal.refusals }
 
     /// How much sessions have moved for each device, by its number, those that are over included.
     package func traffic() -> [UInt16: Traffic] {

@@ -5,7 +5,9 @@ import Store
 extension Operations {
     static let rules: [Method<Gateway>] = [
         Method(ListRules.self) { gateway, _, _ in
-            ListRules.Reply(rules: gateway.policy.rules, defaultAction: gateway.policy.defaultAction)
+            ListRules.Reply(
+                rules: gateway.policy.rules, defaultAction: gateway.policy.defaultAction,
+                refusals: await gateway.refusalsByRules())
         },
         Method(AddRule.self) { gateway, call, caller in
             var id = 0
