@@ -17,6 +17,8 @@ struct ForeignTranslation {
         var exceptions: [String] = []
         /// Nothing is asked that is not told here.
         var isSure = true
+        /// The family or the kind of the address is asked for: a port that is led on has it, not all that comes does.
+        var isOfKind = false
         /// Nothing that has ports meets them.
         var isEmpty = false
     }
@@ -163,7 +165,7 @@ struct ForeignTranslation {
     private mutating func ask(_ field: Field, _ operation: UInt32, _ data: [UInt8]) {
         let isEqual = operation == NFT_CMP_EQ.rawValue
         switch field {
-        case .kindOfAddress where isEqual: break
+        case .kindOfAddress where isEqual: terms.isOfKind = true
         case .transport where isEqual:
             terms.transport = data.first == 6 ? .tcp : .udp
             if ![6, 17].contains(data.first) { terms.isEmpty = true }
@@ -200,7 +202,8 @@ struct ForeignTranslation {
             }
         }
         switch match {
-        case "comment", "addrtype": break
+        case "comment": break
+        case "addrtype": terms.isOfKind = true
         case "tcp", "udp":
             let isTCP = match == "tcp"
             guard info.count >= (isTCP ? 12 : 9) else {

@@ -212,30 +212,34 @@ struct PublishedPortTests {
             ("iifname lan0 jump sub", "accept", ["tcp 8080 not by lan0 to 10.0.0.2"]),
             ("iifname lan0 jump sub", "iifname lan0 ip saddr 192.168.77.1 accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
             ("jump sub", "iifname lan0 return; accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("meta nfproto ipv4 accept", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type broadcast accept", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type broadcast jump sub", "accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type local jump sub", "iifname lan0 return", ["tcp 8080 to 10.0.0.2"]),
             ("jump sub", "return; accept", ["tcp 8080 to 10.0.0.2"]),
             ("jump sub", "iifname lan0 return", ["tcp 8080 to 10.0.0.2"]),
             ("goto sub", "iifname lan0 return", []),
             ("iifname lan0 goto sub", "iifname lan0 return", ["tcp 8080 not by lan0 to 10.0.0.2"]),
             ("tcp dport vmap { 8080 : accept }", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
             (
-                "iifname lan0 jump sub", "iifname wan0 tcp dport 80 dnat to 10.0.0.3",
+                "iifname lan0 jump sub", "iifname wan0 tcp dport 80 dnat ip to 10.0.0.3",
                 ["tcp 80 by wan0 to 10.0.0.3, perhaps", "tcp 8080 to 10.0.0.2"]
             ),
             (
-                "ip daddr 10.0.0.1 jump sub", "ip daddr 10.0.0.0/8 tcp dport 80 dnat to 10.0.0.3",
+                "ip daddr 10.0.0.1 jump sub", "ip daddr 10.0.0.0/8 tcp dport 80 dnat ip to 10.0.0.3",
                 ["tcp 80 at 10.0.0.0/8 to 10.0.0.3, perhaps", "tcp 8080 to 10.0.0.2"]
             ),
         ])
     func departures(_ rule: String, _ sub: String, _ ports: [String]) throws {
         let found = try native(
             """
-            table ip t {
+            table inet t {
                 chain last { accept; }
                 chain sub { \(sub); }
                 chain in {
                     \(Self.baseChain)
                     \(rule)
-                    tcp dport 8080 dnat to 10.0.0.2
+                    tcp dport 8080 dnat ip to 10.0.0.2
                 }
             }
             """)
