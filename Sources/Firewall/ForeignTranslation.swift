@@ -17,16 +17,21 @@ struct ForeignTranslation {
         var exceptions: [String] = []
         /// Nothing is asked that is not told here.
         var isSure = true
+        /// The family or the kind of the address is asked for: a port that is led on has it, not all that comes does.
+        var isOfKind = false
         /// Nothing that has ports meets them.
         var isEmpty = false
     }
 
     enum End {
-        case chain(String)
+        /// What that chain returns goes on to the next rule, unless it went there for good (`goto`).
+        case chain(String, isForGood: Bool)
         case destination(IPAddress, UInt16?)
         /// By the element of the map for the packet's port; perhaps its own port follows the address.
         case map(String, isIPv6: Bool, hasPort: Bool)
-        /// What meets the rule is led nowhere by this chain.
+        /// What meets the rule goes on after the one that led to its chain.
+        case returns
+        /// What meets the rule is led nowhere, by whatever comes after it.
         case leaves
     }
 
@@ -101,6 +106,9 @@ struct ForeignTranslation {
                 portNumber(Instruction.data(expression, $0))
             }
             narrow(to: [PortRange(ends[0], ends[1])].compactMap(\.self))
+        // A map of verdicts is not read.
+        case "lookup" where isSet(NFTNL_EXPR_LOOKUP_DREG) && number(NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT.rawValue:
+            (terms.isSure, end) = (false, .leaves)
         case "lookup" where field(in: number(NFTNL_EXPR_LOOKUP_SREG)) == .port && number(NFTNL_EXPR_LOOKUP_FLAGS) == 0:
             guard let set = name(NFTNL_EXPR_LOOKUP_SET) else { break }
             if isSet(NFTNL_EXPR_LOOKUP_DREG) {
@@ -111,7 +119,10 @@ struct ForeignTranslation {
         case "immediate" where number(NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT.rawValue:
             registers[number(NFTNL_EXPR_IMM_DREG)] = .data(Instruction.data(expression, NFTNL_EXPR_IMM_DATA))
         case "immediate":
-            end = name(NFTNL_EXPR_IMM_CHAIN).map { .chain($0) } ?? .leaves
+            let verdict = Int32(bitPattern: number(NFTNL_EXPR_IMM_VERDICT))
+            end =
+                name(NFTNL_EXPR_IMM_CHAIN).map { .chain($0, isForGood: verdict == NFT_GOTO.rawValue) }
+                ?? (verdict == NFT_RETURN.rawValue ? .returns : .leaves)
         case "nat" where number(NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT.rawValue:
             let hasPort = isSet(NFTNL_EXPR_NAT_REG_PROTO_MIN)
             switch registers[number(NFTNL_EXPR_NAT_REG_ADDR_MIN)] {
@@ -154,7 +165,7 @@ struct ForeignTranslation {
     private mutating func ask(_ field: Field, _ operation: UInt32, _ data: [UInt8]) {
         let isEqual = operation == NFT_CMP_EQ.rawValue
         switch field {
-        case .kindOfAddress where isEqual: break
+        case .kindOfAddress where isEqual: terms.isOfKind = true
         case .transport where isEqual:
             terms.transport = data.first == 6 ? .tcp : .udp
             if ![6, 17].contains(data.first) { terms.isEmpty = true }
@@ -191,7 +202,8 @@ struct ForeignTranslation {
             }
         }
         switch match {
-        case "comment", "addrtype": break
+        case "comment": break
+        case "addrtype": terms.isOfKind = true
         case "tcp", "udp":
             let isTCP = match == "tcp"
             guard info.count >= (isTCP ? 12 : 9) else {
@@ -264,7 +276,9 @@ extension ForeignTranslation.Terms {
         joined.address = other.address ?? address
         joined.entrance = other.entrance ?? entrance
         joined.exceptions += other.exceptions
-        joined.isSure = isSure && other.isSure
+        // Of two that differ one is told.
+        let isWhole = address ?? joined.address == joined.address && entrance ?? joined.entrance == joined.entrance
+        joined.isSure = isSure && other.isSure && isWhole
         joined.isEmpty = joined.isEmpty || other.isEmpty || joined.ports?.isEmpty ?? false
         return joined
     }
@@ -280,7 +294,9 @@ extension Netlink {
                 for index in rules[name, default: []].indices {
                     guard let set = rules[name]?[index].portSet else { continue }
                     let elements = try readElements(of: set, base)
-                    rules[name]?[index].narrow(to: elements.ranges)
+                    if elements.contains(where: { !$0.isPort }) { rules[name]?[index].terms.isSure = false }
+                    if elements.contains(where: { $0.ports == nil }) { continue }
+                    rules[name]?[index].narrow(to: elements.compactMap(\.ports))
                 }
             }
             var walk = TranslationWalk(rules: rules, base: base)
@@ -291,16 +307,15 @@ extension Netlink {
                     ports += base.published(terms, by: chain, to: address, port)
                 case .map(let map, let isIPv6, let hasPort):
                     let length = isIPv6 ? 16 : 4
-                    for element in try readElements(of: map, base) where !element.isEnd {
-                        guard let key = PortRange(element.port, element.port),
-                            let address = readAddress(element.data.prefix(length))
-                        else { continue }
+                    for element in try readElements(of: map, base) {
+                        guard let address = readAddress(element.data.prefix(length)) else { continue }
                         var terms = terms
-                        terms.ports = terms.ports.map { $0.common(with: [key]) } ?? [key]
+                        if let key = element.ports { terms.ports = terms.ports.map { $0.common(with: [key]) } ?? [key] }
+                        terms.isSure = terms.isSure && element.isPort
                         let port = hasPort ? portNumber(Array(element.data.dropFirst(length))) : nil
                         ports += base.published(terms, by: chain, to: address, port)
                     }
-                case .chain, .leaves: break
+                case .chain, .returns, .leaves: break
                 }
             }
         }
@@ -326,7 +341,7 @@ extension Netlink {
         return rules
     }
 
-    /// The elements of a set or a map of ports, ascending.
+    /// The elements of a set or a map of ports, ascending; last the one for all other ports.
     private mutating func readElements(
         of set: String, _ base: ForeignChain
     ) throws(FirewallError) -> [PortElement] {
@@ -341,40 +356,64 @@ extension Netlink {
         guard let iterator = nftnl_set_elems_iter_create(object) else { return [] }
         defer { nftnl_set_elems_iter_destroy(iterator) }
         var elements: [PortElement] = []
+        var keys: [PortKey] = []
         while let element = nftnl_set_elems_iter_next(iterator) {
             func bytes(_ attribute: Int) -> [UInt8] {
                 var length: UInt32 = 0
                 guard let start = nftnl_set_elem_get(element, UInt16(attribute), &length) else { return [] }
                 return Array(UnsafeRawBufferPointer(start: start, count: Int(length)))
             }
-            let flags = bytes(NFTNL_SET_ELEM_FLAGS).first ?? 0
-            elements.append(
-                PortElement(
-                    port: portNumber(bytes(NFTNL_SET_ELEM_KEY)),
-                    isEnd: UInt32(flags) & NFT_SET_ELEM_INTERVAL_END.rawValue != 0,
-                    data: bytes(NFTNL_SET_ELEM_DATA)))
+            let flags = UInt32(bytes(NFTNL_SET_ELEM_FLAGS).first ?? 0)
+            let data = bytes(NFTNL_SET_ELEM_DATA)
+            // `*` has no key.
+            if flags & NFT_SET_ELEM_CATCHALL.rawValue != 0 {
+                elements.append(PortElement(ports: nil, isPort: true, data: data))
+                continue
+            }
+            let (key, last) = (bytes(NFTNL_SET_ELEM_KEY), bytes(NFTNL_SET_ELEM_KEY_END))
+            keys.append(
+                PortKey(
+                    port: portNumber(key), last: last.isEmpty ? nil : portNumber(last), isPort: key.count == 2,
+                    isEnd: flags & NFT_SET_ELEM_INTERVAL_END.rawValue != 0, data: data))
         }
-        return elements.sorted { ($0.port, $0.isEnd ? 0 : 1) < ($1.port, $1.isEnd ? 0 : 1) }
+        return keys.elements + elements
     }
 }
 
-/// An element of a set or a map of ports.
+/// What an element of a set or a map of ports has for its port.
 private struct PortElement {
-    var port: UInt16
-    /// The range that the element before began ends before this one.
-    var isEnd: Bool
+    /// nil: every port that no other element has.
+    var ports: PortRange?
+    /// Nothing else is asked than the port.
+    var isPort: Bool
     /// What the map has for it.
     var data: [UInt8]
 }
 
-extension [PortElement] {
-    fileprivate var ranges: [PortRange] {
-        let hasRanges = contains(where: \.isEnd)
-        return indices.compactMap { index in
-            let element = self[index]
-            guard !element.isEnd else { return nil }
-            let end = hasRanges ? (index + 1 < count ? self[index + 1].port - 1 : .max) : element.port
-            return PortRange(Swift.max(1, element.port), end)
+/// An element as the kernel has it.
+private struct PortKey {
+    var port: UInt16
+    /// Where the range ends that begins with it, if the element says so.
+    var last: UInt16?
+    var isPort: Bool
+    /// The range that the element before began ends before this one.
+    var isEnd: Bool
+    var data: [UInt8]
+}
+
+extension [PortKey] {
+    fileprivate var elements: [PortElement] {
+        let keys = sorted { ($0.port, $0.isEnd ? 0 : 1) < ($1.port, $1.isEnd ? 0 : 1) }
+        // All ports are one range that nothing ends.
+        let hasRanges = contains(where: \.isEnd) || map(\.port) == [0]
+        return keys.indices.compactMap { index in
+            let key = keys[index]
+            guard !key.isEnd else { return nil }
+            let next = hasRanges && index + 1 < keys.count ? keys[index + 1].port : nil
+            let end = next.map { $0 > key.port ? $0 - 1 : key.port } ?? (hasRanges ? .max : key.last ?? key.port)
+            return PortRange(Swift.max(1, key.port), end).map {
+                PortElement(ports: $0, isPort: key.isPort, data: key.data)
+            }
         }
     }
 }
@@ -392,28 +431,47 @@ private struct TranslationWalk {
         self.base = base
     }
 
-    mutating func follow(_ chain: String, _ terms: ForeignTranslation.Terms, depth: Int) {
+    /// How much of what comes to a chain is led nowhere by it, nor by what comes after it.
+    enum Departure {
+        case none, some, all
+    }
+
+    @discardableResult
+    mutating func follow(_ chain: String, _ terms: ForeignTranslation.Terms, depth: Int) -> Departure {
         var terms = terms
+        var departure = Departure.none
+        var returnsSome = false
         for rule in rules[chain] ?? [] where steps > 0 && depth <= 16 {
             steps -= 1
             let joined = terms.joined(with: rule.terms)
             guard !joined.isEmpty else { continue }
+            var left = Departure.none
+            var returns = false
             switch rule.end {
-            case .chain(let next)?: follow(next, joined, depth: depth + 1)
+            case .chain(let next, let isForGood)?:
+                left = follow(next, joined, depth: depth + 1)
+                returns = isForGood && left != .all
             case .destination?, .map?: found.append((joined, chain, rule.end ?? .leaves))
-            case .leaves?:
-                if rule.terms == .init() { return }
-                // As Docker has it of what comes from its own bridges.
-                var others = rule.terms
-                others.entrance = nil
-                if let entrance = rule.terms.entrance, others == .init() {
-                    terms.exceptions.append(entrance)
-                } else {
-                    terms.isSure = false
-                }
+            case .returns?: returns = true
+            case .leaves?: left = .all
             case nil: break
             }
+            let isForAll = rule.terms == .init()
+            if left == .all, isForAll { return returnsSome ? .some : .all }
+            if left != .none { departure = .some }
+            if returns, isForAll { return departure }
+            returnsSome = returnsSome || returns
+            guard left != .none || returns else { continue }
+            // As Docker has it of what comes from its own bridges.
+            var others = rule.terms
+            others.entrance = nil
+            if left == .all || returns, let entrance = rule.terms.entrance, others == .init() {
+                terms.exceptions.append(entrance)
+            } else {
+                terms.isSure = false
+            }
         }
+        return departure
     }
 }
 

@@ -123,7 +123,9 @@ package struct Exposure {
         guard let neighbour = own?.neighbour else { return nil }
         if target.passage == nil,
             published.contains(where: {
-                $0.isSure && $0.takes(target.content.ofPacket, to: address, by: interface.name)
+                // What is led to the machine's own address comes to a socket of it.
+                $0.isSure && surroundings.interface(holding: $0.destination) == nil
+                    && $0.takes(target.content.ofPacket, to: address, by: interface.name)
             })
         {
             return nil

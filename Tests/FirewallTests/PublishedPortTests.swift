@@ -129,6 +129,123 @@ struct PublishedPortTests {
         #expect(found.last?.holder == "table inet mine, chain in")
     }
 
+    private func native(_ table: String) throws -> [String] {
+        shown(try ports { try $0.run("nft", "-f", "-", input: table) })
+    }
+
+    private static let baseChain = "type nat hook prerouting priority dstnat; policy accept;"
+
+    @Test(
+        "Whatever a set of ports holds, from the first port to the last and all others",
+        arguments: [
+            ("0-1023, *", ["1-65535"]), ("*", ["1-65535"]), ("0-1023", ["1-1023"]), ("0-65535", ["1-65535"]),
+            ("0, 80", ["80"]), ("0-9, 10-19, 8000-65535", ["1-9", "10-19", "8000-65535"]),
+        ])
+    func sets(_ elements: String, _ ports: [String]) throws {
+        let found = try native(
+            """
+            table inet t {
+                set s { type inet_service; flags interval; elements = { \(elements) }; }
+                chain in {
+                    \(Self.baseChain)
+                    tcp dport @s dnat ip to 10.0.0.2
+                    udp dport @s dnat ip6 to fd17::2
+                }
+            }
+            """)
+        #expect(found == ports.map { "tcp \($0) to 10.0.0.2" } + ports.map { "udp \($0) to fd17::2" })
+    }
+
+    @Test("A map's ranges are told whole, and what it has for all other ports last")
+    func maps() throws {
+        let found = try native(
+            """
+            table inet t {
+                map m { type inet_service : ipv4_addr . inet_service; flags interval; elements = { * : 10.0.0.4 . 84, 8000-8010 : 10.0.0.3 . 83, 0-7 : 10.0.0.5 . 85 }; }
+                chain in {
+                    \(Self.baseChain)
+                    dnat ip to tcp dport map { 80 : 10.0.0.2, 8000-8010 : 10.0.0.3, 8011-65535 : 10.0.0.4 }
+                    dnat ip6 to udp dport map { 80 : fd17::2, 8000-8010 : fd17::3 }
+                    tcp dport 8005-9000 dnat ip to tcp dport map @m
+                }
+            }
+            """)
+        #expect(
+            found == [
+                "tcp 80 to 10.0.0.2", "tcp 8000-8010 to 10.0.0.3", "tcp 8011-65535 to 10.0.0.4",
+                "udp 80 to fd17::2", "udp 8000-8010 to fd17::3",
+                "tcp 8005-8010 to 10.0.0.3 83", "tcp 8005-9000 to 10.0.0.4 84",
+            ])
+    }
+
+    @Test("Where a port and something else are asked for together, it is not sure")
+    func concatenations() throws {
+        let found = try native(
+            """
+            table inet t {
+                set s { type inet_service . ipv4_addr; flags interval; elements = { 8000-8010 . 10.0.0.0/24 }; }
+                chain in {
+                    \(Self.baseChain)
+                    dnat ip to tcp dport . ip saddr map { 80 . 203.0.113.7 : 10.0.0.9 }
+                    dnat ip6 to udp dport . ip6 saddr map { 80 . fd77::7 : fd17::9 }
+                    tcp dport . ip saddr { 81 . 203.0.113.7 } dnat ip to 10.0.0.9
+                    udp dport . ip saddr @s dnat ip to 10.0.0.9
+                }
+            }
+            """)
+        #expect(
+            found == [
+                "tcp 80 to 10.0.0.9, perhaps", "udp 80 to fd17::9, perhaps", "tcp 81 to 10.0.0.9, perhaps",
+                "udp 8000-8010 to 10.0.0.9, perhaps",
+            ])
+    }
+
+    @Test(
+        "What leaves in a chain that another leads to does not come back, and what returns does",
+        arguments: [
+            ("jump sub", "ip saddr 192.168.77.0/24 accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("jump sub", "iifname lan0 accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("jump sub", "meta l4proto tcp redirect to :3128", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("jump sub", "tcp dport vmap { 8080 : accept }", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("jump sub", "accept", []),
+            ("jump sub", "jump last", []),
+            ("iifname lan0 jump sub", "accept", ["tcp 8080 not by lan0 to 10.0.0.2"]),
+            ("iifname lan0 jump sub", "iifname lan0 ip saddr 192.168.77.1 accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("jump sub", "iifname lan0 return; accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("meta nfproto ipv4 accept", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type broadcast accept", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type broadcast jump sub", "accept", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            ("fib daddr type local jump sub", "iifname lan0 return", ["tcp 8080 to 10.0.0.2"]),
+            ("jump sub", "return; accept", ["tcp 8080 to 10.0.0.2"]),
+            ("jump sub", "iifname lan0 return", ["tcp 8080 to 10.0.0.2"]),
+            ("goto sub", "iifname lan0 return", []),
+            ("iifname lan0 goto sub", "iifname lan0 return", ["tcp 8080 not by lan0 to 10.0.0.2"]),
+            ("tcp dport vmap { 8080 : accept }", "return", ["tcp 8080 to 10.0.0.2, perhaps"]),
+            (
+                "iifname lan0 jump sub", "iifname wan0 tcp dport 80 dnat ip to 10.0.0.3",
+                ["tcp 80 by wan0 to 10.0.0.3, perhaps", "tcp 8080 to 10.0.0.2"]
+            ),
+            (
+                "ip daddr 10.0.0.1 jump sub", "ip daddr 10.0.0.0/8 tcp dport 80 dnat ip to 10.0.0.3",
+                ["tcp 80 at 10.0.0.0/8 to 10.0.0.3, perhaps", "tcp 8080 to 10.0.0.2"]
+            ),
+        ])
+    func departures(_ rule: String, _ sub: String, _ ports: [String]) throws {
+        let found = try native(
+            """
+            table inet t {
+                chain last { accept; }
+                chain sub { \(sub); }
+                chain in {
+                    \(Self.baseChain)
+                    \(rule)
+                    tcp dport 8080 dnat ip to 10.0.0.2
+                }
+            }
+            """)
+        #expect(found == ports)
+    }
+
     @Test("chains that lead to one another in very many ways are not followed for ever")
     func many() throws {
         let found = try ports { namespace in

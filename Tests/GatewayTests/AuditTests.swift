@@ -305,7 +305,7 @@ struct AuditTests {
         #expect(
             try eventually { try hosts.allSatisfy { try $0.run("ip", "-6", "address", "show", "tentative") == "" } })
         // As docker-proxy does, to whom the packets do not come.
-        let program = try Program(in: home.gateway, ["tcp :: 8080"], log: log(home))
+        let program = try Program(in: home.gateway, ["tcp :: 8080", "tcp :: 8084"], log: log(home))
         func answers(_ host: Namespace, _ transport: String, _ address: String, _ port: UInt16) throws -> Bool {
             if transport == "tcp" {
                 let script = "exec 3<>/dev/tcp/\(address)/\(port) && echo word >&3 && head -c 4 <&3"
@@ -385,6 +385,32 @@ struct AuditTests {
                 return changed.published("tcp", "0.0.0.0:8083")?.difference == "new"
                     && changed.absent.contains { $0.hasPrefix("udp 0.0.0.0:8080 of table ip") }
             })
+        // What is led to the gateway itself comes to its own socket.
+        for family in families {
+            try home.gateway.run(
+                "nft", "-f", "-",
+                input: filled(
+                    """
+                    table FAMILY own {
+                        chain in { type nat hook prerouting priority -100; iifname "wan0" tcp dport 8084 dnat to INSIDE; }
+                    }
+                    """, family.words))
+        }
+        for mode in ["enforce", "observe"] {
+            try home.ctl("firewall", mode, "--no-trial")
+            #expect(
+                try eventually { try families.allSatisfy { try audit(home).published("tcp", "\($0.any):8084") != nil } }
+            )
+            let report = try audit(home)
+            for family in families {
+                let isReached = try connects(home.wan, family.outside, 8084)
+                #expect(isReached == (mode == "observe"))
+                let row = try #require(report.published("tcp", "\(family.any):8084"))
+                #expect(row.reach.contains { $0.zone == "internet" } == isReached, "\(mode): \(row)")
+            }
+            let socket = try #require(report["[::]:8084"]?.socket)
+            #expect(socket.reach.contains { $0.zone == "internet" } == (mode == "observe"), "\(mode): \(socket)")
+        }
         withExtendedLifetime((container, program)) {}
     }
 
