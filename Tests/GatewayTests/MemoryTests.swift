@@ -112,12 +112,16 @@ struct MemoryTests {
             while case let bytes = try peer.receive(), !bytes.isEmpty { try peer.send(bytes) }
         }
         let isUDP = what.hasPrefix("datagrams")
+        // Little buffers, so that what nobody reads is soon the gateway's to keep.
+        try greedy.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 8192 16384")
+        try home.gateway.run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 16384 32768")
         let kind = isUDP ? ProxyKind.socks5 : .http
         let role = try #require(try home.processes()[kind.rawValue]?.first)
         let standing = try home.tunnel(kind, origin.port, from: modest)
         let flood = try Origin(in: home.wan, Home.wanHost) { peer in
-            let block = [UInt8](repeating: 7, count: 1 << 18)
-            while true { try peer.send(block) }
+            // Not without end: a thousand of them fill the kernel's own memory for TCP, and everybody's packets are dropped then.
+            try peer.send([UInt8](repeating: 7, count: 1 << 19))
+            _ = try peer.receive()
         }
         let idle = try memory(of: role)
         var (most, slowest) = (0, Duration.zero)
