@@ -353,6 +353,8 @@ struct OpeningTests {
         try home.stop()
         let owner = try TableOwner(in: home)
         try home.start(isHindered: true)
+        // A daemon that has only just begun says so.
+        #expect(try eventually { try !home.ctl("status").contains("no ruleset has been tried yet") })
         let status = try home.ctl("status")
         #expect(status.contains("the firewall is not in force: ") && status.contains("refused"), "\(status)")
         // As it is to be, and not as if there were none.
