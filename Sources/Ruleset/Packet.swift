@@ -79,3 +79,17 @@ package struct Packet: Hashable, Sendable {
         }
     }
 }
+
+extension Packet.Content {
+    /// Of the packet that begins a conversation of that protocol (its number: IANA, Assigned Internet Protocol Numbers).
+    package init(beginning transport: UInt8, port: UInt16) {
+        self =
+            switch transport {
+            case 1: .icmp(8)
+            case 6: .tcp(port)
+            case 17: .udp(port)
+            case 58: .icmpv6(128)
+            default: .other(transport)
+            }
+    }
+}

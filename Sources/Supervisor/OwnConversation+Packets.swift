@@ -11,24 +11,14 @@ extension OwnConversation {
         let output = Interface.name(of: interface) ?? way(remote.address)
         guard output != "lo", output != "" else { return [] }
         var packet = Packet(
-            hook: .output, interface: "", source: local.address, destination: remote.address, content: content)
+            hook: .output, interface: "", source: local.address, destination: remote.address,
+            content: .init(beginning: transport, port: remote.port))
         packet.output = output
         guard !users.isEmpty else { return [packet] }
         return users.map { user in
             var packet = packet
             packet.user = user
             return packet
-        }
-    }
-
-    /// As its first packet has it.
-    private var content: Packet.Content {
-        switch transport {
-        case 1: .icmp(8)
-        case 6: .tcp(remote.port)
-        case 17: .udp(remote.port)
-        case 58: .icmpv6(128)
-        default: .other(transport)
         }
     }
 }

@@ -48,7 +48,8 @@ struct LimitVerb: ParsableCommand {
 
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("New sessions per second: N or N/s, or none.", valueName: "number"),
+            help: ArgumentHelp(
+                "New sessions per second, and ten places over UDP for each: N or N/s, or none.", valueName: "number"),
             transform: Bound.parse { try Rate.parse(argument: $0).perSecond })
         var rate: Bound?
 

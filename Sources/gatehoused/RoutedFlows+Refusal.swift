@@ -97,13 +97,5 @@ extension RoutedFlow {
         }
     }
 
-    fileprivate var content: Packet.Content {
-        switch transport {
-        case 1: .icmp(8)
-        case 6: .tcp(destination.port)
-        case 17: .udp(destination.port)
-        case 58: .icmpv6(128)
-        default: .other(transport)
-        }
-    }
+    fileprivate var content: Packet.Content { .init(beginning: transport, port: destination.port) }
 }
